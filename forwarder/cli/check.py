@@ -1,0 +1,46 @@
+"""`forwarder check`: is this config right, and does each stream take us?"""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+
+from forwarder.cli import exit_codes
+from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_config
+from forwarder.core.config import Config
+from forwarder.daemon import try_streams
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("check", help="check a config: every mistake with its place")
+    parser.add_argument("-c", "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml")
+    parser.add_argument("--connect", action="store_true", help="also open each stream once: is the key taken?")
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, say what was found, and return the exit code."""
+    try:
+        config = read_config(arguments.config)
+    except (ConfigError, ConfigUnreadableError) as error:
+        print(error, file=sys.stderr)
+        return exit_codes.FAILURE
+    print(f"{arguments.config}: valid: {_summary(config)}")
+    if not arguments.connect:
+        return exit_codes.OK
+    faults = asyncio.run(try_streams(config))
+    for name, fault in faults.items():
+        print(f"stream {name}: " + ("connected" if fault is None else str(fault)))
+    return exit_codes.FAILURE if any(faults.values()) else exit_codes.OK
+
+
+def _summary(config: Config) -> str:
+    return ", ".join(
+        f"{count} {noun if count == 1 else noun + 's'}"
+        for count, noun in (
+            (len(config.streams), "stream"),
+            (len(config.destinations), "destination"),
+            (len(config.routes), "route"),
+        )
+    )

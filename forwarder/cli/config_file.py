@@ -1,0 +1,45 @@
+"""Reads the config of this machine: the file, the environment, and the files it names."""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+from forwarder.core.config import Config, ConfigError, load_config
+
+
+class ConfigUnreadableError(Exception):
+    """The config file itself cannot be read; the text says why and what to do."""
+
+
+def read_config(path: Path) -> Config:
+    """Return the config in `path`. Raises `ConfigError` with every problem, or `ConfigUnreadableError`."""
+    try:
+        text = path.read_bytes()
+    except OSError as error:
+        raise ConfigUnreadableError(
+            f"{path}: cannot be read: {error.strerror}. Name the file with -c; config.yaml of the project is one to start from."
+        ) from error
+
+    def read_file(name: str) -> str:
+        file = path.parent / name
+        if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH:
+            print(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}", file=sys.stderr)
+        return file.read_text(encoding="utf-8")
+
+    return load_config(text, name=str(path), env=os.environ, read_file=read_file)
+
+
+def outbox_path(config: Config, config_path: Path) -> Path:
+    """Return where the outbox file is: as configured, or in systemd's state directory, or beside the config."""
+    folder = config_path.absolute().parent
+    url = config.outbox.url
+    if url is None:
+        state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+        return (Path(state) if state else folder) / "outbox.db"
+    # sqlite:///absolute (also with a fourth slash, as SQLAlchemy writes it), or sqlite:relative to the config
+    path = url.removeprefix("sqlite:")
+    return Path("/" + path.lstrip("/")) if path.startswith("//") else folder / path
+
+
+__all__ = ["ConfigError", "ConfigUnreadableError", "outbox_path", "read_config"]

@@ -1,0 +1,90 @@
+"""`forwarder run`: the daemon, in the foreground, until a signal."""
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+
+import structlog
+
+from forwarder.cli import exit_codes
+from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_config
+from forwarder.core.config import Config
+from forwarder.daemon import Daemon
+from forwarder.logs import configure_logging
+from forwarder.notify import ServiceManager
+from forwarder.outbox.connection import OutboxProblem, OutboxUnusableError
+
+log = structlog.get_logger(__name__)
+
+_OUTBOX_CODES = {
+    OutboxProblem.IN_USE: exit_codes.OUTBOX_IN_USE,
+    OutboxProblem.UNWRITABLE: exit_codes.OUTBOX_UNWRITABLE,
+    OutboxProblem.CORRUPT: exit_codes.OUTBOX_DAMAGED,
+    OutboxProblem.FOREIGN: exit_codes.OUTBOX_DAMAGED,
+    OutboxProblem.NEWER: exit_codes.OUTBOX_DAMAGED,
+}
+
+
+def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("run", help="hold the stream and deliver, until SIGTERM or Ctrl-C")
+    parser.add_argument("-c", "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml")
+    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.add_argument(
+        "--log-format",
+        choices=("auto", "console", "json"),
+        default="auto",
+        help="auto: console on a terminal, JSON otherwise",
+    )
+    parser.set_defaults(handler=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Run the daemon and return the exit code."""
+    configure_logging(level=arguments.log_level, format_=arguments.log_format)
+    try:
+        config = read_config(arguments.config)
+    except (ConfigError, ConfigUnreadableError) as error:
+        print(error, file=sys.stderr)
+        return exit_codes.BAD_CONFIG
+    try:
+        run_in_loop(_run_daemon(config, arguments.config))
+    except OutboxUnusableError as error:
+        print(error, file=sys.stderr)
+        return _OUTBOX_CODES[error.problem]
+    except Exception:  # a bug or a dead disk: say so and let the service manager restart us
+        log.exception("daemon.failed", note="an internal task failed; what was accepted is in the outbox")
+        return exit_codes.FAILURE
+    return exit_codes.OK
+
+
+async def _run_daemon(config: Config, path: Path) -> None:
+    def load() -> Config | None:
+        try:
+            return read_config(path)
+        except (ConfigError, ConfigUnreadableError) as error:
+            problems = str(error).splitlines()
+            log.error("reload.refused", problems=problems, note="the config in force goes on")  # noqa: TRY400 - no traceback
+            return None
+
+    daemon = Daemon(config, outbox_path=outbox_path(config, path), load=load, service=ServiceManager(os.environ))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, daemon.stop)
+    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    await daemon.run()
+
+
+def run_in_loop(main: Coroutine[None, None, None]) -> None:
+    """Run a coroutine in uvloop, or in asyncio's own loop where there is no uvloop."""
+    try:
+        import uvloop  # noqa: PLC0415 - not on every platform
+    except ImportError:
+        asyncio.run(main)
+    else:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(main)

@@ -1,0 +1,1 @@
+"""Pure logic: opens nothing, logs nothing, reads no clock and no global random."""

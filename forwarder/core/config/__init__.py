@@ -1,0 +1,26 @@
+"""`config.yaml` as values: bytes in, a checked `Config` out, or every mistake in it with its place."""
+
+from forwarder.core.config.load import load_config
+from forwarder.core.config.model import (
+    Config,
+    DestinationConfig,
+    OutboxConfig,
+    RouteConfig,
+    SigningConfig,
+    StreamConfig,
+)
+from forwarder.core.config.problems import ConfigError, Problem
+from forwarder.core.config.secret import Secret
+
+__all__ = [
+    "Config",
+    "ConfigError",
+    "DestinationConfig",
+    "OutboxConfig",
+    "Problem",
+    "RouteConfig",
+    "Secret",
+    "SigningConfig",
+    "StreamConfig",
+    "load_config",
+]

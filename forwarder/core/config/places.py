@@ -1,0 +1,71 @@
+"""Where in the file a problem stands, and which problems are worth telling."""
+
+from forwarder.core.config.nodes import MapNode, Node, TextNode
+from forwarder.core.config.problems import Problem, render_path
+from forwarder.core.tree import Path
+
+
+class Findings:
+    """Gathers problems under their paths and looks up the place of each.
+
+    A mistake in an anchor is told once however many aliases repeat it.
+    """
+
+    def __init__(self, root: Node, problems: list[Problem]) -> None:
+        self._root = root
+        self._spoiled: set[Path] = set()
+        self._problems = {(problem.line, problem.column, problem.message): problem for problem in problems}
+
+    @property
+    def problems(self) -> list[Problem]:
+        """All that was found."""
+        return list(self._problems.values())
+
+    def add(self, path: Path, message: str) -> None:
+        """Note a problem of the value at `path`, or of the nearest mapping above where there is no such value."""
+        node, path = self._find(path)
+        if path not in self._spoiled:
+            self._note(node.line, node.column, path, message)
+
+    def add_at_key(self, path: Path, message: str) -> None:
+        """Note a problem of the key that `path` ends in."""
+        mapping, found = self._find(path[:-1])
+        entry = mapping.entries.get(str(path[-1])) if isinstance(mapping, MapNode) and found == path[:-1] else None
+        if entry is None:
+            self.add(path, message)
+        else:
+            self._note(entry.line, entry.column, path, message)
+
+    def spoil(self, path: Path, message: str) -> None:
+        """Note a problem after which nothing else about the value at `path` is worth telling."""
+        self.add(path, message)
+        self._spoiled.add(self._find(path)[1])
+
+    def has(self, path: Path) -> bool:
+        """Return whether the file has a value at `path`, null included."""
+        return self._find(path)[1] == path
+
+    def _note(self, line: int, column: int, path: Path, message: str) -> None:
+        problem = Problem(line, column, render_path(path), message)
+        self._problems.setdefault((line, column, message), problem)
+
+    def _find(self, path: Path) -> tuple[Node, Path]:
+        """Return the node at `path` and its path; of a path that leads out of the file, the last node within it.
+
+        The value of `api_key` may have come from `api_key_file`; its place is then that one. A list may be written as
+        its only element.
+        """
+        node, found = self._root, ()
+        for step in path:
+            if isinstance(node, TextNode):
+                break
+            if isinstance(node, MapNode):
+                key = str(step) if step in node.entries else f"{step}_file"
+                if key not in node.entries:
+                    break
+                node, found = node.entries[key].value, (*found, key)
+            elif isinstance(step, int) and step < len(node.items):
+                node, found = node.items[step], (*found, step)
+            else:
+                break
+        return node, found

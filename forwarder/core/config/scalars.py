@@ -1,0 +1,260 @@
+"""What the text of a scalar means, once it is known what its field holds: durations, switches, numbers, names, URLs.
+
+Each `parse_…` takes what stands under a key, of whatever kind, and returns its value or raises `WrongValueError` with a
+sentence that says what came and what is allowed. A value that came through a variable is shown as it is written in the
+file, never as what it came to.
+"""
+
+import re
+from datetime import timedelta
+from typing import Self
+from urllib.parse import urlsplit
+
+from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.secret import Secret
+from forwarder.core.signing import decode_secret
+from forwarder.core.tree import Scalar
+
+MAX_NAME_LENGTH = 64
+
+_NULLS = frozenset({"", "~", "null", "Null", "NULL"})
+_TRUE = frozenset({"true", "True", "TRUE"})
+_FALSE = frozenset({"false", "False", "FALSE"})
+_YAML_1_1_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
+
+_DURATION = re.compile(
+    r"(?:(?P<days>[0-9]{1,6})d)?(?:(?P<hours>[0-9]{1,7})h)?(?:(?P<minutes>[0-9]{1,9})m(?!s))?"
+    r"(?:(?P<seconds>[0-9]{1,9})s)?(?:(?P<milliseconds>[0-9]{1,12})ms)?"
+)
+_NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
+_WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+"""A header's name (RFC 9110, 5.6.2)."""
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+_OUR_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+_FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
+
+
+class WrongValueError(ValueError):
+    """A value that its field cannot hold; the text is the sentence for the user."""
+
+
+class Expanded(Scalar):
+    """A text with the values of variables in it. Those may be secret, so messages show `written` in its place."""
+
+    __slots__ = ("written",)
+
+    written: str
+
+    def __new__(cls, text: str, *, quoted: bool = False, written: str = "") -> Self:
+        """A scalar that reads `written` in the file."""
+        self = super().__new__(cls, text, quoted=quoted)
+        self.written = written
+        return self
+
+
+def show(value: object) -> str:
+    """Return how a message names a value."""
+    return f"the value of {quote(value.written)}" if isinstance(value, Expanded) else quote(str(value))
+
+
+def is_null(value: object) -> bool:
+    """Return whether YAML calls this scalar null: nothing at all, `~` or a plain `null`."""
+    return isinstance(value, Scalar) and not isinstance(value, Expanded) and not value.quoted and value in _NULLS
+
+
+def kind(value: object) -> str:
+    """Return what a piece of the file is, for a message."""
+    if isinstance(value, dict):
+        return "a mapping"
+    return "a list" if isinstance(value, list) else "a single value"
+
+
+def text_of(value: object, expected: str) -> str:
+    """Return the text of a scalar; `expected` names what else should have come."""
+    if isinstance(value, Secret):
+        return value.reveal()
+    if is_null(value):
+        raise WrongValueError(f"the value is missing; write {expected}")
+    if not isinstance(value, str):
+        raise WrongValueError(f"expected {expected}, got {kind(value)}")
+    return value
+
+
+def parse_bool(value: object) -> bool:
+    """Return a switch. Only `true` and `false`, as in YAML 1.2; `yes` and `on` are refused rather than guessed at."""
+    if isinstance(value, bool):
+        return value
+    text = text_of(value, "true or false")
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    if text.lower() in _YAML_1_1_BOOLEANS:
+        raise WrongValueError(f"{show(value)} is not a switch; write true or false")
+    raise WrongValueError(f"expected true or false, got {show(value)}")
+
+
+def parse_int(value: object, *, low: int, high: int) -> int:
+    """Return a whole number from `low` to `high`, written in decimal without leading zeros."""
+    if isinstance(value, int):
+        number = value
+    else:
+        text = text_of(value, f"a whole number from {low} to {high}")
+        if not _WHOLE_NUMBER.fullmatch(text):
+            raise WrongValueError(f"expected a whole number from {low} to {high}, got {show(value)}")
+        number = int(text)
+    if not low <= number <= high:
+        raise WrongValueError(f"{show(value)} is out of range; {low} to {high} are allowed")
+    return number
+
+
+def read_duration(text: str) -> timedelta:
+    """Return a duration such as `250ms`, `5s`, `1h30m`, `7d` or `0`. Raises `ValueError` for any other text."""
+    if text == "0":
+        return timedelta()
+    found = _DURATION.fullmatch(text)
+    if not text or found is None:
+        raise ValueError("not a duration")
+    return timedelta(**{unit: int(number) for unit, number in found.groupdict(default="0").items()})
+
+
+def parse_duration(value: object, *, low: str, high: str) -> timedelta:
+    """Return a duration from `low` to `high`, which are written as the user would write them."""
+    if isinstance(value, timedelta):
+        duration = value
+    else:
+        text = text_of(value, "a duration such as 5s")
+        try:
+            duration = read_duration(text)
+        except ValueError:
+            if _NUMBER.fullmatch(text):
+                raise WrongValueError(
+                    f"{show(value)} has no unit; write a unit after the number: ms, s, m, h or d"
+                ) from None
+            raise WrongValueError(f"{show(value)} is not a duration; write one such as 250ms, 5s, 1h30m or 7d") from None
+    if not read_duration(low) <= duration <= read_duration(high):
+        raise WrongValueError(f"{show(value)} is out of range; {low} to {high} are allowed")
+    return duration
+
+
+def parse_choice(value: object, *allowed: str, unsupported: str = "") -> str:
+    """Return one of the allowed words. `unsupported` is another word that deserves a sentence of its own."""
+    words = " or ".join(allowed)
+    text = text_of(value, words)
+    if text in allowed:
+        return str(text)
+    if unsupported and text == unsupported:
+        raise WrongValueError(f"{unsupported} is not supported yet for forwarding; write {words}")
+    hint = "" if isinstance(value, Expanded) else did_you_mean(text, allowed)
+    raise WrongValueError(f"expected {words}, got {show(value)}{hint}")
+
+
+def parse_name(value: object) -> str:
+    """Return the name of a stream, destination or route."""
+    text = text_of(value, "a name")
+    if not 1 <= len(text) <= MAX_NAME_LENGTH:
+        raise WrongValueError(f"a name has 1 to {MAX_NAME_LENGTH} characters, this one has {len(text)}")
+    if not text.isprintable() or text != text.strip():
+        raise WrongValueError(
+            f"{show(value)} is not a name; it has invisible characters, or a space at its beginning or end"
+        )
+    return str(text)
+
+
+def parse_file_path(value: object) -> str:
+    """Return the path of a file to read. Shown in messages as it is written."""
+    text = text_of(value, "the path of a file")
+    if not text or _CONTROL.search(text):
+        raise WrongValueError("expected the path of a file; it is empty or has a control character in it")
+    return str(text)
+
+
+def _has_host(text: str, *schemes: str) -> bool:
+    """Return whether the text is a URL of one of the schemes with a host in it and, if any, a possible port."""
+    # urlsplit drops tabs and line breaks without a word, so they are looked for first.
+    if not text.isprintable() or any(mark.isspace() for mark in text):
+        return False
+    try:
+        parts = urlsplit(text)
+        return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        return False
+
+
+def parse_stream_url(value: object) -> str:
+    """Return a WebSocket URL. No message shows it: some people put a key into it."""
+    text = text_of(value, "a URL such as wss://scrape.st/ws")
+    if not _has_host(text, "ws", "wss"):
+        raise WrongValueError("expected a URL of the form wss://host/path or ws://host:port/path without spaces")
+    if "@" in urlsplit(text).netloc:
+        raise WrongValueError("a user name or password in this URL is not supported; the key belongs into api_key")
+    return str(text)
+
+
+def parse_webhook_url(value: object) -> Secret:
+    """Return the URL of a destination: secret, because those of Discord or Slack let anybody post who knows them."""
+    text = text_of(value, "a URL such as https://example.com/hook")
+    if not _has_host(text, "http", "https"):
+        raise WrongValueError(
+            "expected a URL of the form https://host/path or http://host:port/path without spaces (it is not shown: "
+            "a webhook's URL is a secret)"
+        )
+    return Secret(str(text))
+
+
+def parse_outbox_url(value: object) -> str:
+    """Return `sqlite:///absolute/path` or `sqlite:relative/path`."""
+    text = text_of(value, "a URL such as sqlite:///var/lib/forwarder/outbox.db")
+    scheme, colon, rest = text.partition(":")
+    if colon and scheme == "nats":
+        raise WrongValueError("an outbox in NATS is not supported yet; write sqlite:///path/to/outbox.db")
+    path = rest.removeprefix("//") if rest.startswith("///") else rest
+    if scheme != "sqlite" or not path.strip("/.") or path.startswith(("//", ":")) or _CONTROL.search(path):
+        raise WrongValueError("expected sqlite:///absolute/path or sqlite:relative/path")
+    return str(text)
+
+
+def parse_api_key(value: object) -> Secret:
+    """Return the key of a stream, which goes into a header."""
+    text = text_of(value, "the key, best as ${SCRAPEST_API_KEY}")
+    if not text:
+        raise WrongValueError("the key is empty")
+    if _CONTROL.search(text) or any(mark.isspace() for mark in text):
+        raise WrongValueError("the key has a space, a line break or a control character in it (it is not shown)")
+    if any(ord(mark) > 0xFF for mark in text):
+        raise WrongValueError("the key has a character in it that no header can carry (it is not shown)")
+    return Secret(str(text))
+
+
+def parse_signing_secret(value: object) -> Secret:
+    """Return a Standard Webhooks secret."""
+    text = text_of(value, "a secret such as whsec_…")
+    try:
+        decode_secret(text)
+    except ValueError:
+        raise WrongValueError(
+            "expected whsec_ and the base64 of 24 to 64 random bytes, as `openssl rand -base64 32` makes them (it is not shown)"
+        ) from None
+    return Secret(str(text))
+
+
+def parse_header_name(value: object) -> str:
+    """Return the name of a header that the user may set."""
+    text = text_of(value, "the name of a header")
+    if not _TOKEN.fullmatch(text):
+        raise WrongValueError("not the name of a header; it has letters, digits and hyphens")
+    if text.lower() in _OUR_HEADERS:
+        raise WrongValueError("this header belongs to the signature and cannot be set")
+    if text.lower() in _FRAMING_HEADERS:
+        raise WrongValueError("this header follows from the request and cannot be set")
+    return str(text)
+
+
+def parse_header_value(value: object) -> Secret:
+    """Return the value of a header."""
+    text = text_of(value, 'a text, or "" for an empty one')
+    if _CONTROL.search(text):
+        raise WrongValueError("the value has a line break or a control character in it (it is not shown)")
+    return Secret(str(text))

@@ -1,0 +1,26 @@
+"""What was counted since the start: nothing vanishes without a counted cause."""
+
+from collections import Counter
+from dataclasses import asdict, dataclass, field
+
+from forwarder.core.event import NotAnEvent
+
+
+@dataclass(slots=True)
+class Tally:
+    """Seen = matched + unmatched + doubles; frames that are no events are counted apart, by kind."""
+
+    seen: int = 0
+    matched: int = 0
+    unmatched: int = 0
+    doubles: int = 0
+    skipped: int = 0
+    """Deliveries not made because their destination is disabled."""
+    delivered: int = 0
+    failed_attempts: int = 0
+    dead: int = 0
+    odd_frames: Counter[NotAnEvent] = field(default_factory=Counter)
+
+    def as_fields(self) -> dict[str, object]:
+        """Return the counts as fields of a log line."""
+        return asdict(self) | {"odd_frames": {str(kind): count for kind, count in self.odd_frames.items()}}

@@ -1,0 +1,317 @@
+"""Builds the parts, starts, reloads, drains and stops them. The only place that names concrete ones."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import structlog
+
+from forwarder.core.config import Config
+from forwarder.core.dedupe import RecentEvents
+from forwarder.core.delivery import Attempt, Delivery, DestinationName
+from forwarder.core.destination import Destination
+from forwarder.core.event import Event
+from forwarder.core.retry import Dead, Decision, Done
+from forwarder.core.routing import Route, Router
+from forwarder.core.tally import Tally
+from forwarder.destinations.http import open_sender
+from forwarder.dispatch import Dispatcher, Lane, Observe, describe
+from forwarder.ingest import Ingest
+from forwarder.notify import ServiceManager
+from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from forwarder.streams.faults import StreamFaultError
+from forwarder.streams.supervisor import supervise, try_once
+from forwarder.streams.websocket import WebSocketStream
+
+DEDUPE_WINDOW = timedelta(minutes=30)
+"""As long as scrape.st itself remembers what it has sent."""
+_MAX_RECENT = 100_000
+_PRUNE_EVERY = timedelta(minutes=5)
+
+log = structlog.get_logger(__name__)
+
+
+def utc_now() -> datetime:
+    """Return now, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Who else hears of events and attempts: the demo."""
+
+    on_event: Callable[[Event], None] | None = None
+    on_attempt: Observe | None = None
+
+
+class Daemon:
+    """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        outbox_path: Path,
+        load: Callable[[], Config | None],
+        service: ServiceManager,
+        listeners: Listeners = Listeners(),
+    ) -> None:
+        self._config = config
+        self._outbox_path = outbox_path
+        self._load = load
+        self._service = service
+        self._listeners = listeners
+        self._tally = Tally()
+        self._dispatcher = Dispatcher()
+        self._lane_tasks: set[asyncio.Task[None]] = set()
+        self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
+        self._stopped = asyncio.Event()
+        self._reload_wanted = asyncio.Event()
+
+    def stop(self) -> None:
+        """Drain and end `run`; a second call ends what is still under way at once."""
+        if self._stopped.is_set():
+            log.warning("daemon.stop_at_once")
+            self._stop_lanes(timedelta())
+        self._stopped.set()
+
+    def reload(self) -> None:
+        """Read the config again; a bad one changes nothing."""
+        self._reload_wanted.set()
+
+    async def run(self) -> Tally:
+        """Run until `stop`; return what was counted. Raises `OutboxUnusableError`, and what any internal task raises."""
+        async with open_outbox(self._outbox_path, durability=self._config.outbox.durability) as outbox:
+            waiting = await outbox.recover()
+            ingest = await self._build_ingest(outbox)
+            log.info(
+                "daemon.started",
+                outbox=str(self._outbox_path),
+                durability=self._config.outbox.durability,
+                waiting=sum(waiting.values()),
+            )
+            async with asyncio.TaskGroup() as group:
+                background = [
+                    group.create_task(outbox.watch()),
+                    group.create_task(self._prune(outbox)),
+                    group.create_task(self._feed_watchdog(outbox)),
+                ]
+                for destination in _destinations(self._config):
+                    self._start_lane(group, outbox, destination, has_backlog=destination.name in waiting)
+                self._warn_of_orphans(waiting)
+                tried = [self._start_stream(group, ingest, stream) for stream in _streams(self._config)]
+                background.append(group.create_task(self._reload_when_wanted(group, outbox, ingest)))
+                background.append(group.create_task(self._announce(tried)))
+                await self._stopped.wait()
+                await self._drain()
+                for task in background:
+                    task.cancel()
+        log.info("daemon.stopped", **self._tally.as_fields())
+        return self._tally
+
+    async def _build_ingest(self, outbox: SqliteOutbox) -> Ingest:
+        recent = RecentEvents(DEDUPE_WINDOW)
+        accepted = await outbox.recent_events(since=utc_now() - DEDUPE_WINDOW, limit=_MAX_RECENT)
+        for event_id, at in reversed(accepted):
+            recent.is_new(event_id, now=at)
+        return Ingest(
+            router=_router(self._config),
+            disabled=_disabled(self._config),
+            outbox=outbox,
+            lanes=self._dispatcher,
+            recent=recent,
+            tally=self._tally,
+            clock=utc_now,
+            on_event=self._listeners.on_event,
+        )
+
+    async def _announce(self, tried: list[asyncio.Event]) -> None:
+        """Tell the service manager that we are up: not before the first connections were tried, and even if they failed."""
+        for event in tried:
+            await event.wait()
+        self._service.ready(self._summary())
+        log.info("daemon.ready")
+
+    async def _drain(self) -> None:
+        """Take in nothing more, give what is under way the grace period, give the rest back."""
+        log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
+        self._service.stopping()
+        for _, task in self._stream_tasks.values():
+            task.cancel()
+        self._stop_lanes(self._config.grace_period)
+        if self._lane_tasks:
+            await asyncio.wait(self._lane_tasks)
+
+    def _stop_lanes(self, grace: timedelta) -> None:
+        for lane in self._dispatcher.lanes.values():
+            lane.stop(grace)
+
+    def _start_lane(
+        self, group: asyncio.TaskGroup, outbox: SqliteOutbox, destination: Destination, *, has_backlog: bool
+    ) -> None:
+        lane = Lane(destination, outbox=outbox, clock=utc_now, chance=random.random, observe=self._note_attempt)
+        self._dispatcher.lanes[destination.name] = lane
+        task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")
+        self._lane_tasks.add(task)
+        task.add_done_callback(self._lane_tasks.discard)
+
+    def _start_stream(self, group: asyncio.TaskGroup, ingest: Ingest, stream: WebSocketStream) -> asyncio.Event:
+        tried = asyncio.Event()
+        supervising = supervise(stream, ingest.take, on_odd_frame=ingest.note_odd_frame, tried=tried)
+        self._stream_tasks[stream.name] = stream, group.create_task(supervising, name=f"stream {stream.name}")
+        return tried
+
+    def _note_attempt(self, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
+        match decision:
+            case Done():
+                self._tally.delivered += 1
+            case Dead():
+                self._tally.failed_attempts += 1
+                self._tally.dead += 1
+            case _:
+                self._tally.failed_attempts += 1
+        name, fields = describe(delivery, attempt, decision)
+        (log.warning if isinstance(decision, Dead) else log.info)(name, **fields)
+        if self._listeners.on_attempt is not None:
+            self._listeners.on_attempt(delivery, attempt, decision)
+
+    async def _reload_when_wanted(self, group: asyncio.TaskGroup, outbox: SqliteOutbox, ingest: Ingest) -> None:
+        while True:
+            await self._reload_wanted.wait()
+            self._reload_wanted.clear()
+            self._service.reloading()
+            config = await asyncio.to_thread(self._load)
+            if config is not None:
+                self._apply(config, group, outbox, ingest)
+            self._service.ready(self._summary())
+
+    def _apply(self, config: Config, group: asyncio.TaskGroup, outbox: SqliteOutbox, ingest: Ingest) -> None:
+        """Put a valid config in force, in one turn of the loop: what is unchanged keeps its connections and its memory."""
+        if config.outbox != self._config.outbox:
+            log.warning("reload.restart_needed", setting="outbox", note="takes effect at the next start")
+        self._config = config
+        ingest.router, ingest.disabled = _router(config), _disabled(config)
+        wanted = {destination.name: destination for destination in _destinations(config)}
+        changed: set[str] = set()
+        for lane in list(self._dispatcher.lanes.values()):
+            name = lane.destination.name
+            if wanted.get(name) != lane.destination:
+                lane.stop(config.grace_period)
+                del self._dispatcher.lanes[name]
+                changed.add(f"destination {name}")
+        for destination in wanted.values():
+            if destination.name not in self._dispatcher.lanes:
+                self._start_lane(group, outbox, destination, has_backlog=True)
+                changed.add(f"destination {destination.name}")
+        streams = {stream.name: stream for stream in _streams(config)}
+        for stream, task in list(self._stream_tasks.values()):
+            if streams.get(stream.name) != stream:
+                task.cancel()
+                del self._stream_tasks[stream.name]
+                changed.add(f"stream {stream.name}")
+        for stream in streams.values():
+            if stream.name not in self._stream_tasks:
+                self._start_stream(group, ingest, stream)
+                changed.add(f"stream {stream.name}")
+        log.info("reload.done", routes=len(config.routes), restarted=sorted(changed))
+
+    def _warn_of_orphans(self, waiting: dict[DestinationName, int]) -> None:
+        for name, count in waiting.items():
+            if name not in self._dispatcher.lanes:
+                log.warning(
+                    "outbox.no_such_destination",
+                    destination=name,
+                    waiting=count,
+                    note="kept; delivered once the config has an enabled destination of this name",
+                )
+
+    async def _prune(self, outbox: SqliteOutbox) -> None:
+        while True:
+            await asyncio.sleep(_PRUNE_EVERY.total_seconds())
+            now, settings = utc_now(), self._config.outbox
+            pruned = await outbox.prune(
+                delivered_before=now - settings.keep_delivered, dead_before=now - settings.keep_dead
+            )
+            if pruned:
+                log.info("outbox.pruned", events=pruned)
+
+    async def _feed_watchdog(self, outbox: SqliteOutbox) -> None:
+        """Tell the service manager that the loop and the writer both move; it restarts us when we stop telling."""
+        interval = self._service.watchdog_interval
+        while interval is not None:
+            before = outbox.writer.beats
+            outbox.writer.put(lambda _connection: None)
+            await asyncio.sleep(interval.total_seconds())
+            if outbox.writer.beats != before:
+                self._service.watchdog()
+            self._service.status(self._summary())
+
+    def _summary(self) -> str:
+        tally = self._tally
+        return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
+
+
+async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:
+    """Open each stream of the config once; return what is wrong with it, or `None`, by its name."""
+    streams = _streams(config)
+    found = await asyncio.gather(*(try_once(stream) for stream in streams))
+    return {stream.name: fault for stream, fault in zip(streams, found, strict=True)}
+
+
+async def _run_lane(lane: Lane, *, has_backlog: bool) -> None:
+    destination = lane.destination
+    async with open_sender(
+        destination.url, timeout=destination.timeout, concurrency=destination.concurrency, clock=utc_now
+    ) as sender:
+        await lane.run(sender, has_backlog=has_backlog)
+
+
+def _destinations(config: Config) -> list[Destination]:
+    return [
+        Destination(
+            name=DestinationName(name),
+            url=settings.url.reveal(),
+            headers={header: value.reveal() for header, value in settings.headers.items()},
+            signing_keys=settings.signing_keys,
+            timeout=settings.timeout,
+            concurrency=settings.concurrency,
+            retry=settings.retry,
+        )
+        for name, settings in config.destinations.items()
+        if settings.enabled
+    ]
+
+
+def _disabled(config: Config) -> frozenset[DestinationName]:
+    return frozenset(DestinationName(name) for name, settings in config.destinations.items() if not settings.enabled)
+
+
+def _router(config: Config) -> Router:
+    return Router(
+        routes=[
+            Route(
+                name=route.name,
+                condition=route.match,
+                to=tuple(DestinationName(name) for name in route.to),
+                stop=route.stop,
+            )
+            for route in config.routes
+        ],
+        unmatched=None if config.unmatched == "drop" else DestinationName(config.unmatched),
+    )
+
+
+def _streams(config: Config) -> list[WebSocketStream]:
+    return [
+        WebSocketStream(
+            name=stream.name,
+            url=stream.url,
+            api_key=stream.api_key.reveal(),
+            use_fast_x=stream.use_fast_x,
+            ignore_full_payload=stream.ignore_full_payload,
+        )
+        for stream in config.streams
+    ]

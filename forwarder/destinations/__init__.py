@@ -1,0 +1,1 @@
+"""Sending one delivery to where it belongs."""

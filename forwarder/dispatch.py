@@ -1,0 +1,263 @@
+"""The delivery side: a lane for each destination that sends, asks what the outcome means, and records it.
+
+Fresh deliveries come straight from ingest and go first. Everything else (retries, what did not fit into memory, what an
+earlier process left) is claimed from the outbox and drains beside them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import assert_never
+
+from forwarder.core.delivery import Answered, Attempt, Delivery, DestinationName, Unanswered
+from forwarder.core.destination import Destination
+from forwarder.core.ports import Clock, Outbox, Sender
+from forwarder.core.retry import Dead, Decision, Done, RetryAt, decide
+from forwarder.core.webhook import render
+
+MAX_FRESH = 1_000
+MAX_FRESH_BYTES = 4 * 1024 * 1024
+"""What one lane keeps in memory of fresh deliveries; the rest waits in the outbox until there is room."""
+_OUTAGE = timedelta(seconds=1)
+"""Failures without a success in between, for so long, are an outage: its end makes what waited due at once.
+
+Shorter ones are left to the schedule, so that one bad event amid successes does not come back each time.
+"""
+_LATE_FAILURE_WAIT = timedelta(seconds=1)
+_LONGEST_WAIT = timedelta(minutes=1)
+"""The outbox is asked at least so often, whatever a jump of the clock did to the due times."""
+
+Observe = Callable[[Delivery, Attempt, Decision], None]
+"""Hears of every attempt and what follows from it: the log, the counters, the demo."""
+
+
+class Lane:
+    """One destination's own line: nobody else's trouble is felt here, and its trouble nowhere else."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        outbox: Outbox,
+        clock: Clock,
+        chance: Callable[[], float],
+        observe: Observe,
+    ) -> None:
+        self.destination = destination
+        self._outbox = outbox
+        self._clock = clock
+        self._chance = chance
+        self._observe = observe
+        self._fresh: deque[Delivery] = deque()
+        self._fresh_bytes = 0
+        self._backlog: deque[Delivery] = deque()
+        self._backlog_limit = min(4 * destination.concurrency, 256)
+        self._turns = 0
+        self._available = asyncio.Semaphore(0)
+        """One permit for each waiting delivery, and one for each worker when it is time to stop."""
+        self._look = asyncio.Event()
+        """Set when the outbox may hold something to claim sooner than expected."""
+        self._looks_at: datetime | None = None
+        """When the outbox is to be asked next, if nothing sets `_look` before."""
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._grace = timedelta()
+        self._failing_since: datetime | None = None
+        self._recovered_at: datetime | None = None
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Take a fresh delivery into memory, or return `False`: it must then be kept as pending and is claimed later."""
+        if (
+            self._stopping.is_set()
+            or len(self._fresh) >= MAX_FRESH
+            or (self._fresh and self._fresh_bytes + len(delivery.body) > MAX_FRESH_BYTES)
+        ):
+            self._look.set()
+            return False
+        self._fresh.append(delivery)
+        self._fresh_bytes += len(delivery.body)
+        self._available.release()
+        return True
+
+    def stop(self, grace: timedelta) -> None:
+        """Begin no more attempts; those under way have `grace` to end. Calling it again with zero ends them at once."""
+        if self._stopping.is_set():
+            self._hurry.set()
+            return
+        self._grace = grace
+        self._stopping.set()
+        self._look.set()
+
+    async def run(self, sender: Sender, *, has_backlog: bool) -> None:
+        """Deliver until `stop`; what is not delivered then is given back to the outbox, uncounted."""
+        if has_backlog:
+            # Whoever waits for a step of hours need not: a few are tried now, and if one gets through all follow.
+            self._failing_since = self._clock() - _OUTAGE
+            await self._outbox.expedite(self.destination.name, now=self._clock(), limit=self.destination.concurrency)
+        async with asyncio.TaskGroup() as group:
+            workers = [group.create_task(self._work(sender)) for _ in range(self.destination.concurrency)]
+            group.create_task(self._page_in())
+            await self._stopping.wait()
+            self._give_back()
+            for _ in workers:
+                self._available.release()
+            hurry = group.create_task(self._hurry.wait())
+            finished = group.create_task(_all_done(workers))
+            await asyncio.wait(
+                {hurry, finished}, timeout=self._grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+            for task in (*workers, hurry):
+                task.cancel()
+
+    def _give_back(self) -> None:
+        for delivery in (*self._fresh, *self._backlog):
+            self._outbox.release(delivery)
+        self._fresh.clear()
+        self._backlog.clear()
+
+    async def _page_in(self) -> None:
+        """Claim what is due from the outbox, as much as there is room for, whenever there may be something."""
+        while not self._stopping.is_set():
+            self._look.clear()
+            room = self._backlog_limit - len(self._backlog)
+            now = self._clock()
+            claim = await self._outbox.claim(self.destination.name, now=now, limit=room)
+            self._backlog.extend(claim.deliveries)
+            if self._stopping.is_set():
+                self._give_back()
+                return
+            for _ in claim.deliveries:
+                self._available.release()
+            is_full = len(claim.deliveries) == room
+            self._looks_at = now + _LONGEST_WAIT
+            if not is_full and claim.next_due is not None:
+                self._looks_at = min(self._looks_at, claim.next_due)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max((self._looks_at - now).total_seconds(), 0.001)):
+                    await self._look.wait()
+
+    async def _work(self, sender: Sender) -> None:
+        while True:
+            await self._available.acquire()
+            delivery = self._next()
+            if delivery is None:
+                return
+            await self._attempt(sender, delivery)
+
+    def _next(self) -> Delivery | None:
+        """Return the next delivery: fresh ones first, every fourth turn one of the backlog. `None` when stopping."""
+        if self._stopping.is_set():
+            return None
+        self._turns += 1
+        if self._fresh and (not self._backlog or self._turns % 4):
+            delivery = self._fresh.popleft()
+            self._fresh_bytes -= len(delivery.body)
+            return delivery
+        if len(self._backlog) <= self._backlog_limit // 2:
+            self._look.set()
+        return self._backlog.popleft()
+
+    async def _attempt(self, sender: Sender, delivery: Delivery) -> None:
+        destination = self.destination
+        started_at, started = self._clock(), monotonic()
+        request = render(
+            delivery,
+            headers=destination.headers,
+            signing_keys=destination.signing_keys,
+            policy=destination.retry,
+            now=started_at,
+        )
+        try:
+            outcome = await sender.send(request)
+        except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted
+            self._outbox.release(delivery)
+            raise
+        attempt = Attempt(
+            number=delivery.attempts + 1,
+            started_at=started_at,
+            duration=timedelta(seconds=monotonic() - started),
+            outcome=outcome,
+        )
+        now = self._clock()
+        decision = decide(destination.retry, outcome, attempt=attempt.number, now=now, chance=self._chance)
+        match decision:
+            case Done():
+                self._outbox.complete(delivery, attempt)
+            case RetryAt():
+                decision = self._no_later_than_needed(decision, attempt, now)
+                self._outbox.reschedule(delivery, attempt, at=decision.at)
+                if self._looks_at is None or decision.at < self._looks_at:
+                    self._look.set()
+            case Dead(reason=reason):
+                self._outbox.bury(delivery, attempt, reason=reason)
+            case _:
+                assert_never(decision)
+        self._observe(delivery, attempt, decision)
+        await self._note_health(decision, now)
+
+    def _no_later_than_needed(self, decision: RetryAt, attempt: Attempt, now: datetime) -> RetryAt:
+        """Return an earlier retry for an attempt of the outage that ended meanwhile: it need not wait out a long step."""
+        is_of_the_past = self._recovered_at is not None and attempt.started_at <= self._recovered_at
+        if is_of_the_past and isinstance(attempt.outcome, Unanswered):
+            return RetryAt(at=min(decision.at, now + _LATE_FAILURE_WAIT), reason=decision.reason)
+        return decision
+
+    async def _note_health(self, decision: Decision, now: datetime) -> None:
+        """Notice the end of an outage, and make everything that waited for it due at once."""
+        match decision:
+            case RetryAt():
+                self._failing_since = self._failing_since or now
+            case Done() if self._failing_since is not None:
+                lasted = now - self._failing_since
+                self._failing_since = None
+                self._recovered_at = now
+                if lasted >= _OUTAGE:
+                    await self._outbox.expedite(self.destination.name, now=now)
+                    self._look.set()
+            case _:
+                pass
+
+
+class Dispatcher:
+    """The lanes by the name of their destination; a reload replaces single ones."""
+
+    def __init__(self) -> None:
+        self.lanes: dict[DestinationName, Lane] = {}
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Hand a fresh delivery to its lane; see `Lane.offer`."""
+        lane = self.lanes.get(delivery.destination)
+        return lane is not None and lane.offer(delivery)
+
+
+async def _all_done(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.wait(tasks)
+
+
+def describe(delivery: Delivery, attempt: Attempt, decision: Decision) -> tuple[str, Mapping[str, object]]:
+    """Return the name and the fields of the one log line of an attempt; no body, no URL."""
+    fields: dict[str, object] = {
+        "event_id": delivery.event_id,
+        "delivery_id": delivery.id,
+        "destination": delivery.destination,
+        "routes": delivery.routes,
+        "attempt": attempt.number,
+        "duration_ms": round(attempt.duration / timedelta(milliseconds=1), 2),
+    }
+    if isinstance(attempt.outcome, Answered):
+        fields["status"] = attempt.outcome.status
+    match decision:
+        case Done():
+            return "delivery.delivered", fields
+        case RetryAt(at=at, reason=reason):
+            return "delivery.retry_scheduled", fields | {
+                "reason": reason,
+                "retry_at": at.isoformat(timespec="milliseconds"),
+            }
+        case Dead(reason=reason):
+            return "delivery.dead", fields | {"reason": reason}
+        case _:
+            assert_never(decision)

@@ -1,0 +1,76 @@
+"""An event at a glance: source, author and one harmless line of text. For people; rules never read this."""
+
+import unicodedata
+from dataclasses import dataclass
+
+import msgspec
+
+_TEXT_KEYS = ("text", "message", "content", "title")
+_JOINERS = "\u200c\u200d"
+"""Invisible, but emoji and several scripts fall apart without them."""
+_STYLES = {
+    "x": "cyan",
+    "fast-x": "bright_cyan",
+    "telegram": "blue",
+    "discord": "magenta",
+    "rss": "yellow",
+    "web": "green",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Glance:
+    """What one line of display needs; `source` is None when the body is no event."""
+
+    source: str | None
+    author: str
+    text: str
+
+
+def glance(body: bytes, *, width: int = 80) -> Glance:
+    """Return what to show of a frame or webhook body; any bytes will do."""
+    try:
+        value: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Glance(source=None, author="", text=one_line(body[: 4 * width].decode("utf-8", "replace"), width=width))
+    if not isinstance(value, dict) or not isinstance(value.get("source"), str):
+        return Glance(source=None, author="", text=one_line(body[: 4 * width].decode("utf-8", "replace"), width=width))
+    payload = value.get("payload")
+    if isinstance(payload, str):  # the public stream's cut JSON
+        return Glance(source=one_line(value["source"], width=20), author="", text=one_line(payload, width=width))
+    fields = payload if isinstance(payload, dict) else {}
+    author = fields.get("author")
+    name = author.get("screen_name") if isinstance(author, dict) else None
+    shown = f"@{name}" if isinstance(name, str) and name else str(value.get("sid", ""))
+    text = next((fields[key] for key in _TEXT_KEYS if isinstance(fields.get(key), str) and fields[key]), "")
+    return Glance(
+        source=one_line(value["source"], width=20), author=one_line(shown, width=30), text=one_line(text, width=width)
+    )
+
+
+def one_line(text: str, *, width: int = 80) -> str:
+    """Return the text on one line, cut to `width` characters, with nothing in it that moves a cursor or turns text round.
+
+    White space folds to one blank; control characters and lone surrogates become U+FFFD; invisible format characters
+    (bidi marks and overrides among them) go.
+    """
+    folded = " ".join(text[: 8 * width].split())
+    shown = "".join(map(_harmless, folded))
+    return shown if len(shown) <= width else shown[: width - 1] + "…"
+
+
+def source_style(source: str | None) -> str:
+    """Return the colour (a rich style) of a source; one nobody documented gets a plain one."""
+    return "white" if source is None else _STYLES.get(source, "white")
+
+
+def _harmless(character: str) -> str:
+    if character.isascii() and character.isprintable():
+        return character
+    match unicodedata.category(character):
+        case "Cc" | "Cs" | "Cn":
+            return "\ufffd"
+        case "Cf":
+            return character if character in _JOINERS else ""
+        case _:
+            return character

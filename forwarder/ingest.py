@@ -1,0 +1,89 @@
+"""The stream side: a frame becomes an event, is checked for a double, routed, kept and offered to its lanes."""
+
+from collections.abc import Callable
+from collections.abc import Set as AbstractSet
+from typing import Protocol
+
+import structlog
+
+from forwarder.core.dedupe import RecentEvents
+from forwarder.core.delivery import Delivery, DestinationName, new_delivery
+from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
+from forwarder.core.ports import Clock, Outbox
+from forwarder.core.routing import UNMATCHED, Router
+from forwarder.core.tally import Tally
+
+log = structlog.get_logger(__name__)
+
+
+class Lanes(Protocol):
+    """Where fresh deliveries go."""
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Take the delivery for its first attempt, or return that there is no room for it in memory now."""
+        ...
+
+
+class Ingest:
+    """Takes frames of every stream. `router` and `disabled` are replaced together between two frames by a reload."""
+
+    def __init__(
+        self,
+        *,
+        router: Router,
+        disabled: AbstractSet[DestinationName],
+        outbox: Outbox,
+        lanes: Lanes,
+        recent: RecentEvents,
+        tally: Tally,
+        clock: Clock,
+        on_event: Callable[[Event], None] | None = None,
+    ) -> None:
+        self.router = router
+        self.disabled = disabled
+        self._outbox = outbox
+        self._lanes = lanes
+        self._recent = recent
+        self._tally = tally
+        self._clock = clock
+        self._on_event = on_event
+
+    async def take(self, frame: bytes) -> None:
+        """Take one text frame. The first attempts start beside the commit; waits only when the disk cannot keep up."""
+        now = self._clock()
+        try:
+            event = decode_event(frame)
+        except NotAnEventError as error:
+            self.note_odd_frame(error.kind, error.detail)
+            return
+        await self._outbox.wait_for_room()
+        self._tally.seen += 1
+        if self._on_event is not None:
+            self._on_event(event)
+        if not self._recent.is_new(event.id, now=now):
+            self._tally.doubles += 1
+            log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
+            return
+        chosen = self.router.choose(event)
+        if chosen and (UNMATCHED,) not in chosen.values():
+            self._tally.matched += 1
+        else:
+            self._tally.unmatched += 1
+        in_flight: list[Delivery] = []
+        pending: list[Delivery] = []
+        for destination, routes in chosen.items():
+            if destination in self.disabled:
+                self._tally.skipped += 1
+                continue
+            delivery = new_delivery(event, destination, routes, accepted_at=now)
+            # A lane starts the attempt at the next turn of the loop at the earliest, so its outcome is queued after this.
+            (in_flight if self._lanes.offer(delivery) else pending).append(delivery)
+        self._outbox.enqueue(event, in_flight, pending, now=now)
+
+    def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:
+        """Count a frame that is no event; say so once for each kind."""
+        self._tally.odd_frames[kind] += 1
+        if self._tally.odd_frames[kind] == 1 and kind is not NotAnEvent.PONG:
+            log.warning(
+                "stream.odd_frame", kind=kind, detail=detail, note="counted and not forwarded; said once a kind"
+            )

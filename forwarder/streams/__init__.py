@@ -1,0 +1,1 @@
+"""Connections that events come in on."""

@@ -1,0 +1,155 @@
+"""scrape.st's WebSocket: one connection, held from the upgrade to its end."""
+
+import asyncio
+import socket
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from time import monotonic
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from forwarder.core.event import NotAnEvent
+from forwarder.core.ports import TakeFrame
+from forwarder.core.webhook import USER_AGENT
+from forwarder.streams import faults
+from forwarder.streams.faults import FaultKind, StreamFaultError
+
+MAX_FRAME_BYTES = 16 * 1024 * 1024
+_CONNECT_TIMEOUT_S = 10
+_HANDSHAKE_TIMEOUT_S = 15
+_CLOSE_TIMEOUT_S = 1
+"""scrape.st's close frame has no code and leaves TCP open: aiohttp would wait its default of 10 s for the rest."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebSocketStream:
+    """How to connect. Intervals are settable for tests; their defaults are scrape.st's."""
+
+    name: str
+    url: str
+    api_key: str = field(repr=False)
+    use_fast_x: bool = False
+    ignore_full_payload: bool = False
+    ping_every: timedelta = timedelta(seconds=20)
+    """Only the *text* `ping` (or a PONG frame) counts as life at scrape.st, which ends a connection after 60 s without."""
+    dead_after: timedelta = timedelta(seconds=60)
+    """Nothing complete heard for so long means that nobody is there."""
+
+    async def hold(
+        self, take: TakeFrame, *, on_open: Callable[[], None], on_odd_frame: Callable[[NotAnEvent], None]
+    ) -> StreamFaultError:
+        """Connect, hand every text frame to `take`, and return why it ended. Raises `StreamFaultError` if never open.
+
+        Frames of other kinds go to `on_odd_frame`. What `take` raises is raised.
+        """
+        trace = aiohttp.TraceConfig()
+        trace.on_request_redirect.append(_refuse_redirect)
+        async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(socket_factory=_lively_socket),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace],
+        ) as session:
+            websocket = await self._connect(session)
+            try:
+                on_open()
+                return await self._read(websocket, take, on_odd_frame)
+            finally:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(2 * _CLOSE_TIMEOUT_S):
+                        await websocket.close()
+
+    async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+        url = URL(self.url)
+        if self.use_fast_x:
+            url = url.update_query(useFastX="true")
+        if self.ignore_full_payload:
+            url = url.update_query(ignoreFullPayload="true")
+        try:
+            async with asyncio.timeout(_HANDSHAKE_TIMEOUT_S):
+                return await session.ws_connect(
+                    url,
+                    headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
+                    autoping=False,
+                    max_msg_size=MAX_FRAME_BYTES,
+                    timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
+                )
+        except TimeoutError as error:
+            sentence = f"{url.host} did not finish the handshake within {_HANDSHAKE_TIMEOUT_S} s"
+            raise StreamFaultError(FaultKind.TIMEOUT, sentence) from error
+        except aiohttp.WSServerHandshakeError as error:
+            raise faults.from_handshake(error) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise faults.from_connect(error, url.host, url.port) from error
+
+    async def _read(
+        self,
+        websocket: aiohttp.ClientWebSocketResponse,
+        take: TakeFrame,
+        on_odd_frame: Callable[[NotAnEvent], None],
+    ) -> StreamFaultError:
+        async with asyncio.TaskGroup() as group:
+            pinging = group.create_task(self._keep_alive(websocket), name=f"stream {self.name} ping")
+            try:
+                return await self._read_to_the_end(websocket, take, on_odd_frame)
+            finally:
+                pinging.cancel()
+
+    async def _read_to_the_end(
+        self,
+        websocket: aiohttp.ClientWebSocketResponse,
+        take: TakeFrame,
+        on_odd_frame: Callable[[NotAnEvent], None],
+    ) -> StreamFaultError:
+        opened = monotonic()
+        heard_anything = False
+        while True:
+            try:
+                message = await websocket.receive(timeout=self.dead_after.total_seconds())
+            except TimeoutError:
+                sentence = f"nothing was heard for {self.dead_after.total_seconds():g} s"
+                return StreamFaultError(FaultKind.SILENT, sentence)
+            match message.type:
+                case aiohttp.WSMsgType.TEXT:
+                    await take(message.data.encode())
+                case aiohttp.WSMsgType.BINARY:
+                    on_odd_frame(NotAnEvent.BINARY)
+                case aiohttp.WSMsgType.PING:
+                    with suppress(aiohttp.ClientError, ConnectionError):  # the next `receive` tells how it ended
+                        await websocket.pong(message.data)
+                case aiohttp.WSMsgType.PONG:
+                    pass
+                case _:
+                    opened_for = timedelta(seconds=monotonic() - opened)
+                    return faults.from_close(websocket.close_code, opened_for=opened_for, heard_anything=heard_anything)
+            heard_anything = True
+
+    async def _keep_alive(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
+        """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
+        with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and says so
+            while True:
+                await asyncio.sleep(self.ping_every.total_seconds())
+                await websocket.send_str("ping")
+                await websocket.ping()
+
+
+async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401
+    """Stop `ws_connect`, which follows redirects and carries `x-api-key` to the other host (aiohttp issue 3678)."""
+    raise faults.redirected()
+
+
+def _lively_socket(address: "aiohttp.connector.AddrInfoType") -> socket.socket:
+    """Return a socket on which the kernel notices a peer that is gone within about half a minute."""
+    family, kind, protocol, _, _ = address
+    made = socket.socket(family, kind, protocol)
+    made.setblocking(False)
+    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 20_000)):
+        if hasattr(socket, option):  # Linux has all of them
+            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
+    return made
