@@ -10,16 +10,17 @@ from pathlib import Path
 import structlog
 
 from forwarder.core.config import Config
+from forwarder.core.config.model import DestinationConfig
 from forwarder.core.dedupe import RecentEvents
 from forwarder.core.delivery import Attempt, Delivery, DestinationName
 from forwarder.core.destination import Destination
-from forwarder.core.event import Event
 from forwarder.core.retry import Dead, Decision, Done
 from forwarder.core.routing import Route, Router
+from forwarder.core.signing import decode_secret
 from forwarder.core.tally import Tally
 from forwarder.destinations.http import open_sender
 from forwarder.dispatch import Dispatcher, Lane, Observe, describe
-from forwarder.ingest import Ingest
+from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
 from forwarder.streams.faults import StreamFaultError
@@ -43,7 +44,7 @@ def utc_now() -> datetime:
 class Listeners:
     """Who else hears of events and attempts: the demo."""
 
-    on_event: Callable[[Event], None] | None = None
+    on_event: OnEvent | None = None
     on_attempt: Observe | None = None
 
 
@@ -275,7 +276,7 @@ def _destinations(config: Config) -> list[Destination]:
             name=DestinationName(name),
             url=settings.url.reveal(),
             headers={header: value.reveal() for header, value in settings.headers.items()},
-            signing_keys=settings.signing_keys,
+            signing_keys=_signing_keys(settings),
             timeout=settings.timeout,
             concurrency=settings.concurrency,
             retry=settings.retry,
@@ -283,6 +284,10 @@ def _destinations(config: Config) -> list[Destination]:
         for name, settings in config.destinations.items()
         if settings.enabled
     ]
+
+
+def _signing_keys(settings: DestinationConfig) -> tuple[bytes, ...]:
+    return tuple(decode_secret(secret.reveal()) for secret in settings.signing.secret) if settings.signing else ()
 
 
 def _disabled(config: Config) -> frozenset[DestinationName]:

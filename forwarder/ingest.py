@@ -1,6 +1,6 @@
 """The stream side: a frame becomes an event, is checked for a double, routed, kept and offered to its lanes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
 from typing import Protocol
 
@@ -14,6 +14,9 @@ from forwarder.core.routing import UNMATCHED, Router
 from forwarder.core.tally import Tally
 
 log = structlog.get_logger(__name__)
+
+OnEvent = Callable[[Event, Mapping[DestinationName, tuple[str, ...]] | None], None]
+"""Hears of every event with the destinations chosen for it and by which routes; `None` stands for a double."""
 
 
 class Lanes(Protocol):
@@ -37,7 +40,7 @@ class Ingest:
         recent: RecentEvents,
         tally: Tally,
         clock: Clock,
-        on_event: Callable[[Event], None] | None = None,
+        on_event: OnEvent | None = None,
     ) -> None:
         self.router = router
         self.disabled = disabled
@@ -58,13 +61,13 @@ class Ingest:
             return
         await self._outbox.wait_for_room()
         self._tally.seen += 1
-        if self._on_event is not None:
-            self._on_event(event)
         if not self._recent.is_new(event.id, now=now):
             self._tally.doubles += 1
+            self._tell(event, None)
             log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
             return
         chosen = self.router.choose(event)
+        self._tell(event, chosen)
         if chosen and (UNMATCHED,) not in chosen.values():
             self._tally.matched += 1
         else:
@@ -79,6 +82,10 @@ class Ingest:
             # A lane starts the attempt at the next turn of the loop at the earliest, so its outcome is queued after this.
             (in_flight if self._lanes.offer(delivery) else pending).append(delivery)
         self._outbox.enqueue(event, in_flight, pending, now=now)
+
+    def _tell(self, event: Event, chosen: Mapping[DestinationName, tuple[str, ...]] | None) -> None:
+        if self._on_event is not None:
+            self._on_event(event, chosen)
 
     def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:
         """Count a frame that is no event; say so once for each kind."""

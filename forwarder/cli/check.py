@@ -1,4 +1,4 @@
-"""`forwarder check`: is this config right, and does each stream take us?"""
+"""`forwarder check`: whether a config is right, and whether each stream takes us."""
 
 import argparse
 import asyncio

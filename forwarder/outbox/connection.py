@@ -39,7 +39,7 @@ _SETTINGS: dict[str, int | str] = {
     "cell_size_check": 1,
     "trusted_schema": 0,
     "foreign_keys": 1,
-    "secure_delete": 2,
+    "secure_delete": 2,  # written as FAST
 }
 
 
@@ -129,7 +129,7 @@ def _open(path: Path, synchronous: int) -> sqlite3.Connection:
         _make_private(path)
         connection = sqlite3.connect(path, isolation_level=None)
         _check_header(connection, path)
-        _set_up(connection, synchronous)
+        _set_up(connection, path, synchronous)
         _check_pages(connection, path)
         _migrate(connection)
     except sqlite3.Error as error:
@@ -175,16 +175,21 @@ def _check_header(connection: sqlite3.Connection, path: Path) -> None:
         )
 
 
-def _set_up(connection: sqlite3.Connection, synchronous: int) -> None:
+def _set_up(connection: sqlite3.Connection, path: Path, synchronous: int) -> None:
     if _pragma(connection, "user_version") == 0:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only before the first table
     settings = _SETTINGS | {"synchronous": synchronous}
     for name, value in settings.items():
-        connection.execute(f"PRAGMA {name} = {value}")
+        connection.execute(f"PRAGMA {name} = {'FAST' if name == 'secure_delete' else value}")
     for name, value in settings.items():
         found = _pragma(connection, name)
         if found != value:
-            raise sqlite3.OperationalError(f"PRAGMA {name} is {found} after it was set to {value}")
+            raise OutboxUnusableError(
+                OutboxProblem.UNWRITABLE,
+                path,
+                f"SQLite does not keep a setting there ({name} is {found}, not {value})",
+                "Use a local disk, not a network file system: outbox.url.",
+            )
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:

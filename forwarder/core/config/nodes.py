@@ -10,6 +10,7 @@ messages are fixed sentences: they never quote the file, which may hold a secret
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import yaml
 
@@ -36,6 +37,11 @@ _HINTS = {
     "did not find expected '-' indicator": "is the line indented as its neighbours are?",
     "found unexpected end of stream": "is a quote missing?",
 }
+
+
+class _Mark(Protocol):
+    line: int
+    column: int
 
 
 @dataclass(slots=True)
@@ -116,7 +122,9 @@ def _decode(data: bytes) -> str:
         text = data.decode()
     except UnicodeDecodeError as error:
         line, column = _place(data[: error.start].decode())
-        raise RefusedError(line, column, f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8") from None
+        raise RefusedError(
+            line, column, f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+        ) from None
     text = text.removeprefix(_BOM)
     if found := _FORBIDDEN.search(text):
         line, column = _place(text[: found.start()])
@@ -130,9 +138,14 @@ def _place(before: str) -> tuple[int, int]:
     return len(lines), len(lines[-1]) + 1
 
 
+def _position(mark: "_Mark | None") -> tuple[int, int]:
+    """Return a place as people count; libyaml gives one with every event."""
+    return (mark.line + 1, mark.column + 1) if mark else (1, 1)
+
+
 def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RefusedError:
     mark, begin, said = error.problem_mark, error.context_mark, error.problem or ""
-    line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
+    line, column = _position(mark)
     context = f"{error.context} that begins on line {begin.line + 1}: " if error.context and begin else ""
     hint = _HINTS.get(said, "")
     lines = _LINE_BREAK.split(text)
@@ -169,14 +182,14 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         """Add what the event says."""
-        line, column = event.start_mark.line + 1, event.start_mark.column + 1
+        line, column = _position(event.start_mark)
         match event:
             case yaml.DocumentStartEvent() if self.root is not None:
                 raise RefusedError(line, column, "a second document begins here; the file must hold one")
             case yaml.AliasEvent():
-                self._add(self._resolve(event.anchor, line, column))
+                self._add(self._resolve(str(event.anchor), line, column))
             case yaml.ScalarEvent():
-                text = Scalar(event.value, quoted=event.style is not None)
+                text = Scalar(event.value, quoted=bool(event.style))
                 node = TextNode(line, column, text, size=1 + len(text) // 100)
                 self._begin(node, event)
                 self._add(node)

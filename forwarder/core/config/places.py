@@ -55,7 +55,8 @@ class Findings:
         The value of `api_key` may have come from `api_key_file`; its place is then that one. A list may be written as
         its only element.
         """
-        node, found = self._root, ()
+        node = self._root
+        found: Path = ()
         for step in path:
             if isinstance(node, TextNode):
                 break

@@ -52,7 +52,9 @@ def render_path(path: Path) -> str:
 def quote(text: str) -> str:
     """Return the text in double quotes, cut when long, with whatever a terminal would act upon escaped."""
     cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
-    return "".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in json.dumps(cut, ensure_ascii=False))
+    return "".join(
+        mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in json.dumps(cut, ensure_ascii=False)
+    )
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -133,7 +133,9 @@ def parse_duration(value: object, *, low: str, high: str) -> timedelta:
                 raise WrongValueError(
                     f"{show(value)} has no unit; write a unit after the number: ms, s, m, h or d"
                 ) from None
-            raise WrongValueError(f"{show(value)} is not a duration; write one such as 250ms, 5s, 1h30m or 7d") from None
+            raise WrongValueError(
+                f"{show(value)} is not a duration; write one such as 250ms, 5s, 1h30m or 7d"
+            ) from None
     if not read_duration(low) <= duration <= read_duration(high):
         raise WrongValueError(f"{show(value)} is out of range; {low} to {high} are allowed")
     return duration

@@ -48,7 +48,9 @@ def _expand_text(text: Scalar, env: Mapping[str, str], findings: Findings, path:
                 problems.append(f'a "${{" has no closing "}}"; {_LITERAL}')
         elif default is not None:
             if "${" in default:
-                problems.append(f"the default of the variable {name} has another variable in it, which is not supported")
+                problems.append(
+                    f"the default of the variable {name} has another variable in it, which is not supported"
+                )
             return env.get(name) or default
         elif name in env:
             return env[name]

@@ -1,0 +1,167 @@
+"""What takes more than one place to judge: names that must differ or exist, keys that exclude each other, files.
+
+Works on the tree and before the models, so that these mistakes are told even when others keep a model from being made.
+Whatever has the wrong shape here is passed over; the models tell.
+"""
+
+from collections.abc import Callable, Iterator
+
+from forwarder.core.config.model import DROP
+from forwarder.core.config.places import Findings
+from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.scalars import Expanded, WrongValueError, is_null, parse_file_path, show
+from forwarder.core.matching import NOTHING, Condition, compile_condition
+from forwarder.core.tree import Path, Scalar, Tree
+
+ReadFile = Callable[[str], str]
+"""Returns the text of a file; raises `OSError` when it cannot."""
+
+
+def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Findings) -> None:
+    """Set `api_key`, `url` and `secret` to what the file beside them holds, where one is named."""
+    for path, stream in _mappings(tree, "streams"):
+        _read_secret_file(stream, "api_key", path, read_file, findings)
+    for path, destination in _mappings(tree, "destinations"):
+        _read_secret_file(destination, "url", path, read_file, findings)
+        signing = destination.get("signing")
+        if isinstance(signing, dict):
+            _read_secret_file(signing, "secret", (*path, "signing"), read_file, findings)
+
+
+def check_names(tree: dict[str, Tree], findings: Findings) -> None:
+    """Note names that stand twice, and destinations that are meant and not there."""
+    streams = [(path, stream.get("name"), "main") for path, stream in _mappings(tree, "streams")]
+    _check_distinct(streams, "stream", findings)
+    routes = [(path, route.get("name"), default_route_name(path)) for path, route in _mappings(tree, "routes")]
+    _check_distinct(routes, "route", findings)
+    destinations = tree.get("destinations")
+    if not isinstance(destinations, dict):
+        return
+    if DROP in destinations:
+        findings.add_at_key(
+            ("destinations", DROP), f'"{DROP}" cannot be a name; under "unmatched" it means no destination'
+        )
+    for path, route in _mappings(tree, "routes"):
+        to = route.get("to")
+        seen: set[str] = set()
+        for place, name in _scalars(to, (*path, "to")):
+            if name in seen:
+                findings.add(place, f"{show(name)} stands here twice")
+            seen.add(name)
+            _check_exists(name, list(destinations), place, findings)
+    unmatched = tree.get("unmatched")
+    if isinstance(unmatched, Scalar) and not is_null(unmatched):
+        _check_exists(unmatched, [DROP, *destinations], ("unmatched",), findings)
+
+
+def compile_matches(tree: dict[str, Tree], findings: Findings) -> dict[str, object]:
+    """Return the tree with each `match` of a route compiled, and a name for each route that has none."""
+    routes = tree.get("routes")
+    if not isinstance(routes, list):
+        return dict(tree)
+    return {
+        **tree,
+        "routes": [_compile_route(route, ("routes", index), findings) for index, route in enumerate(routes)],
+    }
+
+
+def default_route_name(path: Path) -> str:
+    """Return the name of the route at `("routes", index)` when it is given none."""
+    return f"route {int(path[-1]) + 1}"
+
+
+def _mappings(tree: dict[str, Tree], section: str) -> Iterator[tuple[Path, dict[str, Tree]]]:
+    """Yield the mappings directly under a section, with their paths."""
+    below = tree.get(section)
+    for step, element in (
+        below.items() if isinstance(below, dict) else enumerate(below) if isinstance(below, list) else ()
+    ):
+        if isinstance(element, dict):
+            yield (section, step), element
+
+
+def _scalars(tree: Tree | None, path: Path) -> Iterator[tuple[Path, Scalar]]:
+    """Yield a lone scalar, or those of a list; nulls are left to the models."""
+    for place, element in (
+        [((*path, index), element) for index, element in enumerate(tree)] if isinstance(tree, list) else [(path, tree)]
+    ):
+        if isinstance(element, Scalar) and not is_null(element):
+            yield place, element
+
+
+def _check_distinct(named: list[tuple[Path, Tree | None, str]], what: str, findings: Findings) -> None:
+    seen: set[str] = set()
+    for path, written, default in named:
+        given = isinstance(written, Scalar) and not is_null(written)
+        name = str(written) if given else default
+        if name in seen:
+            shown = show(written) if given else f"{quote(default)}, the name it gets when none is given,"
+            findings.add((*path, "name"), f"{shown} is the name of another {what} already")
+        seen.add(name)
+
+
+def _check_exists(name: Scalar, known: list[str], path: Path, findings: Findings) -> None:
+    if name not in known:
+        hint = "" if isinstance(name, Expanded) else did_you_mean(name, known)
+        findings.add(path, f"there is no destination {show(name)}{hint}")
+
+
+def _read_secret_file(section: dict[str, Tree], key: str, path: Path, read_file: ReadFile, findings: Findings) -> None:
+    written = section.get(f"{key}_file")
+    place = (*path, f"{key}_file")
+    if written is None or is_null(written):
+        return
+    if key in section and not is_null(section[key]):
+        findings.add(place, f"write {key} or {key}_file, not both")
+        return
+    section[key] = Expanded("", quoted=True)
+    try:
+        name = parse_file_path(written)
+        section[key] = Expanded(read_file(name).strip(), quoted=True)
+    except WrongValueError as error:
+        findings.spoil(place, str(error))
+    except OSError as error:
+        findings.spoil(place, f"cannot read {show(written)}: {error.strerror or type(error).__name__}")
+    except UnicodeDecodeError:
+        findings.spoil(place, f"{show(written)} is not UTF-8 text")
+
+
+def _compile_route(route: Tree, path: Path, findings: Findings) -> object:
+    if not isinstance(route, dict):
+        return route
+    ready: dict[str, object] = dict(route)
+    if "name" not in route or is_null(route["name"]):
+        ready["name"] = default_route_name(path)
+    if "match" in route:
+        ready["match"] = _compile(route["match"], (*path, "match"), findings)
+    return ready
+
+
+def _compile(tree: Tree, path: Path, findings: Findings) -> Condition:
+    if is_null(tree):
+        # Not "all events": a file saved while the condition is being written would send everything everywhere.
+        findings.add(path, 'the condition is missing; leave "match" out where every event is meant')
+        return NOTHING
+    problems: list[tuple[Path, str]] = []
+    condition = compile_condition(tree, lambda below, message: problems.append((below, message)))
+    if problems:
+        # A message may quote its value. One that is the same whatever the variables hold does not tell what they hold.
+        blind: set[tuple[Path, str]] = set()
+        compile_condition(_as_written(tree), lambda below, message: blind.add((below, message)))
+        for below, message in problems:
+            if (below, message) not in blind:
+                message = "not a valid condition with what its variables hold (which is not shown)"  # noqa: PLW2901
+            findings.add((*path, *below), message)
+    return condition
+
+
+def _as_written(tree: Tree) -> Tree:
+    match tree:
+        case dict():
+            return {key: _as_written(below) for key, below in tree.items()}
+        case list():
+            return [_as_written(element) for element in tree]
+        case Expanded():
+            return Scalar(tree.written, quoted=tree.quoted)
+        case _:
+            return tree

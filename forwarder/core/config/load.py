@@ -1,0 +1,43 @@
+"""The way of a config file: bytes → nodes → tree → checks → `Config`. Every stage adds its problems; all are told at once."""
+
+from collections.abc import Mapping
+
+from pydantic import ValidationError
+
+from forwarder.core.config.checks import ReadFile, check_names, compile_matches, read_secret_files
+from forwarder.core.config.model import Config
+from forwarder.core.config.nodes import RefusedError, read_nodes
+from forwarder.core.config.places import Findings
+from forwarder.core.config.problems import ConfigError
+from forwarder.core.config.sentences import tell
+from forwarder.core.config.variables import expand
+
+
+def load_config(text: bytes, *, name: str, env: Mapping[str, str], read_file: ReadFile) -> Config:
+    """Return the config that `text` holds.
+
+    `name` is what messages call the file. `env` fills in `${NAME}`. `read_file` returns the text of a file named by a
+    `*_file` key; it raises `OSError` when it cannot, and decides what relative paths are relative to.
+    Raises `ConfigError` with every problem there is; nothing secret is in it.
+    """
+    try:
+        root, problems = read_nodes(text)
+    except RefusedError as refused:
+        raise ConfigError(name, [refused.problem]) from None
+    findings = Findings(root, problems)
+    tree = expand(root, env, findings)
+    draft: object = tree
+    if isinstance(tree, dict):
+        read_secret_files(tree, read_file, findings)
+        check_names(tree, findings)
+        draft = compile_matches(tree, findings)
+    config = None
+    try:
+        config = Config.model_validate(draft)
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            tell(detail, findings)
+    if config is None or findings.problems:
+        # Raised out here, so that no traceback carries pydantic's error, which holds the values.
+        raise ConfigError(name, findings.problems)
+    return config

@@ -1,0 +1,94 @@
+"""What pydantic found, in our words and at its place in the file."""
+
+from pydantic import BaseModel
+from pydantic_core import ErrorDetails
+
+from forwarder.core.config.model import (
+    Config,
+    DestinationConfig,
+    OutboxConfig,
+    RetrySchedule,
+    RouteConfig,
+    SigningConfig,
+    StreamConfig,
+)
+from forwarder.core.config.places import Findings
+from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.scalars import is_null, kind
+from forwarder.core.tree import Path
+
+_PLANNED: dict[type[BaseModel], frozenset[str]] = {
+    Config: frozenset({"admin", "defaults", "lists", "matchers", "tests"}),
+    RouteConfig: frozenset({"prefer", "wait"}),
+    DestinationConfig: frozenset({"format", "order", "rate_limit"}),
+    RetrySchedule: frozenset({"max_age"}),
+    OutboxConfig: frozenset({"dedupe_window", "max_size"}),
+}
+"""Keys of the design that this version does not know yet."""
+
+_KEY = "[key]"
+"""What pydantic ends a path with when the key of a mapping is meant and not its value."""
+
+
+def tell(error: ErrorDetails, findings: Findings) -> None:
+    """Note one of pydantic's errors. Every type that our models can raise has its sentence here."""
+    path: Path = error["loc"]
+    match error["type"]:
+        case "value_error" if path[-1] == _KEY and not findings.has(path):
+            findings.add_at_key(path[:-1], str(error["ctx"]["error"]))
+        case "value_error":
+            findings.add(path, str(error["ctx"]["error"]))
+        case "extra_forbidden":
+            findings.add_at_key(path, _unknown(path))
+        case "missing" if findings.has(path):
+            findings.add(path, "the value is missing")
+        case "missing":
+            findings.add(path, _missing(path))
+        case "too_short":
+            findings.add(path, "at least one is needed here")
+        case "too_long":
+            findings.add(
+                path, f"{error['ctx']['actual_length']} are too many; {error['ctx']['max_length']} are allowed"
+            )
+        case "list_type":
+            findings.add(path, _expected("a list", error["input"]))
+        case _:  # model_type, dict_type
+            findings.add(path, _expected("a mapping", error["input"]))
+
+
+def _expected(what: str, came: object) -> str:
+    return f"the value is missing; {what} is expected" if is_null(came) else f"expected {what}, got {kind(came)}"
+
+
+def _unknown(path: Path) -> str:
+    section, key = _section(path[:-1]), str(path[-1])
+    if key in _PLANNED.get(section, ()):
+        return f"{quote(key)} is not supported by this version yet"
+    nearest = did_you_mean(key, section.model_fields)
+    return f"unknown key{nearest or '; known are ' + ', '.join(section.model_fields)}"
+
+
+def _missing(path: Path) -> str:
+    key = str(path[-1])
+    if f"{key}_file" in _section(path[:-1]).model_fields:
+        return f'the key "{key}" (or "{key}_file") is missing'
+    return f'the key "{key}" is missing'
+
+
+def _section(path: Path) -> type[BaseModel]:
+    """Return the model that describes the mapping at `path`."""
+    match path:
+        case ("streams", _):
+            return StreamConfig
+        case ("outbox",):
+            return OutboxConfig
+        case ("destinations", _):
+            return DestinationConfig
+        case ("destinations", _, "signing"):
+            return SigningConfig
+        case ("destinations", _, "retry"):
+            return RetrySchedule
+        case ("routes", _):
+            return RouteConfig
+        case _:
+            return Config

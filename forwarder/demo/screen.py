@@ -1,0 +1,145 @@
+"""What the demo shows: a line for everything that happens, and at the bottom of a terminal how things stand."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.panel import Panel
+from rich.syntax import Syntax
+from rich.table import Table
+from rich.text import Text
+
+from forwarder.core.delivery import Attempt, Delivery
+from forwarder.core.event import Event
+from forwarder.core.retry import Decision, RetryAt
+from forwarder.emulator.display import glance, source_style
+
+if TYPE_CHECKING:
+    from forwarder.demo.story import DemoResult
+
+_TEXT_WIDTH = 40
+
+
+class Screen:
+    """Prints to `console`; on a terminal a line of state stays at the bottom."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console, transient=True, refresh_per_second=8) if console.is_terminal else None
+        self._down: dict[str, bool] = {}
+
+    def open(self, config: str) -> None:
+        """Show the rules that are at work."""
+        routes = config[config.index("routes:") :].replace("{{", "{").replace("}}", "}").rstrip()
+        self._console.print(
+            Panel(
+                Syntax(routes, "yaml", theme="ansi_dark", background_color="default"),
+                title="the rules of this demo",
+                title_align="left",
+                border_style="dim",
+                width=72,
+            )
+        )
+        if self._live is not None:
+            self._live.start()
+
+    def show_delivered(self, elapsed_s: float, delivery: Delivery, latency_ms: float | None) -> None:
+        """Show a first attempt that got through, with the milliseconds between the frame and the POST."""
+        took = "" if latency_ms is None else f"{latency_ms:.1f} ms"
+        self._print_line(elapsed_s, delivery.body, _took(delivery, ("✓", "green"), took))
+
+    def show_failure(self, elapsed_s: float, delivery: Delivery, decision: Decision) -> None:
+        """Show a first attempt that failed; later ones of the same delivery stay quiet."""
+        said = decision.reason.partition(":")[0] if isinstance(decision, RetryAt) else "dead"
+        self._print_line(elapsed_s, delivery.body, _took(delivery, ("✗", "red"), f"{said}; kept"))
+
+    def show_recovered(self, elapsed_s: float, delivery: Delivery, attempt: Attempt, *, late: timedelta) -> None:
+        """Show a delivery that had to wait."""
+        took = f"attempt {attempt.number}, {late.total_seconds():.1f} s late"
+        self._print_line(elapsed_s, delivery.body, _took(delivery, ("↻", "bright_yellow"), took))
+
+    def show_double(self, elapsed_s: float, event: Event) -> None:
+        """Show an event that came before."""
+        self._print_line(elapsed_s, event.body, Text("double, dropped", style="dim"))
+
+    def show_unmatched(self, elapsed_s: float, event: Event) -> None:
+        """Show an event that no rule wants."""
+        self._print_line(elapsed_s, event.body, Text("no rule wants it", style="dim"))
+
+    def say_down(self, destination: str, lasts: timedelta) -> None:
+        """Announce that a receiver goes away."""
+        self._down[destination] = True
+        self._console.rule(
+            f"[bold red]{destination} goes down for {lasts.total_seconds():g} s", style="red", characters="─"
+        )
+
+    def say_back(self, destination: str, *, waiting: int) -> None:
+        """Announce that it is back, and how much waits for it."""
+        self._down[destination] = False
+        self._console.rule(f"[bold green]{destination} is back; {waiting} waiting", style="green", characters="─")
+
+    def show_state(self, delivered: Mapping[str, int], *, waiting: int) -> None:
+        """Keep the line at the bottom of a terminal up to date."""
+        if self._live is None:
+            return
+        state = Text(" ")
+        for name, count in delivered.items():
+            is_down = self._down.get(name, False)
+            state.append(f"{name} ", style="bold")
+            state.append("down" if is_down else "up", style="red" if is_down else "green")
+            state.append(f" {count} delivered   ")
+        state.append(f"{waiting} waiting", style="bright_yellow" if waiting else "dim")
+        state.append(f"   {datetime.now().astimezone():%H:%M:%S}", style="dim")
+        self._live.update(state)
+
+    def close(self, result: "DemoResult") -> None:
+        """Show the summary."""
+        if self._live is not None:
+            self._live.stop()
+        tally = result.tally
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="dim", no_wrap=True)
+        table.add_column()
+        table.add_row(
+            "events",
+            f"{tally.seen} in {result.seconds:.1f} s: {tally.matched} matched a rule, {tally.unmatched} no rule, "
+            f"{tally.doubles} doubles dropped",
+        )
+        table.add_row("delivered", ", ".join(f"{count} to {name}" for name, count in result.delivered.items()))
+        if result.waited and result.caught_up_s is not None:
+            table.add_row(
+                "outage",
+                f"{result.waited} deliveries waited in the outbox; the last of them arrived "
+                f"{result.caught_up_s:.1f} s after the receiver was back",
+            )
+        table.add_row(
+            "added latency",
+            f"median {result.latency_ms(50):.2f} ms, 99 % under {result.latency_ms(99):.2f} ms "
+            "(frame sent to POST received)",
+        )
+        table.add_row("lost", Text(str(result.lost), style="bold green" if result.lost == 0 else "bold red"))
+        steps = Text("Next: README.md, \"Five minutes to production\"", style="dim")
+        self._console.print(
+            Panel(Group(table, Text(), steps), title="what happened", title_align="left", border_style="green", width=100)
+        )
+
+    def _print_line(self, elapsed_s: float, body: bytes, what: Text) -> None:
+        seen = glance(body, width=_TEXT_WIDTH)
+        line = Text(no_wrap=True, overflow="ellipsis")
+        line.append(f"{elapsed_s:7.3f}  ", style="dim")
+        line.append(f"{seen.source or '?':<9}", style=source_style(seen.source))
+        for text, width, style in ((seen.author, 15, "bold"), (seen.text, _TEXT_WIDTH + 1, "")):
+            cell = Text(text, style=style, no_wrap=True)
+            cell.truncate(width - 1, overflow="ellipsis")
+            cell.pad_right(width - cell.cell_len)
+            line.append_text(cell)
+        line.append_text(what)
+        self._console.print(line, highlight=False)
+
+
+def _took(delivery: Delivery, mark: tuple[str, str], took: str) -> Text:
+    return Text.assemble(
+        (", ".join(delivery.routes), "dim"), (" → ", "dim"), (delivery.destination, "bold"), " ", mark, " ", (took, mark[1])
+    )

@@ -1,0 +1,57 @@
+"""A config to start from, and the world that the tests load it in."""
+
+import os
+from collections.abc import Mapping
+
+from forwarder.core.config import Config, load_config
+
+CANARY = "canary"
+"""Part of every secret; no message may hold it."""
+
+ENV = {
+    "SCRAPEST_API_KEY": "canary-key",
+    "CANARY": "canary-from-a-variable",
+    "BAD_REGEX": "(canary",
+    "EMPTY": "",
+    "BOT_TOKEN": "canary-token",
+    "BOT_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
+    "DISCORD_WEBHOOK_URL": "https://discord.com/api/webhooks/1/canary",
+}
+FILES = {
+    "/run/credentials/key": "canary-key-of-a-file\n",
+    "/run/credentials/two-words": "canary canary\n",
+    "/run/credentials/url": "https://example.com/canary\n",
+    "/run/credentials/secret": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n",
+}
+
+
+def read_file(path: str) -> str:
+    if path.endswith("binary"):
+        return b"\xff".decode()
+    if path not in FILES:
+        raise FileNotFoundError(2, os.strerror(2), path)
+    return FILES[path]
+
+
+def load(text: bytes | str, env: Mapping[str, str] = ENV) -> Config:
+    data = text if isinstance(text, bytes) else text.encode()
+    return load_config(data, name="config.yaml", env=env, read_file=read_file)
+
+
+def config_text(*, stream: str = "", destination: str = "", route: str = "", rest: str = "") -> str:
+    """A small valid config with lines added to its stream, destination, route or end."""
+    return "\n".join(
+        [
+            "streams:",
+            "  - api_key: ${SCRAPEST_API_KEY}",
+            *(f"    {line}" for line in stream.splitlines()),
+            "destinations:",
+            "  bot:",
+            "    url: http://127.0.0.1:9000/hook",
+            *(f"    {line}" for line in destination.splitlines()),
+            "routes:",
+            "  - to: bot",
+            *(f"    {line}" for line in route.splitlines()),
+            rest,
+        ]
+    )
