@@ -17,7 +17,9 @@ from forwarder.logs import configure_logging
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("demo", help="a stream, the daemon and two receivers, all on this machine; needs no key")
+    parser = commands.add_parser(
+        "demo", help="a stream, the daemon and two receivers, all on this machine; needs no key"
+    )
     parser.add_argument("--rate", type=_positive, default=14.0, help="events per second (default: 14)")
     parser.add_argument("--count", type=int, help="how many events (default: the packaged 208)")
     parser.add_argument("--forever", action="store_true", help="go on until Ctrl-C")
@@ -44,9 +46,7 @@ async def _run(arguments: argparse.Namespace, screen: Screen, folder: Path, resu
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     results.append(
-        await run_demo(
-            screen, folder, rate=arguments.rate, count=arguments.count, forever=arguments.forever, stop=stop
-        )
+        await run_demo(screen, folder, rate=arguments.rate, count=arguments.count, forever=arguments.forever, stop=stop)
     )
 
 

@@ -120,9 +120,11 @@ class Screen:
             "(frame sent to POST received)",
         )
         table.add_row("lost", Text(str(result.lost), style="bold green" if result.lost == 0 else "bold red"))
-        steps = Text("Next: README.md, \"Five minutes to production\"", style="dim")
+        steps = Text('Next: README.md, "Five minutes to production"', style="dim")
         self._console.print(
-            Panel(Group(table, Text(), steps), title="what happened", title_align="left", border_style="green", width=100)
+            Panel(
+                Group(table, Text(), steps), title="what happened", title_align="left", border_style="green", width=100
+            )
         )
 
     def _print_line(self, elapsed_s: float, body: bytes, what: Text) -> None:
@@ -141,5 +143,11 @@ class Screen:
 
 def _took(delivery: Delivery, mark: tuple[str, str], took: str) -> Text:
     return Text.assemble(
-        (", ".join(delivery.routes), "dim"), (" → ", "dim"), (delivery.destination, "bold"), " ", mark, " ", (took, mark[1])
+        (", ".join(delivery.routes), "dim"),
+        (" → ", "dim"),
+        (delivery.destination, "bold"),
+        " ",
+        mark,
+        " ",
+        (took, mark[1]),
     )
