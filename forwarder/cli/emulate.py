@@ -188,7 +188,7 @@ def _greet(out: lines.Lines, emulator: Emulator, key: str) -> None:
 
 streams:
   - name: local
-    url: {emulator.ws_url}        # or transport: sse, url: {emulator.url}/stream
+    url: {emulator.ws_url}
     api_key: {json.dumps(key)}
 
 Faults, while it runs:
