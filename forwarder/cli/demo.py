@@ -21,7 +21,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         "demo", help="a stream, the daemon and two receivers, all on this machine; needs no key"
     )
     parser.add_argument("--rate", type=_positive, default=14.0, help="events per second (default: 14)")
-    parser.add_argument("--count", type=int, help="how many events (default: the packaged 208)")
+    parser.add_argument("--count", type=_count, help="how many events (default: the packaged 208)")
     parser.add_argument("--forever", action="store_true", help="go on until Ctrl-C")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also draw what was shown as a picture")
     parser.set_defaults(handler=run)
@@ -48,6 +48,13 @@ async def _run(arguments: argparse.Namespace, screen: Screen, folder: Path, resu
     results.append(
         await run_demo(screen, folder, rate=arguments.rate, count=arguments.count, forever=arguments.forever, stop=stop)
     )
+
+
+def _count(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError("must be at least 1")
+    return value
 
 
 def _positive(text: str) -> float:

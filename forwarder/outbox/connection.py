@@ -112,7 +112,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
+    if folder.exists():  # a file of that name is told by opening the lock file
         return
     folder.mkdir(mode=0o700, parents=True)
     # SQLite syncs the folder of its files; the entry of the folder itself is ours to sync.

@@ -151,7 +151,9 @@ def _compile(tree: Tree, path: Path, findings: Findings) -> Condition:
         for below, message in problems:
             if (below, message) not in blind:
                 message = "not a valid condition with what its variables hold (which is not shown)"  # noqa: PLW2901
-            findings.add((*path, *below), message)
+            # An unknown name is wrong where it stands, not at the value under it.
+            add = findings.add_at_key if message.startswith("unknown") else findings.add
+            add((*path, *below), message)
     return condition
 
 

@@ -1,0 +1,194 @@
+"""What a person did wrong is told in one sentence, with what to do and the right exit code; no secret is in it."""
+
+import fcntl
+import os
+import socket
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from forwarder.cli import exit_codes
+from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.script import packaged_events
+from forwarder.emulator.server import Emulator
+from tests.support.process import KEY, command, forwarder, write_config
+
+SECRET = "canary-4f1c"
+NOWHERE = {"bot": "http://127.0.0.1:9/hook"}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@pytest.mark.parametrize("bad_key", ["401", "upgrade"])
+async def test_a_wrong_key_is_told_from_a_network_fault(tmp_path: Path, bad_key: str) -> None:
+    async with Emulator(api_key=KEY, bad_key="401" if bad_key == "401" else "upgrade") as emulator:
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations=NOWHERE, key=SECRET)
+        async with forwarder(config) as daemon:
+            kind = "key_refused" if bad_key == "401" else "closed"
+            line = await daemon.wait_for("stream.unavailable", kind=kind)
+            assert "check api_key" in line["reason"]
+            await daemon.wait_for("daemon.ready")
+            if bad_key == "401":
+                assert line["level"] == "error"
+                assert line["next_try_in_s"] >= 60
+            assert SECRET not in str(daemon.lines)
+        code, out, _ = await command("check", "-c", str(config), "--connect")
+        assert code == exit_codes.FAILURE
+        assert "check api_key" in out
+        assert SECRET not in out
+
+
+async def test_a_key_that_is_closed_upon_three_times_is_called_refused(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY, bad_key="upgrade") as emulator:
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations=NOWHERE, key=SECRET)
+        async with forwarder(config) as daemon:
+            line = await daemon.wait_for("stream.unavailable", kind="key_refused", limit_s=30)
+    assert line["level"] == "error"
+    assert len(emulator.handshakes) == 3
+
+
+@pytest.mark.parametrize(
+    ("address", "kind", "said"),
+    [
+        ("ws://no-such-host.invalid/ws", "dns", "cannot be resolved"),
+        ("ws://127.0.0.1:{port}/ws", "refused", "nothing listens there"),
+    ],
+)
+async def test_a_stream_that_cannot_be_reached_is_named_and_tried_again(
+    tmp_path: Path, address: str, kind: str, said: str
+) -> None:
+    config = write_config(tmp_path, stream=address.format(port=free_port()), destinations=NOWHERE)
+    async with forwarder(config) as daemon:
+        line = await daemon.wait_for("stream.unavailable", kind=kind)
+        assert said in line["reason"]
+        await daemon.wait_for("daemon.ready")
+    code, out, _ = await command("check", "-c", str(config), "--connect")
+    assert code == exit_codes.FAILURE
+    assert said in out
+
+
+async def test_a_redirect_of_the_upgrade_is_not_followed_and_the_key_does_not_travel(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Emulator(api_key=KEY) as other:
+        emulator.redirect(other.ws_url)
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations=NOWHERE)
+        async with forwarder(config) as daemon:
+            line = await daemon.wait_for("stream.unavailable", kind="redirected")
+            assert "never followed" in line["reason"]
+        assert other.handshakes == []
+
+
+async def test_a_config_with_five_mistakes_shows_all_five_with_their_places(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "streams:\n  - url: http://scrape.st/ws\n    api_key: k\n"
+        "destinations:\n  bot:\n    url: http://127.0.0.1/\n    timeout: 5\n    concurency: 4\n"
+        "routes:\n  - match: {txt: hello}\n    to: bott\n"
+    )
+    for arguments, expected in ((("run",), exit_codes.BAD_CONFIG), (("check",), exit_codes.FAILURE)):
+        code, out, err = await command(*arguments, "-c", str(config))
+        assert code == expected
+        assert out == ""
+        problems = err.splitlines()
+        assert [problem.split(": ")[0].removeprefix(str(config)) for problem in problems] == [
+            ":2:10",
+            ":7:14",
+            ":8:5",
+            ":10:13",
+            ":11:9",
+        ]
+        assert 'did you mean "concurrency"?' in problems[2]
+        assert 'did you mean "bot"?' in problems[4]
+
+
+async def test_a_config_that_is_not_there_is_a_config_error(tmp_path: Path) -> None:
+    code, _, err = await command("run", "-c", str(tmp_path / "none.yaml"))
+    assert code == exit_codes.BAD_CONFIG
+    assert "cannot be read: No such file or directory" in err
+
+
+async def test_an_outbox_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    config.write_text(config.read_text().replace("sqlite:outbox.db", "sqlite:file/outbox.db"))
+    code, _, err = await command("run", "-c", str(config))
+    assert code == exit_codes.OUTBOX_UNWRITABLE
+    assert len(err.splitlines()) == 1
+    assert "cannot be written (Not a directory)" in err
+
+
+async def test_a_damaged_outbox_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: Path) -> None:
+    garbage = b"this is not a database, whatever its name says " * 100
+    (tmp_path / "outbox.db").write_bytes(garbage)
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    code, _, err = await command("run", "-c", str(config))
+    assert code == exit_codes.OUTBOX_DAMAGED
+    assert len(err.splitlines()) == 1
+    assert "damaged" in err
+    assert "Move outbox.db aside" in err
+    assert (tmp_path / "outbox.db").read_bytes() == garbage
+
+
+async def test_pages_overwritten_in_the_middle_are_noticed_at_start(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            for frame in packaged_events():
+                await emulator.send(frame)
+            await receiver.wait_for(204)
+            daemon.process.terminate()
+            assert await daemon.ended() == 0
+    path = tmp_path / "outbox.db"
+    with path.open("r+b") as file:
+        file.seek(path.stat().st_size // 2 // 4096 * 4096)
+        file.write(bytes(16 * 4096))
+    code, _, err = await command("run", "-c", str(config))
+    assert code == exit_codes.OUTBOX_DAMAGED
+    assert "damaged" in err
+
+
+async def test_another_programs_database_and_a_newer_file_are_refused(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    connection = sqlite3.connect(tmp_path / "outbox.db")
+    connection.execute("CREATE TABLE theirs (x)")
+    connection.close()
+    code, _, err = await command("run", "-c", str(config))
+    assert (code, "another program" in err) == (exit_codes.OUTBOX_DAMAGED, True)
+    connection = sqlite3.connect(tmp_path / "outbox.db")
+    connection.executescript("PRAGMA application_id = 0x46574452; PRAGMA user_version = 99;")
+    connection.close()
+    code, _, err = await command("run", "-c", str(config))
+    assert (code, "version 99" in err) == (exit_codes.OUTBOX_DAMAGED, True)
+
+
+async def test_a_second_daemon_on_the_same_outbox_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    async with forwarder(config) as daemon:
+        await daemon.wait_for("daemon.started")
+        code, _, err = await command("run", "-c", str(config))
+        assert code == exit_codes.OUTBOX_IN_USE
+        assert f"process {daemon.process.pid}" in err
+    descriptor = os.open(tmp_path / "outbox.db.lock", os.O_RDWR)
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)  # free again after a kill
+    os.close(descriptor)
+
+
+async def test_the_outbox_is_private_even_if_it_was_not(tmp_path: Path) -> None:
+    (tmp_path / "outbox.db").touch(mode=0o644)
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    async with forwarder(config) as daemon:
+        await daemon.wait_for("daemon.started")
+        for path in tmp_path.glob("outbox.db*"):
+            assert path.stat().st_mode & 0o777 == 0o600, path
+
+
+async def test_an_unknown_command_or_argument_is_a_usage_error() -> None:
+    assert (await command("runn"))[0] == 2
+    assert (await command("demo", "--rate", "0"))[0] == 2
+    assert (await command("demo", "--count", "-1"))[0] == 2
