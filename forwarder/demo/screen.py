@@ -19,7 +19,9 @@ from forwarder.emulator.display import glance, source_style
 if TYPE_CHECKING:
     from forwarder.demo.story import DemoResult
 
-_TEXT_WIDTH = 40
+_AUTHOR_WIDTH = 15
+_OTHERS_WIDTH = 86
+"""Of a line: time, source, author, and the longest of what became of it. The text of the event gets the rest."""
 
 
 class Screen:
@@ -28,6 +30,7 @@ class Screen:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._live = Live(console=console, transient=True, refresh_per_second=8) if console.is_terminal else None
+        self._text_width = min(max(console.width - _OTHERS_WIDTH, 10), 48)
         self._down: dict[str, bool] = {}
 
     def open(self, config: str) -> None:
@@ -105,7 +108,7 @@ class Screen:
         table.add_row(
             "events",
             f"{tally.seen} in {result.seconds:.1f} s: {tally.matched} matched a rule, {tally.unmatched} no rule, "
-            f"{tally.doubles} doubles dropped",
+            f"{tally.doubles} dropped as doubles",
         )
         table.add_row("delivered", ", ".join(f"{count} to {name}" for name, count in result.delivered.items()))
         if result.waited and result.caught_up_s is not None:
@@ -128,17 +131,17 @@ class Screen:
         )
 
     def _print_line(self, elapsed_s: float, body: bytes, what: Text) -> None:
-        seen = glance(body, width=_TEXT_WIDTH)
-        line = Text(no_wrap=True, overflow="ellipsis")
+        seen = glance(body, width=self._text_width)
+        line = Text()
         line.append(f"{elapsed_s:7.3f}  ", style="dim")
         line.append(f"{seen.source or '?':<9}", style=source_style(seen.source))
-        for text, width, style in ((seen.author, 15, "bold"), (seen.text, _TEXT_WIDTH + 1, "")):
+        for text, width, style in ((seen.author, _AUTHOR_WIDTH, "bold"), (seen.text, self._text_width + 1, "")):
             cell = Text(text, style=style, no_wrap=True)
             cell.truncate(width - 1, overflow="ellipsis")
             cell.pad_right(width - cell.cell_len)
             line.append_text(cell)
         line.append_text(what)
-        self._console.print(line, highlight=False)
+        self._console.print(line, highlight=False, no_wrap=True, overflow="ellipsis")
 
 
 def _took(delivery: Delivery, mark: tuple[str, str], took: str) -> Text:

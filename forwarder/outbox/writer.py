@@ -1,7 +1,7 @@
 """Group commits: one task takes whatever has queued up and writes it in one transaction, again and again.
 
 While one commit waits for the disk the next batch gathers, so the cost of a sync is shared by as many events as arrive
-during it, without any artificial delay.
+during it and in the two milliseconds after.
 """
 
 import asyncio
@@ -20,6 +20,9 @@ _T = TypeVar("_T")
 Step = Callable[[sqlite3.Connection], _T]
 """One piece of a transaction; may run more than once, because a batch that met a full disk is written again."""
 
+GATHER_S = 0.002
+"""How long a batch gathers before it is written. The POST that runs beside the commit then has the interpreter to itself, and
+an outcome that comes back within it shares the transaction, and the sync, of its event: half the commits at 200 events/s."""
 MAX_BATCH_STEPS = 500
 MAX_WAITING_STEPS = 5_000
 MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -76,6 +79,8 @@ class Writer:
         """Write until `close`. Raises when the file fails for good: the process must end, so that a restart looks at it."""
         while True:
             await self._arrived.wait()
+            if len(self._waiting) < MAX_BATCH_STEPS and not self._closing:
+                await asyncio.sleep(GATHER_S)
             batch = self._next_batch()
             if batch:
                 results = await self._commit(batch)

@@ -18,6 +18,10 @@ SECRET = "canary-4f1c"
 NOWHERE = {"bot": "http://127.0.0.1:9/hook"}
 
 
+def private_modes(folder: Path) -> dict[str, int]:
+    return {path.name: path.stat().st_mode & 0o777 for path in folder.glob("outbox.db*")}
+
+
 def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -184,8 +188,9 @@ async def test_the_outbox_is_private_even_if_it_was_not(tmp_path: Path) -> None:
     config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
     async with forwarder(config) as daemon:
         await daemon.wait_for("daemon.started")
-        for path in tmp_path.glob("outbox.db*"):
-            assert path.stat().st_mode & 0o777 == 0o600, path
+        modes = private_modes(tmp_path)
+        assert set(modes) >= {"outbox.db", "outbox.db-wal", "outbox.db.lock"}
+        assert set(modes.values()) == {0o600}
 
 
 async def test_an_unknown_command_or_argument_is_a_usage_error() -> None:

@@ -87,7 +87,9 @@ async def test_a_receiver_that_is_down_for_5_s_loses_nothing_and_is_caught_up_at
     assert caught_up < 20
 
 
-async def test_a_delivery_that_waits_a_long_step_is_due_at_once_when_its_destination_answers_again(tmp_path: Path) -> None:
+async def test_a_delivery_that_waits_a_long_step_is_due_at_once_when_its_destination_answers_again(
+    tmp_path: Path,
+) -> None:
     first, second = packaged_events()[0], packaged_events()[1]
     async with Emulator(api_key=KEY) as emulator, Receiver(status=503) as receiver:
         config = write_config(

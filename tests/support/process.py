@@ -14,7 +14,9 @@ from typing import Any
 KEY = "test-key"
 
 
-def write_config(folder: Path, *, stream: str, destinations: Mapping[str, str], extra: str = "", key: str = KEY) -> Path:
+def write_config(
+    folder: Path, *, stream: str, destinations: Mapping[str, str], extra: str = "", key: str = KEY
+) -> Path:
     """Write a config in which every destination gets every event, and return its path."""
     named = "\n".join(f"  {name}:\n    url: {url}" for name, url in destinations.items())
     path = folder / "config.yaml"
@@ -107,5 +109,3 @@ def look(path: Path, statement: str) -> list[tuple[Any, ...]]:
 def is_sound(path: Path) -> bool:
     """Whether SQLite finds the whole file in order."""
     return look(path, "PRAGMA integrity_check") == [("ok",)]
-
-

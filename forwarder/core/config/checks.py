@@ -103,7 +103,7 @@ def _check_distinct(named: list[tuple[Path, Tree | None, str]], what: str, findi
 def _check_exists(name: Scalar, known: list[str], path: Path, findings: Findings) -> None:
     if name not in known:
         hint = "" if isinstance(name, Expanded) else did_you_mean(name, known)
-        findings.add(path, f"there is no destination {show(name)}{hint}")
+        findings.add(path, f"{show(name)} is not a destination{hint}")
 
 
 def _read_secret_file(section: dict[str, Tree], key: str, path: Path, read_file: ReadFile, findings: Findings) -> None:

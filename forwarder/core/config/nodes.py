@@ -36,6 +36,7 @@ _HINTS = {
     "did not find expected key": "is the line indented as its neighbours are?",
     "did not find expected '-' indicator": "is the line indented as its neighbours are?",
     "found unexpected end of stream": "is a quote missing?",
+    "found a tab character that violates indentation": "indent with spaces, not tabs",
 }
 
 
@@ -163,10 +164,11 @@ class _Frame:
     merged: list[MapNode] | None = None
 
     @property
-    def step(self) -> str | int:
+    def steps(self) -> Path:
+        """Which element comes next; nothing before a key."""
         if isinstance(self.node, ListNode):
-            return len(self.node.items)
-        return str(self.key.text) if self.key else ""
+            return (len(self.node.items),)
+        return (str(self.key.text),) if self.key else ()
 
 
 class _Builder:
@@ -201,7 +203,7 @@ class _Builder:
                 self._close()
 
     def _path(self) -> Path:
-        return tuple(frame.step for frame in self._stack)
+        return tuple(step for frame in self._stack for step in frame.steps)
 
     def _report(self, place: Node, message: str) -> None:
         self.problems.append(Problem(place.line, place.column, render_path(self._path()), message))
