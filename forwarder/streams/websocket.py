@@ -126,7 +126,9 @@ class WebSocketStream:
                     pass
                 case _:
                     opened_for = timedelta(seconds=monotonic() - opened)
-                    return faults.from_close(websocket.close_code, opened_for=opened_for, heard_anything=heard_anything)
+                    # Of a close frame its own code, 0 for none: aiohttp puts 1000 in the place of a missing one.
+                    code = message.data if message.type is aiohttp.WSMsgType.CLOSE else websocket.close_code
+                    return faults.from_close(code, opened_for=opened_for, heard_anything=heard_anything)
             heard_anything = True
 
     async def _keep_alive(self, websocket: aiohttp.ClientWebSocketResponse) -> None:

@@ -1,0 +1,70 @@
+"""What a reader copies from the documentation works."""
+
+import os
+import re
+from pathlib import Path
+
+from forwarder.cli.exit_codes import BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, OUTBOX_UNWRITABLE
+from forwarder.core.config import load_config
+from forwarder.core.config.model import Config, DestinationConfig, OutboxConfig, RouteConfig, StreamConfig
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ENVIRONMENT = {
+    "SCRAPEST_API_KEY": "key",
+    "BOT_TOKEN": "token",
+    "BOT_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "ALERTS_URL": "https://example.invalid/hook",
+}
+
+
+def load(text: str, env: dict[str, str]) -> Config:
+    def read_file(name: str) -> str:
+        raise FileNotFoundError(2, os.strerror(2), name)
+
+    return load_config(text.encode(), name="config.yaml", env=env, read_file=read_file)
+
+
+def test_the_config_to_start_from_is_valid_without_any_setting_up() -> None:
+    config = load((ROOT / "config.yaml").read_text(encoding="utf-8"), {})
+    assert config.streams[0].url == "wss://scrape.st/ws"
+
+
+def test_its_commented_parts_are_valid_too() -> None:
+    text = re.sub(r"^#( +\S)", r"\1", (ROOT / "config.yaml").read_text(encoding="utf-8"), flags=re.MULTILINE)
+    body = text[text.index("streams:") :]
+    config = load(body, {"ALERTS_TOKEN": "t", "ALERTS_SECRET": ENVIRONMENT["BOT_SECRET"]})
+    assert set(config.destinations) == {"bot", "alerts"}
+    assert len(config.routes) == 2
+
+
+def test_the_example_of_the_readme_is_valid_and_every_key_is_in_the_readme() -> None:
+    (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
+    config = load(example, ENVIRONMENT)
+    assert len(config.routes) == 3
+    for model in (Config, StreamConfig, OutboxConfig, DestinationConfig, RouteConfig):
+        for key in model.model_fields:
+            assert re.search(rf"\b{key}\b", README), key
+
+
+def test_the_readme_sets_everything_up_with_exactly_two_commands() -> None:
+    section = README[README.index("## Two commands") : README.index("## Five minutes")]
+    (block,) = re.findall(r"```sh\n(.*?)```", section, flags=re.DOTALL)
+    commands = block.strip().splitlines()
+    assert len(commands) == 2
+    assert commands[0].endswith("forwarder demo")
+    assert commands[1].endswith("pytest")
+
+
+def test_every_exit_code_is_documented() -> None:
+    text = (ROOT / "docs" / "exit-codes.md").read_text(encoding="utf-8")
+    for code in (0, 1, 2, BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, OUTBOX_UNWRITABLE):
+        assert re.search(rf"^\| {code} \|", text, flags=re.MULTILINE), code
+
+
+def test_the_unit_file_does_not_restart_after_a_bad_config_and_waits_longer_than_the_grace_period() -> None:
+    unit = (ROOT / "systemd" / "forwarder.service").read_text(encoding="utf-8")
+    for line in ("Type=notify", "ExecReload=", "StateDirectory=", "Restart=on-failure", f"RestartPreventExitStatus={BAD_CONFIG}"):
+        assert line in unit
+    stop_s = int(re.findall(r"^TimeoutStopSec=(\d+)$", unit, flags=re.MULTILINE)[0])
+    assert stop_s > Config.model_fields["grace_period"].default.total_seconds()
