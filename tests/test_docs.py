@@ -64,7 +64,13 @@ def test_every_exit_code_is_documented() -> None:
 
 def test_the_unit_file_does_not_restart_after_a_bad_config_and_waits_longer_than_the_grace_period() -> None:
     unit = (ROOT / "systemd" / "forwarder.service").read_text(encoding="utf-8")
-    for line in ("Type=notify", "ExecReload=", "StateDirectory=", "Restart=on-failure", f"RestartPreventExitStatus={BAD_CONFIG}"):
+    for line in (
+        "Type=notify",
+        "ExecReload=",
+        "StateDirectory=",
+        "Restart=on-failure",
+        f"RestartPreventExitStatus={BAD_CONFIG}",
+    ):
         assert line in unit
     stop_s = int(re.findall(r"^TimeoutStopSec=(\d+)$", unit, flags=re.MULTILINE)[0])
     assert stop_s > Config.model_fields["grace_period"].default.total_seconds()

@@ -106,7 +106,9 @@ async def test_retry_after_is_read_and_an_unreadable_one_is_ignored() -> None:
 
 async def test_an_answer_is_read_up_to_64_kib_and_kept_as_one_harmless_line() -> None:
     async with Receiver() as receiver, sender_to(receiver.url) as sender:
-        receiver.respond = lambda _received: Answer(status=500, body=b"\x1b[2J no\nroom \xff" + b"x" * 3 * MAX_ANSWER_BYTES)
+        receiver.respond = lambda _received: Answer(
+            status=500, body=b"\x1b[2J no\nroom \xff" + b"x" * 3 * MAX_ANSWER_BYTES
+        )
         outcome = await sender.send(REQUEST)
         assert isinstance(outcome, Answered)
         assert outcome.excerpt.startswith("[2J no room \ufffdxxx")

@@ -42,7 +42,10 @@ def enqueue(outbox: SqliteOutbox, count: int, *, in_flight: bool = False) -> lis
 
 def attempt(status: int, number: int = 1) -> Attempt:
     return Attempt(
-        number=number, started_at=NOW, duration=timedelta(milliseconds=12), outcome=Answered(status=status, excerpt="no")
+        number=number,
+        started_at=NOW,
+        duration=timedelta(milliseconds=12),
+        outcome=Answered(status=status, excerpt="no"),
     )
 
 
@@ -176,7 +179,14 @@ async def test_the_connection_is_set_up_as_the_docs_say(path: Path, durability: 
         found = await connection.run(
             lambda plain: {
                 name: plain.execute(f"PRAGMA {name}").fetchone()[0]
-                for name in ("journal_mode", "synchronous", "auto_vacuum", "foreign_keys", "secure_delete", "user_version")
+                for name in (
+                    "journal_mode",
+                    "synchronous",
+                    "auto_vacuum",
+                    "foreign_keys",
+                    "secure_delete",
+                    "user_version",
+                )
             }
         )
     finally:

@@ -23,10 +23,13 @@ class Held:
         self.frames: list[bytes] = []
         self.odd: list[NotAnEvent] = []
         self.opened = asyncio.Event()
+        self.last = asyncio.Event()
         self.fault: asyncio.Future[StreamFaultError] = asyncio.get_running_loop().create_future()
 
     async def take(self, frame: bytes) -> None:
         self.frames.append(frame)
+        if frame == b"last":
+            self.last.set()
 
 
 @asynccontextmanager
@@ -35,9 +38,7 @@ async def held(stream: WebSocketStream) -> AsyncIterator[Held]:
 
     async def hold() -> None:
         try:
-            seen.fault.set_result(
-                await stream.hold(seen.take, on_open=seen.opened.set, on_odd_frame=seen.odd.append)
-            )
+            seen.fault.set_result(await stream.hold(seen.take, on_open=seen.opened.set, on_odd_frame=seen.odd.append))
         except StreamFaultError as fault:
             seen.fault.set_result(fault)
 
@@ -147,8 +148,7 @@ async def test_a_binary_frame_is_odd_and_the_next_one_is_taken() -> None:
         await emulator.garbage()
         await emulator.send("last")
         async with asyncio.timeout(10):
-            while b"last" not in seen.frames:
-                await asyncio.sleep(0)
+            await seen.last.wait()
     assert seen.odd == [NotAnEvent.BINARY]
 
 
@@ -160,9 +160,7 @@ async def test_it_comes_back_after_a_cut_and_says_so_once_it_was_tried() -> None
         frames.append(frame)
 
     async with Emulator() as emulator:
-        task = asyncio.ensure_future(
-            supervise(stream_to(emulator), take, on_odd_frame=lambda _kind: None, tried=tried)
-        )
+        task = asyncio.ensure_future(supervise(stream_to(emulator), take, on_odd_frame=lambda _kind: None, tried=tried))
         await emulator.wait_connected()
         await tried.wait()
         await emulator.drop()

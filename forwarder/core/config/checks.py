@@ -4,7 +4,7 @@ Works on the tree and before the models, so that these mistakes are told even wh
 Whatever has the wrong shape here is passed over; the models tell.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
@@ -48,10 +48,10 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
             if name in seen:
                 findings.add(place, f"{show(name)} stands here twice")
             seen.add(name)
-            _check_exists(name, list(destinations), place, findings)
+            _check_exists(name, destinations, place, findings)
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
-        _check_exists(unmatched, [DROP, *destinations], ("unmatched",), findings)
+        _check_exists(unmatched, {DROP: None, **destinations}, ("unmatched",), findings)
 
 
 def compile_matches(tree: dict[str, Tree], findings: Findings) -> dict[str, object]:
@@ -71,20 +71,24 @@ def default_route_name(path: Path) -> str:
 
 
 def _mappings(tree: dict[str, Tree], section: str) -> Iterator[tuple[Path, dict[str, Tree]]]:
-    """Yield the mappings directly under a section, with their paths."""
+    """Yield the mappings directly under a section, with their paths. Destinations have names, the others numbers."""
     below = tree.get(section)
-    for step, element in (
-        below.items() if isinstance(below, dict) else enumerate(below) if isinstance(below, list) else ()
-    ):
+    steps: Iterable[tuple[str | int, Tree]] = ()
+    if section == "destinations":
+        steps = below.items() if isinstance(below, dict) else ()
+    elif isinstance(below, list):
+        steps = enumerate(below)
+    for step, element in steps:
         if isinstance(element, dict):
             yield (section, step), element
 
 
 def _scalars(tree: Tree | None, path: Path) -> Iterator[tuple[Path, Scalar]]:
     """Yield a lone scalar, or those of a list; nulls are left to the models."""
-    for place, element in (
+    places = (
         [((*path, index), element) for index, element in enumerate(tree)] if isinstance(tree, list) else [(path, tree)]
-    ):
+    )
+    for place, element in places:
         if isinstance(element, Scalar) and not is_null(element):
             yield place, element
 
@@ -100,9 +104,9 @@ def _check_distinct(named: list[tuple[Path, Tree | None, str]], what: str, findi
         seen.add(name)
 
 
-def _check_exists(name: Scalar, known: list[str], path: Path, findings: Findings) -> None:
+def _check_exists(name: Scalar, known: Mapping[str, object], path: Path, findings: Findings) -> None:
     if name not in known:
-        hint = "" if isinstance(name, Expanded) else did_you_mean(name, known)
+        hint = "" if isinstance(name, Expanded) or findings.is_long else did_you_mean(name, known)
         findings.add(path, f"{show(name)} is not a destination{hint}")
 
 

@@ -4,6 +4,8 @@ from forwarder.core.config.nodes import MapNode, Node, TextNode
 from forwarder.core.config.problems import Problem, render_path
 from forwarder.core.tree import Path
 
+_LONG = 100
+
 
 class Findings:
     """Gathers problems under their paths and looks up the place of each.
@@ -20,6 +22,11 @@ class Findings:
     def problems(self) -> list[Problem]:
         """All that was found."""
         return list(self._problems.values())
+
+    @property
+    def is_long(self) -> bool:
+        """Whether so much is wrong that looking for what each word may have meant would take too long."""
+        return len(self._problems) > _LONG
 
     def add(self, path: Path, message: str) -> None:
         """Note a problem of the value at `path`, or of the nearest mapping above where there is no such value."""

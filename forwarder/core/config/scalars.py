@@ -31,6 +31,8 @@ _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name (RFC 9110, 5.6.2)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_HALF_CHARACTER = re.compile("[\ud800-\udfff]")
+"""What Python makes of bytes in the environment that are not UTF-8; they cannot be sent."""
 
 _OUR_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
@@ -257,6 +259,8 @@ def parse_header_name(value: object) -> str:
 def parse_header_value(value: object) -> Secret:
     """Return the value of a header."""
     text = text_of(value, 'a text, or "" for an empty one')
-    if _CONTROL.search(text):
-        raise WrongValueError("the value has a line break or a control character in it (it is not shown)")
+    if _CONTROL.search(text) or _HALF_CHARACTER.search(text):
+        raise WrongValueError(
+            "the value has a line break or a control character in it, or is not UTF-8 (it is not shown)"
+        )
     return Secret(str(text))

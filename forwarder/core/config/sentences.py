@@ -39,7 +39,7 @@ def tell(error: ErrorDetails, findings: Findings) -> None:
         case "value_error":
             findings.add(path, str(error["ctx"]["error"]))
         case "extra_forbidden":
-            findings.add_at_key(path, _unknown(path))
+            findings.add_at_key(path, _unknown(path, findings))
         case "missing" if findings.has(path):
             findings.add(path, "the value is missing")
         case "missing":
@@ -60,11 +60,11 @@ def _expected(what: str, came: object) -> str:
     return f"the value is missing; {what} is expected" if is_null(came) else f"expected {what}, got {kind(came)}"
 
 
-def _unknown(path: Path) -> str:
+def _unknown(path: Path, findings: Findings) -> str:
     section, key = _section(path[:-1]), str(path[-1])
     if key in _PLANNED.get(section, ()):
         return f"{quote(key)} is not supported by this version yet"
-    nearest = did_you_mean(key, section.model_fields)
+    nearest = "" if findings.is_long else did_you_mean(key, section.model_fields)
     return f"unknown key{nearest or '; known are ' + ', '.join(section.model_fields)}"
 
 

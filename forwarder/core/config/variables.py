@@ -7,7 +7,7 @@ a key or a list.
 import re
 from collections.abc import Mapping
 
-from forwarder.core.config.nodes import ListNode, MapNode, Node, TextNode
+from forwarder.core.config.nodes import ListNode, Node, TextNode
 from forwarder.core.config.places import Findings
 from forwarder.core.config.scalars import Expanded
 from forwarder.core.tree import Path, Scalar, Tree
@@ -26,10 +26,10 @@ def expand(node: Node, env: Mapping[str, str], findings: Findings, path: Path = 
             return _expand_text(text, env, findings, path) if "${" in text else text
         case ListNode(items=items):
             return [expand(item, env, findings, (*path, index)) for index, item in enumerate(items)]
-        case MapNode(entries=entries):
+        case _:
             return {
                 key: expand(entry.value, env, findings, (*path, key))
-                for key, entry in entries.items()
+                for key, entry in node.entries.items()
                 if path or not key.startswith("x-")
             }
 

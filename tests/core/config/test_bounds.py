@@ -1,14 +1,12 @@
 """A hostile file is refused by what it would cost, before it costs it."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 import yaml
 
 from forwarder.core.config import ConfigError
 from forwarder.core.config import load as loading
-from forwarder.core.config import nodes as reading
 from forwarder.core.config.nodes import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_NODES, RefusedError, read_nodes
 from tests.core.config.support import config_text, load
 
@@ -34,7 +32,7 @@ BOMBS = {
     "a merge of itself": ("a: &a {<<: *a}\n", "stands within what it names"),
     "a mapping for a key": ("{[a]: b}", "a key must be a text"),
     "an alias for a key": ("a: &a [x]\n*a : b\n", "a key must be a text"),
-    "nothing for a key": ("{: x}", 'a key is missing before ":"'),
+    "nothing for a key": ("? \n: x\n", 'a key is missing before ":"'),
 }
 
 
@@ -44,15 +42,15 @@ def event_count(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     count = [0]
     parse = yaml.parse
 
-    def counted(text: str, Loader: Any) -> Iterator[yaml.Event]:  # noqa: N803 - PyYAML's name
-        for event in parse(text, Loader=Loader):
+    def counted(text: str, **loader: type[yaml.CSafeLoader]) -> Iterator[yaml.Event]:
+        for event in parse(text, **loader):
             count[0] += 1
             yield event
 
     def untouched(*_: object) -> None:
         pytest.fail("a refused file was expanded")
 
-    monkeypatch.setattr(reading.yaml, "parse", counted)
+    monkeypatch.setattr(yaml, "parse", counted)
     monkeypatch.setattr(loading, "expand", untouched)
     return count
 
@@ -87,7 +85,18 @@ def test_a_file_one_byte_too_long_is_not_even_decoded() -> None:
 
 def test_the_largest_file_is_read() -> None:
     text = config_text().encode()
-    assert load(text + b"#" * (MAX_BYTES - len(text)))
+    assert load(text + b"#" * (MAX_BYTES - len(text))) == load(text)
+
+
+def test_many_mistakes_do_not_each_look_for_the_nearest_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = []
+    monkeypatch.setattr("difflib.get_close_matches", lambda *_, **__: looked.append(1))
+    destinations = "".join(f"  d{index}: {{url: http://a/, key{index}: x}}\n" for index in range(500))
+    routes = "".join(f"  - to: e{index}\n" for index in range(500))
+    with pytest.raises(ConfigError) as caught:
+        load(f"streams: [{{api_key: k}}]\ndestinations:\n{destinations}routes:\n{routes}")
+    assert len(caught.value.problems) == 1_000
+    assert len(looked) < 150
 
 
 def test_depth_may_reach_its_bound() -> None:
@@ -97,14 +106,14 @@ def test_depth_may_reach_its_bound() -> None:
 
 
 def test_a_byte_order_mark_is_accepted() -> None:
-    assert load(b"\xef\xbb\xbf" + config_text().encode())
+    assert load(b"\xef\xbb\xbf" + config_text().encode()) == load(config_text())
 
 
 def test_columns_count_characters() -> None:
     text = config_text(rest='x-a: {ключ: "😀", b: !!int 1}')
     with pytest.raises(ConfigError) as caught:
         load(text)
-    assert str(caught.value).startswith("config.yaml:8:22: x-a.b: the tag")
+    assert str(caught.value).startswith("config.yaml:8:21: x-a.b: the tag")
 
 
 @pytest.mark.parametrize(

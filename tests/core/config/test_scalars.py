@@ -108,7 +108,7 @@ def test_a_header_may_be_host() -> None:
     assert parse_header_name("Host") == "Host"
 
 
-@pytest.mark.parametrize("mark", ["\r", "\n", "\x00", "\t", "\x7f", "\x9b"])
+@pytest.mark.parametrize("mark", ["\r", "\n", "\x00", "\t", "\x7f", "\x9b", "\udcff"])
 def test_a_header_stays_on_its_line(mark: str) -> None:
     with pytest.raises(WrongValueError):
         parse_header_value(Scalar(f"a{mark}b", quoted=True))

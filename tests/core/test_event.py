@@ -1,0 +1,105 @@
+"""What is an event and what is not, and that ids are derived from the event alone."""
+
+import json
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event, fingerprint
+from forwarder.emulator.script import packaged_events
+
+EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "events").glob("*.json"))
+ENVELOPE = {"mid": "1", "sid": "2", "source": "x", "timestamp": 3, "payload": {"text": "t"}}
+
+
+def frame(**changes: object) -> bytes:
+    return json.dumps(ENVELOPE | changes, separators=(",", ":")).encode()
+
+
+def kind_of(data: bytes) -> NotAnEvent:
+    with pytest.raises(NotAnEventError) as caught:
+        decode_event(data)
+    return caught.value.kind
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_every_example_is_an_event_with_its_bytes_but_the_cut_ones_of_the_public_stream(path: Path) -> None:
+    data = path.read_bytes()
+    if path.stem.startswith("public-sse"):
+        assert kind_of(data) is NotAnEvent.MISSING_FIELD
+    else:
+        event = decode_event(data)
+        value = json.loads(data)
+        assert event.body == data
+        assert (event.source, event.mid, event.sid) == (value["source"], str(value["mid"]), str(value["sid"]))
+        assert event.payload == value["payload"]
+
+
+def test_the_packaged_stream_holds_204_events_and_four_doubles() -> None:
+    frames = packaged_events()
+    assert (len(frames), len({decode_event(data).id for data in frames})) == (208, 204)
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        (b"pong", NotAnEvent.PONG),
+        (b"", NotAnEvent.INVALID_JSON),
+        (b'{"mid":"1"', NotAnEvent.INVALID_JSON),
+        (frame() + b" x", NotAnEvent.INVALID_JSON),
+        (b"\xef\xbb\xbf" + frame(), NotAnEvent.INVALID_JSON),
+        (frame().replace(b'"t"', b'"\xff"'), NotAnEvent.INVALID_JSON),
+        (frame().replace(b'"t"', b"NaN"), NotAnEvent.INVALID_JSON),
+        (b"null", NotAnEvent.NOT_AN_OBJECT),
+        (b"[]", NotAnEvent.NOT_AN_OBJECT),
+        (b"true", NotAnEvent.NOT_AN_OBJECT),
+        (b"1.5", NotAnEvent.NOT_AN_OBJECT),
+        (b'"text"', NotAnEvent.NOT_AN_OBJECT),
+        (frame(mid=True), NotAnEvent.WRONG_TYPE),
+        (frame(mid=1.5), NotAnEvent.WRONG_TYPE),
+        (frame(sid=None), NotAnEvent.WRONG_TYPE),
+        (frame(source=5), NotAnEvent.WRONG_TYPE),
+        (frame(timestamp="3"), NotAnEvent.WRONG_TYPE),
+        (frame(payload=None), NotAnEvent.WRONG_TYPE),
+        (frame(payload=[1]), NotAnEvent.WRONG_TYPE),
+        (frame(payload="cut"), NotAnEvent.WRONG_TYPE),
+        (frame(mid=""), NotAnEvent.MISSING_FIELD),
+        (frame().replace(b'"t"', b"[" * 5000 + b"]" * 5000), NotAnEvent.TOO_DEEP),
+        (frame().replace(b'"t"', b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
+        (frame().replace(b'"mid":"1"', b'"mid":' + b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
+    ],
+)
+def test_what_is_no_event_is_told_by_kind(data: bytes, kind: NotAnEvent) -> None:
+    assert kind_of(data) is kind
+
+
+@pytest.mark.parametrize("name", ENVELOPE)
+def test_every_field_of_the_envelope_must_be_there(name: str) -> None:
+    data = json.dumps({key: value for key, value in ENVELOPE.items() if key != name}).encode()
+    assert kind_of(data) is NotAnEvent.MISSING_FIELD
+
+
+def test_a_post_cut_in_the_middle_of_an_emoji_is_an_event() -> None:
+    data = frame().replace(b'"t"', rb'"\ud83d"')
+    assert decode_event(data).body == data
+
+
+@given(st.binary() | st.text().map(str.encode) | st.from_type(float).map(lambda n: frame(timestamp=n)))
+def test_no_bytes_raise_anything_else(data: bytes) -> None:
+    with suppress(NotAnEventError):
+        assert isinstance(decode_event(data), Event)
+
+
+def test_the_id_is_that_of_the_event_not_of_its_envelope() -> None:
+    same = [frame(), frame(timestamp=99), frame(vmName="edge"), frame(mid=1), frame(sid=2)]
+    other = [frame(mid="9"), frame(sid="9"), frame(source="fast-x"), frame(payload={"text": "edited"})]
+    assert len({decode_event(data).id for data in same}) == 1
+    assert len({decode_event(data).id for data in [frame(), *other]}) == 5
+
+
+@given(st.lists(st.text(max_size=3), min_size=1, max_size=4), st.lists(st.text(max_size=3), min_size=1, max_size=4))
+def test_fingerprints_of_different_parts_differ(one: list[str], other: list[str]) -> None:
+    assert (fingerprint(*one) == fingerprint(*other)) == (one == other)
