@@ -1,0 +1,73 @@
+"""When something inside or around the daemon breaks."""
+
+import resource
+import signal
+from pathlib import Path
+
+from forwarder.cli import exit_codes
+from forwarder.emulator.receiver import Answer, Receiver
+from forwarder.emulator.script import packaged_events
+from forwarder.emulator.server import Emulator
+from tests.support.process import KEY, forwarder, is_sound, write_config
+
+CANARY = "canary-9d2e"
+
+
+async def test_a_writer_that_fails_for_good_ends_the_process_and_a_restart_goes_on(tmp_path: Path) -> None:
+    frames = packaged_events()
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(frames[0])
+            await receiver.wait_for(1)
+            # No write goes past the beginning of a file any more: an I/O error to SQLite.
+            resource.prlimit(daemon.process.pid, resource.RLIMIT_FSIZE, (1024, resource.RLIM_INFINITY))
+            await emulator.send(frames[1])
+            assert await daemon.ended() == exit_codes.FAILURE
+            assert "daemon.failed" in [line["event"] for line in daemon.lines]
+        assert is_sound(tmp_path / "outbox.db")
+        async with forwarder(config):
+            await emulator.wait_connected()
+            await emulator.send(frames[2])
+            await receiver.wait_until(lambda receiver: frames[2] in [request.body for request in receiver.requests])
+
+
+async def test_a_hanging_and_a_dead_destination_do_not_hold_up_a_third(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as well, Receiver() as hanging:
+        hanging.respond = lambda _received: Answer(action="hang")
+        destinations = {"hanging": hanging.url, "dead": "http://127.0.0.1:9/", "well": well.url}
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations=destinations)
+        async with forwarder(config):
+            await emulator.wait_connected()
+            for frame in packaged_events():
+                await emulator.send(frame)
+            await well.wait_for(204, timeout=4)  # less than the timeout of the one that hangs
+
+
+async def test_no_secret_reaches_the_log(tmp_path: Path) -> None:
+    async with Emulator(api_key=CANARY) as emulator, Receiver() as receiver:
+        receiver.respond = lambda _received: Answer(status=302, headers={"Location": f"http://x.invalid/{CANARY}"})
+        options = f"\n    headers: {{Authorization: 'Bearer {CANARY}'}}\n    timeout: 1s"
+        config = write_config(
+            tmp_path,
+            stream=emulator.ws_url,
+            key=CANARY,
+            destinations={
+                "bot": f"{receiver.url}/{CANARY}?token={CANARY}{options}",
+                "gone": f"http://no-such-host.invalid/{CANARY}",
+                "refused": f"http://127.0.0.1:9/{CANARY}",
+                "plain": f"https{receiver.url.removeprefix('http')}/{CANARY}",
+            },
+        )
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(packaged_events()[0])
+            await daemon.wait_for("delivery.retry_scheduled", count=4)
+            await emulator.drop("close", 1008)
+            await daemon.wait_for("stream.unavailable")
+            daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done")
+            daemon.send(signal.SIGTERM)
+            assert await daemon.ended() == 0
+            assert CANARY not in str(daemon.lines)
