@@ -20,7 +20,10 @@ def configure_logging(*, level: str, format_: LogFormat) -> None:
             _escape_control_characters,
             # The plain formatter: a pretty one would print the values of local variables, secrets among them.
             structlog.dev.ConsoleRenderer(
-                colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback, pad_event_to=26
+                colors=sys.stdout.isatty(),
+                exception_formatter=structlog.dev.plain_traceback,
+                pad_event_to=26,
+                sort_keys=False,
             ),
         ]
         if is_console

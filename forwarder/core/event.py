@@ -56,6 +56,10 @@ class Event:
     body: bytes = field(repr=False)
 
 
+_TEXT_KEYS = ("text", "message", "content", "title")
+"""Where x and fast-x, Telegram, Discord and feeds, in this order, keep what a person wrote."""
+
+
 class _Envelope(msgspec.Struct):
     source: str
     mid: str | int
@@ -127,6 +131,16 @@ def _event(  # noqa: PLR0917 - the envelope in its order
         payload=payload,
         body=frame,
     )
+
+
+def event_text(payload: JSONValue) -> str | None:
+    """Return what a person wrote, wherever the event's source keeps it; `None` where there is no such text."""
+    if isinstance(payload, dict):
+        for key in _TEXT_KEYS:
+            value = payload.get(key)
+            if isinstance(value, str):
+                return value
+    return None
 
 
 def fingerprint(*parts: str | bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Protocol
 
 import re2
 
-from forwarder.core.event import Event, JSONValue
+from forwarder.core.event import Event, JSONValue, event_text
 from forwarder.core.tree import Path, Scalar, Tree
 
 Report = Callable[[Path, str], None]
@@ -28,9 +28,6 @@ _ENVELOPE_FIELDS: dict[str, Callable[[Event], JSONValue]] = {
 _TESTS = ("equals", "contains", "regex")
 _MAX_REGEX_MEMORY = 1 << 20
 """Bytes one compiled regex may take; RE2 refuses larger programs, such as `(a{1000}){1000}`."""
-
-TEXT_KEYS = ("text", "message", "content", "title")
-"""Where x and fast-x, Telegram, Discord and feeds, in this order, keep what a person wrote."""
 
 
 class Condition(Protocol):
@@ -152,16 +149,6 @@ NOTHING = AnyOf(())
 """Holds for no event."""
 EVERYTHING = AllOf(())
 """Holds for every event."""
-
-
-def event_text(payload: JSONValue) -> str | None:
-    """Return what a person wrote, wherever the event's source keeps it; `None` where there is no such text."""
-    if isinstance(payload, dict):
-        for key in TEXT_KEYS:
-            value = payload.get(key)
-            if isinstance(value, str):
-                return value
-    return None
 
 
 def values_at(value: JSONValue, keys: Sequence[str]) -> Iterator[JSONValue]:

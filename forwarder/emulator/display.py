@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import msgspec
 
-_TEXT_KEYS = ("text", "message", "content", "title")
+from forwarder.core.event import event_text
+
 _JOINERS = "\u200c\u200d"
 """Invisible, but emoji and several scripts fall apart without them."""
 _STYLES = {
@@ -42,7 +43,7 @@ def glance(body: bytes, *, width: int = 80) -> Glance:
     author = fields.get("author")
     name = author.get("screen_name") if isinstance(author, dict) else None
     shown = f"@{name}" if isinstance(name, str) and name else str(value.get("sid", ""))
-    text = next((fields[key] for key in _TEXT_KEYS if isinstance(fields.get(key), str) and fields[key]), "")
+    text = event_text(fields) or ""
     return Glance(
         source=one_line(value["source"], width=20), author=one_line(shown, width=30), text=one_line(text, width=width)
     )
