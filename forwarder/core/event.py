@@ -68,6 +68,9 @@ class _Envelope(msgspec.Struct):
     payload: msgspec.Raw
 
 
+MAX_DEPTH = 500
+"""Levels of nesting: well below where the parsers of the Python versions give up, at 1,000 and more."""
+
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_payload = msgspec.json.Decoder().decode
 _ENVELOPE_FIELDS = ("source", "mid", "sid", "timestamp", "payload")
@@ -117,6 +120,8 @@ def _decode_slowly(frame: bytes) -> Event:
 def _event(  # noqa: PLR0917 - the envelope in its order
     frame: bytes, source: str, mid: str | int, sid: str | int, timestamp: float, payload: JSONValue, digested: bytes
 ) -> Event:
+    if _is_deeper(payload, MAX_DEPTH - 1, frame):
+        raise NotAnEventError(NotAnEvent.TOO_DEEP, f"nested more than {MAX_DEPTH} deep")
     if not isinstance(payload, dict):
         raise NotAnEventError(NotAnEvent.WRONG_TYPE, f"payload is a JSON {_json_type(payload)}, not an object")
     mid, sid = str(mid), str(sid)
@@ -141,6 +146,21 @@ def event_text(payload: JSONValue) -> str | None:
             if isinstance(value, str):
                 return value
     return None
+
+
+def _is_deeper(value: JSONValue, depth: int, frame: bytes) -> bool:
+    """Return whether `value`, a part of `frame`, has more than `depth` levels of arrays and objects."""
+    if frame.count(b"[") + frame.count(b"{") <= depth:  # spares nearly every event the walk
+        return False
+    level = [value]
+    for _ in range(depth + 1):
+        level = [
+            below
+            for value in level
+            if isinstance(value, dict | list)
+            for below in (value.values() if isinstance(value, dict) else value)
+        ]
+    return bool(level)
 
 
 def fingerprint(*parts: str | bytes) -> str:

@@ -5,6 +5,7 @@ SQLite up to 3.51.2 can corrupt a WAL database when two connections write or che
 looks at the file must open it read-only.
 """
 
+import asyncio
 import fcntl
 import os
 import sqlite3
@@ -67,6 +68,17 @@ class OutboxUnusableError(Exception):
 class OutboxConnection(aiosqlite.Connection):
     """aiosqlite's connection with one more verb: a whole transaction in one hop to its thread instead of one a statement."""
 
+    async def open(self) -> None:
+        """Open the file, in the connection's own thread. When that fails the thread has ended before this raises.
+
+        aiosqlite leaves it behind, and it then stumbles over an event loop that is closed.
+        """
+        try:
+            await self
+        except BaseException:
+            await asyncio.to_thread(self._thread.join)
+            raise
+
     async def run(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
         """Return what `function` returns, called with the plain connection in the connection's own thread."""
         result: _T = await self._execute(function, self._conn)  # type: ignore[no-untyped-call] # aiosqlite's own
@@ -74,9 +86,9 @@ class OutboxConnection(aiosqlite.Connection):
 
 
 def connection_to(path: Path, *, durability: str) -> OutboxConnection:
-    """Return a connection, to be awaited, that opens, sets up and checks the outbox at `path`.
+    """Return a connection whose `open` opens, sets up and checks the outbox at `path`.
 
-    Awaiting it raises `OutboxUnusableError`. Hold `locked(path)` around its whole life.
+    It raises `OutboxUnusableError`. Hold `locked(path)` around its whole life.
     """
     return OutboxConnection(partial(_open, path, SYNCHRONOUS[durability]), iter_chunk_size=64)
 

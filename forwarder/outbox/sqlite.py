@@ -47,7 +47,7 @@ async def open_outbox(path: Path, *, durability: str = "full") -> AsyncIterator[
     """
     with locked(path):
         connection = connection_to(path, durability=durability)
-        await connection
+        await connection.open()
         try:
             outbox = SqliteOutbox(connection)
             # Not in a task group: a group cancels its tasks when one of them fails, and the writer is never cancelled.

@@ -68,6 +68,7 @@ def test_the_packaged_stream_holds_204_events_and_four_doubles() -> None:
         (frame(payload="cut"), NotAnEvent.WRONG_TYPE),
         (frame(mid=""), NotAnEvent.MISSING_FIELD),
         (frame().replace(b'"t"', b"[" * 5000 + b"]" * 5000), NotAnEvent.TOO_DEEP),
+        (frame().replace(b'"t"', b"[" * 499 + b"1" + b"]" * 499), NotAnEvent.TOO_DEEP),
         (frame().replace(b'"t"', b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
         (frame().replace(b'"mid":"1"', b'"mid":' + b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
     ],
@@ -80,6 +81,11 @@ def test_what_is_no_event_is_told_by_kind(data: bytes, kind: NotAnEvent) -> None
 def test_every_field_of_the_envelope_must_be_there(name: str) -> None:
     data = json.dumps({key: value for key, value in ENVELOPE.items() if key != name}).encode()
     assert kind_of(data) is NotAnEvent.MISSING_FIELD
+
+
+def test_nesting_and_breadth_within_the_bounds_are_taken() -> None:
+    for text in (b"[" * 498 + b"1" + b"]" * 498, b"[" + b"[{}]," * 5000 + b"1]"):
+        assert decode_event(frame().replace(b'"t"', text)).source == "x"
 
 
 def test_a_post_cut_in_the_middle_of_an_emoji_is_an_event() -> None:

@@ -25,13 +25,17 @@ async def sender_to(url: str, timeout: float = 5) -> AsyncIterator[HttpSender]:
 
 
 @asynccontextmanager
-async def raw_server(answer: Callable[[asyncio.StreamWriter], Awaitable[None]]) -> AsyncIterator[str]:
-    """Serve bytes of our own choosing to whoever connects."""
+async def raw_server(
+    answer: Callable[[asyncio.StreamWriter], Awaitable[None]], *, stays_open: bool = False
+) -> AsyncIterator[str]:
+    """Serve bytes of our own choosing to whoever connects, and close then, or once the client has gone."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         try:
             await answer(writer)
+            if stays_open:
+                await reader.read()
         except ConnectionError:
             pass
         finally:
@@ -137,9 +141,8 @@ async def test_a_2xx_whose_body_never_ends_counts_when_the_timeout_is_over() -> 
     async def answer(writer: asyncio.StreamWriter) -> None:
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n")
         await writer.drain()
-        await asyncio.Event().wait()
 
-    async with raw_server(answer) as url, sender_to(url, timeout=0.3) as sender:
+    async with raw_server(answer, stays_open=True) as url, sender_to(url, timeout=0.3) as sender:
         assert await sender.send(REQUEST) == Answered(status=200)
 
 

@@ -157,7 +157,7 @@ async def test_recent_events_come_back_newest_first(outbox: SqliteOutbox) -> Non
 async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, statement: str, index: str) -> None:
     path.parent.mkdir()
     connection = connection_to(path, durability="full")
-    await connection
+    await connection.open()
     try:
         names = ("destination", "now_ms", "limit", "most", "since_ms")
         explain = f"EXPLAIN QUERY PLAN {_SQL[statement]}"
@@ -174,7 +174,7 @@ async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, stateme
 async def test_the_connection_is_set_up_as_the_docs_say(path: Path, durability: str, synchronous: int) -> None:
     path.parent.mkdir()
     connection = connection_to(path, durability=durability)
-    await connection
+    await connection.open()
     try:
         found = await connection.run(
             lambda plain: {
