@@ -22,15 +22,15 @@ from forwarder.destinations.http import open_sender
 from forwarder.dispatch import Dispatcher, Lane, Observe, describe
 from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
+from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
 
-DEDUPE_WINDOW = timedelta(minutes=30)
-"""As long as scrape.st itself remembers what it has sent."""
-_MAX_RECENT = 100_000
+_MAX_RECENT = 1_000_000
 _PRUNE_EVERY = timedelta(minutes=5)
+_SIZE_EVERY = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)
 
@@ -85,7 +85,9 @@ class Daemon:
 
     async def run(self) -> Tally:
         """Run until `stop`; return what was counted. Raises `OutboxUnusableError`, and what any internal task raises."""
-        async with open_outbox(self._outbox_path, durability=self._config.outbox.durability) as outbox:
+        settings = self._config.outbox
+        file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
+        async with open_outbox(file) as outbox:
             waiting = await outbox.recover()
             ingest = await self._build_ingest(outbox)
             log.info(
@@ -98,6 +100,7 @@ class Daemon:
                 background = [
                     group.create_task(outbox.watch()),
                     group.create_task(self._prune(outbox)),
+                    group.create_task(_keep_to_size(outbox)),
                     group.create_task(self._feed_watchdog(outbox)),
                 ]
                 for destination in _destinations(self._config):
@@ -114,8 +117,9 @@ class Daemon:
         return self._tally
 
     async def _build_ingest(self, outbox: SqliteOutbox) -> Ingest:
-        recent = RecentEvents(DEDUPE_WINDOW)
-        accepted = await outbox.recent_events(since=utc_now() - DEDUPE_WINDOW, limit=_MAX_RECENT)
+        window = self._config.outbox.dedupe_window
+        recent = RecentEvents(window, capacity=_MAX_RECENT)
+        accepted = await outbox.recent_events(since=utc_now() - window, limit=_MAX_RECENT)
         for event_id, at in reversed(accepted):
             recent.is_new(event_id, now=at)
         return Ingest(
@@ -158,6 +162,7 @@ class Daemon:
         task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")
         self._lane_tasks.add(task)
         task.add_done_callback(self._lane_tasks.discard)
+        task.add_done_callback(lambda _task: self._dispatcher.look(destination.name))
 
     def _start_stream(self, group: asyncio.TaskGroup, ingest: Ingest, stream: WebSocketStream) -> asyncio.Event:
         tried = asyncio.Event()
@@ -244,7 +249,7 @@ class Daemon:
         interval = self._service.watchdog_interval
         while interval is not None:
             before = outbox.writer.beats
-            outbox.writer.put(lambda _connection: None)
+            outbox.writer.wake()
             await asyncio.sleep(interval.total_seconds())
             if outbox.writer.beats != before:
                 self._service.watchdog()
@@ -253,6 +258,13 @@ class Daemon:
     def _summary(self) -> str:
         tally = self._tally
         return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
+
+
+async def _keep_to_size(outbox: SqliteOutbox) -> None:
+    while True:
+        await asyncio.sleep(_SIZE_EVERY.total_seconds())
+        if pruned := await outbox.prune_to_size():
+            log.warning("outbox.pruned_for_room", events=pruned, note="delivered history, before its time")
 
 
 async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:

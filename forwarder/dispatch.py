@@ -5,9 +5,11 @@ earlier process left) is claimed from the outbox and drains beside them.
 """
 
 import asyncio
+import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import assert_never
@@ -21,6 +23,9 @@ from forwarder.core.webhook import render
 MAX_FRESH = 1_000
 MAX_FRESH_BYTES = 4 * 1024 * 1024
 """What one lane keeps in memory of fresh deliveries; the rest waits in the outbox until there is room."""
+MAX_RETRIES = 256
+MAX_RETRIES_BYTES = 1024 * 1024
+"""What one lane keeps in memory of deliveries that wait for a retry; more of them wait in the outbox alone."""
 _OUTAGE = timedelta(seconds=1)
 """Failures without a success in between, for so long, are an outage: its end makes what waited due at once.
 
@@ -54,6 +59,9 @@ class Lane:
         self._fresh: deque[Delivery] = deque()
         self._fresh_bytes = 0
         self._backlog: deque[Delivery] = deque()
+        self._retries: list[tuple[datetime, int, Delivery]] = []
+        """A heap by when they are due, then by the number of their event, which a lane has but once."""
+        self._retries_bytes = 0
         self._backlog_limit = min(4 * destination.concurrency, 256)
         self._turns = 0
         self._available = asyncio.Semaphore(0)
@@ -62,6 +70,8 @@ class Lane:
         """Set when the outbox may hold something to claim sooner than expected."""
         self._looks_at: datetime | None = None
         """When the outbox is to be asked next, if nothing sets `_look` before."""
+        self._is_over = asyncio.Event()
+        """Set when an outage has ended."""
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._grace = timedelta()
@@ -82,6 +92,10 @@ class Lane:
         self._available.release()
         return True
 
+    def look(self) -> None:
+        """Ask the outbox again: somebody else may have brought something."""
+        self._look.set()
+
     def stop(self, grace: timedelta) -> None:
         """Begin no more attempts; those under way have `grace` to end. Calling it again with zero ends them at once."""
         if self._stopping.is_set():
@@ -94,12 +108,11 @@ class Lane:
     async def run(self, sender: Sender, *, has_backlog: bool) -> None:
         """Deliver until `stop`; what is not delivered then is given back to the outbox, uncounted."""
         if has_backlog:
-            # Whoever waits for a step of hours need not: a few are tried now, and if one gets through all follow.
             self._failing_since = self._clock() - _OUTAGE
-            await self._outbox.expedite(self.destination.name, now=self._clock(), limit=self.destination.concurrency)
         async with asyncio.TaskGroup() as group:
             workers = [group.create_task(self._work(sender)) for _ in range(self.destination.concurrency)]
             group.create_task(self._page_in())
+            bringing = group.create_task(self._bring_forward(has_backlog=has_backlog))
             await self._stopping.wait()
             self._give_back()
             for _ in workers:
@@ -109,35 +122,82 @@ class Lane:
             await asyncio.wait(
                 {hurry, finished}, timeout=self._grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED
             )
-            for task in (*workers, hurry):
+            for task in (*workers, hurry, bringing):
                 task.cancel()
 
     def _give_back(self) -> None:
-        for delivery in (*self._fresh, *self._backlog):
+        for delivery in (*self._fresh, *self._backlog, *(entry[-1] for entry in self._retries)):
             self._outbox.release(delivery)
         self._fresh.clear()
         self._backlog.clear()
+        self._retries.clear()
 
     async def _page_in(self) -> None:
-        """Claim what is due from the outbox, as much as there is room for, whenever there may be something."""
+        """Take what is due of the retries in memory and out of the outbox, whenever there may be something."""
         while not self._stopping.is_set():
             self._look.clear()
-            room = self._backlog_limit - len(self._backlog)
             now = self._clock()
-            claim = await self._outbox.claim(self.destination.name, now=now, limit=room)
-            self._backlog.extend(claim.deliveries)
-            if self._stopping.is_set():
-                self._give_back()
-                return
-            for _ in claim.deliveries:
-                self._available.release()
-            is_full = len(claim.deliveries) == room
             self._looks_at = now + _LONGEST_WAIT
-            if not is_full and claim.next_due is not None:
-                self._looks_at = min(self._looks_at, claim.next_due)
+            self._take_due_retries(now)
+            if (room := self._backlog_limit - len(self._backlog)) > 0:
+                claim = await self._outbox.claim(self.destination.name, now=now, limit=room)
+                self._backlog.extend(claim.deliveries)
+                if self._stopping.is_set():
+                    self._give_back()
+                    return
+                for _ in claim.deliveries:
+                    self._available.release()
+                if claim.next_due is not None and len(claim.deliveries) < room:
+                    self._looks_at = min(self._looks_at, claim.next_due)
+            if self._retries:
+                self._looks_at = min(self._looks_at, self._retries[0][0])
             with suppress(TimeoutError):
-                async with asyncio.timeout(max((self._looks_at - now).total_seconds(), 0.001)):
+                async with asyncio.timeout(max((self._looks_at - self._clock()).total_seconds(), 0.001)):
                     await self._look.wait()
+
+    def _take_due_retries(self, now: datetime) -> None:
+        while self._retries and self._retries[0][0] <= now:
+            delivery = heapq.heappop(self._retries)[-1]
+            self._retries_bytes -= len(delivery.body)
+            self._backlog.append(delivery)
+            self._available.release()
+
+    def _keep(self, delivery: Delivery, attempt: Attempt, at: datetime) -> bool:
+        """Keep a delivery in memory for its retry, or return that the outbox alone has to."""
+        size = len(delivery.body)
+        if (
+            self._stopping.is_set()
+            or len(self._retries) >= MAX_RETRIES
+            or (self._retries and self._retries_bytes + size > MAX_RETRIES_BYTES)
+            or at - self._clock() > _LONGEST_WAIT
+        ):
+            return False
+        heapq.heappush(self._retries, (at, delivery.event_seq, replace(delivery, attempts=attempt.number)))
+        self._retries_bytes += size
+        return True
+
+    def _end_outage(self, now: datetime) -> None:
+        """Make due at once what waited for it, oldest first: here what is in memory, in `_bring_forward` the rest."""
+        held, self._retries = self._retries, []
+        for entry in held:
+            at, event_seq, delivery = entry
+            is_brought = at > now and self._outbox.expedite_held(delivery)
+            heapq.heappush(self._retries, (now, event_seq, delivery) if is_brought else entry)
+        self._is_over.set()
+        self._look.set()
+
+    async def _bring_forward(self, *, has_backlog: bool) -> None:
+        """Whenever an outage is over, have the outbox bring forward what waits there. Nobody else waits for its disk."""
+        name = self.destination.name
+        if has_backlog:
+            # Whoever waits for a step of hours need not: a few are tried now, and if one gets through all follow.
+            await self._outbox.expedite(name, now=self._clock(), limit=self.destination.concurrency)
+            self._look.set()
+        while True:
+            await self._is_over.wait()
+            self._is_over.clear()
+            await self._outbox.expedite(name, now=self._clock())
+            self._look.set()
 
     async def _work(self, sender: Sender) -> None:
         while True:
@@ -188,7 +248,8 @@ class Lane:
                 self._outbox.complete(delivery, attempt)
             case RetryAt():
                 decision = self._no_later_than_needed(decision, attempt, now)
-                self._outbox.reschedule(delivery, attempt, at=decision.at)
+                is_kept = self._keep(delivery, attempt, decision.at)
+                self._outbox.reschedule(delivery, attempt, at=decision.at, keep=is_kept)
                 if self._looks_at is None or decision.at < self._looks_at:
                     self._look.set()
             case Dead(reason=reason):
@@ -196,7 +257,7 @@ class Lane:
             case _:
                 assert_never(decision)
         self._observe(delivery, attempt, decision)
-        await self._note_health(decision, now)
+        self._note_health(decision, now)
 
     def _no_later_than_needed(self, decision: RetryAt, attempt: Attempt, now: datetime) -> RetryAt:
         """Return an earlier retry for an attempt of the outage that ended meanwhile: it need not wait out a long step."""
@@ -205,7 +266,7 @@ class Lane:
             return RetryAt(at=min(decision.at, now + _LATE_FAILURE_WAIT), reason=decision.reason)
         return decision
 
-    async def _note_health(self, decision: Decision, now: datetime) -> None:
+    def _note_health(self, decision: Decision, now: datetime) -> None:
         """Notice the end of an outage, and make everything that waited for it due at once."""
         match decision:
             case RetryAt():
@@ -215,8 +276,7 @@ class Lane:
                 self._failing_since = None
                 self._recovered_at = now
                 if lasted >= _OUTAGE:
-                    await self._outbox.expedite(self.destination.name, now=now)
-                    self._look.set()
+                    self._end_outage(now)
             case _:
                 pass
 
@@ -231,6 +291,11 @@ class Dispatcher:
         """Hand a fresh delivery to its lane; see `Lane.offer`."""
         lane = self.lanes.get(delivery.destination)
         return lane is not None and lane.offer(delivery)
+
+    def look(self, destination: DestinationName) -> None:
+        """Have the lane of that name, where there is one, ask the outbox again: the lane before it has let go."""
+        if (lane := self.lanes.get(destination)) is not None:
+            lane.look()
 
 
 async def _all_done(tasks: list[asyncio.Task[None]]) -> None:

@@ -2,12 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from time import monotonic
 from typing import Protocol
 
 import structlog
 
 from forwarder.core.dedupe import RecentEvents
-from forwarder.core.delivery import Delivery, DestinationName, new_delivery
+from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
 from forwarder.core.ports import Clock, Outbox
 from forwarder.core.routing import UNMATCHED, Router
@@ -53,7 +54,7 @@ class Ingest:
 
     async def take(self, frame: bytes) -> None:
         """Take one text frame. The first attempts start beside the commit; waits only when the disk cannot keep up."""
-        now = self._clock()
+        now, read_at = self._clock(), monotonic()
         try:
             event = decode_event(frame)
         except NotAnEventError as error:
@@ -63,25 +64,31 @@ class Ingest:
         self._tally.seen += 1
         if not self._recent.is_new(event.id, now=now):
             self._tally.doubles += 1
+            self._outbox.count_double(now=now)
             self._tell(event, None)
             log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
             return
         chosen = self.router.choose(event)
         self._tell(event, chosen)
-        if chosen and (UNMATCHED,) not in chosen.values():
+        is_matched = bool(chosen) and (UNMATCHED,) not in chosen.values()
+        if is_matched:
             self._tally.matched += 1
         else:
             self._tally.unmatched += 1
-        in_flight: list[Delivery] = []
-        pending: list[Delivery] = []
+        event_seq = self._outbox.new_seq()
+        deliveries: dict[DeliveryStatus, list[Delivery]] = {}
         for destination, routes in chosen.items():
-            if destination in self.disabled:
-                self._tally.skipped += 1
-                continue
-            delivery = new_delivery(event, destination, routes, accepted_at=now)
-            # A lane starts the attempt at the next turn of the loop at the earliest, so its outcome is queued after this.
-            (in_flight if self._lanes.offer(delivery) else pending).append(delivery)
-        self._outbox.enqueue(event, in_flight, pending, now=now)
+            delivery = new_delivery(event, destination, routes, event_seq=event_seq, accepted_at=now)
+            deliveries.setdefault(self._offer(delivery), []).append(delivery)
+        self._outbox.enqueue(event, event_seq, deliveries, is_matched=is_matched, now=now, read_at=read_at)
+
+    def _offer(self, delivery: Delivery) -> DeliveryStatus:
+        """Hand it to its lane; return what it is now."""
+        if delivery.destination in self.disabled:
+            self._tally.skipped += 1
+            return DeliveryStatus.SKIPPED
+        # A lane starts the attempt at the next turn of the loop at the earliest, so its outcome comes after `enqueue`.
+        return DeliveryStatus.IN_FLIGHT if self._lanes.offer(delivery) else DeliveryStatus.PENDING
 
     def _tell(self, event: Event, chosen: Mapping[DestinationName, tuple[str, ...]] | None) -> None:
         if self._on_event is not None:

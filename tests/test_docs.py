@@ -6,7 +6,7 @@ from pathlib import Path
 
 from forwarder.cli.exit_codes import BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, OUTBOX_UNWRITABLE
 from forwarder.core.config import load_config
-from forwarder.core.config.model import Config, DestinationConfig, OutboxConfig, RouteConfig, StreamConfig
+from forwarder.core.config.model import AdminConfig, Config, DestinationConfig, OutboxConfig, RouteConfig, StreamConfig
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -42,7 +42,7 @@ def test_the_example_of_the_readme_is_valid_and_every_key_is_in_the_readme() -> 
     (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     config = load(example, ENVIRONMENT)
     assert len(config.routes) == 3
-    for model in (Config, StreamConfig, OutboxConfig, DestinationConfig, RouteConfig):
+    for model in (Config, StreamConfig, OutboxConfig, AdminConfig, DestinationConfig, RouteConfig):
         for key in model.model_fields:
             assert re.search(rf"\b{key}\b", README), key
 

@@ -16,7 +16,7 @@ from forwarder.core.config import Config
 from forwarder.daemon import Daemon
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
-from forwarder.outbox.connection import OutboxProblem, OutboxUnusableError
+from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +26,7 @@ _OUTBOX_CODES = {
     OutboxProblem.CORRUPT: exit_codes.OUTBOX_DAMAGED,
     OutboxProblem.FOREIGN: exit_codes.OUTBOX_DAMAGED,
     OutboxProblem.NEWER: exit_codes.OUTBOX_DAMAGED,
+    OutboxProblem.MISSING: exit_codes.OUTBOX_DAMAGED,
 }
 
 

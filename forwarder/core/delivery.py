@@ -1,19 +1,21 @@
 """One event for one destination, the attempts made for it, and what each came to.
 
-A delivery is `pending` (waits in the outbox), `in_flight` (in the memory of its lane or on the wire), and ends as
-`delivered` or `dead`. Whatever was in flight when the process ended is pending again at the next start.
+A delivery is `pending` (waits in the outbox), `in_flight` (was handed to its lane as it came), and ends as `delivered`,
+`dead`, or `skipped` by a rule or a person. Whatever was in flight when the process ended is pending again at the next start.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import lru_cache
 from typing import NewType
 
 from forwarder.core.event import Event, EventId, fingerprint
 
 DestinationName = NewType("DestinationName", str)
 DeliveryId = NewType("DeliveryId", str)
-"""The `webhook-id`: derived from destination and event, so repeats carry the same id after a crash and on any node."""
+"""The `webhook-id`: `msg_`, the event's id, 8 hex digits of the destination. Derived, so repeats carry the same id after a
+crash and on any node, and an id out of a receiver's log leads back to its event."""
 
 
 class DeliveryStatus(StrEnum):
@@ -23,6 +25,17 @@ class DeliveryStatus(StrEnum):
     IN_FLIGHT = "in_flight"
     DELIVERED = "delivered"
     DEAD = "dead"
+    SKIPPED = "skipped"
+
+
+class Trigger(StrEnum):
+    """Why an attempt is made."""
+
+    FIRST = "first"
+    RETRY = "retry"
+    MANUAL = "manual"
+    REPLAY = "replay"
+    RECOVERED = "recovered"
 
 
 class Fault(StrEnum):
@@ -40,16 +53,26 @@ class Fault(StrEnum):
 class Delivery:
     """One event on its way to one destination."""
 
-    id: DeliveryId
     event_id: EventId
+    event_seq: int
+    """The outbox's own number of the event: two copies of one event, hours apart, are two."""
     destination: DestinationName
     routes: tuple[str, ...]
     """Names of the routes that chose the destination."""
     accepted_at: datetime
     """When the event was read from its stream."""
     attempts: int = 0
-    """Attempts made and counted so far."""
+    """Attempts made and counted so far, since a person last had it tried again."""
+    earlier_attempts: int = 0
+    """Attempts made before that."""
+    trigger: Trigger = Trigger.FIRST
+    """What the first attempt is made for; those after it are retries."""
     body: bytes = field(repr=False)
+
+    @property
+    def id(self) -> DeliveryId:
+        """The same over all attempts."""
+        return delivery_id(self.event_id, self.destination)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,13 +129,31 @@ class Attempt:
         return isinstance(self.outcome, Answered) and self.outcome.is_success
 
 
+def delivery_id(event_id: EventId, destination: DestinationName) -> DeliveryId:
+    """Return the `webhook-id` of an event for a destination."""
+    return DeliveryId(f"msg_{event_id}{_mark(destination)}")
+
+
+def event_of(delivery_id_: str) -> tuple[EventId, str] | None:
+    """Return the event's id and the destination's mark that a `webhook-id` is made of, or `None` if it is none of ours."""
+    prefix, hex_digits = delivery_id_[:4], delivery_id_[4:]
+    if prefix != "msg_" or len(hex_digits) != 40 or set(hex_digits) - set("0123456789abcdef"):
+        return None
+    return EventId(hex_digits[:32]), hex_digits[32:]
+
+
+@lru_cache(maxsize=4096)
+def _mark(destination: DestinationName) -> str:
+    return fingerprint(destination)[:8]
+
+
 def new_delivery(
-    event: Event, destination: DestinationName, routes: tuple[str, ...], *, accepted_at: datetime
+    event: Event, destination: DestinationName, routes: tuple[str, ...], *, event_seq: int, accepted_at: datetime
 ) -> Delivery:
-    """Return the delivery of `event` to `destination`, with its derived id."""
+    """Return the delivery of `event` to `destination`."""
     return Delivery(
-        id=DeliveryId(f"msg_{fingerprint(destination, event.id)}"),
         event_id=event.id,
+        event_seq=event_seq,
         destination=destination,
         routes=routes,
         accepted_at=accepted_at,

@@ -1,11 +1,11 @@
 """What ingest and dispatch need from the outside, as Protocols: they know these and no concrete part."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from forwarder.core.delivery import Attempt, Delivery, DestinationName, Outcome
+from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, Outcome
 from forwarder.core.event import Event
 from forwarder.core.webhook import WebhookRequest
 
@@ -33,13 +33,31 @@ class Outbox(Protocol):
     """
 
     async def wait_for_room(self) -> None:
-        """Return when the queue has room for another event; at once unless the disk cannot keep up."""
+        """Return when memory has room for another event; at once unless the disk fails."""
+        ...
+
+    def new_seq(self) -> int:
+        """Return the number that the next event is kept under."""
+        ...
+
+    def count_double(self, *, now: datetime) -> None:
+        """Enter an event that came before, and is not kept again, in the books."""
         ...
 
     def enqueue(
-        self, event: Event, in_flight: Sequence[Delivery], pending: Sequence[Delivery], *, now: datetime
+        self,
+        event: Event,
+        event_seq: int,
+        deliveries: Mapping[DeliveryStatus, Sequence[Delivery]],
+        *,
+        is_matched: bool,
+        now: datetime,
+        read_at: float,
     ) -> None:
-        """Keep the event with its deliveries: those already taken by their lane, and those to be claimed later."""
+        """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed, `skipped` not to be made.
+
+        `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
+        """
         ...
 
     async def claim(self, destination: DestinationName, *, now: datetime, limit: int) -> Claim:
@@ -50,8 +68,8 @@ class Outbox(Protocol):
         """Note that this attempt delivered it."""
         ...
 
-    def reschedule(self, delivery: Delivery, attempt: Attempt, *, at: datetime) -> None:
-        """Note that this attempt failed, and that the next is due at `at`."""
+    def reschedule(self, delivery: Delivery, attempt: Attempt, *, at: datetime, keep: bool) -> None:
+        """Note that this attempt failed, and that the next is due at `at`; `keep`: the lane keeps it until then."""
         ...
 
     def bury(self, delivery: Delivery, attempt: Attempt, *, reason: str) -> None:
@@ -59,11 +77,15 @@ class Outbox(Protocol):
         ...
 
     def release(self, delivery: Delivery) -> None:
-        """Give a delivery back, uncounted and due at once: our own stop cut it short."""
+        """Give a delivery back, uncounted and due as it was: our own stop cut it short."""
         ...
 
     async def expedite(self, destination: DestinationName, *, now: datetime, limit: int | None = None) -> None:
         """Make what waits for a later attempt at this destination due now: all of it, or the next `limit`."""
+        ...
+
+    def expedite_held(self, delivery: Delivery) -> bool:
+        """Do the same with one that the lane kept; return whether it may come now."""
         ...
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from forwarder import __version__
-from forwarder.core.delivery import Delivery
+from forwarder.core.delivery import Delivery, Trigger
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.signing import sign
 
@@ -37,7 +37,7 @@ def render(
     attempt = delivery.attempts + 1
     ours = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
     ours["x-forwarder-attempt"] = str(attempt)
-    ours["x-forwarder-trigger"] = "first" if attempt == 1 else "retry"
+    ours["x-forwarder-trigger"] = delivery.trigger if attempt == 1 else Trigger.RETRY
     if attempt < policy.max_attempts:
         ours["x-forwarder-retry-in"] = f"{policy.delays[attempt - 1].total_seconds():g}"
     overridden = {name.lower() for name in headers}

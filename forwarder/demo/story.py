@@ -10,7 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from forwarder.core.config import load_config
-from forwarder.core.delivery import Attempt, Delivery, DeliveryId, DestinationName, new_delivery
+from forwarder.core.delivery import Attempt, Delivery, DeliveryId, DestinationName, delivery_id
 from forwarder.core.event import Event
 from forwarder.core.retry import Decision, Done
 from forwarder.core.tally import Tally
@@ -171,8 +171,8 @@ class _Story:
         if chosen is None:
             self._screen.show_double(elapsed, event)
             return
-        for destination, routes in chosen.items():
-            self._expected.add(new_delivery(event, destination, routes, accepted_at=utc_now()).id)
+        for destination in chosen:
+            self._expected.add(delivery_id(event.id, destination))
         if not chosen:
             self._screen.show_unmatched(elapsed, event)
 

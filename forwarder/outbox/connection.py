@@ -1,40 +1,44 @@
-"""The one connection to the outbox file: opened safely, set up, checked, and refused with a sentence when it cannot be.
+"""The one writing connection to the outbox file: opened safely, set up, checked, and refused with a sentence when it cannot be.
 
 SQLite up to 3.51.2 can corrupt a WAL database when two connections write or checkpoint at the same instant
 (sqlite.org/wal.html#walresetbug). So this process has exactly one, a lock file keeps other daemons off, and whatever else
-looks at the file must open it read-only.
+looks at the file opens it read-only.
 """
 
 import asyncio
-import fcntl
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from enum import StrEnum
+from dataclasses import dataclass
 from functools import partial
-from importlib.resources import files
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
 
-APPLICATION_ID = 0x46574452
-"""`FWDR`, in the file's header: another program's database is never taken for an outbox."""
-SCHEMA_VERSION = 1
+from forwarder.outbox.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate
+from forwarder.outbox.problems import (
+    OutboxProblem,
+    OutboxUnusableError,
+    corrupt,
+    unusable,
+    unwritable,
+)
 
 _T = TypeVar("_T")
 
-Durability = dict[str, int]
-SYNCHRONOUS: Durability = {"full": 2, "normal": 1}
+SYNCHRONOUS = {"full": 2, "normal": 1}
 """`full` syncs the WAL at each commit and survives a power cut; `normal` only at checkpoints: survives a kill."""
+PAGE_SIZE = 4096
+"""Bytes."""
 
 _SETTINGS: dict[str, int | str] = {
     # Set, then read back: a build may have its own defaults or ignore a setting. Reasons in docs/outbox.md.
     "journal_mode": "wal",
     "journal_size_limit": 16 * 1024 * 1024,
-    "wal_autocheckpoint": 1000,
-    "busy_timeout": 5000,
+    "wal_autocheckpoint": 0,
+    "busy_timeout": 250,
     "mmap_size": 0,
     "temp_store": 2,
     "cell_size_check": 1,
@@ -44,25 +48,19 @@ _SETTINGS: dict[str, int | str] = {
 }
 
 
-class OutboxProblem(StrEnum):
-    """Why an outbox file cannot be used."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileSettings:
+    """What the config says about the file itself."""
 
-    IN_USE = "in_use"
-    UNWRITABLE = "unwritable"
-    CORRUPT = "corrupt"
-    FOREIGN = "foreign"
-    NEWER = "newer"
+    path: Path
+    durability: str = "full"
+    max_size: int | None = None
+    """Bytes; the file does not grow beyond."""
 
-
-class OutboxUnusableError(Exception):
-    """The outbox file cannot be used; the text says why and what to do."""
-
-    def __init__(self, problem: OutboxProblem, path: Path, detail: str, advice: str) -> None:
-        self.problem = problem
-        self.path = path
-        self.detail = detail
-        self.advice = advice
-        super().__init__(f"outbox {path}: {detail}. {advice}")
+    @property
+    def max_pages(self) -> int | None:
+        """The same in pages."""
+        return None if self.max_size is None else max(self.max_size // PAGE_SIZE, 64)
 
 
 class OutboxConnection(aiosqlite.Connection):
@@ -85,71 +83,75 @@ class OutboxConnection(aiosqlite.Connection):
         return result
 
 
-def connection_to(path: Path, *, durability: str) -> OutboxConnection:
-    """Return a connection whose `open` opens, sets up and checks the outbox at `path`.
+def connection_to(settings: FileSettings, *, check: bool = True) -> OutboxConnection:
+    """Return a connection whose `open` opens and sets up the outbox, and checks every page where `check` says so.
 
     It raises `OutboxUnusableError`. Hold `locked(path)` around its whole life.
     """
-    return OutboxConnection(partial(_open, path, SYNCHRONOUS[durability]), iter_chunk_size=64)
+    return OutboxConnection(partial(_open, settings, check), iter_chunk_size=64)
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file beside the outbox, with our process id in it. SQLite's own locks do not stop a second daemon.
+def open_writing(settings: FileSettings) -> Iterator[sqlite3.Connection]:
+    """Give the plain connection of a command that works while no daemon runs. Hold `locked(path)` around it."""
+    connection = _open(settings, check=False)
+    try:
+        yield connection
+    finally:
+        connection.close()
 
-    Makes the folder where it is missing. Raises `OutboxUnusableError`, naming the process that holds it.
+
+@contextmanager
+def open_reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Give a connection that cannot write, for a look beside a running daemon. Keep it short: it holds up checkpoints.
+
+    Raises `OutboxUnusableError` where there is no outbox, or none of this version.
     """
-    lock_path = path.with_name(path.name + ".lock")
+    if not path.exists():
+        raise OutboxUnusableError(
+            OutboxProblem.MISSING,
+            path,
+            "there is no such file yet",
+            "It is made by the first `forwarder run`; is this the config that one uses (-c)?",
+        )
     try:
-        _make_folder(path.parent)
-        descriptor = os.open(lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise _unwritable(path, error) from error
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=2)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
+        connection.execute("PRAGMA query_only = ON")
+        version = check_header(connection, path)
+        if version != SCHEMA_VERSION:
             raise OutboxUnusableError(
-                OutboxProblem.IN_USE,
+                OutboxProblem.NEWER,
                 path,
-                f"another forwarder (process {holder}) is using it",
-                "Stop that one, or give this one an outbox of its own: outbox.url.",
-            ) from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        yield
+                f"it is of version {version}; this program reads {SCHEMA_VERSION}",
+                "Start `forwarder run` of this version once; it brings the file forward.",
+            )
+        yield connection
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
     finally:
-        os.close(descriptor)
+        connection.close()
 
 
-def _make_folder(folder: Path) -> None:
-    if folder.exists():  # a file of that name is told by opening the lock file
-        return
-    folder.mkdir(mode=0o700, parents=True)
-    # SQLite syncs the folder of its files; the entry of the folder itself is ours to sync.
-    descriptor = os.open(folder.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _open(path: Path, synchronous: int) -> sqlite3.Connection:
+def _open(settings: FileSettings, check: bool) -> sqlite3.Connection:
+    path = settings.path
     connection: sqlite3.Connection | None = None
     try:
         _make_private(path)
-        connection = sqlite3.connect(path, isolation_level=None)
-        _check_header(connection, path)
-        _set_up(connection, path, synchronous)
-        _check_pages(connection, path)
-        _migrate(connection)
+        connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+        version = check_header(connection, path)
+        _set_up(connection, settings, is_new=version == 0)
+        if check:
+            _check_pages(connection, path)
+        migrate(connection, version=version)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
-        raise _explain(path, error) from error
+        raise unusable(path, error) from error
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise unwritable(path, error) from error
     except OutboxUnusableError:
         if connection is not None:
             connection.close()
@@ -167,7 +169,8 @@ def _make_private(path: Path) -> None:
         os.close(descriptor)
 
 
-def _check_header(connection: sqlite3.Connection, path: Path) -> None:
+def check_header(connection: sqlite3.Connection, path: Path) -> int:
+    """Return the version of the file, 0 for an empty one. Raises `OutboxUnusableError` for what is not ours to open."""
     application_id: int = _pragma(connection, "application_id")
     version: int = _pragma(connection, "user_version")
     is_empty = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0] == 0
@@ -185,12 +188,14 @@ def _check_header(connection: sqlite3.Connection, path: Path) -> None:
             f"it was written by a newer forwarder (version {version} of the file; this program knows {SCHEMA_VERSION})",
             "Run that forwarder again, or give this one an outbox of its own: outbox.url.",
         )
+    return version
 
 
-def _set_up(connection: sqlite3.Connection, path: Path, synchronous: int) -> None:
-    if _pragma(connection, "user_version") == 0:
+def _set_up(connection: sqlite3.Connection, file: FileSettings, *, is_new: bool) -> None:
+    if is_new:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")  # only before the first table
-    settings = _SETTINGS | {"synchronous": synchronous}
+        connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")
+    settings = _SETTINGS | {"synchronous": SYNCHRONOUS[file.durability]}
     for name, value in settings.items():
         connection.execute(f"PRAGMA {name} = {'FAST' if name == 'secure_delete' else value}")
     for name, value in settings.items():
@@ -198,27 +203,18 @@ def _set_up(connection: sqlite3.Connection, path: Path, synchronous: int) -> Non
         if found != value:
             raise OutboxUnusableError(
                 OutboxProblem.UNWRITABLE,
-                path,
+                file.path,
                 f"SQLite does not keep a setting there ({name} is {found}, not {value})",
                 "Use a local disk, not a network file system: outbox.url.",
             )
+    if file.max_pages is not None:  # SQLite keeps what is there: a file that is larger already cannot be cut by this
+        connection.execute(f"PRAGMA max_page_count = {file.max_pages}")
 
 
 def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
     findings = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
     if findings != ["ok"]:
-        raise _corrupt(path, "; ".join(findings))
-
-
-def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the file to this version, all of it or nothing."""
-    if _pragma(connection, "user_version") == SCHEMA_VERSION:
-        return
-    schema = files("forwarder.outbox").joinpath("schema.sql").read_text(encoding="utf-8")
-    connection.executescript(
-        f"BEGIN IMMEDIATE;\n{schema}\n"
-        f"PRAGMA application_id = {APPLICATION_ID};\nPRAGMA user_version = {SCHEMA_VERSION};\nCOMMIT;"
-    )
+        raise corrupt(path, "; ".join(findings))
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:
@@ -226,30 +222,3 @@ def _pragma(connection: sqlite3.Connection, name: str) -> int:
     row = connection.execute(f"PRAGMA {name}").fetchone()
     value: int = row[0] if row is not None else 0
     return value
-
-
-def _explain(path: Path, error: sqlite3.Error) -> OutboxUnusableError:
-    code = getattr(error, "sqlite_errorcode", None)
-    if code is not None and code & 0xFF in {sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT}:
-        return _corrupt(path, str(error))
-    return _unwritable(path, error)
-
-
-def _corrupt(path: Path, detail: str) -> OutboxUnusableError:
-    return OutboxUnusableError(
-        OutboxProblem.CORRUPT,
-        path,
-        f"the file is damaged ({detail})",
-        f"Move {path.name} aside together with {path.name}-wal and {path.name}-shm, where they exist, and start again with "
-        "an empty outbox; what was waiting may still be read from the file you moved.",
-    )
-
-
-def _unwritable(path: Path, error: Exception) -> OutboxUnusableError:
-    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return OutboxUnusableError(
-        OutboxProblem.UNWRITABLE,
-        path,
-        f"it cannot be written ({reason})",
-        f"The user that runs forwarder must be able to create and write files in {path.parent}; or set outbox.url.",
-    )

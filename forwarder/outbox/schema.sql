@@ -1,43 +1,67 @@
--- Version 1. Times are Unix milliseconds. An event's body is the frame as it came.
+-- Version 2. Times are Unix milliseconds. An event's body is the frame as it came.
+-- An event and what was sent of it lie side by side in the order of arrival, so that a commit touches few pages.
 
 CREATE TABLE events (
-  seq          INTEGER PRIMARY KEY,
-  id           TEXT NOT NULL UNIQUE,
+  seq          INTEGER PRIMARY KEY,          -- given by the daemon, growing
+  id           TEXT NOT NULL,                -- of source, mid, sid and payload; comes again when the dedupe window is over
   source       TEXT NOT NULL,
   mid          TEXT NOT NULL,
   sid          TEXT NOT NULL,
   timestamp_ms REAL NOT NULL,
   accepted_ms  INTEGER NOT NULL,
+  planned      INTEGER NOT NULL,             -- how many deliveries it must have: the other side of the books
   body         BLOB NOT NULL
 ) STRICT;
 
-CREATE INDEX events_by_age ON events (accepted_ms);        -- what the dedupe reads at start
+CREATE INDEX events_by_id ON events (id);
+CREATE INDEX events_by_age ON events (accepted_ms, source, mid, sid, id);   -- lists without touching a body
 
 CREATE TABLE deliveries (
-  seq         INTEGER PRIMARY KEY,
-  id          TEXT NOT NULL UNIQUE,          -- the webhook-id
-  event_seq   INTEGER NOT NULL REFERENCES events (seq) ON DELETE CASCADE,
-  destination TEXT NOT NULL,
-  routes      TEXT NOT NULL,                 -- a JSON list of names
-  status      TEXT NOT NULL CHECK (status IN ('pending', 'in_flight', 'delivered', 'dead')),
-  attempts    INTEGER NOT NULL DEFAULT 0,    -- made and counted
-  expedited   INTEGER NOT NULL DEFAULT 0,    -- how often a recovery of its destination brought it forward
-  due_ms      INTEGER NOT NULL,
-  closed_ms   INTEGER,                       -- when it was delivered or died
-  reason      TEXT                           -- of the last failure
-) STRICT;
-
-CREATE INDEX deliveries_due ON deliveries (destination, due_ms, seq) WHERE status = 'pending';
-CREATE INDEX deliveries_in_flight ON deliveries (seq) WHERE status = 'in_flight';
-CREATE INDEX deliveries_of_event ON deliveries (event_seq);
-
-CREATE TABLE attempts (
-  delivery_seq INTEGER NOT NULL REFERENCES deliveries (seq) ON DELETE CASCADE,
-  number       INTEGER NOT NULL,
-  started_ms   INTEGER NOT NULL,
-  duration_ms  REAL NOT NULL,
-  status       INTEGER,                      -- HTTP status; NULL where no answer came
-  reason       TEXT,                         -- NULL where it was delivered
-  excerpt      TEXT,                         -- of the answer's body
-  PRIMARY KEY (delivery_seq, number)
+  event_seq        INTEGER NOT NULL REFERENCES events (seq),
+  destination      TEXT NOT NULL,
+  routes           TEXT NOT NULL,            -- a JSON list of names
+  status           TEXT NOT NULL CHECK (status IN ('pending', 'in_flight', 'delivered', 'dead', 'skipped')),
+  trigger          TEXT NOT NULL,            -- what its next first attempt is: first, manual, replay, recovered
+  attempts         INTEGER NOT NULL,         -- made and counted since then
+  earlier_attempts INTEGER NOT NULL,         -- made before a person had it tried again
+  expedited        INTEGER NOT NULL,         -- how often a recovery of its destination brought it forward
+  due_ms           INTEGER NOT NULL,
+  closed_ms        INTEGER,                  -- when it was delivered, died or was skipped
+  started_ms       INTEGER,                  -- the last attempt, here to the end; those before it are in attempts
+  duration_ms      REAL,
+  http_status      INTEGER,                  -- NULL where no answer came
+  reason           TEXT,                     -- why it failed, died or was skipped
+  excerpt          TEXT,                     -- of the answer's body
+  PRIMARY KEY (event_seq, destination)
 ) STRICT, WITHOUT ROWID;
+
+CREATE INDEX deliveries_due ON deliveries (destination, due_ms) WHERE status = 'pending';
+CREATE INDEX deliveries_in_flight ON deliveries (event_seq) WHERE status = 'in_flight';
+CREATE INDEX deliveries_dead ON deliveries (closed_ms) WHERE status = 'dead';
+
+CREATE TABLE attempts (                      -- all but the last one of each delivery
+  event_seq   INTEGER NOT NULL,
+  destination TEXT NOT NULL,
+  number      INTEGER NOT NULL,
+  started_ms  INTEGER NOT NULL,
+  duration_ms REAL NOT NULL,
+  http_status INTEGER,
+  reason      TEXT,
+  excerpt     TEXT,
+  PRIMARY KEY (event_seq, destination, number),
+  FOREIGN KEY (event_seq, destination) REFERENCES deliveries (event_seq, destination)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE books (                         -- what came in and what was pruned, by the minute of acceptance
+  minute INTEGER NOT NULL,                   -- Unix minutes
+  entry  TEXT NOT NULL,
+  count  INTEGER NOT NULL,
+  PRIMARY KEY (minute, entry)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE state (                         -- batch: the number of the last batch committed
+  name  TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+INSERT INTO state (name, value) VALUES ('batch', 0);

@@ -1,65 +1,73 @@
-"""The outbox in one SQLite file: the verbs of `core.ports.Outbox` as statements."""
+"""The outbox in one SQLite file: the verbs of `core.ports.Outbox`."""
 
 import asyncio
-import json
-import re
 import sqlite3
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from importlib.resources import files
+from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
-from forwarder.core.delivery import (
-    Answered,
-    Attempt,
-    Delivery,
-    DeliveryId,
-    DeliveryStatus,
-    DestinationName,
-)
+from forwarder.core.books import Cause, Entry
+from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.event import Event, EventId
 from forwarder.core.ports import Claim
-from forwarder.outbox.connection import OutboxConnection, connection_to, locked
+from forwarder.outbox.batch import Step
+from forwarder.outbox.connection import PAGE_SIZE, FileSettings
+from forwarder.outbox.database import Database
+from forwarder.outbox.lock import locked
+from forwarder.outbox.retention import (
+    ANY_DELIVERED,
+    Cutoff,
+    Slice,
+    free_pages,
+    give_back,
+    prune_books,
+    prune_slice,
+    used_pages,
+)
+from forwarder.outbox.room import is_short_of_room
+from forwarder.outbox.rows import ClaimedRow, Hand, Row, delivery_of, new_row
+from forwarder.outbox.salvage import open_or_salvage
+from forwarder.outbox.statements import SQL, from_ms, storable, to_ms
 from forwarder.outbox.writer import Writer
 
 MAX_EXPEDITED = 5
 """How often one delivery is brought forward because its destination answers again."""
 _EXPEDITE_SLICE = 1_000
-_PRUNE_SLICE = 200
-_VACUUM_PAGES = 64
-
-
-def _load_statements() -> dict[str, str]:
-    text = files("forwarder.outbox").joinpath("statements.sql").read_text(encoding="utf-8")
-    parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
-    return dict(zip(parts[::2], parts[1::2], strict=True))
-
-
-_SQL = _load_statements()
+_SLICE_AIM_S = 0.01
+"""How long one slice of pruning may hold the file: half of what a commit may be held up."""
+_SLICE_SIZES = (10, 500)
+_VACUUM_PAGES = 128
+_FULL, _ROOMY = 0.9, 0.8
+"""Shares of `max_size`: above the one history has to go, until it is below the other."""
+_LOOK_AGAIN = timedelta(seconds=1)
+MAX_UNWRITTEN = 20_000
+"""Outcomes in memory while nothing can be written, about 20 MB; no more is claimed from the outbox then."""
 
 
 @asynccontextmanager
-async def open_outbox(path: Path, *, durability: str = "full") -> AsyncIterator["SqliteOutbox"]:
-    """Give the outbox at `path`; made where it is missing. On the way out everything queued is written first.
+async def open_outbox(settings: FileSettings) -> AsyncIterator["SqliteOutbox"]:
+    """Give the outbox; made where it is missing, set aside and salvaged where it is damaged.
 
-    Raises `OutboxUnusableError` when the file cannot be used, and whatever ended the writer when it failed later.
+    On the way out everything queued is written first. Raises `OutboxUnusableError` when the file cannot be used, and whatever
+    ended the writer when it failed later.
     """
-    with locked(path):
-        connection = connection_to(path, durability=durability)
-        await connection.open()
+    with locked(settings.path):
+        database = Database(settings)
+        await open_or_salvage(database)
         try:
-            outbox = SqliteOutbox(connection)
+            outbox = SqliteOutbox(database)
+            await outbox.prepare()
             # Not in a task group: a group cancels its tasks when one of them fails, and the writer is never cancelled.
-            writing = asyncio.create_task(outbox.writer.run(), name="outbox writer")
-            outbox.writing = writing
+            outbox.writing = asyncio.create_task(outbox.writer.run(), name="outbox writer")
             try:
                 yield outbox
             finally:
                 outbox.writer.close()
-                await asyncio.shield(writing)
+                await asyncio.shield(outbox.writing)
         finally:
-            await connection.close()
+            await database.close()
 
 
 class SqliteOutbox:
@@ -67,8 +75,26 @@ class SqliteOutbox:
 
     writing: asyncio.Task[None]
 
-    def __init__(self, connection: OutboxConnection) -> None:
-        self.writer = Writer(connection)
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._hand = Hand()
+        self._seq = 0
+        self._claiming = asyncio.Lock()
+        self.writer = Writer(database, self._hand)
+
+    async def prepare(self) -> None:
+        """Learn where the numbers go on, and have the reserve in place."""
+
+        def look(connection: sqlite3.Connection) -> int:
+            self._database.reserve.make()
+            return int(connection.execute(SQL["last_seq"]).fetchone()[0])
+
+        self._seq = await self._database.run(look)
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._database.path
 
     async def watch(self) -> None:
         """Return when the writer ends; raise what ended it. Cancelling this leaves the writer alone."""
@@ -78,176 +104,228 @@ class SqliteOutbox:
         """Make what an earlier process had in flight pending again; return how many deliveries wait, by destination."""
 
         def step(connection: sqlite3.Connection) -> dict[DestinationName, int]:
-            connection.execute(_SQL["release_all"])
-            return {DestinationName(name): count for name, count in connection.execute(_SQL["waiting"])}
+            connection.execute(SQL["release_all"])
+            return {DestinationName(name): count for name, count in connection.execute(SQL["waiting"])}
 
         return await self.writer.ask(step)
 
     async def recent_events(self, *, since: datetime, limit: int) -> list[tuple[EventId, datetime]]:
         """Return the newest events accepted after `since`, newest first."""
-        values = {"since_ms": _to_ms(since), "limit": limit}
+        values = {"since_ms": to_ms(since), "limit": limit}
 
-        def step(connection: sqlite3.Connection) -> list[tuple[EventId, datetime]]:
-            return [(EventId(id_), _from_ms(ms)) for id_, ms in connection.execute(_SQL["recent_events"], values)]
+        def look(connection: sqlite3.Connection) -> list[tuple[EventId, datetime]]:
+            return [(EventId(id_), from_ms(ms)) for id_, ms in connection.execute(SQL["recent_events"], values)]
 
-        return await self.writer.ask(step)
+        return await self._database.run(look)
 
-    async def wait_for_room(self) -> None:  # noqa: D102 - said by the Protocol, here and below
+    # The contract of core.ports.Outbox; its docstrings are there.
+
+    def new_seq(self) -> int:  # noqa: D102
+        self._seq += 1
+        return self._seq
+
+    async def wait_for_room(self) -> None:  # noqa: D102
         await self.writer.wait_for_room()
 
+    def count_double(self, *, now: datetime) -> None:  # noqa: D102
+        minute = to_ms(now) // 60_000
+        self.writer.count(minute, Entry.SEEN)
+        self.writer.count(minute, Entry.DOUBLE)
+
     def enqueue(  # noqa: D102
-        self, event: Event, in_flight: Sequence[Delivery], pending: Sequence[Delivery], *, now: datetime
+        self,
+        event: Event,
+        event_seq: int,
+        deliveries: Mapping[DeliveryStatus, Sequence[Delivery]],
+        *,
+        is_matched: bool,
+        now: datetime,
+        read_at: float,
     ) -> None:
-        now_ms = _to_ms(now)
-        event_row = {
-            "id": event.id,
-            "source": _storable(event.source),
-            "mid": _storable(event.mid),
-            "sid": _storable(event.sid),
-            "timestamp_ms": event.timestamp,
-            "accepted_ms": now_ms,
-            "body": event.body,
-        }
-        rows = [
-            {
-                "id": delivery.id,
-                "event_id": event.id,
-                "destination": delivery.destination,
-                "routes": json.dumps(delivery.routes),
-                "status": status,
-                "due_ms": now_ms,
-            }
-            for status, deliveries in ((DeliveryStatus.IN_FLIGHT, in_flight), (DeliveryStatus.PENDING, pending))
-            for delivery in deliveries
-        ]
-
-        def step(connection: sqlite3.Connection) -> None:
-            connection.execute(_SQL["insert_event"], event_row)
-            connection.executemany(_SQL["insert_delivery"], rows)
-
-        self.writer.put(step, size=len(event.body))
+        now_ms = to_ms(now)
+        planned = 0
+        for status, those in deliveries.items():
+            planned += len(those)
+            for delivery in those:
+                row = new_row(delivery, status)
+                row.is_held = status is DeliveryStatus.IN_FLIGHT
+                if status is DeliveryStatus.SKIPPED:
+                    row.closed_ms, row.reason = now_ms, Cause.DISABLED
+                self._hand.take(row)
+        minute = now_ms // 60_000
+        self.writer.count(minute, Entry.SEEN)
+        self.writer.count(minute, Entry.MATCHED if is_matched else Entry.UNMATCHED)
+        if planned:
+            self.writer.count(minute, Entry.PLANNED, planned)
+        source, mid, sid = storable(event.source), storable(event.mid), storable(event.sid)
+        self.writer.add_event(
+            (event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, event.body),
+            size=len(event.body),
+            read_at=read_at,
+        )
 
     async def claim(self, destination: DestinationName, *, now: datetime, limit: int) -> Claim:  # noqa: D102
-        values = {"destination": destination, "now_ms": _to_ms(now), "limit": limit}
+        is_settled = await self.writer.settle()
+        if not is_settled and self._hand.changed >= MAX_UNWRITTEN:
+            return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
+        async with self._claiming:  # what one claim found is in hand before the next one looks
+            rows, deliveries, next_due_ms = await self._database.run(self._claim_step(destination, now, limit))
+            for row in rows:
+                self._hand.take(row)
+        next_due = None if next_due_ms is None else from_ms(next_due_ms)
+        if not is_settled:  # what is in memory alone may be due sooner
+            next_due = min(next_due or now + _LOOK_AGAIN, now + _LOOK_AGAIN)
+        return Claim(deliveries=deliveries, next_due=next_due)
 
-        def step(connection: sqlite3.Connection) -> Claim:
-            seqs = [seq for (seq,) in connection.execute(_SQL["claim"], values)]
-            deliveries = [
-                _delivery(connection.execute(_SQL["claimed"], {"seq": seq}).fetchone()) for seq in sorted(seqs)
-            ]
-            (next_due_ms,) = connection.execute(_SQL["next_due"], values).fetchone()
-            return Claim(deliveries=deliveries, next_due=None if next_due_ms is None else _from_ms(next_due_ms))
+    def _claim_step(
+        self, destination: DestinationName, now: datetime, limit: int
+    ) -> Step[tuple[list[Row], list[Delivery], int | None]]:
+        now_ms = to_ms(now)
+        asked = limit + self._hand.count(destination) + 1
 
-        return await self.writer.ask(step)
+        def look(connection: sqlite3.Connection) -> tuple[list[Row], list[Delivery], int | None]:
+            rows: list[Row] = []
+            deliveries: list[Delivery] = []
+            for event_seq, due_ms in connection.execute(SQL["next_due"], {"destination": destination, "limit": asked}):
+                if (event_seq, destination) in self._hand:
+                    continue
+                if due_ms > now_ms or len(deliveries) == limit:
+                    return rows, deliveries, due_ms
+                key = {"event_seq": event_seq, "destination": destination}
+                found: ClaimedRow = connection.execute(SQL["claimed"], key).fetchone()
+                row = Row(*found[:15], is_changed=False)
+                rows.append(row)
+                deliveries.append(delivery_of(row, *found[15:]))
+            return rows, deliveries, None
+
+        return look
 
     def complete(self, delivery: Delivery, attempt: Attempt) -> None:  # noqa: D102
         self._close(delivery, attempt, DeliveryStatus.DELIVERED, reason=None)
 
     def bury(self, delivery: Delivery, attempt: Attempt, *, reason: str) -> None:  # noqa: D102
-        self._close(delivery, attempt, DeliveryStatus.DEAD, reason=reason)
+        self._close(delivery, attempt, DeliveryStatus.DEAD, reason=storable(reason))
 
     def _close(self, delivery: Delivery, attempt: Attempt, status: DeliveryStatus, *, reason: str | None) -> None:
-        row = _attempt_row(delivery, attempt) | {"closed_ms": _to_ms(attempt.started_at + attempt.duration)}
-        closing = row | {"status": status, "reason": reason}
+        row = self._hand.of(delivery)
+        row.note(attempt)
+        row.status = status
+        row.reason = reason
+        row.closed_ms = to_ms(attempt.started_at + attempt.duration)
+        self._hand.change(row, keep=False)
+        self.writer.wake()
 
-        def step(connection: sqlite3.Connection) -> None:
-            connection.execute(_SQL["insert_attempt"], row)
-            connection.execute(_SQL["close_delivery"], closing)
-
-        self.writer.put(step)
-
-    def reschedule(self, delivery: Delivery, attempt: Attempt, *, at: datetime) -> None:  # noqa: D102
-        row = _attempt_row(delivery, attempt) | {"due_ms": _to_ms(at)}
-
-        def step(connection: sqlite3.Connection) -> None:
-            connection.execute(_SQL["insert_attempt"], row)
-            connection.execute(_SQL["reschedule"], row)
-
-        self.writer.put(step)
+    def reschedule(self, delivery: Delivery, attempt: Attempt, *, at: datetime, keep: bool) -> None:  # noqa: D102
+        row = self._hand.of(delivery)
+        row.note(attempt)
+        row.status = DeliveryStatus.PENDING
+        row.due_ms = to_ms(at)
+        self._hand.change(row, keep=keep)
+        self.writer.wake()
 
     def release(self, delivery: Delivery) -> None:  # noqa: D102
-        values = {"id": delivery.id, "due_ms": _to_ms(delivery.accepted_at)}
-        self.writer.put(lambda connection: connection.execute(_SQL["release"], values))
+        row = self._hand.of(delivery)
+        if row.status == DeliveryStatus.IN_FLIGHT:
+            row.status = DeliveryStatus.PENDING
+            self._hand.change(row, keep=False)
+            self.writer.wake()
+        else:
+            self._hand.let_go(row)
 
     async def expedite(  # noqa: D102
         self, destination: DestinationName, *, now: datetime, limit: int | None = None
     ) -> None:
         size = _EXPEDITE_SLICE if limit is None else limit
-        values = {"destination": destination, "now_ms": _to_ms(now), "most": MAX_EXPEDITED, "limit": size}
+        values = {"destination": destination, "now_ms": to_ms(now), "most": MAX_EXPEDITED, "limit": size}
 
         def step(connection: sqlite3.Connection) -> int:
-            return connection.execute(_SQL["expedite"], values).rowcount
+            return connection.execute(SQL["expedite"], values).rowcount
 
         # In slices, so that a great backlog does not hold up the commits of fresh events.
         while await self.writer.ask(step) == size and limit is None:
             pass
+
+    def expedite_held(self, delivery: Delivery) -> bool:  # noqa: D102
+        row = self._hand.of(delivery)
+        if row.expedited >= MAX_EXPEDITED:
+            return False
+        row.expedited += 1
+        row.due_ms = to_ms(delivery.accepted_at)
+        self._hand.change(row, keep=True)
+        self.writer.wake()
+        return True
+
+    # Retention
 
     async def prune(self, *, delivered_before: datetime, dead_before: datetime) -> int:
         """Delete events, with all that belongs to them, once every delivery is closed for long enough; return how many.
 
         Works through the old events in small slices, each a transaction of its own, and gives their pages back to the disk.
         """
-        pruned, after = 0, 0
-        while (slice_ := await self._prune_slice(after, delivered_before, dead_before)) is not None:
-            after, count = slice_
-            pruned += count
+        cutoff = Cutoff(delivered_before_ms=to_ms(delivered_before), dead_before_ms=to_ms(dead_before))
+        pruned = await self._prune(cutoff)
+        await self.writer.ask(lambda connection: prune_books(connection, before_ms=cutoff.dead_before_ms))
         return pruned
 
-    async def _prune_slice(
-        self, after_seq: int, delivered_before: datetime, dead_before: datetime
-    ) -> tuple[int, int] | None:
-        def step(connection: sqlite3.Connection) -> tuple[int, int] | None:
-            oldest = {"after_seq": after_seq, "before_ms": _to_ms(delivered_before), "limit": _PRUNE_SLICE}
-            seqs = [seq for (seq,) in connection.execute(_SQL["oldest_events"], oldest)]
-            if not seqs:
-                return None
-            values = {"first_seq": seqs[0], "last_seq": seqs[-1], "dead_before_ms": _to_ms(dead_before)}
-            count = connection.execute(_SQL["prune_events"], values).rowcount
-            connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
-            return seqs[-1], count
+    async def prune_to_size(self) -> int:
+        """Delete the oldest delivered history where `max_size` or the disk is nearly full; return how many events."""
+        if not await self._is_over(_FULL):
+            return 0
+        return await self._prune(ANY_DELIVERED, while_over=_ROOMY)
 
-        return await self.writer.ask(step)
+    async def _prune(self, cutoff: Cutoff, *, while_over: float | None = None) -> int:
+        pruned, after, size = 0, 0, _SLICE_SIZES[0]
+        while True:
+            slice_, took_s = await self.writer.ask(_timed_slice(cutoff, after, size))
+            pruned, after = pruned + slice_.pruned, slice_.last_seq
+            if slice_.is_last or (while_over is not None and not await self._is_over(while_over)):
+                break
+            size = min(max(size * 2 if took_s < _SLICE_AIM_S / 2 else size // 2, _SLICE_SIZES[0]), _SLICE_SIZES[1])
+            await asyncio.sleep(took_s)  # at most half of the writer's time
+        while await self.writer.ask(_give_some_back):  # noqa: ASYNC110 - a pause for others, not a poll
+            await asyncio.sleep(_SLICE_AIM_S)
+        return pruned
 
+    async def _is_over(self, share: float) -> bool:
+        most = self._database.settings.max_size
 
-def _attempt_row(delivery: Delivery, attempt: Attempt) -> dict[str, str | int | float | None]:
-    row: dict[str, str | int | float | None] = {
-        "id": delivery.id,
-        "number": attempt.number,
-        "started_ms": _to_ms(attempt.started_at),
-        "duration_ms": round(attempt.duration / timedelta(milliseconds=1), 3),
-        "status": None,
-        "reason": None,
-        "excerpt": None,
-    }
-    match attempt.outcome:
-        case Answered(status=status, excerpt=excerpt):
-            row |= {"status": status, "excerpt": excerpt}
-    if not attempt.is_delivered:
-        row["reason"] = _storable(attempt.outcome.reason)
-    return row
+        def look(connection: sqlite3.Connection) -> bool:
+            return (most is not None and used_pages(connection) * PAGE_SIZE > share * most) or is_short_of_room(
+                self.path.parent
+            )
 
+        return await self._database.run(look)
 
-def _delivery(row: tuple[str, str, str, str, int, int, bytes]) -> Delivery:
-    id_, event_id, destination, routes, accepted_ms, attempts, body = row
-    return Delivery(
-        id=DeliveryId(id_),
-        event_id=EventId(event_id),
-        destination=DestinationName(destination),
-        routes=tuple(json.loads(routes)),
-        accepted_at=_from_ms(accepted_ms),
-        attempts=attempts,
-        body=body,
-    )
+    # What the operator sees
 
-
-def _storable(text: str) -> str:
-    """Return the text without lone surrogates, which JSON can hold and UTF-8 cannot."""
-    return text.encode("utf-8", "replace").decode()
+    def health(self) -> dict[str, object]:
+        """Return what `status` shows of the outbox."""
+        lag = self.writer.commit_lag
+        return {
+            "health": "ok" if self.writer.trouble is None else "degraded",
+            "trouble": self.writer.trouble,
+            "events_in_memory": self.writer.waiting_events,
+            "deliveries_in_memory": len(self._hand),
+            "commits": self.writer.commits,
+            "commit_lag_ms": {
+                "count": lag.count,
+                "p50": round(lag.quantile_s(0.5) * 1000, 2),
+                "p99": round(lag.quantile_s(0.99) * 1000, 2),
+                "max": round(lag.longest_s * 1000, 2),
+            },
+            "wal_bytes": self._database.wal_size,
+        }
 
 
-def _to_ms(at: datetime) -> int:
-    return round(at.timestamp() * 1000)
+def _timed_slice(cutoff: Cutoff, after_seq: int, limit: int) -> Step[tuple[Slice, float]]:
+    def step(connection: sqlite3.Connection) -> tuple[Slice, float]:
+        began = monotonic()
+        return prune_slice(connection, cutoff, after_seq=after_seq, limit=limit), monotonic() - began
+
+    return step
 
 
-def _from_ms(ms: int) -> datetime:
-    return datetime.fromtimestamp(ms / 1000, UTC)
+def _give_some_back(connection: sqlite3.Connection) -> bool:
+    """Give pages back to the disk; return whether there are more."""
+    give_back(connection, _VACUUM_PAGES)
+    return free_pages(connection) > 0

@@ -1,58 +1,61 @@
 -- name: insert_event
-INSERT OR IGNORE INTO events (id, source, mid, sid, timestamp_ms, accepted_ms, body)
-VALUES (:id, :source, :mid, :sid, :timestamp_ms, :accepted_ms, :body);
+INSERT INTO events (seq, id, source, mid, sid, timestamp_ms, accepted_ms, planned, body) VALUES
 
--- name: insert_delivery
--- Ignored where the same event was delivered to the same place before: its id is derived.
-INSERT OR IGNORE INTO deliveries (id, event_seq, destination, routes, status, due_ms)
-SELECT :id, seq, :destination, :routes, :status, :due_ms FROM events WHERE id = :event_id;
+-- name: upsert_delivery
+INSERT INTO deliveries (
+  event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, closed_ms,
+  started_ms, duration_ms, http_status, reason, excerpt
+) VALUES
+
+-- name: upsert_delivery_conflict
+ON CONFLICT (event_seq, destination) DO UPDATE SET
+  status = excluded.status, trigger = excluded.trigger, attempts = excluded.attempts,
+  earlier_attempts = excluded.earlier_attempts, expedited = excluded.expedited, due_ms = excluded.due_ms,
+  closed_ms = excluded.closed_ms, started_ms = excluded.started_ms, duration_ms = excluded.duration_ms,
+  http_status = excluded.http_status, reason = excluded.reason, excerpt = excluded.excerpt
 
 -- name: insert_attempt
-INSERT OR REPLACE INTO attempts (delivery_seq, number, started_ms, duration_ms, status, reason, excerpt)
-SELECT seq, :number, :started_ms, :duration_ms, :status, :reason, :excerpt FROM deliveries WHERE id = :id;
+INSERT OR REPLACE INTO attempts (
+  event_seq, destination, number, started_ms, duration_ms, http_status, reason, excerpt
+) VALUES
 
--- name: close_delivery
-UPDATE deliveries
-SET status = :status, attempts = :number, closed_ms = :closed_ms, reason = :reason
-WHERE id = :id AND status = 'in_flight';
+-- name: add_to_books
+INSERT INTO books (minute, entry, count) VALUES (?, ?, ?)
+ON CONFLICT (minute, entry) DO UPDATE SET count = count + excluded.count;
 
--- name: reschedule
-UPDATE deliveries
-SET status = 'pending', attempts = :number, due_ms = :due_ms, reason = :reason
-WHERE id = :id AND status = 'in_flight';
+-- name: last_batch
+SELECT value FROM state WHERE name = 'batch';
 
--- name: release
-UPDATE deliveries SET status = 'pending', due_ms = :due_ms WHERE id = :id AND status = 'in_flight';
+-- name: note_batch
+UPDATE state SET value = ? WHERE name = 'batch';
+
+-- name: last_seq
+SELECT coalesce(max(seq), 0) FROM events;
 
 -- name: release_all
 UPDATE deliveries SET status = 'pending' WHERE status = 'in_flight';
 
--- name: claim
-UPDATE deliveries SET status = 'in_flight'
-WHERE seq IN (
-  SELECT seq FROM deliveries
-  WHERE destination = :destination AND status = 'pending' AND due_ms <= :now_ms
-  ORDER BY due_ms, seq LIMIT :limit
-)
-RETURNING seq;
+-- name: next_due
+-- In the order they fall due, from the index alone: which of them are in hand is known in memory.
+SELECT event_seq, due_ms FROM deliveries
+WHERE destination = :destination AND status = 'pending'
+ORDER BY due_ms, event_seq LIMIT :limit;
 
 -- name: claimed
-SELECT d.id, e.id, d.destination, d.routes, e.accepted_ms, d.attempts, e.body
+SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.earlier_attempts, d.expedited, d.due_ms,
+  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, e.id, e.accepted_ms, e.body
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
-WHERE d.seq = :seq;
-
--- name: next_due
-SELECT min(due_ms) FROM deliveries WHERE destination = :destination AND status = 'pending';
+WHERE d.event_seq = :event_seq AND d.destination = :destination;
 
 -- name: expedite
 -- Due since it was accepted, so that the oldest goes first. Only so often: what fails by its own fault, amid the
 -- successes of others, must not run through its attempts in minutes.
 UPDATE deliveries
 SET due_ms = (SELECT accepted_ms FROM events WHERE events.seq = event_seq), expedited = expedited + 1
-WHERE seq IN (
-  SELECT seq FROM deliveries
+WHERE destination = :destination AND event_seq IN (
+  SELECT event_seq FROM deliveries
   WHERE destination = :destination AND status = 'pending' AND due_ms > :now_ms AND expedited < :most
-  ORDER BY due_ms, seq LIMIT :limit
+  ORDER BY due_ms, event_seq LIMIT :limit
 );
 
 -- name: recent_events
@@ -62,14 +65,39 @@ SELECT id, accepted_ms FROM events WHERE accepted_ms >= :since_ms ORDER BY accep
 SELECT destination, count(*) FROM deliveries WHERE status = 'pending' GROUP BY destination;
 
 -- name: oldest_events
-SELECT seq FROM events WHERE seq > :after_seq AND accepted_ms < :before_ms ORDER BY seq LIMIT :limit;
+SELECT seq, accepted_ms < :before_ms FROM events WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
 
--- name: prune_events
+-- name: prunable_events
 -- Of this range, those whose deliveries are all closed; what died is kept longer.
-DELETE FROM events
+SELECT seq FROM events
 WHERE seq BETWEEN :first_seq AND :last_seq
   AND NOT EXISTS (
     SELECT 1 FROM deliveries AS d
     WHERE d.event_seq = events.seq
       AND (d.status IN ('pending', 'in_flight') OR (d.status = 'dead' AND d.closed_ms >= :dead_before_ms))
   );
+
+-- name: note_pruned
+INSERT INTO books (minute, entry, count)
+SELECT accepted_ms / 60000, entry, count(*) FROM (
+  SELECT accepted_ms, 'pruned event' AS entry FROM events WHERE seq IN (SELECT value FROM json_each(:seqs))
+  UNION ALL
+  SELECT accepted_ms, 'pruned ' || iif(status = 'skipped', reason, status)
+  FROM deliveries JOIN events ON seq = event_seq
+  WHERE event_seq IN (SELECT value FROM json_each(:seqs))
+) WHERE true GROUP BY 1, 2
+ON CONFLICT (minute, entry) DO UPDATE SET count = count + excluded.count;
+
+-- name: prune_attempts
+DELETE FROM attempts WHERE event_seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: prune_deliveries
+DELETE FROM deliveries WHERE event_seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: prune_events
+DELETE FROM events WHERE seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: prune_books
+-- A minute of which nothing is left is in balance by itself, and both sides go together.
+DELETE FROM books WHERE minute < :before_minute
+  AND NOT EXISTS (SELECT 1 FROM events WHERE accepted_ms < :before_minute * 60000);

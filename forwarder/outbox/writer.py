@@ -5,141 +5,280 @@ during it and in the two milliseconds after.
 """
 
 import asyncio
-import sqlite3
-from collections import deque
-from collections.abc import Callable
+import os
 from dataclasses import dataclass, field
+from time import monotonic
 from typing import Any, TypeVar
 
 import structlog
 import tenacity
 
-from forwarder.outbox.connection import OutboxConnection
+from forwarder.core.books import Entry
+from forwarder.core.histogram import Histogram
+from forwarder.outbox.batch import Batch, Step
+from forwarder.outbox.database import Database
+from forwarder.outbox.problems import OutboxFailedError, WriteFault, classify
+from forwarder.outbox.rows import Hand, Value
 
 _T = TypeVar("_T")
-Step = Callable[[sqlite3.Connection], _T]
-"""One piece of a transaction; may run more than once, because a batch that met a full disk is written again."""
 
 GATHER_S = 0.002
 """How long a batch gathers before it is written. The POST that runs beside the commit then has the interpreter to itself, and
-an outcome that comes back within it shares the transaction, and the sync, of its event: half the commits at 200 events/s."""
-MAX_BATCH_STEPS = 500
-MAX_WAITING_STEPS = 5_000
+an outcome that comes back within it is written together with its event, once."""
+MAX_WAITING_EVENTS = 10_000
 MAX_WAITING_BYTES = 16 * 1024 * 1024
-_PASSING = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_FULL})
-"""Another program holds the file for a moment, or the disk is full: the batch is kept and tried again."""
+"""Of events that are not on disk yet. Beyond, the streams are not read: only a disk that fails gets there."""
+MAX_UNKNOWN_IN_A_ROW = 3
+"""After so many failures of the disk the process ends: a restart reads the file as the disk has it."""
+_TICK_S = 2.0
+_BUSY_IS_USUAL_S = 2.0
+"""For so long another program may hold the file without a word about it."""
+_SAY_AGAIN_S = 30.0
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(slots=True)
 class _Waiting:
-    step: Step[Any]
-    size: int
-    result: asyncio.Future[Any] | None = field(default=None)
+    """A batch that gathers, with those who wait for it."""
+
+    batch: Batch = field(default_factory=Batch)
+    asked: list[asyncio.Future[Any]] = field(default_factory=list)
+    settling: list[asyncio.Future[bool]] = field(default_factory=list)
 
 
 class Writer:
-    """Carries out steps in the order they were put, many to a transaction.
+    """Commits what the outbox's verbs bring.
 
     The task that does it is never cancelled: a cancelled await does not stop a statement that SQLite has begun.
     """
 
-    def __init__(self, connection: OutboxConnection) -> None:
-        self._connection = connection
-        self._waiting: deque[_Waiting] = deque()
-        self._waiting_bytes = 0
+    def __init__(self, database: Database, hand: Hand) -> None:
+        self._database = database
+        self._hand = hand
+        self._waiting = _Waiting()
+        self._under_way: _Waiting | None = None
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
         self._closing = False
+        self._is_tick_due = False
+        self._number = 0
+        self._unknown_in_a_row = 0
+        self._failing_since: float | None = None
+        self._said_at = 0.0
+        self.trouble: str | None = None
+        """Why nothing can be written now; `None` while all is well."""
+        self.commit_lag = Histogram()
+        """Of each event, from being read to being on disk."""
+        self.commits = 0
         self.beats = 0
-        """Grows with every transaction tried, also with those that fail: a watchdog sees that the writer moves."""
+        """Grows with every turn and every transaction tried, also with those that fail: a watchdog sees that it moves."""
 
-    def put(self, step: Step[object], *, size: int = 0) -> None:
-        """Queue a step; `size` is the number of bytes it keeps in memory until it is written."""
-        self._append(_Waiting(step, size))
+    # What the verbs call
+
+    def add_event(self, values: tuple[Value, ...], *, size: int, read_at: float) -> None:
+        """Queue a row of `events`; `size` is that of its body in bytes, `read_at` by the monotonic clock in seconds."""
+        self._waiting.batch.add_event(values, size=size, read_at=read_at)
+        self._arrived.set()
+        if self._is_full():
+            if self.trouble is not None and self._room.is_set():
+                log.error(
+                    "outbox.reading_stopped", reason=self.trouble, note="memory is full; goes on when the disk does"
+                )
+            self._room.clear()
+
+    def count(self, minute: int, entry: Entry, number: int = 1) -> None:
+        """Queue an entry of the books."""
+        self._waiting.batch.books[minute, entry] += number
+        self._arrived.set()
+
+    def wake(self) -> None:
+        """Have the changed rows of the hand written."""
+        self._arrived.set()
 
     async def ask(self, step: Step[_T]) -> _T:
         """Queue a step and return its result once the transaction it was in is committed."""
-        result: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
-        self._append(_Waiting(step, 0, result))
-        return await result
+        asked: asyncio.Future[_T] = asyncio.get_running_loop().create_future()
+        self._waiting.batch.steps.append(step)
+        self._waiting.asked.append(asked)
+        self._arrived.set()
+        return await asked
+
+    async def settle(self) -> bool:
+        """Return `True` when everything queued so far is on disk, or `False` as soon as it is known that it cannot be now."""
+        if self.trouble is not None:
+            return False
+        behind = self._waiting if self._has_work() else self._under_way
+        if behind is None:
+            return True
+        settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        behind.settling.append(settled)
+        return await settled
 
     async def wait_for_room(self) -> None:
-        """Return when less is waiting than the limits of steps and bytes."""
+        """Return when less is waiting than the limits."""
         await self._room.wait()
+
+    @property
+    def waiting_events(self) -> int:
+        """Events that are not on disk yet."""
+        return sum(len(waiting.batch.events) for waiting in self._all_waiting())
 
     def close(self) -> None:
         """End `run` once everything that is queued has been written."""
         self._closing = True
         self._arrived.set()
 
+    # What writes
+
     async def run(self) -> None:
         """Write until `close`. Raises when the file fails for good: the process must end, so that a restart looks at it."""
-        while True:
-            await self._arrived.wait()
-            if len(self._waiting) < MAX_BATCH_STEPS and not self._closing:
-                await asyncio.sleep(GATHER_S)
-            batch = self._next_batch()
-            if batch:
-                results = await self._commit(batch)
-                for waiting, result in zip(batch, results, strict=True):
-                    if waiting.result is not None and not waiting.result.done():
-                        waiting.result.set_result(result)
-            elif self._closing:
-                return
-            else:
-                self._arrived.clear()
-
-    def _append(self, waiting: _Waiting) -> None:
-        self._waiting.append(waiting)
-        self._waiting_bytes += waiting.size
-        self._arrived.set()
-        if len(self._waiting) >= MAX_WAITING_STEPS or self._waiting_bytes >= MAX_WAITING_BYTES:
-            self._room.clear()
-
-    def _next_batch(self) -> list[_Waiting]:
-        batch = [self._waiting.popleft() for _ in range(min(len(self._waiting), MAX_BATCH_STEPS))]
-        self._waiting_bytes -= sum(waiting.size for waiting in batch)
-        if len(self._waiting) < MAX_WAITING_STEPS and self._waiting_bytes < MAX_WAITING_BYTES:
-            self._room.set()
-        return batch
-
-    async def _commit(self, batch: list[_Waiting]) -> list[object]:
-        steps = [waiting.step for waiting in batch]
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception(_is_passing),
-            wait=tenacity.wait_exponential(multiplier=0.1, max=2),
-            before_sleep=_log_write_delayed,
-        )
-        results: list[object] = await retrying(self._try, steps)
-        return results
-
-    async def _try(self, steps: list[Step[Any]]) -> list[object]:
+        self._number = await self._database.last_batch()
+        ticking = asyncio.create_task(self._tick())
         try:
-            return await self._connection.run(lambda connection: _in_transaction(connection, steps))
+            while True:
+                await self._arrived.wait()
+                self.beats += 1
+                if not self._closing:
+                    await asyncio.sleep(GATHER_S)
+                if self._is_tick_due:
+                    await self._keep_house()
+                if self._has_work():
+                    await self._write_waiting()
+                elif self._closing:
+                    return
+                else:
+                    self._arrived.clear()
         finally:
-            self.beats += 1
+            ticking.cancel()
+
+    async def _write_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, _Waiting()
+        self._under_way = waiting
+        batch = waiting.batch
+        self._number += 1
+        batch.number = self._number
+        batch.add_rows(self._hand.collect())
+        await self._commit(batch)
+        self._under_way = None
+        now = monotonic()
+        for read_at in batch.read_at:
+            self.commit_lag.observe(now - read_at)
+        self.commits += 1
+        self._hand.written(batch.rows)
+        for asked, result in zip(waiting.asked, batch.results, strict=True):
+            if not asked.done():
+                asked.set_result(result)
+        _tell(waiting.settling, is_on_disk=True)
+        if not self._is_full():
+            self._room.set()
+        self._database.note_written(size=batch.size, rows=len(batch.events) + len(batch.deliveries))
+        await self._database.checkpoint(is_quiet=not self._has_work())
+
+    def _all_waiting(self) -> list[_Waiting]:
+        return [self._waiting] if self._under_way is None else [self._under_way, self._waiting]
+
+    def _is_full(self) -> bool:
+        return (
+            self.waiting_events >= MAX_WAITING_EVENTS
+            or sum(waiting.batch.size for waiting in self._all_waiting()) >= MAX_WAITING_BYTES
+        )
+
+    def _has_work(self) -> bool:
+        batch = self._waiting.batch
+        return bool(batch.events or batch.steps or batch.books or self._hand.changed)
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._is_tick_due = True
+            self._arrived.set()
+
+    async def _keep_house(self) -> None:
+        """Look now and then, between two transactions, after the file itself, the size of the WAL, and the reserve."""
+        self._is_tick_due = False
+        await self._database.mend_if_deleted()
+        await self._database.shrink_wal()
+        if not self._database.reserve.is_there:
+            await self._database.run(lambda _connection: self._database.reserve.make())
+
+    async def _commit(self, batch: Batch) -> None:
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception(lambda error: classify(error) is not WriteFault.FATAL),
+            wait=tenacity.wait_exponential(multiplier=0.1, max=2),
+            before_sleep=self._after_failure,
+        )
+        await retrying(self._try, batch)
+        self._unknown_in_a_row = 0
+        self._end_trouble()
+
+    async def _try(self, batch: Batch) -> None:
+        self.beats += 1
+        if self._unknown_in_a_row:
+            await self._database.reopen()
+            if await self._database.last_batch() >= batch.number:
+                return  # it was on disk after all
+        await self._database.run(batch.write)
+
+    async def _after_failure(self, state: tenacity.RetryCallState) -> None:
+        error = state.outcome.exception() if state.outcome is not None else None
+        fault = classify(error) if error is not None else WriteFault.FATAL
+        if fault is WriteFault.UNKNOWN and _is_read_only(self._database):
+            fault = WriteFault.READ_ONLY
+        pruned = 0
+        match fault:
+            case WriteFault.FULL:
+                pruned = await self._database.make_room()
+            case WriteFault.UNKNOWN:
+                self._unknown_in_a_row += 1
+                if self._unknown_in_a_row >= MAX_UNKNOWN_IN_A_ROW:
+                    raise OutboxFailedError(
+                        f"the disk of outbox {self._database.path} failed {self._unknown_in_a_row} times in a row: {error}"
+                    ) from error
+            case _:
+                pass
+        self._begin_trouble(fault, str(error), pruned=pruned)
+
+    def _begin_trouble(self, fault: WriteFault, reason: str, *, pruned: int) -> None:
+        now = monotonic()
+        self._failing_since = self._failing_since or now
+        if fault is WriteFault.BUSY and now - self._failing_since < _BUSY_IS_USUAL_S:
+            return
+        for waiting in self._all_waiting():
+            _tell(waiting.settling, is_on_disk=False)
+        if self.trouble is None or now - self._said_at >= _SAY_AGAIN_S or pruned:
+            self._said_at = now
+            log.error(
+                "outbox.degraded",
+                reason=reason,
+                fault=fault.name.lower(),
+                events_in_memory=self.waiting_events,
+                pruned=pruned,
+                note="cannot be written now; delivering goes on from memory, and what is waiting is kept and tried again",
+            )
+        self.trouble = reason
+
+    def _end_trouble(self) -> None:
+        began, self._failing_since = self._failing_since, None
+        if self.trouble is None or began is None:
+            return
+        self.trouble, lasted = None, monotonic() - began
+        log.info("outbox.recovered", after_s=round(lasted, 1))
 
 
-def _in_transaction(connection: sqlite3.Connection, steps: list[Step[Any]]) -> list[object]:
-    connection.execute("BEGIN IMMEDIATE")
+def _tell(settling: list[asyncio.Future[bool]], *, is_on_disk: bool) -> None:
+    for settled in settling:
+        if not settled.done():
+            settled.set_result(is_on_disk)
+    settling.clear()
+
+
+def _is_read_only(database: Database) -> bool:
     try:
-        results = [step(connection) for step in steps]
-        connection.execute("COMMIT")
-    except BaseException:
-        if connection.in_transaction:  # SQLite takes some failures back by itself
-            connection.execute("ROLLBACK")
-        raise
-    return results
+        return bool(os.statvfs(database.path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
 
 
-def _is_passing(error: BaseException) -> bool:
-    code = getattr(error, "sqlite_errorcode", None)
-    return isinstance(error, sqlite3.Error) and code is not None and code & 0xFF in _PASSING
-
-
-def _log_write_delayed(state: tenacity.RetryCallState) -> None:
-    error = state.outcome.exception() if state.outcome is not None else None
-    log.error("outbox.write_delayed", reason=str(error), tries=state.attempt_number)
+__all__ = ["MAX_WAITING_BYTES", "MAX_WAITING_EVENTS", "Writer"]

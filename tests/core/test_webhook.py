@@ -24,7 +24,7 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
 def headers(attempts: int = 0, *, own: dict[str, str] | None = None, keys: list[bytes] | None = None) -> dict[str, str]:
-    delivery = replace(new_delivery(EVENT, BOT, ("r",), accepted_at=NOW), attempts=attempts)
+    delivery = replace(new_delivery(EVENT, BOT, ("r",), event_seq=1, accepted_at=NOW), attempts=attempts)
     request = render(delivery, headers=own or {}, signing_keys=keys or [], policy=NAMED_POLICIES["live"], now=NOW)
     assert request.body is EVENT.body
     return dict(request.headers)
@@ -38,7 +38,7 @@ def test_what_a_receiver_is_told() -> None:
         "x-forwarder-attempt": "1",
         "x-forwarder-trigger": "first",
         "x-forwarder-retry-in": "0.5",
-        "webhook-id": new_delivery(EVENT, BOT, (), accepted_at=NOW).id,
+        "webhook-id": new_delivery(EVENT, BOT, (), event_seq=1, accepted_at=NOW).id,
         "webhook-timestamp": str(int(NOW.timestamp())),
     }
     last = headers(attempts=11)
@@ -57,13 +57,13 @@ def test_the_users_headers_stand_above_ours_but_not_above_the_webhook_ones() -> 
 def test_the_id_depends_on_the_destination_and_the_event_and_has_no_dot() -> None:
     other = decode_event(packaged_events()[1])
     ids = {
-        new_delivery(event, DestinationName(name), ("r",), accepted_at=NOW).id
+        new_delivery(event, DestinationName(name), ("r",), event_seq=1, accepted_at=NOW).id
         for event in (EVENT, other)
         for name in ("a", "b")
     }
     assert len(ids) == 4
     assert not any("." in id_ for id_ in ids)
-    assert new_delivery(EVENT, BOT, ("x",), accepted_at=NOW + timedelta(1)).id == headers()["webhook-id"]
+    assert new_delivery(EVENT, BOT, ("x",), event_seq=2, accepted_at=NOW + timedelta(1)).id == headers()["webhook-id"]
 
 
 def test_each_key_signs_id_timestamp_and_body() -> None:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+import random
 import socket
 import sqlite3
 from pathlib import Path
@@ -9,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import exit_codes
-from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
-from tests.support.process import KEY, command, forwarder, write_config
+from tests.support.process import KEY, command, forwarder, is_sound, write_config
 
 SECRET = "canary-4f1c"
 NOWHERE = {"bot": "http://127.0.0.1:9/hook"}
@@ -126,35 +127,52 @@ async def test_an_outbox_that_cannot_be_written_is_one_sentence(tmp_path: Path) 
     assert "cannot be written (Not a directory)" in err
 
 
-async def test_a_damaged_outbox_is_refused_with_what_to_do_and_left_as_it_is(tmp_path: Path) -> None:
+async def test_garbage_in_place_of_the_outbox_is_set_aside_whole_and_a_fresh_one_begun(tmp_path: Path) -> None:
     garbage = b"this is not a database, whatever its name says " * 100
     (tmp_path / "outbox.db").write_bytes(garbage)
-    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
-    code, _, err = await command("run", "-c", str(config))
-    assert code == exit_codes.OUTBOX_DAMAGED
-    assert len(err.splitlines()) == 1
-    assert "damaged" in err
-    assert "Move outbox.db aside" in err
-    assert (tmp_path / "outbox.db").read_bytes() == garbage
-
-
-async def test_pages_overwritten_in_the_middle_are_noticed_at_start(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
         async with forwarder(config) as daemon:
+            told = await daemon.wait_for("outbox.damaged")
+            assert Path(told["set_aside"]).read_bytes() == garbage
             await emulator.wait_connected()
-            for frame in packaged_events():
+            await emulator.send(packaged_events()[0])
+            await receiver.wait_for(1)
+
+
+@pytest.mark.parametrize("seed", [0, 1, 3])
+async def test_of_a_damaged_outbox_what_waits_is_salvaged_and_delivered(tmp_path: Path, seed: int) -> None:
+    """Pages in the body of the file are zeroed; whatever is lost is told by number, and nothing that could be read is missing."""
+    frames = list(dict.fromkeys(packaged_events()))
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        receiver.respond = lambda _received: Answer(status=503)
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            for frame in frames:
                 await emulator.send(frame)
-            await receiver.wait_for(204)
+            await receiver.wait_until(lambda receiver: {request.body for request in receiver.requests} == set(frames))
             daemon.process.terminate()
             assert await daemon.ended() == 0
-    path = tmp_path / "outbox.db"
-    with path.open("r+b") as file:
-        file.seek(path.stat().st_size // 2 // 4096 * 4096)
-        file.write(bytes(16 * 4096))
-    code, _, err = await command("run", "-c", str(config))
-    assert code == exit_codes.OUTBOX_DAMAGED
-    assert "damaged" in err
+        path = tmp_path / "outbox.db"
+        pages = path.stat().st_size // 4096
+        with path.open("r+b") as file:
+            for page in random.Random(seed).sample(range(2, pages), 3):  # noqa: S311 - seeded on purpose
+                file.seek(page * 4096)
+                file.write(bytes(4096))
+        receiver.respond = lambda _received: Answer()
+        before = len(receiver.requests)
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("outbox.damaged")
+            told = await daemon.wait_for("outbox.salvaged")
+            assert told["waiting"] >= 0.7 * len(frames)
+            assert told["waiting"] + told["lost"] <= len(frames)
+            await receiver.wait_until(
+                lambda receiver: len({request.body for request in receiver.requests[before:]}) == told["waiting"]
+            )
+            daemon.process.terminate()
+            assert await daemon.ended() == 0
+        assert is_sound(path)
 
 
 async def test_another_programs_database_and_a_newer_file_are_refused(tmp_path: Path) -> None:

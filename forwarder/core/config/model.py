@@ -36,6 +36,7 @@ from forwarder.core.config.scalars import (
     parse_name,
     parse_outbox_url,
     parse_signing_secret,
+    parse_size,
     parse_stream_url,
     parse_webhook_url,
     show,
@@ -138,6 +139,20 @@ class OutboxConfig(Section):
     keep_dead: Annotated[timedelta, _duration("0s", "3650d")] = Field(
         default=timedelta(days=30), description="How long dead letters are kept."
     )
+    max_size: Annotated[
+        int, PlainValidator(partial(parse_size, low="1MiB", high="1TiB"), json_schema_input_type=str)
+    ] = Field(default=2 * 1024**3, description="How large the file may grow; delivered history goes first.")
+    dedupe_window: Annotated[timedelta, _duration("0s", "7d")] = Field(
+        default=timedelta(minutes=30), description="For how long the same event, come again, is dropped; 0s: never."
+    )
+
+
+class AdminConfig(Section):
+    """How the commands of this machine reach the daemon."""
+
+    socket: FilePath | None = Field(
+        default=None, description="The control socket; left out, it lies beside the outbox. Only its user may connect."
+    )
 
 
 class SigningConfig(Section):
@@ -211,6 +226,7 @@ class Config(Section):
     outbox: OutboxConfig = Field(default_factory=OutboxConfig, description="Where deliveries wait.")
     destinations: dict[Name, DestinationConfig] = Field(min_length=1, description="The webhooks, by name.")
     routes: list[RouteConfig] = Field(min_length=1, description="Every matching route delivers.")
+    admin: AdminConfig = Field(default_factory=AdminConfig, description="The way in for the other commands.")
     unmatched: Name = Field(default=DROP, description="drop, or the destination of what no route matched.")
     grace_period: Annotated[timedelta, _duration("0s", "5m")] = Field(
         default=timedelta(seconds=10), description="How long attempts in flight may take when the daemon stops."

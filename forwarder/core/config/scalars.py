@@ -26,6 +26,12 @@ _DURATION = re.compile(
     r"(?:(?P<days>[0-9]{1,6})d)?(?:(?P<hours>[0-9]{1,7})h)?(?:(?P<minutes>[0-9]{1,9})m(?!s))?"
     r"(?:(?P<seconds>[0-9]{1,9})s)?(?:(?P<milliseconds>[0-9]{1,12})ms)?"
 )
+_SIZE = re.compile(r"(?P<number>[0-9]{1,12})(?P<unit>[KMGT]i?B|B)")
+_UNITS: dict[str, int] = {"B": 1} | {
+    f"{letter}{kind}": int(base**power)
+    for power, letter in enumerate("KMGT", start=1)
+    for kind, base in (("B", 1000), ("iB", 1024))
+}
 _NUMBER = re.compile(r"[0-9]+(?:\.[0-9]+)?")
 _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -141,6 +147,33 @@ def parse_duration(value: object, *, low: str, high: str) -> timedelta:
     if not read_duration(low) <= duration <= read_duration(high):
         raise WrongValueError(f"{show(value)} is out of range; {low} to {high} are allowed")
     return duration
+
+
+def read_size(text: str) -> int:
+    """Return bytes from a size such as `64KiB`, `2GiB` or `500MB`. Raises `ValueError` for any other text."""
+    found = _SIZE.fullmatch(text)
+    if found is None:
+        raise ValueError("not a size")
+    return int(found["number"]) * _UNITS[found["unit"]]
+
+
+def parse_size(value: object, *, low: str, high: str) -> int:
+    """Return bytes, from `low` to `high`, which are written as the user would write them."""
+    if isinstance(value, int):
+        size = value
+    else:
+        text = text_of(value, "a size such as 2GiB")
+        try:
+            size = read_size(text)
+        except ValueError:
+            if _NUMBER.fullmatch(text):
+                raise WrongValueError(
+                    f"{show(value)} has no unit; write one after the number: KiB, MiB or GiB"
+                ) from None
+            raise WrongValueError(f"{show(value)} is not a size; write one such as 64MiB or 2GiB") from None
+    if not read_size(low) <= size <= read_size(high):
+        raise WrongValueError(f"{show(value)} is out of range; {low} to {high} are allowed")
+    return size
 
 
 def parse_choice(value: object, *allowed: str, unsupported: str = "") -> str:

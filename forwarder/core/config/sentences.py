@@ -4,6 +4,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from forwarder.core.config.model import (
+    AdminConfig,
     Config,
     DestinationConfig,
     OutboxConfig,
@@ -18,11 +19,11 @@ from forwarder.core.config.scalars import is_null, kind
 from forwarder.core.tree import Path
 
 _PLANNED: dict[type[BaseModel], frozenset[str]] = {
-    Config: frozenset({"admin", "defaults", "lists", "matchers", "tests"}),
+    Config: frozenset({"defaults", "lists", "matchers", "tests"}),
+    AdminConfig: frozenset({"listen"}),
     RouteConfig: frozenset({"prefer", "wait"}),
     DestinationConfig: frozenset({"format", "order", "rate_limit"}),
     RetrySchedule: frozenset({"max_age"}),
-    OutboxConfig: frozenset({"dedupe_window", "max_size"}),
 }
 """Keys of the design that this version does not know yet."""
 
@@ -82,6 +83,8 @@ def _section(path: Path) -> type[BaseModel]:
             return StreamConfig
         case ("outbox",):
             return OutboxConfig
+        case ("admin",):
+            return AdminConfig
         case ("destinations", _):
             return DestinationConfig
         case ("destinations", _, "signing"):

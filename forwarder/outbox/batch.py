@@ -1,0 +1,93 @@
+"""What one transaction writes, and how: few statements of many rows.
+
+SQLite lets go of the interpreter for each statement it runs, and asks for it again; with one statement a row the thread that
+writes and the loop that delivers would hand it over thousands of times a second.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, TypeVar
+
+from forwarder.core.books import Entry
+from forwarder.outbox.rows import Row, Value
+from forwarder.outbox.statements import SQL
+
+_T = TypeVar("_T")
+Step = Callable[[sqlite3.Connection], _T]
+"""A piece of a transaction of its own kind; may run more than once, because a batch that failed is written again."""
+
+_SIZES = (32, 8, 1)
+"""Rows a statement: three sizes, so that SQLite compiles each kind of statement three times and keeps it."""
+_FRAME_OVERHEAD = 512
+"""Bytes that a waiting event takes in memory beside its body."""
+
+
+@dataclass(slots=True)
+class Batch:
+    """Everything that came since the last batch: written in this order, in one transaction, or not at all."""
+
+    events: list[tuple[Value, ...]] = field(default_factory=list)
+    rows: list[Row] = field(default_factory=list)
+    deliveries: list[tuple[Value, ...]] = field(default_factory=list)
+    attempts: list[tuple[Value, ...]] = field(default_factory=list)
+    books: Counter[tuple[int, Entry]] = field(default_factory=Counter)
+    """Counts by Unix minute and entry."""
+    steps: list[Step[Any]] = field(default_factory=list)
+    results: list[Any] = field(default_factory=list)
+    """What the steps returned."""
+    read_at: list[float] = field(default_factory=list)
+    """When each event was read, by the monotonic clock, in seconds."""
+    size: int = 0
+    """Bytes of memory that its events take."""
+    number: int = 0
+
+    def add_event(self, values: tuple[Value, ...], *, size: int, read_at: float) -> None:
+        """Add a row of `events`."""
+        self.events.append(values)
+        self.read_at.append(read_at)
+        self.size += size + _FRAME_OVERHEAD
+
+    def add_rows(self, rows: Sequence[Row]) -> None:
+        """Add rows of `deliveries` as they stand now, with the attempts that moved to the history."""
+        for row in rows:
+            self.rows.append(row)
+            self.deliveries.append(row.values())
+            if row.earlier:
+                self.attempts += row.earlier
+                row.earlier = []
+
+    def write(self, connection: sqlite3.Connection) -> None:
+        """Write it in one transaction. Raises what SQLite raises; the transaction is then taken back."""
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            _insert(connection, "insert_event", self.events)
+            _insert(connection, "upsert_delivery", self.deliveries)
+            _insert(connection, "insert_attempt", self.attempts)
+            if self.books:
+                entries = [(minute, entry, count) for (minute, entry), count in self.books.items()]
+                connection.executemany(SQL["add_to_books"], entries)
+            self.results = [step(connection) for step in self.steps]
+            connection.execute(SQL["note_batch"], (self.number,))
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:  # SQLite takes some failures back by itself
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _insert(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[Value, ...]]) -> None:
+    start = 0
+    while (left := len(rows) - start) > 0:
+        size = next(size for size in _SIZES if size <= left)
+        values = [value for row in rows[start : start + size] for value in row]
+        connection.execute(_statement(name, len(rows[start]), size), values)
+        start += size
+
+
+@cache
+def _statement(name: str, columns: int, size: int) -> str:
+    places = ", ".join([f"({', '.join('?' * columns)})"] * size)
+    return f"{SQL[name]} {places} {SQL.get(f'{name}_conflict', '')}"

@@ -1,0 +1,179 @@
+"""The outbox file over the whole run: its connection, opened anew after a fault, its checkpoints, and what if it disappears."""
+
+import os
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import TypeVar
+
+import structlog
+
+from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to
+from forwarder.outbox.lock import sync_folder
+from forwarder.outbox.problems import OutboxReplacedError
+from forwarder.outbox.room import Reserve, make_room
+from forwarder.outbox.statements import SQL
+
+_T = TypeVar("_T")
+
+CHECKPOINT_PAGES = 1_000
+"""Of the WAL, before a quiet moment is used to move them into the file: 4 MB."""
+MAX_WAL_PAGES = 4_000
+"""Before it is done whatever else there is to do: 16 MB."""
+_WARN_WAL_PAGES = 16_000
+_WARN_EVERY_S = 60.0
+
+log = structlog.get_logger(__name__)
+
+
+class Database:
+    """One file. Everything that touches it runs in the one thread of its connection."""
+
+    def __init__(self, settings: FileSettings) -> None:
+        self.settings = settings
+        self.path = settings.path
+        self.reserve = Reserve(settings.path)
+        self._connection: OutboxConnection | None = None
+        self._inodes: tuple[int | None, int | None] = (None, None)
+        self._wal_pages = 0.0
+        self._warned_at: float | None = None
+
+    async def open(self, *, check: bool = True) -> None:
+        """Open the file; see `connection_to`."""
+        connection = connection_to(self.settings, check=check)
+        await connection.open()
+        self._connection = connection
+        self._inodes = await self.run(lambda _connection: (_inode(self.path), _inode(self.wal_path)))
+        self._wal_pages = self.wal_size / PAGE_SIZE
+
+    @property
+    def wal_path(self) -> Path:
+        """SQLite's write-ahead log beside the file."""
+        return self.path.with_name(self.path.name + "-wal")
+
+    @property
+    def wal_size(self) -> int:
+        """Bytes of the WAL file; it is used again from its start, so it may hold less."""
+        with suppress(OSError):
+            return self.wal_path.stat().st_size
+        return 0
+
+    async def run(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Return what `function` returns, called in the connection's thread."""
+        if self._connection is None:
+            raise sqlite3.OperationalError("the outbox file is not open")
+        return await self._connection.run(function)
+
+    async def close(self) -> None:
+        """Close it; the last connection moves the WAL into the file."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.close()
+
+    async def reopen(self) -> None:
+        """Open it anew, after a fault that leaves unknown what is on disk. Raises `OutboxUnusableError`."""
+        with suppress(sqlite3.Error):
+            await self.close()
+        await self.open(check=False)
+
+    async def last_batch(self) -> int:
+        """Return the number of the last batch that is on disk."""
+        return await self.run(lambda connection: int(connection.execute(SQL["last_batch"]).fetchone()[0]))
+
+    async def make_room(self) -> int:
+        """See `room.make_room`."""
+        return await self.run(lambda connection: make_room(connection, self.reserve))
+
+    def note_written(self, *, size: int, rows: int) -> None:
+        """Keep in mind how much a commit added to the WAL: `size` bytes of bodies, `rows` of all kinds."""
+        self._wal_pages += 6 + size / PAGE_SIZE + rows / 4
+
+    async def checkpoint(self, *, is_quiet: bool) -> None:
+        """Move the WAL into the file when it has grown enough; sooner in a quiet moment."""
+        if self._wal_pages < (CHECKPOINT_PAGES if is_quiet else MAX_WAL_PAGES):
+            return
+        try:
+            _, total, moved = await self.run(_checkpoint)
+        except sqlite3.Error as error:
+            log.warning("outbox.checkpoint_failed", reason=str(error))
+            total, moved = 0, 0
+        self._wal_pages = 0.0
+        if total - moved > _WARN_WAL_PAGES and not self._warned_lately():
+            log.warning(
+                "outbox.wal_growing",
+                size=self.wal_size,
+                note="another program has kept a read of the outbox open; close it, or the disk fills up",
+            )
+
+    async def shrink_wal(self) -> None:
+        """Cut a WAL that a burst or a reader made large, once nothing keeps it."""
+        if self.wal_size > 4 * MAX_WAL_PAGES * PAGE_SIZE:
+            with suppress(sqlite3.Error):
+                await self.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+
+    async def mend_if_deleted(self) -> None:
+        """Look whether the file is still where it was; write it out again from the open connection where it was deleted.
+
+        Raises `OutboxReplacedError` when another file is in its place.
+        """
+        inode, wal_inode = self._inodes
+        file, wal = _inode(self.path), _inode(self.wal_path)
+        if file is None:
+            await self._write_out()
+        elif file != inode:
+            raise OutboxReplacedError(
+                f"outbox {self.path}: another file was put in its place while it was in use; what is in memory now "
+                "belongs to the one that is gone. Stop forwarder before you restore a file"
+            )
+        elif wal_inode is not None and wal != wal_inode:
+            log.error(
+                "outbox.wal_deleted", note="something deleted the -wal file; its content is moved into the file now"
+            )
+            await self.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+            await self.reopen()
+        elif wal_inode is None:
+            self._inodes = file, wal
+
+    async def _write_out(self) -> None:
+        copy = self.path.with_name(self.path.name + ".restored")
+
+        def write(connection: sqlite3.Connection) -> None:
+            copy.unlink(missing_ok=True)
+            connection.execute("VACUUM INTO ?", (str(copy),))
+            descriptor = os.open(copy, os.O_RDWR | os.O_CLOEXEC)
+            try:
+                os.fchmod(descriptor, 0o600)
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+
+        await self.run(write)
+        await self.close()
+        copy.rename(self.path)
+        sync_folder(self.path.parent)
+        await self.open(check=False)
+        log.error(
+            "outbox.restored", path=str(self.path), note="the file was deleted while in use; it was written out again"
+        )
+
+    def _warned_lately(self) -> bool:
+        now = monotonic()
+        if self._warned_at is not None and now - self._warned_at < _WARN_EVERY_S:
+            return True
+        self._warned_at = now
+        return False
+
+
+def _checkpoint(connection: sqlite3.Connection) -> tuple[int, int, int]:
+    """Move what no reader needs; return (busy, pages in the WAL, pages moved)."""
+    busy, total, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    return int(busy), int(total), int(moved)
+
+
+def _inode(path: Path) -> int | None:
+    try:
+        return path.stat().st_ino
+    except FileNotFoundError:
+        return None

@@ -1,0 +1,191 @@
+"""Deliveries that are in memory: with their lane, or not yet on disk as they stand now.
+
+What happens to a row before the next commit happens in memory only, so a delivery that ends before its event is committed is
+written once, already finished.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
+from forwarder.core.event import EventId
+from forwarder.outbox.statements import from_ms, storable, to_ms
+
+Key = tuple[int, str]
+"""The number of the event and the name of the destination."""
+Value = str | int | float | bytes | None
+
+
+@dataclass(slots=True)
+class Row:
+    """One row of `deliveries`, as it shall stand on disk; the columns are in the table's order."""
+
+    event_seq: int
+    destination: str
+    routes: str
+    status: str
+    trigger: str
+    attempts: int
+    earlier_attempts: int
+    expedited: int
+    due_ms: int
+    closed_ms: int | None = None
+    started_ms: int | None = None
+    duration_ms: float | None = None
+    http_status: int | None = None
+    reason: str | None = None
+    excerpt: str | None = None
+
+    is_held: bool = True
+    """A lane has it: it must not be claimed."""
+    is_changed: bool = True
+    """The disk does not have it as it stands, nor does the batch under way."""
+    is_being_written: bool = False
+    """The batch under way has it."""
+    earlier: list[tuple[Value, ...]] = field(default_factory=list)
+    """Attempts before the last one that are not on disk yet."""
+
+    @property
+    def key(self) -> Key:
+        """The primary key."""
+        return self.event_seq, self.destination
+
+    def values(self) -> tuple[Value, ...]:
+        """Return the columns."""
+        return (
+            self.event_seq,
+            self.destination,
+            self.routes,
+            self.status,
+            self.trigger,
+            self.attempts,
+            self.earlier_attempts,
+            self.expedited,
+            self.due_ms,
+            self.closed_ms,
+            self.started_ms,
+            self.duration_ms,
+            self.http_status,
+            self.reason,
+            self.excerpt,
+        )
+
+    def note(self, attempt: Attempt) -> None:
+        """Make this the last attempt; the one before it moves to the history."""
+        if self.started_ms is not None and self.duration_ms is not None:
+            number = self.earlier_attempts + self.attempts
+            last = (self.started_ms, self.duration_ms, self.http_status, self.reason, self.excerpt)
+            self.earlier.append((self.event_seq, self.destination, number, *last))
+        outcome = attempt.outcome
+        self.attempts = attempt.number
+        self.started_ms = to_ms(attempt.started_at)
+        self.duration_ms = round(attempt.duration / timedelta(milliseconds=1), 3)
+        self.http_status, self.excerpt = (
+            (outcome.status, outcome.excerpt) if isinstance(outcome, Answered) else (None, None)
+        )
+        self.reason = None if attempt.is_delivered else storable(outcome.reason)
+
+
+def new_row(delivery: Delivery, status: DeliveryStatus) -> Row:
+    """Return the row of a delivery that comes from its stream."""
+    return Row(
+        event_seq=delivery.event_seq,
+        destination=delivery.destination,
+        routes=json.dumps(delivery.routes, ensure_ascii=False),
+        status=status,
+        trigger=delivery.trigger,
+        attempts=0,
+        earlier_attempts=0,
+        expedited=0,
+        due_ms=to_ms(delivery.accepted_at),
+    )
+
+
+ClaimedRow = tuple[
+    int, str, str, str, str, int, int, int, int,
+    int | None, int | None, float | None, int | None, str | None, str | None,
+    str, int, bytes,
+]  # fmt: skip
+"""What the statement `claimed` brings: the columns of the delivery, then the event's id, its time, its body."""
+
+
+def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Delivery:
+    """Return the delivery that a claimed row stands for."""
+    return Delivery(
+        event_id=EventId(event_id),
+        event_seq=row.event_seq,
+        destination=DestinationName(row.destination),
+        routes=tuple(json.loads(row.routes)),
+        accepted_at=from_ms(accepted_ms),
+        attempts=row.attempts,
+        earlier_attempts=row.earlier_attempts,
+        trigger=Trigger(row.trigger),
+        body=body,
+    )
+
+
+class Hand:
+    """The rows in memory by key, and those of them that changed. What is here is not claimed from disk."""
+
+    def __init__(self) -> None:
+        self._rows: dict[Key, Row] = {}
+        self._changed: dict[Key, Row] = {}
+        self._held = Counter[str]()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __contains__(self, key: Key) -> bool:
+        return key in self._rows
+
+    @property
+    def changed(self) -> int:
+        """How many rows wait to be written."""
+        return len(self._changed)
+
+    def count(self, destination: str) -> int:
+        """Return how many rows of a destination are here."""
+        return self._held[destination]
+
+    def take(self, row: Row) -> None:
+        """Have a row, which `is_held` or `is_changed`."""
+        self._rows[row.key] = row
+        self._held[row.destination] += 1
+        if row.is_changed:
+            self._changed[row.key] = row
+
+    def of(self, delivery: Delivery) -> Row:
+        """Return the row of a delivery that a lane has."""
+        return self._rows[delivery.event_seq, delivery.destination]
+
+    def change(self, row: Row, *, keep: bool) -> None:
+        """Note that the disk has to follow, and whether the lane keeps the delivery."""
+        row.is_held = keep
+        row.is_changed = True
+        self._changed[row.key] = row
+
+    def let_go(self, row: Row) -> None:
+        """Take a row back from its lane unchanged."""
+        row.is_held = False
+        self._drop_if_done(row)
+
+    def collect(self) -> list[Row]:
+        """Return the changed rows, to be written as they stand; a later change is for the next batch."""
+        rows = list(self._changed.values())
+        self._changed.clear()
+        for row in rows:
+            row.is_changed, row.is_being_written = False, True
+        return rows
+
+    def written(self, rows: Iterable[Row]) -> None:
+        """Note that these are on disk: those that no lane holds can be claimed again."""
+        for row in rows:
+            row.is_being_written = False
+            self._drop_if_done(row)
+
+    def _drop_if_done(self, row: Row) -> None:
+        if not (row.is_held or row.is_changed or row.is_being_written) and self._rows.pop(row.key, None) is not None:
+            self._held[row.destination] -= 1
