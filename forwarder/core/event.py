@@ -84,6 +84,8 @@ def decode_event(frame: bytes) -> Event:
     the middle of an emoji) is JSON all the same.
     """
     try:
+        if not frame.isascii():
+            frame.decode()  # msgspec leaves out what it does not look into
         envelope = _decode_envelope(frame)
         raw_payload = bytes(envelope.payload)
         payload: JSONValue = _decode_payload(raw_payload)

@@ -22,6 +22,8 @@ from forwarder.streams.faults import FaultKind, StreamFaultError
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 10
 _HANDSHAKE_TIMEOUT_S = 15
+_LIMIT_MOVES_EVERY_S = 1.0
+"""How exactly a silence is timed; to move the limit at every message would cost more than to read it."""
 _CLOSE_TIMEOUT_S = 1
 """scrape.st's close frame has no code and leaves TCP open: aiohttp would wait its default of 10 s for the rest."""
 
@@ -76,6 +78,7 @@ class WebSocketStream:
                     url,
                     headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
                     autoping=False,
+                    decode_text=False,  # it goes on as it came; whether it is UTF-8 `decode_event` sees
                     max_msg_size=MAX_FRAME_BYTES,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
                 )
@@ -108,28 +111,38 @@ class WebSocketStream:
     ) -> StreamFaultError:
         opened = monotonic()
         heard_anything = False
-        while True:
-            try:
-                message = await websocket.receive(timeout=self.dead_after.total_seconds())
-            except TimeoutError:
-                sentence = f"nothing was heard for {self.dead_after.total_seconds():g} s"
-                return StreamFaultError(FaultKind.SILENT, sentence)
-            match message.type:
-                case aiohttp.WSMsgType.TEXT:
-                    await take(message.data.encode())
-                case aiohttp.WSMsgType.BINARY:
-                    on_odd_frame(NotAnEvent.BINARY)
-                case aiohttp.WSMsgType.PING:
-                    with suppress(aiohttp.ClientError, ConnectionError):  # the next `receive` tells how it ended
-                        await websocket.pong(message.data)
-                case aiohttp.WSMsgType.PONG:
-                    pass
-                case _:
-                    opened_for = timedelta(seconds=monotonic() - opened)
-                    # Of a close frame its own code, 0 for none: aiohttp puts 1000 in the place of a missing one.
-                    code = message.data if message.type is aiohttp.WSMsgType.CLOSE else websocket.close_code
-                    return faults.from_close(code, opened_for=opened_for, heard_anything=heard_anything)
-            heard_anything = True
+        dead_after_s = self.dead_after.total_seconds()
+        loop = asyncio.get_running_loop()
+        heard_at = loop.time()
+        try:
+            async with asyncio.timeout_at(heard_at + dead_after_s) as limit:
+                while True:
+                    message = await websocket.receive()
+                    now = loop.time()
+                    if now - heard_at > _LIMIT_MOVES_EVERY_S:
+                        heard_at = now
+                        limit.reschedule(now + dead_after_s)
+                    match message.type:
+                        case aiohttp.WSMsgType.TEXT:
+                            await take(message.data)
+                            # `receive` does not wait while messages lie ready: let the deliveries have their turn, so that
+                            # a burst is read as fast as it is sent on, and not all of it by way of the disk.
+                            await asyncio.sleep(0)
+                        case aiohttp.WSMsgType.BINARY:
+                            on_odd_frame(NotAnEvent.BINARY)
+                        case aiohttp.WSMsgType.PING:
+                            with suppress(aiohttp.ClientError, ConnectionError):  # the next `receive` tells how it ended
+                                await websocket.pong(message.data)
+                        case aiohttp.WSMsgType.PONG:
+                            pass
+                        case _:
+                            opened_for = timedelta(seconds=monotonic() - opened)
+                            # Of a close frame its own code, 0 for none: aiohttp puts 1000 in place of a missing one.
+                            code = message.data if message.type is aiohttp.WSMsgType.CLOSE else websocket.close_code
+                            return faults.from_close(code, opened_for=opened_for, heard_anything=heard_anything)
+                    heard_anything = True
+        except TimeoutError:
+            return StreamFaultError(FaultKind.SILENT, f"nothing was heard for {dead_after_s:g} s")
 
     async def _keep_alive(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
         """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
