@@ -1,25 +1,25 @@
 """The outbox on real files: what is on disk after each verb, and that the statements go by an index."""
 
+import asyncio
+import sqlite3
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
-from time import monotonic
 
 import pytest
 
-from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
-from forwarder.core.event import decode_event
-from forwarder.emulator.script import packaged_events
+from forwarder.core.books import Entry
+from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName
 from forwarder.outbox.connection import FileSettings, connection_to
 from forwarder.outbox.lock import locked
+from forwarder.outbox.migrations import SCHEMA_VERSION
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.sqlite import MAX_EXPEDITED, SqliteOutbox, open_outbox
 from forwarder.outbox.statements import SQL
+from tests.support.outbox import BOT, EVENTS, NOW, attempt, audit, keep, keep_unmatched
 from tests.support.process import look
 
-BOT = DestinationName("bot")
-NOW = datetime(2026, 1, 1, tzinfo=UTC)
-EVENTS = [decode_event(frame) for frame in dict.fromkeys(packaged_events())]
+DATA = Path(__file__).parent.parent / "data" / "outbox"
 
 
 @pytest.fixture
@@ -33,33 +33,9 @@ async def outbox(path: Path) -> AsyncIterator[SqliteOutbox]:
         yield opened
 
 
-def keep(
-    outbox: SqliteOutbox, number: int, status: DeliveryStatus = DeliveryStatus.IN_FLIGHT, *, at: datetime = NOW
-) -> Delivery:
-    """Enqueue one event with one delivery."""
-    event = EVENTS[number % len(EVENTS)]
-    seq = outbox.new_seq()
-    delivery = new_delivery(event, BOT, ("r",), event_seq=seq, accepted_at=at)
-    outbox.enqueue(event, seq, {status: [delivery]}, is_matched=True, now=at, read_at=monotonic())
-    return delivery
-
-
-def keep_unmatched(outbox: SqliteOutbox, number: int, *, at: datetime = NOW) -> None:
-    outbox.enqueue(EVENTS[number], outbox.new_seq(), {}, is_matched=False, now=at, read_at=monotonic())
-
-
 def enqueue(outbox: SqliteOutbox, count: int, *, in_flight: bool = False) -> list[Delivery]:
     status = DeliveryStatus.IN_FLIGHT if in_flight else DeliveryStatus.PENDING
     return [keep(outbox, number, status) for number in range(count)]
-
-
-def attempt(status: int, number: int = 1) -> Attempt:
-    return Attempt(
-        number=number,
-        started_at=NOW,
-        duration=timedelta(milliseconds=12),
-        outcome=Answered(status=status, excerpt="no"),
-    )
 
 
 async def test_what_is_claimed_is_what_was_kept_oldest_first(outbox: SqliteOutbox) -> None:
@@ -142,6 +118,156 @@ async def test_pruning_takes_what_is_closed_for_long_and_never_what_waits(path: 
         assert await outbox.prune(delivered_before=later, dead_before=later) == 1
     assert look(path, "SELECT status FROM deliveries") == [("pending",)]
     assert look(path, "SELECT count(*) FROM events") == [(1,)]
+
+
+async def test_what_ends_before_its_commit_is_written_once_and_what_ends_later_too(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        soon = keep(outbox, 0)
+        outbox.complete(soon, attempt(200))
+        late = keep(outbox, 1)
+        await outbox.writer.settle()
+        commits = outbox.writer.commits
+        outbox.reschedule(late, attempt(503), at=NOW, keep=True)
+        outbox.reschedule(late, attempt(502, 2), at=NOW, keep=True)
+        outbox.complete(late, attempt(200, 3))
+        await outbox.writer.settle()
+        assert outbox.writer.commits == commits + 1
+        assert outbox.writer.commit_lag.count == 2
+    assert look(path, "SELECT status, attempts, http_status FROM deliveries ORDER BY event_seq") == [
+        ("delivered", 1, 200),
+        ("delivered", 3, 200),
+    ]
+    assert look(path, "SELECT event_seq, number, http_status FROM attempts") == [(2, 1, 503), (2, 2, 502)]
+    assert audit(path).is_balanced
+
+
+async def test_what_a_lane_keeps_is_not_claimed_and_is_when_it_lets_go(outbox: SqliteOutbox) -> None:
+    kept, given = keep(outbox, 0), keep(outbox, 1)
+    outbox.reschedule(kept, attempt(503), at=NOW, keep=True)
+    outbox.reschedule(given, attempt(503), at=NOW, keep=False)
+    assert [delivery.event_seq for delivery in (await outbox.claim(BOT, now=NOW, limit=10)).deliveries] == [2]
+    outbox.release(kept)
+    assert [delivery.event_seq for delivery in (await outbox.claim(BOT, now=NOW, limit=10)).deliveries] == [1]
+    assert (await outbox.claim(BOT, now=NOW, limit=10)).deliveries == []
+
+
+async def test_two_claims_at_once_never_bring_the_same(outbox: SqliteOutbox) -> None:
+    enqueue(outbox, 30)
+    claims = await asyncio.gather(*(outbox.claim(BOT, now=NOW, limit=10) for _ in range(4)))
+    numbers = [delivery.event_seq for claim in claims for delivery in claim.deliveries]
+    assert sorted(numbers) == list(range(1, 31))
+
+
+async def test_the_same_event_after_the_dedupe_window_is_another_one(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        first, again = keep(outbox, 0), keep(outbox, 0, at=NOW + timedelta(hours=1))
+        assert first.id == again.id
+        outbox.bury(first, attempt(400), reason="r")
+        outbox.complete(again, attempt(200))
+    assert look(path, "SELECT status FROM deliveries ORDER BY event_seq") == [("dead",), ("delivered",)]
+    assert audit(path).is_balanced
+
+
+async def test_the_books_balance_over_every_way_an_event_can_go(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        outbox.complete(keep(outbox, 0), attempt(200))
+        outbox.bury(keep(outbox, 1), attempt(400), reason="r")
+        keep(outbox, 2, DeliveryStatus.PENDING)
+        keep(outbox, 3, DeliveryStatus.SKIPPED)
+        keep_unmatched(outbox, 4)
+        outbox.count_double(now=NOW)
+        await outbox.prune(delivered_before=NOW + timedelta(days=1), dead_before=NOW)
+    found = audit(path)
+    assert found.is_balanced
+    assert (found.entry(Entry.SEEN), found.entry(Entry.DOUBLE), found.entry(Entry.PLANNED)) == (6, 1, 4)
+    assert (found.ended_as("delivered"), found.ended_as("disabled"), found.ended_as("dead")) == (1, 1, 1)
+    assert found.waiting == 1
+    assert found.entries["pruned event"] == 3
+
+
+async def test_books_out_of_balance_are_told_line_by_line(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        keep(outbox, 0)
+        keep(outbox, 1)
+    connection = sqlite3.connect(path)
+    connection.execute("DELETE FROM deliveries WHERE event_seq = 1")
+    connection.commit()
+    connection.close()
+    assert [(finding.what.split(" ")[0], finding.remainder) for finding in audit(path).findings] == [
+        ("deliveries", 1),
+        ("every", -1),
+    ]
+
+
+async def test_a_file_at_its_largest_gives_up_delivered_history_and_then_says_that_it_is_full(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path, max_size=1024 * 1024)) as outbox:
+        for number in range(3000):  # more than the file may hold
+            outbox.complete(keep(outbox, number), attempt(200))
+            if number % 20 == 0:
+                await outbox.claim(BOT, now=NOW, limit=1)  # waits for the commit
+        assert outbox.writer.trouble is None
+        assert path.stat().st_size <= 1024 * 1024
+        pruned = 3000 - look(path, "SELECT count(*) FROM events")[0][0]
+        assert pruned > 100
+        waiting = [keep(outbox, number, DeliveryStatus.PENDING) for number in range(3000)]
+        assert not await outbox.writer.settle()
+        assert outbox.health()["health"] == "degraded"
+        assert path.stat().st_size <= 1024 * 1024
+        claim = await outbox.claim(BOT, now=NOW, limit=10)  # reading goes on
+        assert claim.next_due is not None
+        outbox._database.settings = FileSettings(path=path)
+        await outbox._database.run(
+            lambda connection: connection.execute("PRAGMA max_page_count = 1073741823").fetchall()
+        )
+        await outbox.recover()  # is carried out as soon as there is room again
+        assert outbox.writer.trouble is None
+    assert look(path, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == [(len(waiting),)]
+    assert audit(path).is_balanced
+
+
+async def test_pruning_to_size_takes_the_oldest_history_first(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path, max_size=1024 * 1024)) as outbox:
+        number = 0
+        while not await outbox._is_over(0.92):
+            outbox.complete(keep(outbox, number := number + 1), attempt(200))
+            await outbox.writer.settle()
+        pruned = await outbox.prune_to_size()
+        assert pruned > 0
+        assert await outbox.prune_to_size() == 0
+    assert look(path, "SELECT min(seq) FROM events") == [(pruned + 1,)]
+    assert look(path, "PRAGMA freelist_count") == [(0,)]
+    assert audit(path).is_balanced
+
+
+@pytest.mark.parametrize("version", [1])
+async def test_a_file_of_an_earlier_version_is_brought_forward(path: Path, version: int) -> None:
+    path.parent.mkdir()
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.executescript((DATA / f"version_{version}.sql").read_text(encoding="utf-8"))
+    connection.close()
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        assert await outbox.recover() == {BOT: 2}
+        claim = await outbox.claim(BOT, now=NOW + timedelta(hours=1), limit=10)
+        assert [(found.event_seq, found.attempts, found.body) for found in claim.deliveries] == [
+            (5, 0, b'{"mid":"13"}'),
+            (2, 1, b'{"mid":"12"}'),
+        ]
+        for delivery in claim.deliveries:
+            outbox.complete(delivery, attempt(200, delivery.attempts + 1))
+        assert outbox.new_seq() == 7
+    assert look(path, "SELECT event_seq, destination, number, http_status FROM attempts") == [
+        (1, "bot", 1, 503),
+        (2, "bot", 1, 503),
+    ]
+    assert look(path, "PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    assert look(path, "PRAGMA foreign_key_check") == []
+    assert audit(path).is_balanced
+    fresh = path.with_name("fresh.db")
+    async with open_outbox(FileSettings(path=fresh)):
+        pass
+    schema = "SELECT type, name, tbl_name FROM sqlite_schema ORDER BY 1, 2"
+    assert look(path, schema) == look(fresh, schema)
 
 
 async def test_recent_events_come_back_newest_first(outbox: SqliteOutbox) -> None:

@@ -1,0 +1,58 @@
+"""Events and attempts to put into an outbox."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import monotonic
+
+from forwarder.core.books import Audit
+from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
+from forwarder.core.event import decode_event
+from forwarder.emulator.script import packaged_events
+from forwarder.outbox.sqlite import SqliteOutbox
+from tests.support.process import look
+
+BOT = DestinationName("bot")
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+EVENTS = [decode_event(frame) for frame in dict.fromkeys(packaged_events())]
+
+
+def keep(
+    outbox: SqliteOutbox, number: int, status: DeliveryStatus = DeliveryStatus.IN_FLIGHT, *, at: datetime = NOW
+) -> Delivery:
+    """Enqueue one event with one delivery."""
+    event = EVENTS[number % len(EVENTS)]
+    seq = outbox.new_seq()
+    delivery = new_delivery(event, BOT, ("r",), event_seq=seq, accepted_at=at)
+    outbox.enqueue(event, seq, {status: [delivery]}, is_matched=True, now=at, read_at=monotonic())
+    return delivery
+
+
+def keep_unmatched(outbox: SqliteOutbox, number: int, *, at: datetime = NOW) -> None:
+    """Enqueue one event that no route wanted."""
+    event = EVENTS[number % len(EVENTS)]
+    outbox.enqueue(event, outbox.new_seq(), {}, is_matched=False, now=at, read_at=monotonic())
+
+
+def attempt(status: int, number: int = 1) -> Attempt:
+    """Return an attempt that was answered."""
+    return Attempt(
+        number=number,
+        started_at=NOW,
+        duration=timedelta(milliseconds=12),
+        outcome=Answered(status=status, excerpt="no"),
+    )
+
+
+def audit(path: Path) -> Audit:
+    """Read the books of a file."""
+    cause = "iif(status = 'skipped', reason, status)"
+    ((incomplete,),) = look(
+        path,
+        "SELECT count(*) FROM events WHERE planned != (SELECT count(*) FROM deliveries WHERE event_seq = seq)",
+    )
+    return Audit(
+        entries=dict(look(path, "SELECT entry, sum(count) FROM books GROUP BY entry")),
+        events=look(path, "SELECT count(*) FROM events")[0][0],
+        deliveries=dict(look(path, f"SELECT {cause}, count(*) FROM deliveries GROUP BY 1")),  # noqa: S608 - our own words
+        incomplete_events=incomplete,
+    )
