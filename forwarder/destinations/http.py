@@ -1,118 +1,132 @@
-"""One destination's HTTP session: one attempt in, an `Outcome` out.
+"""One destination's way out: one attempt in, an `Outcome` out.
 
-Whatever a receiver or a network does becomes an outcome with a sentence of ours: aiohttp's own exceptions carry the URL and
-the headers, which may be secrets, so their text is never shown.
+Whatever a receiver or a network does becomes an outcome with a sentence of ours, without URLs or headers, which may be secret.
 """
 
+import asyncio
+import base64
 import errno
 import os
-from collections.abc import AsyncIterator
+import socket
+import ssl
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from datetime import timedelta
-from types import SimpleNamespace
-from typing import Any
 
-import aiohttp
 from yarl import URL
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
 from forwarder.core.ports import Clock
 from forwarder.core.retry import parse_retry_after
 from forwarder.core.webhook import WebhookRequest
+from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, NotHttpError
+from forwarder.destinations.pool import Pool
 
-MAX_ANSWER_BYTES = 64 * 1024
-"""Of an answer's body; the connection of a longer one is closed."""
+MAX_ANSWER_BYTES = MAX_BODY_BYTES
 EXCERPT_CHARACTERS = 500
-_KEEP_ALIVE_S = 75
-"""How long an idle connection is kept. Receivers close sooner (Node.js after 5 s); the stale one is then replaced at once."""
-_DNS_CACHE_S = 30
-
-
-@dataclass(slots=True)
-class _Connection:
-    """What the trace of one request saw of its connection."""
-
-    is_reused: bool = False
 
 
 class HttpSender:
-    """Sends to one URL, over at most `concurrency` connections that are kept alive."""
+    """Sends to one URL, over connections that are kept alive; as many at once as there are calls of `send`."""
 
-    def __init__(self, session: aiohttp.ClientSession, url: str, *, timeout: timedelta, clock: Clock) -> None:
-        self._session = session
-        self._url = URL(url)
-        self._timeout = timeout
+    def __init__(self, pool: Pool, url: URL, *, timeout: timedelta, clock: Clock) -> None:
+        self._pool = pool
+        self._timeout_s = timeout.total_seconds()
         self._clock = clock
+        self._loop = asyncio.get_running_loop()
+        self._request_line = f"POST {url.raw_path_qs} HTTP/1.1\r\n"
+        self._host = f"Host: {url.host_port_subcomponent if url.explicit_port else url.host_subcomponent}\r\n"
+        self._credentials = _basic_auth(url)
 
     async def send(self, request: WebhookRequest) -> Outcome:
         """Make one attempt, within the timeout in all. 2xx counts as soon as its headers are in.
 
-        A request that fails on a connection used before, without an answer, met a receiver that had closed it meanwhile:
-        it is sent again at once, until the connection is a fresh one. aiohttp does not do that for a POST.
+        A request that fails on a connection used before, without a byte of an answer, met a receiver that had closed it
+        meanwhile: it is sent again at once, until the connection is a fresh one.
         """
+        deadline = self._loop.time() + self._timeout_s
+        try:
+            head = self._head(request.headers, len(request.body))
+        except ValueError:
+            return Unanswered(fault=Fault.PROTOCOL, detail="a header has a character in it that no header can carry")
         while True:
-            connection = _Connection()
+            connection = self._pool.take_idle()
+            is_fresh = connection is None
+            if connection is None:
+                try:
+                    async with asyncio.timeout_at(deadline):
+                        connection = await self._pool.connect()
+                except TimeoutError:
+                    return self._timed_out()
+                except (OSError, UnicodeError) as error:
+                    return _not_connected(error)
             try:
-                async with self._session.post(
-                    self._url,
-                    data=request.body,
-                    headers=request.headers,
-                    allow_redirects=False,
-                    trace_request_ctx=connection,
-                ) as response:
-                    return await self._answered(response)
+                return self._answered(await connection.exchange(head, request.body, deadline=deadline))
+            except BrokenConnectionError as error:
+                if is_fresh or error.heard:
+                    return _broken(error)
+            except NotHttpError:
+                return Unanswered(fault=Fault.PROTOCOL, detail="the answer is not valid HTTP")
             except TimeoutError:
-                return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout.total_seconds():g} s")
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if not connection.is_reused:
-                    return _unanswered(error)
-            except aiohttp.ClientError as error:
-                return _unanswered(error)
+                return self._timed_out()
+            finally:
+                self._pool.give_back(connection)
 
-    async def _answered(self, response: aiohttp.ClientResponse) -> Answered:
-        retry_after = response.headers.get("Retry-After")
-        location = response.headers.get("Location")
+    def _head(self, headers: Mapping[str, str], length: int) -> bytes:
+        """Return the request line and the headers. Raises `ValueError` for one that would end its line."""
+        names = {name.lower() for name in headers}
+        host = "" if "host" in names else self._host
+        credentials = "" if "authorization" in names else self._credentials
+        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
+            raise ValueError
+        return f"{self._request_line}{host}{credentials}{lines}Content-Length: {length}\r\n\r\n".encode()
+
+    def _timed_out(self) -> Unanswered:
+        return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout_s:g} s")
+
+    def _answered(self, answer: Answer) -> Answered:
+        if not answer.headers and not answer.body:
+            return Answered(status=answer.status)
+        retry_after = answer.headers.get(b"retry-after")
+        location = answer.headers.get(b"location")
         return Answered(
-            status=response.status,
-            excerpt=await _read_excerpt(response),
-            retry_after=None if retry_after is None else parse_retry_after(retry_after, now=self._clock()),
-            location=None if location is None else _origin(location),
+            status=answer.status,
+            excerpt=_excerpt(answer.body),
+            retry_after=None if retry_after is None else parse_retry_after(_text(retry_after), now=self._clock()),
+            location=None if location is None else _origin(_text(location)),
         )
 
 
 @asynccontextmanager
-async def open_sender(url: str, *, timeout: timedelta, concurrency: int, clock: Clock) -> AsyncIterator[HttpSender]:
-    """Give a sender with a session of its own; `timeout` bounds a whole attempt, the answer's body included."""
-    trace = aiohttp.TraceConfig()
-    trace.on_connection_reuseconn.append(_note_reuse)
-    async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=concurrency, keepalive_timeout=_KEEP_ALIVE_S, ttl_dns_cache=_DNS_CACHE_S),
-        timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        auto_decompress=False,
-        trace_configs=[trace],
-    ) as session:
-        yield HttpSender(session, url, timeout=timeout, clock=clock)
-
-
-async def _note_reuse(_session: aiohttp.ClientSession, context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401
-    connection: _Connection = context.trace_request_ctx
-    connection.is_reused = True
-
-
-async def _read_excerpt(response: aiohttp.ClientResponse) -> str:
-    """Return the beginning of the answer's body, fit for one line; what goes wrong while reading it changes nothing."""
-    read = bytearray()
+async def open_sender(url: str, *, timeout: timedelta, clock: Clock) -> AsyncIterator[HttpSender]:
+    """Give a sender with connections of its own; `timeout` bounds a whole attempt, the answer's body included."""
+    target = URL(url)
+    pool = Pool(target.host or "", target.port or 0, is_tls=target.scheme == "https")
     try:
-        while len(read) < MAX_ANSWER_BYTES and (chunk := await response.content.read(MAX_ANSWER_BYTES - len(read))):
-            read += chunk
-        if len(read) >= MAX_ANSWER_BYTES:
-            response.close()
-    except (aiohttp.ClientError, TimeoutError):
-        response.close()
-    text = read[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "replace")[:EXCERPT_CHARACTERS]
-    return "".join(character if character.isprintable() else " " for character in text).strip()
+        yield HttpSender(pool, target, timeout=timeout, clock=clock)
+    finally:
+        pool.close()
+
+
+def _basic_auth(url: URL) -> str:
+    """Return the header for a user and password in the URL (RFC 7617), or nothing."""
+    if url.user is None and url.password is None:
+        return ""
+    pair = base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
+    return f"Authorization: Basic {pair}\r\n"
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "replace")
+
+
+def _excerpt(body: bytes) -> str:
+    """Return the beginning of an answer's body, fit for one line."""
+    if not body:
+        return ""
+    text = body[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "replace")[:EXCERPT_CHARACTERS]
+    return (text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)).strip()
 
 
 def _origin(location: str) -> str:
@@ -124,29 +138,27 @@ def _origin(location: str) -> str:
         return "an invalid address"
 
 
-def _unanswered(error: aiohttp.ClientError) -> Unanswered:
+def _not_connected(error: Exception) -> Unanswered:
     match error:
-        case aiohttp.ClientConnectorDNSError():
+        case socket.gaierror() | UnicodeError():
             return Unanswered(fault=Fault.DNS, detail="its host name cannot be resolved")
-        case aiohttp.ClientConnectorCertificateError():
-            return Unanswered(
-                fault=Fault.TLS, detail=f"its certificate was refused ({_certificate_fault(error.certificate_error)})"
-            )
-        case aiohttp.ClientSSLError():
+        case ssl.SSLCertVerificationError():
+            return Unanswered(fault=Fault.TLS, detail=f"its certificate was refused ({error.verify_message})")
+        case ssl.SSLError():
             return Unanswered(fault=Fault.TLS, detail="the TLS handshake failed")
-        case aiohttp.ClientOSError(errno=errno.ECONNREFUSED):
+        case ConnectionRefusedError() | OSError(errno=errno.ECONNREFUSED):
             return Unanswered(fault=Fault.REFUSED, detail="connection refused: nothing listens there")
-        case aiohttp.ClientOSError():
-            reason = os.strerror(error.errno) if error.errno else "connection lost"
-            return Unanswered(fault=Fault.NETWORK, detail=f"network error: {reason.lower()}")
-        case aiohttp.ServerDisconnectedError():
-            return Unanswered(fault=Fault.NETWORK, detail="the receiver closed the connection without an answer")
-        case aiohttp.ClientResponseError():
-            return Unanswered(fault=Fault.PROTOCOL, detail="the answer is not valid HTTP")
         case _:
-            return Unanswered(fault=Fault.PROTOCOL, detail=f"the exchange failed ({type(error).__name__})")
+            return _network(error)
 
 
-def _certificate_fault(error: Exception) -> str:
-    """Return OpenSSL's own words for what is wrong with a certificate; they name neither URL nor key."""
-    return str(getattr(error, "verify_message", "") or type(error).__name__)
+def _broken(error: BrokenConnectionError) -> Unanswered:
+    if error.error is None:
+        return Unanswered(fault=Fault.NETWORK, detail="the receiver closed the connection without an answer")
+    return _network(error.error)
+
+
+def _network(error: Exception) -> Unanswered:
+    number = error.errno if isinstance(error, OSError) else None
+    reason = os.strerror(number) if number else "connection lost"
+    return Unanswered(fault=Fault.NETWORK, detail=f"network error: {reason.lower()}")

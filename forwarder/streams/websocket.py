@@ -131,7 +131,9 @@ class WebSocketStream:
                         case aiohttp.WSMsgType.BINARY:
                             on_odd_frame(NotAnEvent.BINARY)
                         case aiohttp.WSMsgType.PING:
-                            with suppress(aiohttp.ClientError, ConnectionError):  # the next `receive` tells how it ended
+                            with suppress(
+                                aiohttp.ClientError, ConnectionError
+                            ):  # the next `receive` tells how it ended
                                 await websocket.pong(message.data)
                         case aiohttp.WSMsgType.PONG:
                             pass

@@ -18,9 +18,7 @@ REQUEST = WebhookRequest(headers={"Content-Type": "application/json", "webhook-i
 
 @asynccontextmanager
 async def sender_to(url: str, timeout: float = 5) -> AsyncIterator[HttpSender]:
-    async with open_sender(
-        url, timeout=timedelta(seconds=timeout), concurrency=4, clock=lambda: datetime.now(UTC)
-    ) as sender:
+    async with open_sender(url, timeout=timedelta(seconds=timeout), clock=lambda: datetime.now(UTC)) as sender:
         yield sender
 
 

@@ -1,0 +1,114 @@
+"""The connections to one destination: made when needed, kept for a while, the one used last first."""
+
+import asyncio
+import socket
+import ssl
+from functools import cache
+from typing import Any
+
+import aiohappyeyeballs
+
+from forwarder.destinations.exchange import Connection
+
+KEEP_ALIVE_S = 75.0
+"""How long an idle connection is kept. Receivers close sooner (Node.js after 5 s); a stale one is then replaced at once."""
+DNS_CACHE_S = 30.0
+_NEXT_ADDRESS_S = 0.25
+"""After so long without an answer the next address of a host is tried beside the first (RFC 8305: 250 ms)."""
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """Return the one context: reading the certificates of the system takes tens of milliseconds."""
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+class Pool:
+    """Connections to one host and port."""
+
+    def __init__(self, host: str, port: int, *, is_tls: bool) -> None:
+        self._host = host
+        self._port = port
+        self._is_tls = is_tls
+        self._loop = asyncio.get_running_loop()
+        self._idle: list[Connection] = []
+        self._in_use: set[Connection] = set()
+        self._sweeping: asyncio.TimerHandle | None = None
+        self._addresses: list[aiohappyeyeballs.AddrInfoType] = []
+        self._resolved_at = 0.0
+
+    def take_idle(self) -> Connection | None:
+        """Return a connection that was used before and is still open, as far as we know."""
+        while self._idle:
+            connection = self._idle.pop()
+            if connection.is_usable:
+                self._in_use.add(connection)
+                return connection
+            connection.abort()
+        return None
+
+    async def connect(self) -> Connection:
+        """Return a fresh connection. Raises `OSError`, `ssl.SSLError` or `socket.gaierror`."""
+        addresses = await self._resolve()
+        try:
+            sock = await aiohappyeyeballs.start_connection(
+                addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=self._loop
+            )
+        except OSError:
+            self._addresses = []  # it may have moved
+            raise
+        try:
+            _, connection = await self._loop.create_connection(
+                lambda: Connection(self._loop),
+                sock=sock,
+                ssl=await asyncio.to_thread(_tls) if self._is_tls else None,
+                server_hostname=self._host if self._is_tls else None,
+            )
+        except BaseException:
+            sock.close()
+            raise
+        self._in_use.add(connection)
+        return connection
+
+    def give_back(self, connection: Connection) -> None:
+        """Keep a connection for the next request, or close it where it cannot be used again."""
+        self._in_use.discard(connection)
+        if not connection.is_usable:
+            connection.abort()
+            return
+        connection.idle_since = self._loop.time()
+        self._idle.append(connection)
+        if self._sweeping is None:
+            self._sweeping = self._loop.call_later(KEEP_ALIVE_S, self._sweep)
+
+    def close(self) -> None:
+        """Close everything."""
+        if self._sweeping is not None:
+            self._sweeping.cancel()
+        for connection in (*self._idle, *self._in_use):
+            connection.abort()
+        self._idle.clear()
+        self._in_use.clear()
+
+    def _sweep(self) -> None:
+        """Close what was idle for too long."""
+        oldest = self._loop.time() - KEEP_ALIVE_S
+        for connection in self._idle:
+            if connection.idle_since <= oldest:
+                connection.abort()
+        self._idle = [connection for connection in self._idle if connection.is_usable]
+        self._sweeping = self._loop.call_later(KEEP_ALIVE_S, self._sweep) if self._idle else None
+
+    async def _resolve(self) -> list[Any]:
+        now = self._loop.time()
+        if not self._addresses or now - self._resolved_at > DNS_CACHE_S:
+            self._addresses = list(
+                await self._loop.getaddrinfo(
+                    self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
+                )
+            )
+            self._resolved_at = now
+        return list(self._addresses)
