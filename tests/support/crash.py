@@ -1,0 +1,275 @@
+"""The oracle of the crash tests: what was sent, what the file held at each look, what the receiver took, and whether it agrees.
+
+It reads the outbox with SQLite alone and knows the schema, not the daemon's code: a fault of ours must not hide in both.
+"""
+
+import asyncio
+import os
+import random
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from time import monotonic
+
+from forwarder.core.books import Audit
+from forwarder.emulator.receiver import Action, Answer, Received, Receiver
+from forwarder.emulator.script import replay
+from forwarder.emulator.server import Emulator
+from tests.support.process import KEY, Forwarder, command, is_sound, look
+
+DUE_S = 0.2
+"""A frame sent so long before a fault must be on disk. Its commit takes milliseconds; the rest is for a busy machine."""
+_QUICK_RETRIES = "[200ms, 500ms" + ", 1s" * 40 + "]"
+
+
+def write_config(
+    folder: Path,
+    *,
+    emulator: Emulator,
+    receivers: Mapping[str, Receiver],
+    outbox: Path,
+    outbox_options: str = "",
+    extra: str = "",
+) -> Path:
+    """Write a config in which each receiver gets every event and is tried again soon, and return its path."""
+    named = "\n".join(
+        f"  {name}:\n    url: {receiver.url}\n    timeout: 5s\n    retry: {{delays: {_QUICK_RETRIES}}}"
+        for name, receiver in receivers.items()
+    )
+    path = folder / "config.yaml"
+    path.write_text(
+        f"streams:\n  - url: {emulator.ws_url}\n    api_key: {KEY}\n    use_fast_x: true\n"
+        f"outbox: {{url: 'sqlite:{outbox}'{outbox_options}}}\ndestinations:\n{named}\n"
+        f"routes:\n  - name: everything\n    to: [{', '.join(receivers)}]\n{extra}",
+        encoding="utf-8",
+    )
+    return path
+
+
+@asynccontextmanager
+async def daemon(
+    config: Path, *, before: Sequence[str] = (), env: Mapping[str, str] | None = None, said: Path | None = None
+) -> AsyncIterator[Forwarder]:
+    """Run the daemon, behind the command `before` where one is given; its standard error goes to `said`.
+
+    `before` must end by becoming the daemon, so that the process id is the daemon's. Killed at the end if still there.
+    """
+    with (said or Path(os.devnull)).open("wb") as complaints:
+        process = await asyncio.create_subprocess_exec(
+            *(*before, sys.executable, "-m", "forwarder", "run", "-c", str(config)),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=complaints if said is not None else None,
+            env={**os.environ, **(env or {})},
+            limit=1 << 22,
+        )
+    running = Forwarder(process)
+    reading = asyncio.ensure_future(running.read())
+    try:
+        yield running
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                process.kill()
+        await process.wait()
+        await reading
+
+
+async def until(holds: Callable[[], bool], *, limit_s: float, what: str) -> float:
+    """Return after how many seconds `holds` was true; for what a file system tells nobody about. Raises `TimeoutError`."""
+    start = monotonic()
+    while not holds():
+        if monotonic() - start > limit_s:
+            raise TimeoutError(f"not within {limit_s} s: {what}")
+        await asyncio.sleep(0.05)
+    return monotonic() - start
+
+
+class Load:
+    """Distinct events without end, sent at a rate for as long as the block lasts."""
+
+    def __init__(self, emulator: Emulator, *, rate: float) -> None:
+        self._emulator = emulator
+        self._rate = rate
+        self._frames: Iterator[bytes] = (frame for _, frame in replay(loop=True))
+
+    @asynccontextmanager
+    async def flowing(self) -> AsyncIterator[None]:
+        """Send all the while; frames due when nobody is connected are skipped, as on the real stream."""
+        task = asyncio.ensure_future(self._send())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def send(self, count: int) -> list[bytes]:
+        """Send so many at once; return them."""
+        frames = list(islice(self._frames, count))
+        for frame in frames:
+            await self._emulator.send(frame)
+        return frames
+
+    async def _send(self) -> None:
+        start = monotonic()
+        for number, frame in enumerate(self._frames):
+            wait_s = start + number / self._rate - monotonic()
+            if wait_s > 0 or number % 32 == 0:
+                await asyncio.sleep(max(wait_s, 0))
+            with suppress(ConnectionError):
+                await self._emulator.send(frame)
+
+
+def flaky(chance: random.Random) -> Callable[[Received], Answer]:
+    """Return a receiver's manners: 10 % 503, some slow, some resets once the body was read, some closing after the 2xx."""
+
+    def respond(_received: Received) -> Answer:
+        lot = chance.random()
+        if lot < 0.10:
+            return Answer(status=503)
+        if lot < 0.15:
+            return Answer(delay_s=chance.uniform(0.05, 0.4))
+        if lot < 0.18:
+            return Answer(action=Action.RESET)
+        if lot < 0.21:
+            return Answer(action=Action.CLOSE_AFTER)
+        return Answer()
+
+    return respond
+
+
+@dataclass
+class Oracle:
+    """Keeps what must be true from one look at the file to the next, and at the end."""
+
+    outbox: Path
+    receivers: Mapping[str, Receiver]
+    committed: dict[int, bytes] = field(default_factory=dict)
+    """Body by the event's number: every row of `events` that was ever seen."""
+    repeats: int = 0
+    may_prune: bool = False
+    """Delivered history may be gone at a later look."""
+
+    def __post_init__(self) -> None:
+        self._bodies: set[bytes] = set()
+
+    @property
+    def bodies(self) -> set[bytes]:
+        """The bodies of all events ever seen in the file."""
+        return self._bodies
+
+    def look(self) -> int:
+        """Read the events that are new in the file and check that those seen before are still there; return how many came."""
+        if not self.outbox.exists():
+            assert not self.committed, "the file is gone"
+            return 0
+        last = max(self.committed, default=0)
+        tables = look(self.outbox, "SELECT count(*) FROM sqlite_schema WHERE name = 'events'")
+        if tables == [(0,)]:
+            assert not self.committed, "the events' table is gone"
+            return 0
+        rows = look(self.outbox, f"SELECT seq, body FROM events WHERE seq > {last}")
+        if not self.may_prune:
+            ((still,),) = look(self.outbox, f"SELECT count(*) FROM events WHERE seq <= {last}")
+            assert still == len(self.committed), f"{len(self.committed) - still} committed events are gone"
+        for seq, body in rows:
+            self.committed[seq] = body
+            self._bodies.add(body)
+        return len(rows)
+
+    def lost(self) -> list[int]:
+        """Return the numbers of events seen in the file before that are not in it now."""
+        now = {seq for (seq,) in look(self.outbox, "SELECT seq FROM events")}
+        return sorted(set(self.committed) - now)
+
+    def assert_sound(self) -> None:
+        """The file is in order, whole."""
+        assert is_sound(self.outbox), look(self.outbox, "PRAGMA integrity_check")
+
+    def assert_due(self, emulator: Emulator, *, since: int, fault_at: float) -> int:
+        """Each frame sent from number `since` on, at least `DUE_S` before the fault, is in the file; return how many."""
+        due = [sent.frame for sent in islice(emulator.sent, since, None) if sent.at < fault_at - DUE_S]
+        missing = [frame for frame in due if frame not in self._bodies]
+        assert not missing, f"{len(missing)} of {len(due)} frames sent {DUE_S} s before the fault are not on disk"
+        return len(due)
+
+    def waiting(self) -> int:
+        """Return how many deliveries of the file are still to be made."""
+        ((count,),) = look(self.outbox, "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')")
+        return int(count)
+
+    async def drained(self, *, limit_s: float = 60) -> None:
+        """Return once nothing waits in the file."""
+        await until(lambda: self.waiting() == 0, limit_s=limit_s, what="an outbox in which nothing waits")
+
+    def assert_nothing_lost(self) -> None:
+        """L0 and ID: what was committed arrived or is dead with a reason; repeats have one id and the same bytes."""
+        dead = {
+            (destination, seq)
+            for destination, seq, reason in look(
+                self.outbox, "SELECT destination, event_seq, reason FROM deliveries WHERE status = 'dead'"
+            )
+            if reason
+        }
+        claimed = look(self.outbox, "SELECT destination, event_seq FROM deliveries WHERE status = 'delivered'")
+        self.repeats = 0
+        for name, receiver in self.receivers.items():
+            taken = {request.body for request in receiver.requests if request.accepted}
+            missing = [seq for seq, body in self.committed.items() if body not in taken and (name, seq) not in dead]
+            assert not missing, f"{len(missing)} committed events never reached {name}: {missing[:5]}"
+            untrue = [seq for to, seq in claimed if to == name and self.committed.get(seq) not in taken]
+            assert not untrue, f"{len(untrue)} deliveries are noted as delivered to {name} and were not"
+            self.repeats += _repeats(receiver.requests)
+
+
+def _repeats(requests: Sequence[Received]) -> int:
+    """Return how many accepted requests were repeats; each repeat has the id of the first, and the same bytes."""
+    body_of: dict[str, bytes] = {}
+    id_of: dict[bytes, str] = {}
+    accepted = 0
+    for request in requests:
+        id_ = request.headers["webhook-id"]
+        assert body_of.setdefault(id_, request.body) == request.body, f"{id_} came with other bytes"
+        assert id_of.setdefault(request.body, id_) == id_, "one body came under two ids"
+        accepted += request.accepted
+    return accepted - len({request.body for request in requests if request.accepted})
+
+
+async def assert_balanced(config: Path, outbox: Path) -> None:
+    """The books of the outbox balance: nothing that came in is without its end."""
+    _, overview, _ = await command("--help")
+    if "audit" in overview:
+        code, out, err = await command("audit", "-c", str(config))
+        assert code == 0, out + err
+    audit = read_audit(outbox)
+    assert audit.is_balanced, audit.findings
+
+
+def read_audit(outbox: Path) -> Audit:
+    """Return both sides of the books, read with plain SQL."""
+    ((events,),) = look(outbox, "SELECT count(*) FROM events")
+    ((incomplete,),) = look(
+        outbox,
+        "SELECT count(*) FROM events WHERE planned != (SELECT count(*) FROM deliveries WHERE event_seq = events.seq)",
+    )
+    return Audit(
+        entries=dict(look(outbox, "SELECT entry, sum(count) FROM books GROUP BY entry")),
+        events=events,
+        deliveries=dict(
+            look(outbox, "SELECT iif(status = 'skipped', reason, status), count(*) FROM deliveries GROUP BY 1")
+        ),
+        incomplete_events=incomplete,
+    )
+
+
+def seed_of_run() -> int:
+    """Return the seed of this run: `FORWARDER_CRASH_SEED`, or a new one. Print it: it makes the moments come again."""
+    return int(os.environ.get("FORWARDER_CRASH_SEED") or random.SystemRandom().randrange(1 << 32))
+
+
+def number_from_environment(name: str, default: int) -> int:
+    """Return how much of a test to run."""
+    return int(os.environ.get(name) or default)
