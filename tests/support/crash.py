@@ -20,8 +20,9 @@ from forwarder.emulator.script import replay
 from forwarder.emulator.server import Emulator
 from tests.support.process import KEY, Forwarder, command, is_sound, look
 
-DUE_S = 0.2
-"""A frame sent so long before a fault must be on disk. Its commit takes milliseconds; the rest is for a busy machine."""
+DUE_S = 0.5
+"""A frame sent so long before a fault must be on disk. Its commit takes milliseconds; the rest is for a busy machine: `lag_s`
+tells how long it was at most."""
 _QUICK_RETRIES = "[200ms, 500ms" + ", 1s" * 40 + "]"
 
 
@@ -51,17 +52,17 @@ def write_config(
 
 @asynccontextmanager
 async def daemon(
-    config: Path, *, before: Sequence[str] = (), env: Mapping[str, str] | None = None, said: Path | None = None
+    config: Path, *, before: Sequence[str] = (), env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Forwarder]:
-    """Run the daemon, behind the command `before` where one is given; its standard error goes to `said`.
+    """Run the daemon, behind the command `before` where one is given; its standard error goes to `complaints(config)`.
 
     `before` must end by becoming the daemon, so that the process id is the daemon's. Killed at the end if still there.
     """
-    with (said or Path(os.devnull)).open("wb") as complaints:
+    with _complaints(config).open("wb") as stderr:
         process = await asyncio.create_subprocess_exec(
             *(*before, sys.executable, "-m", "forwarder", "run", "-c", str(config)),
             stdout=asyncio.subprocess.PIPE,
-            stderr=complaints if said is not None else None,
+            stderr=stderr,
             env={**os.environ, **(env or {})},
             limit=1 << 22,
         )
@@ -75,6 +76,15 @@ async def daemon(
                 process.kill()
         await process.wait()
         await reading
+
+
+def complaints(config: Path) -> str:
+    """Return what the last run of the daemon wrote to its standard error."""
+    return _complaints(config).read_text(encoding="utf-8", errors="replace")
+
+
+def _complaints(config: Path) -> Path:
+    return config.with_suffix(".stderr")
 
 
 async def until(holds: Callable[[], bool], *, limit_s: float, what: str) -> float:
@@ -125,6 +135,7 @@ class Load:
 
 def flaky(chance: random.Random) -> Callable[[Received], Answer]:
     """Return a receiver's manners: 10 % 503, some slow, some resets once the body was read, some closing after the 2xx."""
+    chance = random.Random(chance.getrandbits(64))  # noqa: S311 - its own, so that its use does not move the others' moments
 
     def respond(_received: Received) -> Answer:
         lot = chance.random()
@@ -150,6 +161,8 @@ class Oracle:
     committed: dict[int, bytes] = field(default_factory=dict)
     """Body by the event's number: every row of `events` that was ever seen."""
     repeats: int = 0
+    lag_s: float = 0.0
+    """How long before a fault the oldest frame was sent that is not on disk, at most."""
     may_prune: bool = False
     """Delivered history may be gone at a later look."""
 
@@ -171,14 +184,18 @@ class Oracle:
         if tables == [(0,)]:
             assert not self.committed, "the events' table is gone"
             return 0
-        rows = look(self.outbox, f"SELECT seq, body FROM events WHERE seq > {last}")
+        rows = look(self.outbox, f"SELECT seq, body FROM events WHERE seq > {last}")  # noqa: S608 - a number
         if not self.may_prune:
-            ((still,),) = look(self.outbox, f"SELECT count(*) FROM events WHERE seq <= {last}")
+            ((still,),) = look(self.outbox, f"SELECT count(*) FROM events WHERE seq <= {last}")  # noqa: S608 - a number
             assert still == len(self.committed), f"{len(self.committed) - still} committed events are gone"
         for seq, body in rows:
             self.committed[seq] = body
             self._bodies.add(body)
         return len(rows)
+
+    def forget(self, seq: int) -> None:
+        """Take an event as lost, where that is allowed."""
+        self._bodies.discard(self.committed.pop(seq))
 
     def lost(self) -> list[int]:
         """Return the numbers of events seen in the file before that are not in it now."""
@@ -191,7 +208,10 @@ class Oracle:
 
     def assert_due(self, emulator: Emulator, *, since: int, fault_at: float) -> int:
         """Each frame sent from number `since` on, at least `DUE_S` before the fault, is in the file; return how many."""
-        due = [sent.frame for sent in islice(emulator.sent, since, None) if sent.at < fault_at - DUE_S]
+        sent = list(islice(emulator.sent, since, None))
+        lags = (fault_at - each.at for each in sent if each.frame not in self._bodies)
+        self.lag_s = max(self.lag_s, next(lags, 0.0))
+        due = [each.frame for each in sent if each.at < fault_at - DUE_S]
         missing = [frame for frame in due if frame not in self._bodies]
         assert not missing, f"{len(missing)} of {len(due)} frames sent {DUE_S} s before the fault are not on disk"
         return len(due)
@@ -265,11 +285,18 @@ def read_audit(outbox: Path) -> Audit:
     )
 
 
-def seed_of_run() -> int:
-    """Return the seed of this run: `FORWARDER_CRASH_SEED`, or a new one. Print it: it makes the moments come again."""
-    return int(os.environ.get("FORWARDER_CRASH_SEED") or random.SystemRandom().randrange(1 << 32))
+def seeded(name: str) -> random.Random:
+    """Return the chance of a test: from `FORWARDER_CRASH_SEED`, or from a new seed; either is printed, to make it come again."""
+    seed = int(os.environ.get("FORWARDER_CRASH_SEED") or random.SystemRandom().randrange(1 << 32))
+    say(f"{name}: FORWARDER_CRASH_SEED={seed}")
+    return random.Random(seed)  # noqa: S311 - has to be repeatable
 
 
-def number_from_environment(name: str, default: int) -> int:
-    """Return how much of a test to run."""
+def say(text: str) -> None:
+    """Print figures; pytest shows them of a test that failed, and with -s."""
+    print(text)  # noqa: T201
+
+
+def amount(name: str, default: int) -> int:
+    """Return how much of a test to run: the environment's number of that name, or the default."""
     return int(os.environ.get(name) or default)
