@@ -109,7 +109,7 @@ def measure_daemon(folder: Path, load: LoadSide, *, status: int, seconds: float)
     """Start the daemon on the outbox in `folder`, send fresh events, and return what was seen."""
     load.do("forget_others")
     load.do("answer", status=status)
-    config, log = rig.write_config(folder, load), folder / "log.jsonl"
+    config, log = rig.write_config(folder, load, more_of_outbox=", max_size: 20GiB"), folder / "log.jsonl"
     started = time.monotonic()
     with rig.running(rig.daemon_arguments(config, "info"), log=log) as process:
         ready_s = _wait_for_log(log, "daemon.ready", process, started)

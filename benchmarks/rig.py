@@ -122,14 +122,14 @@ def running(arguments: Sequence[str], *, log: Path | None = None) -> Iterator[Su
                 process.kill()
 
 
-def write_config(folder: Path, load: LoadSide, *, durability: str = "full", more: str = "") -> Path:
+def write_config(folder: Path, load: LoadSide, *, durability: str = "full", more_of_outbox: str = "") -> Path:
     """Write a config with one stream, one destination, one route and an outbox in `folder`; return its path."""
     path = folder / "config.yaml"
     path.write_text(
         f"streams: [{{url: '{load.stream}', api_key: {KEY}}}]\n"
-        f"outbox: {{url: 'sqlite://{folder}/outbox.db', durability: {durability}}}\n"
+        f"outbox: {{url: 'sqlite://{folder}/outbox.db', durability: {durability}{more_of_outbox}}}\n"
         f"destinations: {{bot: {{url: '{load.receiver}', concurrency: 16}}}}\n"
-        f"routes: [{{to: bot}}]\n{more}",
+        f"routes: [{{to: bot}}]\n",
         encoding="utf-8",
     )
     return path
