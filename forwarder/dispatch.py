@@ -18,7 +18,7 @@ from forwarder.core.delivery import Answered, Attempt, Delivery, DestinationName
 from forwarder.core.destination import Destination
 from forwarder.core.ports import Clock, Outbox, Sender
 from forwarder.core.retry import Dead, Decision, Done, RetryAt, decide
-from forwarder.core.webhook import render
+from forwarder.core.webhook import Renderer
 
 MAX_FRESH = 1_000
 MAX_FRESH_BYTES = 4 * 1024 * 1024
@@ -56,6 +56,9 @@ class Lane:
         self._clock = clock
         self._chance = chance
         self._observe = observe
+        self._renderer = Renderer(
+            headers=destination.headers, signing_keys=destination.signing_keys, policy=destination.retry
+        )
         self._fresh: deque[Delivery] = deque()
         self._fresh_bytes = 0
         self._backlog: deque[Delivery] = deque()
@@ -64,8 +67,8 @@ class Lane:
         self._retries_bytes = 0
         self._backlog_limit = min(4 * destination.concurrency, 256)
         self._turns = 0
-        self._available = asyncio.Semaphore(0)
-        """One permit for each waiting delivery, and one for each worker when it is time to stop."""
+        self._idle: deque[asyncio.Future[None]] = deque()
+        """What each worker without work waits for."""
         self._look = asyncio.Event()
         """Set when the outbox may hold something to claim sooner than expected."""
         self._looks_at: datetime | None = None
@@ -89,7 +92,7 @@ class Lane:
             return False
         self._fresh.append(delivery)
         self._fresh_bytes += len(delivery.body)
-        self._available.release()
+        self._wake(1)
         return True
 
     def look(self) -> None:
@@ -115,8 +118,7 @@ class Lane:
             bringing = group.create_task(self._bring_forward(has_backlog=has_backlog))
             await self._stopping.wait()
             self._give_back()
-            for _ in workers:
-                self._available.release()
+            self._wake(len(workers))
             hurry = group.create_task(self._hurry.wait())
             finished = group.create_task(_all_done(workers))
             await asyncio.wait(
@@ -145,8 +147,7 @@ class Lane:
                 if self._stopping.is_set():
                     self._give_back()
                     return
-                for _ in claim.deliveries:
-                    self._available.release()
+                self._wake(len(claim.deliveries))
                 if claim.next_due is not None and len(claim.deliveries) < room:
                     self._looks_at = min(self._looks_at, claim.next_due)
             if self._retries:
@@ -160,7 +161,7 @@ class Lane:
             delivery = heapq.heappop(self._retries)[-1]
             self._retries_bytes -= len(delivery.body)
             self._backlog.append(delivery)
-            self._available.release()
+            self._wake(1)
 
     def _keep(self, delivery: Delivery, attempt: Attempt, at: datetime) -> bool:
         """Keep a delivery in memory for its retry, or return that the outbox alone has to."""
@@ -199,23 +200,34 @@ class Lane:
             await self._outbox.expedite(name, now=self._clock())
             self._look.set()
 
+    def _wake(self, count: int) -> None:
+        """Wake as many workers as there is new work, where so many are idle."""
+        while count and self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                count -= 1
+
     async def _work(self, sender: Sender) -> None:
-        while True:
-            await self._available.acquire()
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
             delivery = self._next()
-            if delivery is None:
-                return
-            await self._attempt(sender, delivery)
+            if delivery is not None:
+                await self._attempt(sender, delivery)
+            else:
+                idle = loop.create_future()
+                self._idle.append(idle)
+                await idle
 
     def _next(self) -> Delivery | None:
-        """Return the next delivery: fresh ones first, every fourth turn one of the backlog. `None` when stopping."""
-        if self._stopping.is_set():
-            return None
+        """Return the next delivery: fresh ones first, every fourth turn one of the backlog."""
         self._turns += 1
         if self._fresh and (not self._backlog or self._turns % 4):
             delivery = self._fresh.popleft()
             self._fresh_bytes -= len(delivery.body)
             return delivery
+        if not self._backlog:
+            return None
         if len(self._backlog) <= self._backlog_limit // 2:
             self._look.set()
         return self._backlog.popleft()
@@ -223,13 +235,7 @@ class Lane:
     async def _attempt(self, sender: Sender, delivery: Delivery) -> None:
         destination = self.destination
         started_at, started = self._clock(), monotonic()
-        request = render(
-            delivery,
-            headers=destination.headers,
-            signing_keys=destination.signing_keys,
-            policy=destination.retry,
-            now=started_at,
-        )
+        request = self._renderer.render(delivery, now=started_at)
         try:
             outcome = await sender.send(request)
         except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted

@@ -23,9 +23,10 @@ class RecentEvents:
         self._span = window / _GENERATIONS
         self._capacity = capacity
         self._tables: deque[_Table] = deque()
+        self._count = 0
 
     def __len__(self) -> int:
-        return sum(table.count for table in self._tables)
+        return self._count
 
     def is_new(self, event_id: EventId, *, now: datetime) -> bool:
         """Return whether the id was not seen within the window, and remember it."""
@@ -33,13 +34,15 @@ class RecentEvents:
             return True
         self._forget(now)
         number = int(event_id[:16], 16) or 1
-        if any(number in table for table in self._tables):
-            return False
+        for table in self._tables:
+            if number in table:
+                return False
         newest = self._tables[-1] if self._tables else None
         if newest is None or newest.is_full or now - newest.begun_at >= self._span:
             newest = _Table(now, size=self._next_size(newest, now))
             self._tables.append(newest)
         newest.add(number)
+        self._count += 1
         newest.latest_at = now
         return True
 
@@ -53,7 +56,7 @@ class RecentEvents:
 
     def _forget(self, now: datetime) -> None:
         while self._tables and (now - self._tables[0].latest_at > self._window or len(self) >= self._capacity):
-            self._tables.popleft()
+            self._count -= self._tables.popleft().count
 
 
 class _Table:

@@ -10,43 +10,73 @@ from forwarder.core.retry import RetryPolicy
 from forwarder.core.signing import sign
 
 USER_AGENT = f"forwarder/{__version__}"
+_SIGNED = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+
+
+class FixedHeaders(dict[str, str]):
+    """Headers that many requests have in common: the same object each time, so that a sender writes them out once."""
+
+    __slots__ = ("__weakref__",)
+    __hash__ = object.__hash__  # type: ignore[assignment]  # by identity: it is never changed once it is in use
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookRequest:
     """One POST: the received bytes, verbatim, and every header we decide on."""
 
-    headers: Mapping[str, str] = field(repr=False)
+    fixed: FixedHeaders = field(repr=False)
+    own: Mapping[str, str] = field(repr=False)
+    """What only this request has; none of the names is in `fixed`."""
     body: bytes = field(repr=False)
 
+    @property
+    def headers(self) -> dict[str, str]:
+        """All of them."""
+        return {**self.fixed, **self.own}
 
-def render(
-    delivery: Delivery,
-    *,
-    headers: Mapping[str, str],
-    signing_keys: Sequence[bytes],
-    policy: RetryPolicy,
-    now: datetime,
-) -> WebhookRequest:
-    """Return the request of the next attempt of `delivery`, as of `now`.
 
-    The user's `headers` stand above ours, whatever their case, but not above the `webhook-*` ones. The id is the same
-    over all attempts; timestamp and signature belong to this one. `x-forwarder-retry-in` is the wait, before jitter,
-    that would follow a failure; it is absent on the last attempt.
+class Renderer:
+    """Makes the requests of one destination.
+
+    The user's `headers` stand above ours, whatever their case, but not above the `webhook-*` ones.
     """
-    attempt = delivery.attempts + 1
-    ours = {"Content-Type": "application/json", "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-    ours["x-forwarder-attempt"] = str(attempt)
-    ours["x-forwarder-trigger"] = delivery.trigger if attempt == 1 else Trigger.RETRY
-    if attempt < policy.max_attempts:
-        ours["x-forwarder-retry-in"] = f"{policy.delays[attempt - 1].total_seconds():g}"
-    overridden = {name.lower() for name in headers}
-    merged = {name: value for name, value in ours.items() if name.lower() not in overridden} | dict(headers)
-    timestamp = int(now.timestamp())
-    merged["webhook-id"] = delivery.id
-    merged["webhook-timestamp"] = str(timestamp)
-    if signing_keys:
-        merged["webhook-signature"] = sign(
-            signing_keys, message_id=delivery.id, timestamp=timestamp, body=delivery.body
-        )
-    return WebhookRequest(headers=merged, body=delivery.body)
+
+    def __init__(self, *, headers: Mapping[str, str], signing_keys: Sequence[bytes], policy: RetryPolicy) -> None:
+        self._headers = {name: value for name, value in headers.items() if name.lower() not in _SIGNED}
+        self._signing_keys = signing_keys
+        self._policy = policy
+        self._fixed: dict[tuple[int, str], FixedHeaders] = {}
+
+    def render(self, delivery: Delivery, *, now: datetime) -> WebhookRequest:
+        """Return the request of the next attempt of `delivery`, as of `now`.
+
+        The id is the same over all attempts; timestamp and signature belong to this one.
+        """
+        attempt = delivery.attempts + 1
+        trigger = delivery.trigger if attempt == 1 else Trigger.RETRY
+        fixed = self._fixed.get((attempt, trigger)) or self._fix(attempt, trigger)
+        id_, timestamp = delivery.id, int(now.timestamp())
+        own = {"webhook-id": id_, "webhook-timestamp": str(timestamp)}
+        if self._signing_keys:
+            own["webhook-signature"] = sign(self._signing_keys, message_id=id_, timestamp=timestamp, body=delivery.body)
+        return WebhookRequest(fixed=fixed, own=own, body=delivery.body)
+
+    def _fix(self, attempt: int, trigger: Trigger) -> FixedHeaders:
+        """Return what all attempts of this number share.
+
+        `x-forwarder-retry-in` is the wait, before jitter, that would follow a failure; it is absent on the last attempt.
+        """
+        ours = {
+            "Content-Type": "application/json",
+            "User-Agent": USER_AGENT,
+            "Accept-Encoding": "identity",
+            "x-forwarder-attempt": str(attempt),
+            "x-forwarder-trigger": str(trigger),
+        }
+        if attempt < self._policy.max_attempts:
+            ours["x-forwarder-retry-in"] = f"{self._policy.delays[attempt - 1].total_seconds():g}"
+        overridden = {name.lower() for name in self._headers}
+        fixed = FixedHeaders({name: value for name, value in ours.items() if name.lower() not in overridden})
+        fixed.update(self._headers)
+        self._fixed[attempt, trigger] = fixed
+        return fixed

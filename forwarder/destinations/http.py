@@ -12,13 +12,14 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from weakref import WeakKeyDictionary
 
 from yarl import URL
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
 from forwarder.core.ports import Clock
 from forwarder.core.retry import parse_retry_after
-from forwarder.core.webhook import WebhookRequest
+from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, NotHttpError
 from forwarder.destinations.pool import Pool
 
@@ -37,6 +38,7 @@ class HttpSender:
         self._request_line = f"POST {url.raw_path_qs} HTTP/1.1\r\n"
         self._host = f"Host: {url.host_port_subcomponent if url.explicit_port else url.host_subcomponent}\r\n"
         self._credentials = _basic_auth(url)
+        self._fixed: WeakKeyDictionary[FixedHeaders, str] = WeakKeyDictionary()
 
     async def send(self, request: WebhookRequest) -> Outcome:
         """Make one attempt, within the timeout in all. 2xx counts as soon as its headers are in.
@@ -46,7 +48,7 @@ class HttpSender:
         """
         deadline = self._loop.time() + self._timeout_s
         try:
-            head = self._head(request.headers, len(request.body))
+            head = self._head(request)
         except ValueError:
             return Unanswered(fault=Fault.PROTOCOL, detail="a header has a character in it that no header can carry")
         while True:
@@ -72,15 +74,16 @@ class HttpSender:
             finally:
                 self._pool.give_back(connection)
 
-    def _head(self, headers: Mapping[str, str], length: int) -> bytes:
+    def _head(self, request: WebhookRequest) -> bytes:
         """Return the request line and the headers. Raises `ValueError` for one that would end its line."""
-        names = {name.lower() for name in headers}
-        host = "" if "host" in names else self._host
-        credentials = "" if "authorization" in names else self._credentials
-        lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
-        if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
-            raise ValueError
-        return f"{self._request_line}{host}{credentials}{lines}Content-Length: {length}\r\n\r\n".encode()
+        fixed = self._fixed.get(request.fixed)
+        if fixed is None:
+            names = {name.lower() for name in request.fixed}
+            host = "" if "host" in names else self._host
+            credentials = "" if "authorization" in names else self._credentials
+            fixed = f"{self._request_line}{host}{credentials}{_lines(request.fixed)}"
+            self._fixed[request.fixed] = fixed
+        return f"{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
 
     def _timed_out(self) -> Unanswered:
         return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout_s:g} s")
@@ -107,6 +110,13 @@ async def open_sender(url: str, *, timeout: timedelta, clock: Clock) -> AsyncIte
         yield HttpSender(pool, target, timeout=timeout, clock=clock)
     finally:
         pool.close()
+
+
+def _lines(headers: Mapping[str, str]) -> str:
+    lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
+    if lines.count("\n") != len(headers) or lines.count("\r") != len(headers) or "\0" in lines:
+        raise ValueError
+    return lines
 
 
 def _basic_auth(url: URL) -> str:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import lru_cache
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
 from forwarder.core.event import EventId
@@ -94,7 +95,7 @@ def new_row(delivery: Delivery, status: DeliveryStatus) -> Row:
     return Row(
         event_seq=delivery.event_seq,
         destination=delivery.destination,
-        routes=json.dumps(delivery.routes, ensure_ascii=False),
+        routes=_as_json(delivery.routes),
         status=status,
         trigger=delivery.trigger,
         attempts=0,
@@ -102,6 +103,16 @@ def new_row(delivery: Delivery, status: DeliveryStatus) -> Row:
         expedited=0,
         due_ms=to_ms(delivery.accepted_at),
     )
+
+
+@lru_cache(maxsize=1024)
+def _as_json(names: tuple[str, ...]) -> str:
+    return json.dumps(names, ensure_ascii=False)
+
+
+@lru_cache(maxsize=1024)
+def _as_names(text: str) -> tuple[str, ...]:
+    return tuple(json.loads(text))
 
 
 ClaimedRow = tuple[
@@ -118,7 +129,7 @@ def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Deliv
         event_id=EventId(event_id),
         event_seq=row.event_seq,
         destination=DestinationName(row.destination),
-        routes=tuple(json.loads(row.routes)),
+        routes=_as_names(row.routes),
         accepted_at=from_ms(accepted_ms),
         attempts=row.attempts,
         earlier_attempts=row.earlier_attempts,

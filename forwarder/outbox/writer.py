@@ -28,8 +28,12 @@ an outcome that comes back within it is written together with its event, once.""
 MAX_WAITING_EVENTS = 10_000
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Of events that are not on disk yet. Beyond, the streams are not read: only a disk that fails gets there."""
+_LOOK_AT, _LOOK_AT_BYTES = MAX_WAITING_EVENTS // 20, MAX_WAITING_BYTES // 20
+"""A batch of less than this alone cannot fill the memory; adding up is spared."""
 MAX_UNKNOWN_IN_A_ROW = 3
 """After so many failures of the disk the process ends: a restart reads the file as the disk has it."""
+CLOSING_S = 5.0
+"""How long a disk that takes nothing is tried at the end; the process then ends with an error."""
 _TICK_S = 2.0
 _BUSY_IS_USUAL_S = 2.0
 """For so long another program may hold the file without a word about it."""
@@ -61,7 +65,7 @@ class Writer:
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
-        self._closing = False
+        self._closing_since: float | None = None
         self._is_tick_due = False
         self._number = 0
         self._unknown_in_a_row = 0
@@ -79,8 +83,13 @@ class Writer:
 
     def add_event(self, values: tuple[Value, ...], *, size: int, read_at: float) -> None:
         """Queue a row of `events`; `size` is that of its body in bytes, `read_at` by the monotonic clock in seconds."""
-        self._waiting.batch.add_event(values, size=size, read_at=read_at)
+        batch = self._waiting.batch
+        batch.add_event(values, size=size, read_at=read_at)
         self._arrived.set()
+        if len(batch.events) > _LOOK_AT or batch.size > _LOOK_AT_BYTES:
+            self._stop_reading_if_full()
+
+    def _stop_reading_if_full(self) -> None:
         if self._is_full():
             if self.trouble is not None and self._room.is_set():
                 log.error(
@@ -126,8 +135,8 @@ class Writer:
         return sum(len(waiting.batch.events) for waiting in self._all_waiting())
 
     def close(self) -> None:
-        """End `run` once everything that is queued has been written."""
-        self._closing = True
+        """End `run` once everything that is queued has been written, or cannot be for five seconds more."""
+        self._closing_since = monotonic()
         self._arrived.set()
 
     # What writes
@@ -140,13 +149,13 @@ class Writer:
             while True:
                 await self._arrived.wait()
                 self.beats += 1
-                if not self._closing:
+                if self._closing_since is None:
                     await asyncio.sleep(GATHER_S)
                 if self._is_tick_due:
                     await self._keep_house()
                 if self._has_work():
                     await self._write_waiting()
-                elif self._closing:
+                elif self._closing_since is not None:
                     return
                 else:
                     self._arrived.clear()
@@ -226,10 +235,11 @@ class Writer:
         fault = classify(error) if error is not None else WriteFault.FATAL
         if fault is WriteFault.UNKNOWN and _is_read_only(self._database):
             fault = WriteFault.READ_ONLY
-        pruned = 0
         match fault:
             case WriteFault.FULL:
-                pruned = await self._database.make_room()
+                if pruned := await self._database.make_room():
+                    log.warning("outbox.pruned_for_room", reason=str(error), pruned=pruned)
+                    return
             case WriteFault.UNKNOWN:
                 self._unknown_in_a_row += 1
                 if self._unknown_in_a_row >= MAX_UNKNOWN_IN_A_ROW:
@@ -238,23 +248,27 @@ class Writer:
                     ) from error
             case _:
                 pass
-        self._begin_trouble(fault, str(error), pruned=pruned)
+        self._begin_trouble(fault, str(error))
+        if self._closing_since is not None and monotonic() - self._closing_since > CLOSING_S:
+            raise OutboxFailedError(
+                f"outbox {self._database.path} could not be written before the end ({error}): "
+                f"{self.waiting_events} events and {self._hand.changed} deliveries were in memory alone"
+            ) from error
 
-    def _begin_trouble(self, fault: WriteFault, reason: str, *, pruned: int) -> None:
+    def _begin_trouble(self, fault: WriteFault, reason: str) -> None:
         now = monotonic()
         self._failing_since = self._failing_since or now
         if fault is WriteFault.BUSY and now - self._failing_since < _BUSY_IS_USUAL_S:
             return
         for waiting in self._all_waiting():
             _tell(waiting.settling, is_on_disk=False)
-        if self.trouble is None or now - self._said_at >= _SAY_AGAIN_S or pruned:
+        if self.trouble is None or now - self._said_at >= _SAY_AGAIN_S:
             self._said_at = now
             log.error(
                 "outbox.degraded",
                 reason=reason,
                 fault=fault.name.lower(),
                 events_in_memory=self.waiting_events,
-                pruned=pruned,
                 note="cannot be written now; delivering goes on from memory, and what is waiting is kept and tried again",
             )
         self.trouble = reason
@@ -279,6 +293,3 @@ def _is_read_only(database: Database) -> bool:
         return bool(os.statvfs(database.path.parent).f_flag & os.ST_RDONLY)
     except OSError:
         return False
-
-
-__all__ = ["MAX_WAITING_BYTES", "MAX_WAITING_EVENTS", "Writer"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Literal
 
 import aiohttp
 from yarl import URL
@@ -26,6 +26,9 @@ _LIMIT_MOVES_EVERY_S = 1.0
 """How exactly a silence is timed; to move the limit at every message would cost more than to read it."""
 _CLOSE_TIMEOUT_S = 1
 """scrape.st's close frame has no code and leaves TCP open: aiohttp would wait its default of 10 s for the rest."""
+
+_WebSocket = aiohttp.ClientWebSocketResponse[Literal[False]]
+"""Whose text frames come as bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +69,7 @@ class WebSocketStream:
                     async with asyncio.timeout(2 * _CLOSE_TIMEOUT_S):
                         await websocket.close()
 
-    async def _connect(self, session: aiohttp.ClientSession) -> aiohttp.ClientWebSocketResponse:
+    async def _connect(self, session: aiohttp.ClientSession) -> _WebSocket:
         url = URL(self.url)
         if self.use_fast_x:
             url = url.update_query(useFastX="true")
@@ -92,7 +95,7 @@ class WebSocketStream:
 
     async def _read(
         self,
-        websocket: aiohttp.ClientWebSocketResponse,
+        websocket: _WebSocket,
         take: TakeFrame,
         on_odd_frame: Callable[[NotAnEvent], None],
     ) -> StreamFaultError:
@@ -105,7 +108,7 @@ class WebSocketStream:
 
     async def _read_to_the_end(
         self,
-        websocket: aiohttp.ClientWebSocketResponse,
+        websocket: _WebSocket,
         take: TakeFrame,
         on_odd_frame: Callable[[NotAnEvent], None],
     ) -> StreamFaultError:
@@ -146,7 +149,7 @@ class WebSocketStream:
         except TimeoutError:
             return StreamFaultError(FaultKind.SILENT, f"nothing was heard for {dead_after_s:g} s")
 
-    async def _keep_alive(self, websocket: aiohttp.ClientWebSocketResponse) -> None:
+    async def _keep_alive(self, websocket: _WebSocket) -> None:
         """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
         with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and says so
             while True:

@@ -14,7 +14,7 @@ from forwarder.core.matching import EVERYTHING, NOTHING, Condition
 from forwarder.core.retry import NAMED_POLICIES, RetryPolicy
 from forwarder.core.routing import Route, Router
 from forwarder.core.signing import decode_secret, sign
-from forwarder.core.webhook import render
+from forwarder.core.webhook import Renderer
 from forwarder.emulator.script import packaged_events
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,9 +25,11 @@ SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 def headers(attempts: int = 0, *, own: dict[str, str] | None = None, keys: list[bytes] | None = None) -> dict[str, str]:
     delivery = replace(new_delivery(EVENT, BOT, ("r",), event_seq=1, accepted_at=NOW), attempts=attempts)
-    request = render(delivery, headers=own or {}, signing_keys=keys or [], policy=NAMED_POLICIES["live"], now=NOW)
+    renderer = Renderer(headers=own or {}, signing_keys=keys or [], policy=NAMED_POLICIES["live"])
+    request = renderer.render(delivery, now=NOW)
+    assert renderer.render(delivery, now=NOW).fixed is request.fixed
     assert request.body is EVENT.body
-    return dict(request.headers)
+    return request.headers
 
 
 def test_what_a_receiver_is_told() -> None:

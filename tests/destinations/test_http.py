@@ -9,11 +9,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from forwarder.core.delivery import Answered, Fault, Unanswered
-from forwarder.core.webhook import WebhookRequest
+from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.destinations.http import MAX_ANSWER_BYTES, HttpSender, open_sender
 from forwarder.emulator.receiver import Answer, Receiver
 
-REQUEST = WebhookRequest(headers={"Content-Type": "application/json", "webhook-id": "msg_1"}, body=b'{"a": "\xc3\xa9"}')
+REQUEST = WebhookRequest(
+    fixed=FixedHeaders({"Content-Type": "application/json"}), own={"webhook-id": "msg_1"}, body=b'{"a": "\xc3\xa9"}'
+)
 
 
 @asynccontextmanager

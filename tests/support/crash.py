@@ -100,10 +100,12 @@ async def until(holds: Callable[[], bool], *, limit_s: float, what: str) -> floa
 class Load:
     """Distinct events without end, sent at a rate for as long as the block lasts."""
 
-    def __init__(self, emulator: Emulator, *, rate: float) -> None:
+    def __init__(self, emulator: Emulator, *, rate: float, padding: int = 0) -> None:
+        """`rate` in events a second; `padding` makes each so many bytes longer."""
         self._emulator = emulator
         self._rate = rate
-        self._frames: Iterator[bytes] = (frame for _, frame in replay(loop=True))
+        more = b'{"padding":"%b",' % (b"x" * padding) if padding else b"{"
+        self._frames: Iterator[bytes] = (more + frame.removeprefix(b"{") for _, frame in replay(loop=True))
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
