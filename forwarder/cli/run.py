@@ -16,7 +16,7 @@ from forwarder.core.config import Config
 from forwarder.daemon import Daemon
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
-from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
+from forwarder.outbox.problems import OutboxFailedError, OutboxProblem, OutboxReplacedError, OutboxUnusableError
 
 log = structlog.get_logger(__name__)
 
@@ -57,10 +57,20 @@ def run(arguments: argparse.Namespace) -> int:
     except OutboxUnusableError as error:
         print(error, file=sys.stderr)
         return _OUTBOX_CODES[error.problem]
-    except Exception:  # a bug or a dead disk: say so and let the service manager restart us
-        log.exception("daemon.failed", note="an internal task failed; what was accepted is in the outbox")
+    except Exception as error:
+        if (lost := _outbox_lost(error)) is not None:  # the service manager starts us again, and the file is looked at
+            log.error("daemon.failed", reason=str(lost))  # noqa: TRY400 - no traceback
+        else:
+            log.exception("daemon.failed", note="a bug; what was accepted is in the outbox")
         return exit_codes.FAILURE
     return exit_codes.OK
+
+
+def _outbox_lost(error: Exception) -> Exception | None:
+    """Return the error that says why the outbox cannot go on, where that is what ended the daemon."""
+    if isinstance(error, ExceptionGroup):
+        return next((found for found in map(_outbox_lost, error.exceptions) if found is not None), None)
+    return error if isinstance(error, OutboxFailedError | OutboxReplacedError) else None
 
 
 async def _run_daemon(config: Config, path: Path) -> None:

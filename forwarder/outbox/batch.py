@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, TypeVar
 
 from forwarder.core.books import Entry
-from forwarder.outbox.rows import Row, Value
+from forwarder.outbox.rows import Row, Values
 from forwarder.outbox.statements import SQL
 
 _T = TypeVar("_T")
@@ -29,10 +29,10 @@ _FRAME_OVERHEAD = 512
 class Batch:
     """Everything that came since the last batch: written in this order, in one transaction, or not at all."""
 
-    events: list[tuple[Value, ...]] = field(default_factory=list)
+    events: list[Values] = field(default_factory=list)
     rows: list[Row] = field(default_factory=list)
-    deliveries: list[tuple[Value, ...]] = field(default_factory=list)
-    attempts: list[tuple[Value, ...]] = field(default_factory=list)
+    deliveries: list[Values] = field(default_factory=list)
+    attempts: list[Values] = field(default_factory=list)
     books: Counter[tuple[int, Entry]] = field(default_factory=Counter)
     """Counts by Unix minute and entry."""
     steps: list[Step[Any]] = field(default_factory=list)
@@ -43,8 +43,9 @@ class Batch:
     size: int = 0
     """Bytes of memory that its events take."""
     number: int = 0
+    """Zero for a piece of one."""
 
-    def add_event(self, values: tuple[Value, ...], *, size: int, read_at: float) -> None:
+    def add_event(self, values: Values, *, size: int, read_at: float) -> None:
         """Add a row of `events`."""
         self.events.append(values)
         self.read_at.append(read_at)
@@ -59,6 +60,21 @@ class Batch:
                 self.attempts += row.earlier
                 row.earlier = []
 
+    def split(self, *, before_seq: int, limit: int) -> "Batch":
+        """Take out up to `limit` rows of deliveries whose event is older, and so on disk, with their attempts."""
+        older = [values for values in self.deliveries if values[0] < before_seq][:limit]
+        seqs = {values[0] for values in older}
+        piece = Batch(deliveries=older, attempts=[values for values in self.attempts if values[0] in seqs])
+        taken = set(map(id, older))
+        self.deliveries = [values for values in self.deliveries if id(values) not in taken]
+        self.attempts = [values for values in self.attempts if values[0] not in seqs]
+        return piece
+
+    def put_back(self, piece: "Batch") -> None:
+        """Have again what `split` took out."""
+        self.deliveries[:0] = piece.deliveries
+        self.attempts[:0] = piece.attempts
+
     def write(self, connection: sqlite3.Connection) -> None:
         """Write it in one transaction. Raises what SQLite raises; the transaction is then taken back."""
         connection.execute("BEGIN IMMEDIATE")
@@ -70,7 +86,8 @@ class Batch:
                 entries = [(minute, entry, count) for (minute, entry), count in self.books.items()]
                 connection.executemany(SQL["add_to_books"], entries)
             self.results = [step(connection) for step in self.steps]
-            connection.execute(SQL["note_batch"], (self.number,))
+            if self.number:
+                connection.execute(SQL["note_batch"], (self.number,))
             connection.execute("COMMIT")
         except BaseException:
             if connection.in_transaction:  # SQLite takes some failures back by itself
@@ -78,7 +95,7 @@ class Batch:
             raise
 
 
-def _insert(connection: sqlite3.Connection, name: str, rows: Sequence[tuple[Value, ...]]) -> None:
+def _insert(connection: sqlite3.Connection, name: str, rows: Sequence[Values]) -> None:
     start = 0
     while (left := len(rows) - start) > 0:
         size = next(size for size in _SIZES if size <= left)

@@ -13,7 +13,7 @@ import structlog
 from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to
 from forwarder.outbox.lock import sync_folder
 from forwarder.outbox.problems import OutboxReplacedError
-from forwarder.outbox.room import Reserve, make_room
+from forwarder.outbox.room import RESERVE_BYTES, Reserve, free_bytes, make_room, move_whole_wal
 from forwarder.outbox.statements import SQL
 
 _T = TypeVar("_T")
@@ -22,6 +22,8 @@ CHECKPOINT_PAGES = 1_000
 """Of the WAL, before a quiet moment is used to move them into the file: 4 MB."""
 MAX_WAL_PAGES = 4_000
 """Before it is done whatever else there is to do: 16 MB."""
+_LEAST_CHECKPOINT_PAGES = 100
+"""Less is not worth a checkpoint even on a disk that is nearly full; the reserve is larger."""
 _WARN_WAL_PAGES = 16_000
 _WARN_EVERY_S = 60.0
 
@@ -47,6 +49,9 @@ class Database:
         self._connection = connection
         self._inodes = await self.run(lambda _connection: (_inode(self.path), _inode(self.wal_path)))
         self._wal_pages = self.wal_size / PAGE_SIZE
+        if check and self._wal_pages:
+            with suppress(sqlite3.Error):  # a full disk, or a reader: what is in the WAL is read from there
+                await self.run(move_whole_wal)
 
     @property
     def wal_path(self) -> Path:
@@ -66,6 +71,22 @@ class Database:
             raise sqlite3.OperationalError("the outbox file is not open")
         return await self._connection.run(function)
 
+    async def run_in_excess(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do so without the reserve, and a little beyond `max_size`: what makes room later may need some first."""
+        most = self.settings.max_pages
+
+        def run(connection: sqlite3.Connection) -> _T:
+            self.reserve.give_up()
+            if most is None:
+                return function(connection)
+            connection.execute(f"PRAGMA max_page_count = {most + RESERVE_BYTES // PAGE_SIZE}")
+            try:
+                return function(connection)
+            finally:
+                connection.execute(f"PRAGMA max_page_count = {most}")
+
+        return await self.run(run)
+
     async def close(self) -> None:
         """Close it; the last connection moves the WAL into the file."""
         connection, self._connection = self._connection, None
@@ -73,10 +94,15 @@ class Database:
             await connection.close()
 
     async def reopen(self) -> None:
-        """Open it anew, after a fault that leaves unknown what is on disk. Raises `OutboxUnusableError`."""
+        """Open it anew, after a fault that leaves unknown what is on disk. Raises `OutboxUnusableError`, `sqlite3.Error`.
+
+        What the WAL then holds may be in the kernel's page cache alone, and after a failed sync a second one reports success
+        without having written those pages (LWN 752063). Moved into the file, they are written and synced anew.
+        """
         with suppress(sqlite3.Error):
             await self.close()
         await self.open(check=False)
+        await self.run(move_whole_wal)
 
     async def last_batch(self) -> int:
         """Return the number of the last batch that is on disk."""
@@ -91,8 +117,8 @@ class Database:
         self._wal_pages += 6 + size / PAGE_SIZE + rows / 4
 
     async def checkpoint(self, *, is_quiet: bool) -> None:
-        """Move the WAL into the file when it has grown enough; sooner in a quiet moment."""
-        if self._wal_pages < (CHECKPOINT_PAGES if is_quiet else MAX_WAL_PAGES):
+        """Move the WAL into the file when it has grown enough; sooner in a quiet moment, and where the disk is nearly full."""
+        if self._wal_pages < (CHECKPOINT_PAGES if is_quiet else MAX_WAL_PAGES) and not self._is_disk_small_for_it():
             return
         try:
             _, total, moved = await self.run(_checkpoint)
@@ -107,11 +133,19 @@ class Database:
                 note="another program has kept a read of the outbox open; close it, or the disk fills up",
             )
 
+    def _is_disk_small_for_it(self) -> bool:
+        """Whether the disk may be full before the WAL is moved: the file may grow by as much as it holds."""
+        if self._wal_pages < _LEAST_CHECKPOINT_PAGES:
+            return False
+        with suppress(OSError):
+            return self._wal_pages * PAGE_SIZE > free_bytes(self.path.parent) / 4
+        return False
+
     async def shrink_wal(self) -> None:
         """Cut a WAL that a burst or a reader made large, once nothing keeps it."""
         if self.wal_size > 4 * MAX_WAL_PAGES * PAGE_SIZE:
             with suppress(sqlite3.Error):
-                await self.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+                await self.run(move_whole_wal)
 
     async def mend_if_deleted(self) -> None:
         """Look whether the file is still where it was; write it out again from the open connection where it was deleted.
@@ -128,11 +162,9 @@ class Database:
                 "belongs to the one that is gone. Stop forwarder before you restore a file"
             )
         elif wal_inode is not None and wal != wal_inode:
-            log.error(
-                "outbox.wal_deleted", note="something deleted the -wal file; its content is moved into the file now"
-            )
-            await self.run(lambda connection: connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+            await self.run(move_whole_wal)
             await self.reopen()
+            log.error("outbox.wal_deleted", note="something deleted the -wal file; its content was moved into the file")
         elif wal_inode is None:
             self._inodes = file, wal
 
@@ -151,6 +183,8 @@ class Database:
 
         await self.run(write)
         await self.close()
+        for left in ("-wal", "-shm"):  # of the file that is gone: SQLite would read them into the new one
+            self.path.with_name(self.path.name + left).unlink(missing_ok=True)
         copy.rename(self.path)
         sync_folder(self.path.parent)
         await self.open(check=False)

@@ -18,6 +18,8 @@ from forwarder.outbox.statements import from_ms, storable, to_ms
 Key = tuple[int, str]
 """The number of the event and the name of the destination."""
 Value = str | int | float | bytes | None
+Values = tuple[int, *tuple[Value, ...]]
+"""A row of any table, in its order; the number of the event comes first."""
 
 
 @dataclass(slots=True)
@@ -46,7 +48,7 @@ class Row:
     """The disk does not have it as it stands, nor does the batch under way."""
     is_being_written: bool = False
     """The batch under way has it."""
-    earlier: list[tuple[Value, ...]] = field(default_factory=list)
+    earlier: list[Values] = field(default_factory=list)
     """Attempts before the last one that are not on disk yet."""
 
     @property
@@ -54,7 +56,7 @@ class Row:
         """The primary key."""
         return self.event_seq, self.destination
 
-    def values(self) -> tuple[Value, ...]:
+    def values(self) -> Values:
         """Return the columns."""
         return (
             self.event_seq,
@@ -183,10 +185,11 @@ class Hand:
         row.is_held = False
         self._drop_if_done(row)
 
-    def collect(self) -> list[Row]:
-        """Return the changed rows, to be written as they stand; a later change is for the next batch."""
-        rows = list(self._changed.values())
-        self._changed.clear()
+    def collect(self, *, before_seq: int | None = None) -> list[Row]:
+        """Return the changed rows, of all events or of older ones, to be written as they stand; later changes come later."""
+        rows = [row for row in self._changed.values() if before_seq is None or row.event_seq < before_seq]
+        for row in rows:
+            del self._changed[row.key]
         for row in rows:
             row.is_changed, row.is_being_written = False, True
         return rows

@@ -6,6 +6,7 @@ during it and in the two milliseconds after.
 
 import asyncio
 import os
+import sqlite3
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
@@ -18,7 +19,7 @@ from forwarder.core.histogram import Histogram
 from forwarder.outbox.batch import Batch, Step
 from forwarder.outbox.database import Database
 from forwarder.outbox.problems import OutboxFailedError, WriteFault, classify
-from forwarder.outbox.rows import Hand, Value
+from forwarder.outbox.rows import Hand, Values
 
 _T = TypeVar("_T")
 
@@ -32,6 +33,9 @@ _LOOK_AT, _LOOK_AT_BYTES = MAX_WAITING_EVENTS // 20, MAX_WAITING_BYTES // 20
 """A batch of less than this alone cannot fill the memory; adding up is spared."""
 MAX_UNKNOWN_IN_A_ROW = 3
 """After so many failures of the disk the process ends: a restart reads the file as the disk has it."""
+_NO_SEQ = 1 << 62
+_PIECE = 500
+"""Outcomes written at once where room is short: less than the reserve."""
 CLOSING_S = 5.0
 """How long a disk that takes nothing is tried at the end; the process then ends with an error."""
 _TICK_S = 2.0
@@ -81,7 +85,7 @@ class Writer:
 
     # What the verbs call
 
-    def add_event(self, values: tuple[Value, ...], *, size: int, read_at: float) -> None:
+    def add_event(self, values: Values, *, size: int, read_at: float) -> None:
         """Queue a row of `events`; `size` is that of its body in bytes, `read_at` by the monotonic clock in seconds."""
         batch = self._waiting.batch
         batch.add_event(values, size=size, read_at=read_at)
@@ -228,7 +232,10 @@ class Writer:
             await self._database.reopen()
             if await self._database.last_batch() >= batch.number:
                 return  # it was on disk after all
-        await self._database.run(batch.write)
+        if self._closing_since is None:
+            await self._database.run(batch.write)
+        else:  # the last one may have the reserve
+            await self._database.run_in_excess(batch.write)
 
     async def _after_failure(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
@@ -237,7 +244,7 @@ class Writer:
             fault = WriteFault.READ_ONLY
         match fault:
             case WriteFault.FULL:
-                if pruned := await self._database.make_room():
+                if pruned := await self._database.make_room() or await self._close_what_is_on_disk():
                     log.warning("outbox.pruned_for_room", reason=str(error), pruned=pruned)
                     return
             case WriteFault.UNKNOWN:
@@ -254,6 +261,24 @@ class Writer:
                 f"outbox {self._database.path} could not be written before the end ({error}): "
                 f"{self.waiting_events} events and {self._hand.changed} deliveries were in memory alone"
             ) from error
+
+    async def _close_what_is_on_disk(self) -> int:
+        """Write, in small pieces, what ended of the events that are on disk: then there is something to prune.
+
+        Without this an outbox that pending deliveries filled would stay full after all of them were delivered, because their
+        outcomes are in one batch with new events, for which there is no room. Returns how many events were pruned.
+        """
+        new = [waiting.batch.events[0][0] for waiting in self._all_waiting() if waiting.batch.events]
+        before, batch, pruned = min(new, default=_NO_SEQ), self._all_waiting()[0].batch, 0
+        batch.add_rows(self._hand.collect(before_seq=before))
+        while (piece := batch.split(before_seq=before, limit=_PIECE)).deliveries:
+            try:
+                await self._database.run_in_excess(piece.write)
+            except sqlite3.Error:
+                batch.put_back(piece)
+                break
+            pruned += await self._database.make_room()
+        return pruned
 
     def _begin_trouble(self, fault: WriteFault, reason: str) -> None:
         now = monotonic()

@@ -202,10 +202,6 @@ async def test_a_disk_that_fails_while_starting_ends_the_process_with_a_sentence
         await assert_a_restart_completes_it(config, Oracle(outbox, {"bot": receiver}), emulator)
 
 
-@pytest.mark.xfail(
-    reason="where every sync fails, closing cannot checkpoint, the next opening finds the batch in the page cache's WAL, and "
-    "the writer takes it for being on disk"
-)
 @pytest.mark.parametrize("after", [0, 1, 30])
 async def test_a_disk_that_fails_for_good_ends_the_process(tmp_path: Path, after: int) -> None:
     outbox = tmp_path / "outbox.db"
