@@ -5,6 +5,7 @@ during it and in the two milliseconds after.
 """
 
 import asyncio
+import errno
 import os
 import sqlite3
 from dataclasses import dataclass, field
@@ -314,7 +315,9 @@ def _tell(settling: list[asyncio.Future[bool]], *, is_on_disk: bool) -> None:
 
 
 def _is_read_only(database: Database) -> bool:
+    """Whether the file system takes no writes at all; one that the kernel made so after an error does not say it in statvfs."""
     try:
-        return bool(os.statvfs(database.path.parent).f_flag & os.ST_RDONLY)
-    except OSError:
-        return False
+        os.close(os.open(database.path.parent, os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False

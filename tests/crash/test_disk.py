@@ -26,7 +26,7 @@ from tests.support.crash import (
     until,
     write_config,
 )
-from tests.support.disks import disk, run, tmpfs, why_no_disk, why_no_tmpfs
+from tests.support.disks import disk, tmpfs, why_no_disk, why_no_tmpfs
 from tests.support.process import Forwarder
 
 LONG = bool(amount("FORWARDER_CRASH_LONG", 0))
@@ -373,19 +373,24 @@ async def test_an_open_reader_lets_the_log_grow_and_it_shrinks_when_that_ends(tm
 
 
 @pytest.mark.skipif(why_no_disk() is not None, reason=why_no_disk() or "")
-async def test_a_disk_that_turns_read_only_is_waited_for(tmp_path: Path) -> None:
+async def test_a_disk_that_turns_read_only_stops_no_delivery(tmp_path: Path) -> None:
     with disk(tmp_path, size_mb=32) as made:
-        async with bench(tmp_path, made.mounted / "outbox.db") as on, daemon(on.config) as running:
-            load = Load(on.emulator, rate=50)
-            await on.emulator.wait_connected()
-            async with load.flowing():
-                await on.receiver.wait_for(50)
-                try:
-                    run("mount", "-o", "remount,ro", str(made.mounted))
-                except subprocess.CalledProcessError:
-                    pytest.skip("a disk with a file open for writing is not remounted read-only: EBUSY")
-                await running.wait_for("outbox.degraded", fault="read_only")
-                run("mount", "-o", "remount,rw", str(made.mounted))
-                await running.wait_for("outbox.recovered", limit_s=10)
-            await on.arrived([sent.frame for sent in on.emulator.sent])
-            await on.stopped(running)
+        async with bench(tmp_path, made.mounted / "outbox.db") as on:
+            async with daemon(on.config) as running:
+                await on.emulator.wait_connected()
+                async with Load(on.emulator, rate=50).flowing():
+                    await on.receiver.wait_for(50)
+                    on.oracle.look()
+                    made.turn_read_only()
+                    await running.wait_for("outbox.degraded", fault="read_only")
+                    await on.receiver.wait_for(on.receiver.accepted + 100)
+                await on.arrived([sent.frame for sent in on.emulator.sent])
+                running.send(signal.SIGTERM)
+                assert await running.ended() == exit_codes.FAILURE
+                assert "in memory alone" in running.lines[-1]["reason"]
+            await on.emulator.wait_disconnected()
+            made.unmount()
+            made.mount()
+            async with daemon(on.config) as running:
+                await on.emulator.wait_connected()
+                await on.stopped(running)

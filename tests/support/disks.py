@@ -40,11 +40,17 @@ class Disk:
 
     def mount(self) -> None:
         """Mount it; the journal brings it into order. Nothing of it is written but what is synced, for as long as a test takes."""
-        run("mount", "-o", "loop,commit=900", str(self._image), str(self.mounted))
+        run("mount", "-o", "loop,commit=900,errors=remount-ro", str(self._image), str(self.mounted))
 
     def unmount(self) -> None:
         """Unmount it; no process may have a file of it open."""
         run("umount", str(self.mounted))
+
+    def turn_read_only(self) -> None:
+        """Have the kernel do what it does when it finds an error in the file system."""
+        mounts = [line.split() for line in Path("/proc/mounts").read_text(encoding="utf-8").splitlines()]
+        (device,) = [source for source, mounted, *_ in mounts if mounted == str(self.mounted)]
+        Path("/sys/fs/ext4", Path(device).name, "trigger_fs_error").write_text("1", encoding="ascii")
 
     def cut(self) -> None:
         """Shut the file system down at once: nothing more reaches the disk, not even its own journal."""
