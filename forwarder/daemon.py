@@ -1,6 +1,7 @@
 """Builds the parts, starts, reloads, drains and stops them. The only place that names concrete ones."""
 
 import asyncio
+import os
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,14 +10,14 @@ from pathlib import Path
 
 import structlog
 
+from forwarder import __version__
+from forwarder.admin.handler import Handler
+from forwarder.admin.server import open_control_socket
 from forwarder.core.config import Config
-from forwarder.core.config.model import DestinationConfig
 from forwarder.core.dedupe import RecentEvents
 from forwarder.core.delivery import Attempt, Delivery, DestinationName
 from forwarder.core.destination import Destination
 from forwarder.core.retry import Dead, Decision, Done
-from forwarder.core.routing import Route, Router
-from forwarder.core.signing import decode_secret
 from forwarder.core.tally import Tally
 from forwarder.destinations.http import open_sender
 from forwarder.dispatch import Dispatcher, Lane, Observe, describe
@@ -24,6 +25,7 @@ from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from forwarder.parts import destinations_of, disabled_in, router_of, streams_of
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
@@ -56,12 +58,14 @@ class Daemon:
         config: Config,
         *,
         outbox_path: Path,
+        socket_path: Path,
         load: Callable[[], Config | None],
         service: ServiceManager,
         listeners: Listeners = Listeners(),
     ) -> None:
         self._config = config
         self._outbox_path = outbox_path
+        self._socket_path = socket_path
         self._load = load
         self._service = service
         self._listeners = listeners
@@ -69,6 +73,7 @@ class Daemon:
         self._dispatcher = Dispatcher()
         self._lane_tasks: set[asyncio.Task[None]] = set()
         self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
+        self._started_at = utc_now()
         self._stopped = asyncio.Event()
         self._reload_wanted = asyncio.Event()
 
@@ -96,17 +101,26 @@ class Daemon:
                 durability=self._config.outbox.durability,
                 waiting=sum(waiting.values()),
             )
-            async with asyncio.TaskGroup() as group:
+            handler = Handler(
+                outbox,
+                destinations=self._dispatcher.lanes.keys,
+                look=self._dispatcher.look,
+                status=self._status,
+            )
+            async with (
+                open_control_socket(self._socket_path, handler.handle),
+                asyncio.TaskGroup() as group,
+            ):
                 background = [
                     group.create_task(outbox.watch()),
                     group.create_task(self._prune(outbox)),
                     group.create_task(_keep_to_size(outbox)),
                     group.create_task(self._feed_watchdog(outbox)),
                 ]
-                for destination in _destinations(self._config):
+                for destination in destinations_of(self._config):
                     self._start_lane(group, outbox, destination, has_backlog=destination.name in waiting)
                 self._warn_of_orphans(waiting)
-                tried = [self._start_stream(group, ingest, stream) for stream in _streams(self._config)]
+                tried = [self._start_stream(group, ingest, stream) for stream in streams_of(self._config)]
                 background.append(group.create_task(self._reload_when_wanted(group, outbox, ingest)))
                 background.append(group.create_task(self._announce(tried)))
                 await self._stopped.wait()
@@ -123,8 +137,8 @@ class Daemon:
         for event_id, at in reversed(accepted):
             recent.is_new(event_id, now=at)
         return Ingest(
-            router=_router(self._config),
-            disabled=_disabled(self._config),
+            router=router_of(self._config),
+            disabled=disabled_in(self._config),
             outbox=outbox,
             lanes=self._dispatcher,
             recent=recent,
@@ -199,8 +213,8 @@ class Daemon:
         if config.outbox != self._config.outbox:
             log.warning("reload.restart_needed", setting="outbox", note="takes effect at the next start")
         self._config = config
-        ingest.router, ingest.disabled = _router(config), _disabled(config)
-        wanted = {destination.name: destination for destination in _destinations(config)}
+        ingest.router, ingest.disabled = router_of(config), disabled_in(config)
+        wanted = {destination.name: destination for destination in destinations_of(config)}
         changed: set[str] = set()
         for lane in list(self._dispatcher.lanes.values()):
             name = lane.destination.name
@@ -212,7 +226,7 @@ class Daemon:
             if destination.name not in self._dispatcher.lanes:
                 self._start_lane(group, outbox, destination, has_backlog=True)
                 changed.add(f"destination {destination.name}")
-        streams = {stream.name: stream for stream in _streams(config)}
+        streams = {stream.name: stream for stream in streams_of(config)}
         for stream, task in list(self._stream_tasks.values()):
             if streams.get(stream.name) != stream:
                 task.cancel()
@@ -255,6 +269,17 @@ class Daemon:
                 self._service.watchdog()
             self._service.status(self._summary())
 
+    def _status(self) -> dict[str, object]:
+        return {
+            "version": __version__,
+            "pid": os.getpid(),
+            "started_at": self._started_at.isoformat(timespec="seconds"),
+            "state": "stopping" if self._stopped.is_set() else "running",
+            "streams": sorted(self._stream_tasks),
+            "destinations": sorted(self._dispatcher.lanes),
+            "since_start": self._tally.as_fields(),
+        }
+
     def _summary(self) -> str:
         tally = self._tally
         return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
@@ -269,7 +294,7 @@ async def _keep_to_size(outbox: SqliteOutbox) -> None:
 
 async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:
     """Open each stream of the config once; return what is wrong with it, or `None`, by its name."""
-    streams = _streams(config)
+    streams = streams_of(config)
     found = await asyncio.gather(*(try_once(stream) for stream in streams))
     return {stream.name: fault for stream, fault in zip(streams, found, strict=True)}
 
@@ -278,55 +303,3 @@ async def _run_lane(lane: Lane, *, has_backlog: bool) -> None:
     destination = lane.destination
     async with open_sender(destination.url, timeout=destination.timeout, clock=utc_now) as sender:
         await lane.run(sender, has_backlog=has_backlog)
-
-
-def _destinations(config: Config) -> list[Destination]:
-    return [
-        Destination(
-            name=DestinationName(name),
-            url=settings.url.reveal(),
-            headers={header: value.reveal() for header, value in settings.headers.items()},
-            signing_keys=_signing_keys(settings),
-            timeout=settings.timeout,
-            concurrency=settings.concurrency,
-            retry=settings.retry,
-        )
-        for name, settings in config.destinations.items()
-        if settings.enabled
-    ]
-
-
-def _signing_keys(settings: DestinationConfig) -> tuple[bytes, ...]:
-    return tuple(decode_secret(secret.reveal()) for secret in settings.signing.secret) if settings.signing else ()
-
-
-def _disabled(config: Config) -> frozenset[DestinationName]:
-    return frozenset(DestinationName(name) for name, settings in config.destinations.items() if not settings.enabled)
-
-
-def _router(config: Config) -> Router:
-    return Router(
-        routes=[
-            Route(
-                name=route.name,
-                condition=route.match,
-                to=tuple(DestinationName(name) for name in route.to),
-                stop=route.stop,
-            )
-            for route in config.routes
-        ],
-        unmatched=None if config.unmatched == "drop" else DestinationName(config.unmatched),
-    )
-
-
-def _streams(config: Config) -> list[WebSocketStream]:
-    return [
-        WebSocketStream(
-            name=stream.name,
-            url=stream.url,
-            api_key=stream.api_key.reveal(),
-            use_fast_x=stream.use_fast_x,
-            ignore_full_payload=stream.ignore_full_payload,
-        )
-        for stream in config.streams
-    ]

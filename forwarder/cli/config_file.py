@@ -5,7 +5,8 @@ import stat
 import sys
 from pathlib import Path
 
-from forwarder.core.config import Config, ConfigError, load_config
+from forwarder.core.config import Config, ConfigError, OutboxConfig, load_config
+from forwarder.core.config.model import AdminConfig
 
 
 class ConfigUnreadableError(Exception):
@@ -14,12 +15,7 @@ class ConfigUnreadableError(Exception):
 
 def read_config(path: Path) -> Config:
     """Return the config in `path`. Raises `ConfigError` with every problem, or `ConfigUnreadableError`."""
-    try:
-        text = path.read_bytes()
-    except OSError as error:
-        raise ConfigUnreadableError(
-            f"{path}: cannot be read: {error.strerror}. Name the file with -c; config.yaml of the project is one to start from."
-        ) from error
+    text = read_text(path)
 
     def read_file(name: str) -> str:
         file = path.parent / name
@@ -30,10 +26,20 @@ def read_config(path: Path) -> Config:
     return load_config(text, name=str(path), env=os.environ, read_file=read_file)
 
 
-def outbox_path(config: Config, config_path: Path) -> Path:
+def read_text(path: Path) -> bytes:
+    """Return the bytes of the file. Raises `ConfigUnreadableError`."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ConfigUnreadableError(
+            f"{path}: cannot be read: {error.strerror}. Name the file with -c; config.yaml of the project is one to start from."
+        ) from error
+
+
+def outbox_path(settings: OutboxConfig, config_path: Path) -> Path:
     """Return where the outbox file is: as configured, or in systemd's state directory, or beside the config."""
     folder = config_path.absolute().parent
-    url = config.outbox.url
+    url = settings.url
     if url is None:
         state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
         return (Path(state) if state else folder) / "outbox.db"
@@ -42,4 +48,11 @@ def outbox_path(config: Config, config_path: Path) -> Path:
     return Path("/" + path.lstrip("/")) if path.startswith("//") else folder / path
 
 
-__all__ = ["ConfigError", "ConfigUnreadableError", "outbox_path", "read_config"]
+def socket_path(settings: AdminConfig, config_path: Path, outbox: Path) -> Path:
+    """Return where the control socket is: as configured, or beside the outbox."""
+    if settings.socket is None:
+        return outbox.with_name(outbox.name + ".sock")
+    return config_path.absolute().parent / settings.socket
+
+
+__all__ = ["ConfigError", "ConfigUnreadableError", "outbox_path", "read_config", "read_text", "socket_path"]

@@ -1,13 +1,30 @@
 """Exit codes, after sysexits.h; `docs/exit-codes.md` says what each asks of the operator."""
 
+from forwarder.outbox.problems import OutboxProblem
+
 OK = 0
 FAILURE = 1
-"""`check` found a problem, or an internal task failed."""
+"""`check` found a problem, the books of `audit` do not balance, or an internal task failed."""
+USAGE = 2
+"""Arguments that are wrong or do not go together."""
 OUTBOX_DAMAGED = 65
 """EX_DATAERR: the outbox file is damaged, newer than this program, or another program's."""
+NO_OUTBOX = 66
+"""EX_NOINPUT: there is no outbox file."""
+NO_DAEMON = 69
+"""EX_UNAVAILABLE: no daemon answers at the control socket."""
 OUTBOX_UNWRITABLE = 73
 """EX_CANTCREAT: the outbox file cannot be made or written."""
 OUTBOX_IN_USE = 75
 """EX_TEMPFAIL: another forwarder holds the outbox."""
 BAD_CONFIG = 78
 """EX_CONFIG: the unit file tells systemd not to restart after it."""
+
+OUTBOX_CODES = {
+    OutboxProblem.IN_USE: OUTBOX_IN_USE,
+    OutboxProblem.UNWRITABLE: OUTBOX_UNWRITABLE,
+    OutboxProblem.CORRUPT: OUTBOX_DAMAGED,
+    OutboxProblem.FOREIGN: OUTBOX_DAMAGED,
+    OutboxProblem.NEWER: OUTBOX_DAMAGED,
+    OutboxProblem.MISSING: NO_OUTBOX,
+}

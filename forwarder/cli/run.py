@@ -11,23 +11,14 @@ from pathlib import Path
 import structlog
 
 from forwarder.cli import exit_codes
-from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_config
+from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_config, socket_path
 from forwarder.core.config import Config
 from forwarder.daemon import Daemon
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
-from forwarder.outbox.problems import OutboxFailedError, OutboxProblem, OutboxReplacedError, OutboxUnusableError
+from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
 
 log = structlog.get_logger(__name__)
-
-_OUTBOX_CODES = {
-    OutboxProblem.IN_USE: exit_codes.OUTBOX_IN_USE,
-    OutboxProblem.UNWRITABLE: exit_codes.OUTBOX_UNWRITABLE,
-    OutboxProblem.CORRUPT: exit_codes.OUTBOX_DAMAGED,
-    OutboxProblem.FOREIGN: exit_codes.OUTBOX_DAMAGED,
-    OutboxProblem.NEWER: exit_codes.OUTBOX_DAMAGED,
-    OutboxProblem.MISSING: exit_codes.OUTBOX_DAMAGED,
-}
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -56,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
         run_in_loop(_run_daemon(config, arguments.config))
     except OutboxUnusableError as error:
         print(error, file=sys.stderr)
-        return _OUTBOX_CODES[error.problem]
+        return exit_codes.OUTBOX_CODES[error.problem]
     except Exception as error:
         if (lost := _outbox_lost(error)) is not None:  # the service manager starts us again, and the file is looked at
             log.error("daemon.failed", reason=str(lost))  # noqa: TRY400 - no traceback
@@ -82,7 +73,14 @@ async def _run_daemon(config: Config, path: Path) -> None:
             log.error("reload.refused", problems=problems, note="the config in force goes on")  # noqa: TRY400 - no traceback
             return None
 
-    daemon = Daemon(config, outbox_path=outbox_path(config, path), load=load, service=ServiceManager(os.environ))
+    outbox = outbox_path(config.outbox, path)
+    daemon = Daemon(
+        config,
+        outbox_path=outbox,
+        socket_path=socket_path(config.admin, path, outbox),
+        load=load,
+        service=ServiceManager(os.environ),
+    )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)

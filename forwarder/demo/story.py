@@ -96,6 +96,7 @@ async def run_demo(
         daemon = Daemon(
             config,
             outbox_path=folder / "outbox.db",
+            socket_path=folder / "outbox.db.sock",
             load=lambda: None,
             service=ServiceManager({}),
             listeners=Listeners(on_event=story.note_event, on_attempt=story.note_attempt),

@@ -8,8 +8,7 @@ looks at the file opens it read-only.
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -88,54 +87,11 @@ def connection_to(settings: FileSettings, *, check: bool = True) -> OutboxConnec
 
     It raises `OutboxUnusableError`. Hold `locked(path)` around its whole life.
     """
-    return OutboxConnection(partial(_open, settings, check), iter_chunk_size=64)
+    return OutboxConnection(partial(open_connection, settings, check), iter_chunk_size=64)
 
 
-@contextmanager
-def open_writing(settings: FileSettings) -> Iterator[sqlite3.Connection]:
-    """Give the plain connection of a command that works while no daemon runs. Hold `locked(path)` around it."""
-    connection = _open(settings, check=False)
-    try:
-        yield connection
-    finally:
-        connection.close()
-
-
-@contextmanager
-def open_reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Give a connection that cannot write, for a look beside a running daemon. Keep it short: it holds up checkpoints.
-
-    Raises `OutboxUnusableError` where there is no outbox, or none of this version.
-    """
-    if not path.exists():
-        raise OutboxUnusableError(
-            OutboxProblem.MISSING,
-            path,
-            "there is no such file yet",
-            "It is made by the first `forwarder run`; is this the config that one uses (-c)?",
-        )
-    try:
-        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=2)
-    except sqlite3.Error as error:
-        raise unusable(path, error) from error
-    try:
-        connection.execute("PRAGMA query_only = ON")
-        version = check_header(connection, path)
-        if version != SCHEMA_VERSION:
-            raise OutboxUnusableError(
-                OutboxProblem.NEWER,
-                path,
-                f"it is of version {version}; this program reads {SCHEMA_VERSION}",
-                "Start `forwarder run` of this version once; it brings the file forward.",
-            )
-        yield connection
-    except sqlite3.Error as error:
-        raise unusable(path, error) from error
-    finally:
-        connection.close()
-
-
-def _open(settings: FileSettings, check: bool) -> sqlite3.Connection:
+def open_connection(settings: FileSettings, check: bool) -> sqlite3.Connection:
+    """Return the plain connection, for whoever holds `locked(path)`; see `connection_to`."""
     path = settings.path
     connection: sqlite3.Connection | None = None
     try:

@@ -3,16 +3,18 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 from forwarder.core.books import Cause, Entry
+from forwarder.core.changes import Change, Changed
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.event import Event, EventId
 from forwarder.core.ports import Claim
 from forwarder.outbox.batch import Step
+from forwarder.outbox.changes import apply
 from forwarder.outbox.connection import PAGE_SIZE, FileSettings
 from forwarder.outbox.database import Database
 from forwarder.outbox.lock import locked
@@ -26,14 +28,12 @@ from forwarder.outbox.retention import (
     prune_slice,
     used_pages,
 )
-from forwarder.outbox.room import is_short_of_room
+from forwarder.outbox.room import is_short_of_room, move_whole_wal
 from forwarder.outbox.rows import ClaimedRow, Hand, Row, delivery_of, new_row
 from forwarder.outbox.salvage import open_or_salvage
-from forwarder.outbox.statements import SQL, from_ms, storable, to_ms
+from forwarder.outbox.statements import MAX_EXPEDITED, SQL, from_ms, storable, to_ms
 from forwarder.outbox.writer import Writer
 
-MAX_EXPEDITED = 5
-"""How often one delivery is brought forward because its destination answers again."""
 _EXPEDITE_SLICE = 1_000
 _SLICE_AIM_S = 0.01
 """How long one slice of pruning may hold the file: half of what a commit may be held up."""
@@ -295,6 +295,22 @@ class SqliteOutbox:
             )
 
         return await self._database.run(look)
+
+    # What a person asks for
+
+    async def change(self, asked: Change) -> Changed:
+        """Do one slice of it, and return once that is on disk."""
+        return await self.writer.ask(lambda connection: apply(connection, asked))
+
+    async def vacuum_slice(self) -> int:
+        """Give some free pages back to the disk; return how many bytes, 0 when there are none."""
+        before = await self._database.run(free_pages)
+        if not before:
+            with suppress(sqlite3.Error):  # a reader keeps the WAL; it is moved later
+                await self._database.run(move_whole_wal)
+            return 0
+        await self.writer.ask(_give_some_back)
+        return (before - await self._database.run(free_pages)) * PAGE_SIZE
 
     # What the operator sees
 

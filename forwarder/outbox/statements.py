@@ -4,14 +4,18 @@ import re
 from datetime import UTC, datetime
 from importlib.resources import files
 
+MAX_EXPEDITED = 5
+"""How often one delivery is brought forward because its destination answers again."""
 
-def _load() -> dict[str, str]:
-    text = files("forwarder.outbox").joinpath("statements.sql").read_text(encoding="utf-8")
+
+def load(name: str) -> dict[str, str]:
+    """Return the statements of a file of this package by their name."""
+    text = files("forwarder.outbox").joinpath(name).read_text(encoding="utf-8")
     parts = re.split(r"^-- name: (\w+)\n", text, flags=re.MULTILINE)[1:]
     return dict(zip(parts[::2], parts[1::2], strict=True))
 
 
-SQL = _load()
+SQL = load("statements.sql")
 
 
 def to_ms(at: datetime) -> int:

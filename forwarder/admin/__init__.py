@@ -1,0 +1,1 @@
+"""How other programs of this machine talk to the daemon."""

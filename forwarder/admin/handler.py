@@ -1,0 +1,49 @@
+"""What the daemon does on request."""
+
+from collections.abc import Callable, Collection
+from typing import assert_never
+
+from pydantic import BaseModel
+
+from forwarder.admin.server import RequestRefusedError
+from forwarder.core.changes import Dead, Replay, Request, Status, Vacuum
+from forwarder.core.delivery import DestinationName
+from forwarder.outbox.sqlite import SqliteOutbox
+
+
+class Handler:
+    """Answers the requests of the control socket."""
+
+    def __init__(
+        self,
+        outbox: SqliteOutbox,
+        *,
+        destinations: Callable[[], Collection[str]],
+        look: Callable[[DestinationName], None],
+        status: Callable[[], dict[str, object]],
+    ) -> None:
+        """`destinations` are those in force; `look` has the lane of one ask the outbox again."""
+        self._outbox = outbox
+        self._destinations = destinations
+        self._look = look
+        self._status = status
+
+    async def handle(self, request: Request) -> BaseModel | dict[str, object]:
+        """Do it. Raises `RequestRefusedError`."""
+        if isinstance(request, Status):
+            return self._status() | {"outbox": self._outbox.health()}
+        if (trouble := self._outbox.writer.trouble) is not None:
+            raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
+        match request:
+            case Vacuum():
+                return {"freed_bytes": await self._outbox.vacuum_slice()}
+            case Replay(to=to) if to not in self._destinations():
+                names = ", ".join(sorted(self._destinations()))
+                raise RequestRefusedError(f"no enabled destination is called {to!r}; there are: {names}")
+            case Replay() | Dead():
+                done = await self._outbox.change(request)
+                for name in done.destinations:
+                    self._look(DestinationName(name))
+                return done
+            case _:
+                assert_never(request)

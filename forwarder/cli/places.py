@@ -1,0 +1,107 @@
+"""Where the commands beside the daemon find the outbox and the control socket, and how they change the one or ask the other."""
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+
+from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
+from forwarder.cli import exit_codes
+from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_text, socket_path
+from forwarder.core.changes import Change, Changed, Replay
+from forwarder.core.config.outline import load_outline
+from forwarder.outbox.access import transaction, writing
+from forwarder.outbox.changes import apply
+from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
+
+_HERE, _INSTALLED = Path("config.yaml"), Path("/etc/forwarder/config.yaml")
+_STATE = Path("/var/lib/forwarder/outbox.db")
+"""systemd's state directory of our unit file."""
+
+Handler = Callable[[argparse.Namespace], int]
+
+
+class UsageError(Exception):
+    """Arguments that do not go together; the text says which."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Places:
+    """What a config says about where things are."""
+
+    outbox: Path
+    socket: Path
+    destinations: frozenset[str]
+
+
+def add_config(parser: argparse.ArgumentParser) -> None:
+    """Add `-c`."""
+    parser.add_argument(
+        "-c", "--config", type=Path, help=f"default: {_HERE}, or {_INSTALLED} where there is none in this folder"
+    )
+
+
+def places(arguments: argparse.Namespace) -> Places:
+    """Return where things are. Raises `ConfigError`, `ConfigUnreadableError`."""
+    config: Path = arguments.config or (_HERE if _HERE.exists() or not _INSTALLED.exists() else _INSTALLED)
+    outline = load_outline(read_text(config), name=str(config), env=os.environ)
+    outbox = outbox_path(outline.outbox, config)
+    if outline.outbox.url is None and not outbox.exists() and _STATE.exists():
+        outbox = _STATE
+    return Places(outbox=outbox, socket=socket_path(outline.admin, config, outbox), destinations=outline.destinations)
+
+
+def told(handler: Handler) -> Handler:
+    """Have what goes wrong told in a sentence, with an exit code of its own."""
+
+    @wraps(handler)
+    def run(arguments: argparse.Namespace) -> int:
+        try:
+            return handler(arguments)
+        except (ConfigError, ConfigUnreadableError) as error:
+            print(error, file=sys.stderr)
+            return exit_codes.BAD_CONFIG
+        except UsageError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.USAGE
+        except OutboxUnusableError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.OUTBOX_CODES[error.problem]
+        except NoDaemonError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.NO_DAEMON
+        except DaemonRefusedError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.FAILURE
+
+    return run
+
+
+@contextmanager
+def changer(found: Places) -> Iterator[Callable[[Change], Changed]]:
+    """Give what does one slice of a change: in the file under its lock, or by the daemon that holds that.
+
+    Raises `OutboxUnusableError`, `NoDaemonError`, `DaemonRefusedError`, `UsageError`.
+    """
+    with ExitStack() as held:
+        try:
+            connection = held.enter_context(writing(found.outbox))
+        except OutboxUnusableError as error:
+            if error.problem is not OutboxProblem.IN_USE:
+                raise
+            daemon = held.enter_context(control(found.socket))
+            yield lambda change: Changed.model_validate(daemon.ask(change))
+            return
+
+        def change_file(change: Change) -> Changed:
+            if isinstance(change, Replay) and change.to not in found.destinations:
+                names = ", ".join(sorted(found.destinations))
+                raise UsageError(f"no enabled destination is called {change.to!r}; there are: {names}")
+            with transaction(connection):
+                return apply(connection, change)
+
+        yield change_file

@@ -1,0 +1,87 @@
+"""What a person can have done to deliveries in the outbox, in slices: each is one transaction, and tells where the next begins.
+
+The same requests go through the control socket of a running daemon, or straight to the file where none runs.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SLICE = 500
+"""Deliveries that one slice changes at most."""
+
+_Rate = Annotated[float, Field(gt=0, le=100_000)]
+_Ms = Annotated[int, Field(ge=0, le=1 << 53)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class _Spread(_Request):
+    """When the deliveries fall due: from `start_ms` on, `rate` a second, the first of this slice as number `position`."""
+
+    start_ms: _Ms
+    rate: _Rate
+    position: Annotated[int, Field(ge=0)] = 0
+
+    def due_ms(self, index: int) -> int:
+        """Return when the delivery with this index in the slice is due, in Unix milliseconds."""
+        return self.start_ms + round((self.position + index) * 1000 / self.rate)
+
+
+class Replay(_Spread):
+    """Deliver events of the history to a destination (again). What waits for it already is left alone."""
+
+    verb: Literal["replay"] = "replay"
+    to: str
+    since_ms: _Ms
+    until_ms: _Ms
+    route: str | None = None
+    source: str | None = None
+    missing: bool = False
+    """Leave alone what the destination has got."""
+    after_seq: int = 0
+    """The last event of the slice before."""
+
+
+class Dead(_Spread):
+    """Try dead letters again, or drop them: those named by event and, where given, by the mark of their destination."""
+
+    verb: Literal["dead_replay", "dead_drop"]
+    ids: tuple[tuple[str, str | None], ...] = Field(default=(), strict=False)
+    """Of these only; any, where empty."""
+    destination: str | None = None
+    since_ms: _Ms
+    until_ms: _Ms
+    """When it died. Those that die later are not meant: a letter that dies again would come round for ever."""
+
+
+class Vacuum(_Request):
+    """Give free pages of the file back to the disk."""
+
+    verb: Literal["vacuum"] = "vacuum"
+
+
+class Status(_Request):
+    """Say how it goes."""
+
+    verb: Literal["status"] = "status"
+
+
+Change = Replay | Dead
+Request = Annotated[Replay | Dead | Vacuum | Status, Field(discriminator="verb")]
+
+
+class Changed(BaseModel):
+    """What one slice did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    changed: int
+    left_alone: int
+    """Already waiting, or already delivered where that was asked."""
+    destinations: tuple[str, ...]
+    """Of the changed ones."""
+    last_seq: int
+    is_last: bool

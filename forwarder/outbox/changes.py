@@ -1,0 +1,78 @@
+"""What a person has done to the outbox by a command: each function does one slice, inside a transaction."""
+
+import sqlite3
+
+from forwarder.core.books import Entry
+from forwarder.core.changes import SLICE, Change, Changed, Dead, Replay
+from forwarder.core.delivery import DestinationName, Trigger, delivery_id
+from forwarder.core.event import EventId
+from forwarder.outbox.statements import MAX_EXPEDITED, SQL, load
+
+_SQL = load("changes.sql")
+_WAITING = frozenset({"pending", "in_flight"})
+
+
+def apply(connection: sqlite3.Connection, change: Change) -> Changed:
+    """Do one slice."""
+    return _replay(connection, change) if isinstance(change, Replay) else _dead(connection, change)
+
+
+def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
+    after = asked.after_seq
+    if not after:
+        (after,) = connection.execute(_SQL["first_seq_since"], {"since_ms": asked.since_ms}).fetchone()
+    values = {"after_seq": after, "limit": SLICE} | asked.model_dump(include=_REPLAY_KEYS)
+    found = connection.execute(_SQL["replayable"], values).fetchall()
+    changed = 0
+    for seq, accepted_ms, status, routes in found:
+        if status in _WAITING or (asked.missing and status == "delivered"):
+            continue
+        row = {
+            "event_seq": seq,
+            "destination": asked.to,
+            "due_ms": asked.due_ms(changed),
+            "expedited": MAX_EXPEDITED,
+        }
+        if status is None:
+            connection.execute(_SQL["add_delivery"], row | {"routes": routes})
+            connection.execute(_SQL["plan_one_more"], (seq,))
+            connection.execute(SQL["add_to_books"], (accepted_ms // 60_000, Entry.REPLAYED, 1))
+        else:
+            connection.execute(_SQL["again"], row | {"trigger": Trigger.REPLAY})
+        changed += 1
+    return Changed(
+        changed=changed,
+        left_alone=len(found) - changed,
+        destinations=(asked.to,) if changed else (),
+        last_seq=found[-1][0] if found else after,
+        is_last=len(found) < SLICE,
+    )
+
+
+_REPLAY_KEYS = {"to", "since_ms", "until_ms", "source", "route"}
+
+
+def _dead(connection: sqlite3.Connection, asked: Dead) -> Changed:
+    values = {"limit": SLICE} | asked.model_dump(include={"since_ms", "until_ms", "destination"})
+    if asked.ids:
+        found = [
+            (event_seq, destination)
+            for event_id, mark in asked.ids
+            for event_seq, destination in connection.execute(_SQL["dead_of_event"], values | {"id": event_id})
+            if mark is None or delivery_id(EventId(event_id), DestinationName(destination)).endswith(mark)
+        ]
+    else:
+        found = connection.execute(_SQL["dead"], values).fetchall()
+    for index, (event_seq, destination) in enumerate(found):
+        if asked.verb == "dead_drop":
+            connection.execute(_SQL["drop"], (event_seq, destination))
+        else:
+            row = {"event_seq": event_seq, "destination": destination, "due_ms": asked.due_ms(index)}
+            connection.execute(_SQL["again"], row | {"trigger": Trigger.MANUAL, "expedited": MAX_EXPEDITED})
+    return Changed(
+        changed=len(found),
+        left_alone=0,
+        destinations=tuple(sorted({destination for _, destination in found})),
+        last_seq=0,
+        is_last=bool(asked.ids) or len(found) < SLICE,
+    )

@@ -1,0 +1,44 @@
+-- name: replayable
+-- The next events of the history, with the delivery to one destination where there is one.
+SELECT e.seq, e.accepted_ms, d.status,
+  coalesce((SELECT json_group_array(DISTINCT r.value) FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq), '[]')
+FROM events AS e LEFT JOIN deliveries AS d ON d.event_seq = e.seq AND d.destination = :to
+WHERE e.seq > :after_seq AND e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
+  AND (:source IS NULL OR e.source = :source)
+  AND (:route IS NULL OR EXISTS (
+    SELECT 1 FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq AND r.value = :route))
+ORDER BY e.seq LIMIT :limit;
+
+-- name: first_seq_since
+-- Sequence numbers grow with the time of acceptance, but for a clock that was set back: then a little more is read.
+SELECT coalesce(min(seq), 0) - 1 FROM events WHERE accepted_ms >= :since_ms;
+
+-- name: add_delivery
+INSERT INTO deliveries (
+  event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms
+) VALUES (:event_seq, :destination, :routes, 'pending', 'replay', 0, 0, :expedited, :due_ms);
+
+-- name: plan_one_more
+UPDATE events SET planned = planned + 1 WHERE seq = ?;
+
+-- name: again
+-- The last attempt stays where it is, and moves to the history with the next one. It waits for its own time: an outage of
+-- the destination that ends does not bring it forward.
+UPDATE deliveries SET status = 'pending', trigger = :trigger, earlier_attempts = earlier_attempts + attempts, attempts = 0,
+  expedited = :expedited, due_ms = :due_ms, closed_ms = NULL, reason = iif(started_ms IS NULL, NULL, reason)
+WHERE event_seq = :event_seq AND destination = :destination;
+
+-- name: dead
+SELECT d.event_seq, d.destination FROM deliveries AS d INDEXED BY deliveries_dead
+WHERE d.status = 'dead' AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
+  AND (:destination IS NULL OR d.destination = :destination)
+ORDER BY d.closed_ms, d.event_seq LIMIT :limit;
+
+-- name: dead_of_event
+SELECT d.event_seq, d.destination FROM events AS e JOIN deliveries AS d ON d.event_seq = e.seq
+WHERE e.id = :id AND d.status = 'dead' AND d.closed_ms < :until_ms
+  AND (:destination IS NULL OR d.destination = :destination)
+ORDER BY d.event_seq;
+
+-- name: drop
+UPDATE deliveries SET status = 'skipped', reason = 'dropped' WHERE event_seq = ? AND destination = ?;

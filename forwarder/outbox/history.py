@@ -1,0 +1,204 @@
+"""What the outbox remembers: events, deliveries with every attempt, and both sides of the books."""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from forwarder.core.books import Audit
+from forwarder.core.delivery import DestinationName, delivery_id, event_of
+from forwarder.core.event import EventId
+from forwarder.outbox.statements import from_ms, load
+
+_SQL = load("history.sql")
+NO_LIMIT = -1
+FOREVER_MS = 1 << 53
+"""After the last moment there is."""
+
+Record = dict[str, Any]
+"""As a script reads it: names of columns to values of JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Query:
+    """Which events or deliveries; what is `None` matches all. `since_ms` is included, `until_ms` is not."""
+
+    since_ms: int = 0
+    until_ms: int = FOREVER_MS
+    source: str | None = None
+    destination: str | None = None
+    route: str | None = None
+    status: str | None = None
+    limit: int = NO_LIMIT
+
+    def values(self) -> dict[str, int | str | None]:
+        """Return the parameters of the statements."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def events(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
+    """Give the events, newest first, each with its deliveries."""
+    for row in connection.execute(_SQL["events"], query.values()):
+        yield _event(connection, row)
+
+
+def find_events(connection: sqlite3.Connection, text: str) -> list[Record]:
+    """Return the events with this id or the beginning of one; an id comes again when the dedupe window is over."""
+    return [
+        _event(connection, row)
+        for row in connection.execute(_SQL["event"], {"low": text, "high": text + "g", "limit": 100})
+    ]
+
+
+def deliveries(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
+    """Give the deliveries without their earlier attempts, newest event first."""
+    for row in connection.execute(_SQL["deliveries"], query.values()):
+        yield _delivery(row)
+
+
+def dead_letters(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
+    """Give the dead deliveries, by when they died, newest first."""
+    for row in connection.execute(_SQL["dead"], query.values()):
+        yield _delivery(row)
+
+
+def find_deliveries(connection: sqlite3.Connection, text: str) -> list[Record]:
+    """Return the deliveries of a `webhook-id`, or of an event's id, with every attempt."""
+    named = event_of(text)
+    event_id, mark = named or (EventId(text.removeprefix("msg_")), "")
+    return [
+        delivery | {"attempts": _attempts(connection, delivery)}
+        for event in connection.execute(_SQL["event"], {"low": event_id, "high": event_id + "g", "limit": 100})
+        for row in connection.execute(_SQL["deliveries_of"], (event[0],))
+        if (delivery := _delivery(row))["delivery_id"].endswith(mark)
+    ]
+
+
+def export(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
+    """Give every event with its body, deliveries and attempts."""
+    for event in events(connection, query):
+        event["deliveries"] = [
+            delivery | {"attempts": _attempts(connection, delivery)} for delivery in event["deliveries"]
+        ]
+        yield event
+
+
+def count_replayable(connection: sqlite3.Connection, query: Query, *, to: str, missing: bool) -> int:
+    """Return how many deliveries a replay would make."""
+    values = query.values() | {"to": to, "missing": missing}
+    return _count(connection, "replayable_count", values)
+
+
+def count_dead(connection: sqlite3.Connection, query: Query) -> int:
+    """Return how many dead letters there are."""
+    return _count(connection, "dead_count", query.values())
+
+
+def count_replaying(connection: sqlite3.Connection, to: str) -> int:
+    """Return how many replayed deliveries still wait."""
+    return _count(connection, "replaying", {"to": to})
+
+
+def waiting(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return how many deliveries wait, by destination."""
+    return dict(connection.execute(_SQL["waiting"]).fetchall())
+
+
+def audit(connection: sqlite3.Connection, *, since_ms: int = 0) -> tuple[Audit, list[Record]]:
+    """Return the books since the minute of that moment, and each event that has not the deliveries planned for it.
+
+    One read transaction, so both sides are of one moment.
+    """
+    minute = since_ms // 60_000
+    values = {"since_ms": minute * 60_000, "since_minute": minute}
+    connection.execute("BEGIN")
+    try:
+        incomplete = [
+            {"event_id": id_, "planned": planned, "found": found}
+            for id_, planned, found in connection.execute(_SQL["incomplete_events"], values)
+        ]
+        return Audit(
+            entries=dict(connection.execute(_SQL["books"], values).fetchall()),
+            events=_count(connection, "kept_events", values),
+            deliveries=dict(connection.execute(_SQL["kept_deliveries"], values).fetchall()),
+            incomplete_events=len(incomplete),
+        ), incomplete
+    finally:
+        connection.execute("COMMIT")
+
+
+def _count(connection: sqlite3.Connection, name: str, values: dict[str, Any]) -> int:
+    return int(connection.execute(_SQL[name], values).fetchone()[0])
+
+
+def _event(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Record:
+    seq, id_, accepted_ms, timestamp_ms, source, mid, sid, planned, body = row
+    return {
+        "event_id": id_,
+        "accepted_at": _when(accepted_ms),
+        "timestamp": timestamp_ms,
+        "source": source,
+        "mid": mid,
+        "sid": sid,
+        "planned": planned,
+        "deliveries": [_delivery(found) for found in connection.execute(_SQL["deliveries_of"], (seq,))],
+        "body": body.decode("utf-8", "surrogateescape"),
+    }
+
+
+def _delivery(row: tuple[Any, ...]) -> Record:
+    id_, accepted_ms, source, mid, sid, seq, destination, routes, status, trigger, attempts, earlier, *rest = row
+    _expedited, due_ms, closed_ms, started_ms, duration_ms, http_status, reason, excerpt = rest
+    return {
+        "delivery_id": delivery_id(EventId(id_), DestinationName(destination)),
+        "event_id": id_,
+        "event_seq": seq,
+        "source": source,
+        "mid": mid,
+        "sid": sid,
+        "accepted_at": _when(accepted_ms),
+        "destination": destination,
+        "routes": json.loads(routes),
+        "status": status,
+        "trigger": trigger,
+        "attempts_made": attempts + earlier,
+        "due_at": _when(due_ms) if status in {"pending", "in_flight"} else None,
+        "closed_at": _when(closed_ms),
+        "last_attempt_at": _when(started_ms),
+        "duration_ms": duration_ms,
+        "http_status": http_status,
+        "reason": reason,
+        "excerpt": excerpt,
+    }
+
+
+def _attempts(connection: sqlite3.Connection, delivery: Record) -> list[Record]:
+    key = delivery["event_seq"], delivery["destination"]
+    found = [_attempt(row) for row in connection.execute(_SQL["attempts_of"], key)]
+    if delivery["last_attempt_at"] is not None:
+        last = {name: delivery[name] for name in ("duration_ms", "http_status", "reason", "excerpt")}
+        found.append({"number": delivery["attempts_made"], "started_at": delivery["last_attempt_at"], **last})
+    return found
+
+
+def _attempt(row: tuple[Any, ...]) -> Record:
+    number, started_ms, duration_ms, http_status, reason, excerpt = row
+    return {
+        "number": number,
+        "started_at": _when(started_ms),
+        "duration_ms": duration_ms,
+        "http_status": http_status,
+        "reason": reason,
+        "excerpt": excerpt,
+    }
+
+
+def _when(ms: int | None) -> str | None:
+    return None if ms is None else from_ms(ms).isoformat(timespec="milliseconds")
+
+
+def now_ms() -> int:
+    """Return the present moment."""
+    return int(datetime.now(UTC).timestamp() * 1000)

@@ -1,0 +1,78 @@
+-- name: events
+SELECT e.seq, e.id, e.accepted_ms, e.timestamp_ms, e.source, e.mid, e.sid, e.planned, e.body
+FROM events AS e
+WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
+  AND (:source IS NULL OR e.source = :source)
+  AND (:destination IS NULL OR EXISTS (
+    SELECT 1 FROM deliveries AS d WHERE d.event_seq = e.seq AND d.destination = :destination))
+  AND (:route IS NULL OR EXISTS (
+    SELECT 1 FROM deliveries AS d, json_each(d.routes) AS r WHERE d.event_seq = e.seq AND r.value = :route))
+ORDER BY e.accepted_ms DESC LIMIT :limit;
+
+-- name: event
+SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM events WHERE id >= :low AND id < :high
+ORDER BY seq LIMIT :limit;
+
+-- name: deliveries
+SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
+FROM events AS e CROSS JOIN deliveries AS d ON d.event_seq = e.seq
+WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
+  AND (:source IS NULL OR e.source = :source)
+  AND (:destination IS NULL OR d.destination = :destination)
+  AND (:status IS NULL OR d.status = :status)
+  AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
+ORDER BY e.accepted_ms DESC LIMIT :limit;
+
+-- name: dead
+SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
+FROM deliveries AS d INDEXED BY deliveries_dead CROSS JOIN events AS e ON e.seq = d.event_seq
+WHERE d.status = 'dead' AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
+  AND (:source IS NULL OR e.source = :source)
+  AND (:destination IS NULL OR d.destination = :destination)
+  AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
+ORDER BY d.closed_ms DESC LIMIT :limit;
+
+-- name: deliveries_of
+SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
+FROM events AS e JOIN deliveries AS d ON d.event_seq = e.seq WHERE e.seq = ? ORDER BY d.destination;
+
+-- name: attempts_of
+SELECT number, started_ms, duration_ms, http_status, reason, excerpt FROM attempts
+WHERE event_seq = ? AND destination = ? ORDER BY number;
+
+-- name: replayable_count
+SELECT count(*) FROM events AS e LEFT JOIN deliveries AS d ON d.event_seq = e.seq AND d.destination = :to
+WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
+  AND (:source IS NULL OR e.source = :source)
+  AND (:route IS NULL OR EXISTS (
+    SELECT 1 FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq AND r.value = :route))
+  AND coalesce(d.status, '') NOT IN ('pending', 'in_flight')
+  AND NOT (:missing AND coalesce(d.status, '') = 'delivered');
+
+-- name: dead_count
+SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
+WHERE status = 'dead' AND closed_ms >= :since_ms AND closed_ms < :until_ms
+  AND (:destination IS NULL OR destination = :destination);
+
+-- name: waiting
+SELECT destination, count(*) FROM deliveries WHERE status = 'pending' GROUP BY destination;
+
+-- name: replaying
+SELECT count(*) FROM deliveries WHERE destination = :to AND status = 'pending' AND trigger IN ('replay', 'manual');
+
+-- name: books
+SELECT entry, sum(count) FROM books WHERE minute >= :since_minute GROUP BY entry;
+
+-- name: kept_events
+SELECT count(*) FROM events WHERE accepted_ms >= :since_ms;
+
+-- name: kept_deliveries
+SELECT iif(d.status = 'skipped', d.reason, d.status), count(*)
+FROM deliveries AS d
+WHERE :since_ms = 0 OR EXISTS (SELECT 1 FROM events AS e WHERE e.seq = d.event_seq AND e.accepted_ms >= :since_ms)
+GROUP BY 1;
+
+-- name: incomplete_events
+SELECT id, planned, (SELECT count(*) FROM deliveries AS d WHERE d.event_seq = events.seq) AS found FROM events
+WHERE accepted_ms >= :since_ms AND planned != (SELECT count(*) FROM deliveries AS d WHERE d.event_seq = events.seq)
+ORDER BY seq;
