@@ -4,11 +4,25 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 
 from forwarder import __version__
-from forwarder.cli import check, demo, emulate, listen, run
 
-_COMMANDS = (run, check, demo, listen, emulate)
+_MODULES = {
+    "run": "run",
+    "check": "check",
+    "status": "status",
+    "events": "history",
+    "deliveries": "history",
+    "dead": "dead",
+    "replay": "replay",
+    "audit": "audit",
+    "outbox": "outbox",
+    "demo": "demo",
+    "listen": "listen",
+    "emulate": "emulate",
+}
+"""Where each command is. Only what is asked for is loaded: the daemon carries no emulator, and starts sooner."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -19,9 +33,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", action="version", version=f"forwarder {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in _COMMANDS:
-        command.add_parser(commands)
-    arguments = parser.parse_args(argv)
+    given = sys.argv[1:] if argv is None else list(argv)
+    asked = _MODULES.get(given[0]) if given else None
+    for module in [asked] if asked else dict.fromkeys(_MODULES.values()):
+        import_module(f"forwarder.cli.{module}").add_parser(commands)
+    arguments = parser.parse_args(given)
     try:
         code: int = arguments.handler(arguments)
     except KeyboardInterrupt:

@@ -31,8 +31,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _add_show(parser: argparse.ArgumentParser, what: str, handler: Handler) -> None:
     show = parser.add_subparsers(metavar="show").add_parser("show", help=what)
     show.add_argument("id", help=what)
-    add_json(show)
-    add_config(show)
+    add_json(show, default=argparse.SUPPRESS)
+    add_config(show, default=argparse.SUPPRESS)
     show.set_defaults(handler=told(handler))
 
 

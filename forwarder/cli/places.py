@@ -38,10 +38,14 @@ class Places:
     destinations: frozenset[str]
 
 
-def add_config(parser: argparse.ArgumentParser) -> None:
-    """Add `-c`."""
+def add_config(parser: argparse.ArgumentParser, *, default: object = None) -> None:
+    """Add `-c`. For a parser below one that has it, `default` is `argparse.SUPPRESS`: it must not undo what stood before."""
     parser.add_argument(
-        "-c", "--config", type=Path, help=f"default: {_HERE}, or {_INSTALLED} where there is none in this folder"
+        "-c",
+        "--config",
+        type=Path,
+        default=default,
+        help=f"default: {_HERE}, or {_INSTALLED} where there is none in this folder",
     )
 
 

@@ -3,7 +3,7 @@
 import argparse
 import json
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
@@ -71,9 +71,9 @@ def add_list(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def add_json(parser: argparse.ArgumentParser) -> None:
+def add_json(parser: argparse.ArgumentParser, *, default: object = False) -> None:
     """Add `--json`."""
-    parser.add_argument("--json", action="store_true", help="JSON for scripts, a line each")
+    parser.add_argument("--json", action="store_true", default=default, help="JSON for scripts, a line each")
 
 
 def query(arguments: argparse.Namespace) -> Query:
@@ -120,7 +120,7 @@ def local(at: str | None) -> str:
 class Progress:
     """How far a long work is; a bar on a terminal, silent elsewhere."""
 
-    def __init__(self, advance: Any) -> None:
+    def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
 
     def to(self, done: int) -> None:

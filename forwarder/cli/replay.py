@@ -4,6 +4,7 @@ import argparse
 import time
 from pathlib import Path
 
+from forwarder.admin.client import control
 from forwarder.cli import exit_codes
 from forwarder.cli.places import add_config, changer, places, told
 from forwarder.cli.records import add_json, moment, print_json, progress, rate
@@ -38,6 +39,9 @@ def run(arguments: argparse.Namespace) -> int:
     begin_ms = now_ms()
     until_ms = begin_ms if arguments.until is None else arguments.until
     found = places(arguments)
+    if arguments.wait:
+        with control(found.socket):  # nobody to wait for otherwise
+            pass
     asked = Query(since_ms=arguments.since, until_ms=until_ms, source=arguments.source, route=arguments.route)
     with reading(found.outbox) as connection:
         total = count_replayable(connection, asked, to=arguments.to, missing=arguments.missing)

@@ -7,7 +7,7 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
     SELECT 1 FROM deliveries AS d WHERE d.event_seq = e.seq AND d.destination = :destination))
   AND (:route IS NULL OR EXISTS (
     SELECT 1 FROM deliveries AS d, json_each(d.routes) AS r WHERE d.event_seq = e.seq AND r.value = :route))
-ORDER BY e.accepted_ms DESC LIMIT :limit;
+ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 
 -- name: event
 SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM events WHERE id >= :low AND id < :high
@@ -21,7 +21,7 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:status IS NULL OR d.status = :status)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
-ORDER BY e.accepted_ms DESC LIMIT :limit;
+ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 
 -- name: dead
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
@@ -30,7 +30,7 @@ WHERE d.status = 'dead' AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
-ORDER BY d.closed_ms DESC LIMIT :limit;
+ORDER BY d.closed_ms DESC, d.event_seq DESC LIMIT :limit;
 
 -- name: deliveries_of
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*

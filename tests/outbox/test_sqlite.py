@@ -14,8 +14,8 @@ from forwarder.outbox.connection import FileSettings, connection_to
 from forwarder.outbox.lock import locked
 from forwarder.outbox.migrations import SCHEMA_VERSION
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
-from forwarder.outbox.sqlite import MAX_EXPEDITED, SqliteOutbox, open_outbox
-from forwarder.outbox.statements import SQL
+from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from forwarder.outbox.statements import MAX_EXPEDITED, SQL
 from tests.support.outbox import BOT, EVENTS, NOW, attempt, audit, keep, keep_unmatched
 from tests.support.process import look
 
