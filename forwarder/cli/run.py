@@ -37,7 +37,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon and return the exit code."""
-    configure_logging(level=arguments.log_level, format_=arguments.log_format)
+    configure_logging(level=arguments.log_level, format_=arguments.log_format, is_buffered=True)
     try:
         config = read_config(arguments.config)
     except (ConfigError, ConfigUnreadableError) as error:
