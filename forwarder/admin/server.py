@@ -76,9 +76,6 @@ def _listen(path: Path) -> socket.socket:
 async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handle) -> None:
     peer = writer.get_extra_info("socket")
     _, uid, _ = _UCRED.unpack(peer.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    if uid not in {0, os.geteuid()}:
-        await _answer(writer, {"error": f"only root and the daemon's own user may do that (you are user {uid})"})
-        return
     while True:
         try:
             line = await reader.readline()
@@ -86,6 +83,9 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, han
             await _answer(writer, {"error": f"the request is longer than {_LINE_BYTES >> 20} MiB"})
             return
         if not line:
+            return
+        if uid not in {0, os.geteuid()}:
+            await _answer(writer, {"error": f"only root and the daemon's own user may do that (you are user {uid})"})
             return
         await _answer(writer, await _handle_line(line, handle))
 

@@ -6,10 +6,10 @@ from forwarder.cli import exit_codes
 from forwarder.cli.history import print_deliveries, show_deliveries
 from forwarder.cli.places import UsageError, add_config, changer, places, told
 from forwarder.cli.records import add_filters, add_json, add_list, add_period, progress, query, rate
-from forwarder.core.changes import Dead
+from forwarder.core.changes import SLICE, Dead
 from forwarder.core.delivery import event_of
 from forwarder.outbox.access import reading
-from forwarder.outbox.history import Query, count_dead, dead_letters, now_ms
+from forwarder.outbox.history import Query, count_dead, dead_keys, dead_letters, now_ms
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -59,33 +59,33 @@ def change_dead(arguments: argparse.Namespace) -> int:
     narrowed = Query(
         since_ms=arguments.since, until_ms=min(arguments.until, begin_ms + 1), destination=arguments.destination
     )
-    ids = tuple(_event_and_mark(id_) for id_ in arguments.ids)
-    total = None
-    if not ids:
-        with reading(found.outbox) as connection:
-            total = count_dead(connection, narrowed)
+    for id_ in arguments.ids:
+        _require_id(id_)
+    with reading(found.outbox) as connection:
+        keys = dead_keys(connection, arguments.ids) if arguments.ids else None
+        total = count_dead(connection, narrowed) if keys is None else len(keys)
     done = 0
     with changer(found) as change, progress(arguments.verb.replace("_", " "), total) as bar:
-        while True:
-            changed = change(
-                Dead(
-                    verb=arguments.verb,
-                    ids=ids,
-                    destination=narrowed.destination,
-                    since_ms=narrowed.since_ms,
-                    until_ms=narrowed.until_ms,
-                    start_ms=begin_ms,
-                    rate=arguments.rate,
-                    position=done,
+        for some in [None] if keys is None else [keys[at : at + SLICE] for at in range(0, len(keys), SLICE)]:
+            is_last = False
+            while not is_last:
+                changed = change(
+                    Dead(
+                        verb=arguments.verb,
+                        keys=None if some is None else tuple(some),
+                        destination=narrowed.destination,
+                        since_ms=narrowed.since_ms,
+                        until_ms=narrowed.until_ms,
+                        start_ms=begin_ms,
+                        rate=arguments.rate,
+                        position=done,
+                    )
                 )
-            )
-            done += changed.changed
-            bar.to(done)
-            if changed.is_last:
-                break
+                done, is_last = done + changed.changed, changed.is_last
+                bar.to(done)
     what = "queued to be delivered" if arguments.verb == "dead_replay" else "dropped"
     say(arguments, done, what)
-    return exit_codes.FAILURE if ids and not done else exit_codes.OK
+    return exit_codes.FAILURE if arguments.ids and not done else exit_codes.OK
 
 
 def say(arguments: argparse.Namespace, done: int, what: str) -> None:
@@ -93,9 +93,6 @@ def say(arguments: argparse.Namespace, done: int, what: str) -> None:
     print(f'{{"changed": {done}}}' if arguments.json else f"{done:,} {what}.")
 
 
-def _event_and_mark(text: str) -> tuple[str, str | None]:
-    if (named := event_of(text)) is not None:
-        return named
-    if len(text) != 32 or set(text) - set("0123456789abcdef"):
+def _require_id(text: str) -> None:
+    if event_of(text) is None and (len(text) != 32 or set(text) - set("0123456789abcdef")):
         raise UsageError(f"{text!r} is neither a webhook-id (msg_ and 40 hex digits) nor an event's id (32 of them)")
-    return text, None

@@ -46,11 +46,11 @@ class Replay(_Spread):
 
 
 class Dead(_Spread):
-    """Try dead letters again, or drop them: those named by event and, where given, by the mark of their destination."""
+    """Try dead letters again, or drop them."""
 
     verb: Literal["dead_replay", "dead_drop"]
-    ids: tuple[tuple[str, str | None], ...] = Field(default=(), strict=False)
-    """Of these only; any, where empty."""
+    keys: Annotated[tuple[tuple[int, str], ...], Field(max_length=SLICE, strict=False)] | None = None
+    """Of these only, by the number of the event and the destination."""
     destination: str | None = None
     since_ms: _Ms
     until_ms: _Ms

@@ -19,8 +19,8 @@ _T = TypeVar("_T")
 Step = Callable[[sqlite3.Connection], _T]
 """A piece of a transaction of its own kind; may run more than once, because a batch that failed is written again."""
 
-_SIZES = (32, 8, 1)
-"""Rows a statement: three sizes, so that SQLite compiles each kind of statement three times and keeps it."""
+_SIZES = (128, 32, 8, 2, 1)
+"""Rows a statement: a few sizes, so that SQLite compiles each kind of statement a few times and keeps it."""
 _FRAME_OVERHEAD = 512
 """Bytes that a waiting event takes in memory beside its body."""
 

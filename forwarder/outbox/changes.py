@@ -4,8 +4,7 @@ import sqlite3
 
 from forwarder.core.books import Entry
 from forwarder.core.changes import SLICE, Change, Changed, Dead, Replay
-from forwarder.core.delivery import DestinationName, Trigger, delivery_id
-from forwarder.core.event import EventId
+from forwarder.core.delivery import Trigger
 from forwarder.outbox.statements import MAX_EXPEDITED, SQL, load
 
 _SQL = load("changes.sql")
@@ -54,12 +53,13 @@ _REPLAY_KEYS = {"to", "since_ms", "until_ms", "source", "route"}
 
 def _dead(connection: sqlite3.Connection, asked: Dead) -> Changed:
     values = {"limit": SLICE} | asked.model_dump(include={"since_ms", "until_ms", "destination"})
-    if asked.ids:
+    if asked.keys is not None:
         found = [
-            (event_seq, destination)
-            for event_id, mark in asked.ids
-            for event_seq, destination in connection.execute(_SQL["dead_of_event"], values | {"id": event_id})
-            if mark is None or delivery_id(EventId(event_id), DestinationName(destination)).endswith(mark)
+            row
+            for event_seq, destination in asked.keys
+            for row in connection.execute(
+                _SQL["dead_one"], values | {"event_seq": event_seq, "key_destination": destination}
+            )
         ]
     else:
         found = connection.execute(_SQL["dead"], values).fetchall()
@@ -74,5 +74,5 @@ def _dead(connection: sqlite3.Connection, asked: Dead) -> Changed:
         left_alone=0,
         destinations=tuple(sorted({destination for _, destination in found})),
         last_seq=0,
-        is_last=bool(asked.ids) or len(found) < SLICE,
+        is_last=asked.keys is not None or len(found) < SLICE,
     )

@@ -34,11 +34,10 @@ WHERE d.status = 'dead' AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
   AND (:destination IS NULL OR d.destination = :destination)
 ORDER BY d.closed_ms, d.event_seq LIMIT :limit;
 
--- name: dead_of_event
-SELECT d.event_seq, d.destination FROM events AS e JOIN deliveries AS d ON d.event_seq = e.seq
-WHERE e.id = :id AND d.status = 'dead' AND d.closed_ms < :until_ms
-  AND (:destination IS NULL OR d.destination = :destination)
-ORDER BY d.event_seq;
+-- name: dead_one
+SELECT event_seq, destination FROM deliveries
+WHERE event_seq = :event_seq AND destination = :key_destination AND status = 'dead'
+  AND closed_ms >= :since_ms AND closed_ms < :until_ms AND (:destination IS NULL OR destination = :destination);
 
 -- name: drop
 UPDATE deliveries SET status = 'skipped', reason = 'dropped' WHERE event_seq = ? AND destination = ?;

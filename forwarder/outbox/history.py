@@ -76,6 +76,19 @@ def find_deliveries(connection: sqlite3.Connection, text: str) -> list[Record]:
     ]
 
 
+def dead_keys(connection: sqlite3.Connection, ids: list[str]) -> list[tuple[int, str]]:
+    """Return the number of the event and the destination of the dead deliveries with these `webhook-id`s or events' ids."""
+    marks: dict[str, set[str]] = {}
+    for text in ids:
+        event_id, mark = event_of(text) or (EventId(text), "")
+        marks.setdefault(event_id, set()).add(mark)
+    return [
+        (event_seq, destination)
+        for id_, event_seq, destination in connection.execute(_SQL["dead_of"], {"ids": json.dumps(list(marks))})
+        if any(delivery_id(EventId(id_), DestinationName(destination)).endswith(mark) for mark in marks[id_])
+    ]
+
+
 def export(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
     """Give every event with its body, deliveries and attempts."""
     for event in events(connection, query):

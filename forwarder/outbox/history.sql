@@ -10,8 +10,15 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
 ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 
 -- name: event
-SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM events WHERE id >= :low AND id < :high
+SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM events
+WHERE seq IN (SELECT seq FROM events INDEXED BY events_by_age WHERE id >= :low AND id < :high)
 ORDER BY seq LIMIT :limit;
+
+-- name: dead_of
+SELECT e.id, d.event_seq, d.destination FROM events AS e CROSS JOIN deliveries AS d ON d.event_seq = e.seq
+WHERE e.seq IN (
+    SELECT seq FROM events INDEXED BY events_by_age WHERE id IN (SELECT value FROM json_each(:ids)))
+  AND d.status = 'dead';
 
 -- name: deliveries
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*

@@ -134,7 +134,6 @@ def _all_seqs(source: sqlite3.Connection) -> Iterator[int]:
         "SELECT seq FROM events NOT INDEXED ORDER BY seq DESC",
         "SELECT seq FROM events NOT INDEXED ORDER BY seq",
         "SELECT rowid FROM events INDEXED BY events_by_age ORDER BY accepted_ms DESC",
-        "SELECT rowid FROM events INDEXED BY events_by_id ORDER BY id",
         "SELECT DISTINCT event_seq FROM deliveries NOT INDEXED ORDER BY event_seq DESC",
     ):
         yield from _readable(source, query)

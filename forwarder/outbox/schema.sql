@@ -13,8 +13,7 @@ CREATE TABLE events (
   body         BLOB NOT NULL
 ) STRICT;
 
-CREATE INDEX events_by_id ON events (id);
-CREATE INDEX events_by_age ON events (accepted_ms, source, mid, sid, id);   -- lists without touching a body
+CREATE INDEX events_by_age ON events (accepted_ms, source, mid, sid, id);   -- lists, and finds an id, without touching a body
 
 CREATE TABLE deliveries (
   event_seq        INTEGER NOT NULL REFERENCES events (seq),
