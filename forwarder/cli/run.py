@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import gc
 import os
 import signal
 import sys
@@ -17,6 +18,9 @@ from forwarder.daemon import Daemon
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
+
+_GC_THRESHOLDS = 20_000, 20, 50
+"""Python's 700, 10, 10 have it look for cycles, of which a delivery makes none, hundreds of times a second: 5 % of the time."""
 
 log = structlog.get_logger(__name__)
 
@@ -85,6 +89,9 @@ async def _run_daemon(config: Config, path: Path) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, daemon.stop)
     loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    gc.collect()
+    gc.freeze()  # what the start left stays: no collection looks at it again
+    gc.set_threshold(*_GC_THRESHOLDS)
     await daemon.run()
 
 

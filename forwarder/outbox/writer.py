@@ -27,6 +27,10 @@ _T = TypeVar("_T")
 GATHER_S = 0.002
 """How long a batch gathers before it is written. The POST that runs beside the commit then has the interpreter to itself, and
 an outcome that comes back within it is written together with its event, once."""
+BUSY_GATHER_S = 0.03
+_BUSY_EVENTS = 64
+"""After a batch of so many the next one gathers longer: thirty large transactions a second cost less than a hundred, and the
+two threads hand the interpreter to each other less often."""
 MAX_WAITING_EVENTS = 10_000
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Of events that are not on disk yet. Beyond, the streams are not read: only a disk that fails gets there."""
@@ -73,6 +77,7 @@ class Writer:
         self._closing_since: float | None = None
         self._is_tick_due = False
         self._number = 0
+        self._last_size = 0
         self._unknown_in_a_row = 0
         self._failing_since: float | None = None
         self._said_at = 0.0
@@ -155,7 +160,7 @@ class Writer:
                 await self._arrived.wait()
                 self.beats += 1
                 if self._closing_since is None:
-                    await asyncio.sleep(GATHER_S)
+                    await asyncio.sleep(GATHER_S if self._last_size < _BUSY_EVENTS else BUSY_GATHER_S)
                 if self._is_tick_due:
                     await self._keep_house()
                 if self._has_work():
@@ -176,6 +181,7 @@ class Writer:
         batch.add_rows(self._hand.collect())
         await self._commit(batch)
         self._under_way = None
+        self._last_size = len(batch.events)
         now = monotonic()
         for read_at in batch.read_at:
             self.commit_lag.observe(now - read_at)
