@@ -39,6 +39,7 @@ _SETTINGS: dict[str, int | str] = {
     "wal_autocheckpoint": 0,
     "busy_timeout": 250,
     "mmap_size": 0,
+    "cache_size": -1000,  # KiB; what is looked at again lies close together, and the kernel keeps the rest
     "temp_store": 2,
     "cell_size_check": 1,
     "trusted_schema": 0,
