@@ -54,7 +54,7 @@ class Bench:
         self.oracle.look()
         self.oracle.assert_sound()
         self.oracle.assert_nothing_lost()
-        await assert_balanced(self.config, self.outbox)
+        await assert_balanced(self.config)
 
     async def arrived(self, frames: Sequence[bytes], limit_s: float = 10) -> None:
         """Return once the receiver took all of these."""

@@ -129,7 +129,7 @@ async def assert_a_restart_completes_it(config: Path, oracle: Oracle, emulator: 
     oracle.look()
     oracle.assert_sound()
     oracle.assert_nothing_lost()
-    await assert_balanced(config, oracle.outbox)
+    await assert_balanced(config)
 
 
 @pytest.mark.parametrize(

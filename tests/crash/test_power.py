@@ -82,7 +82,7 @@ async def cut_power(folder: Path, disk: Disk, *, durability: str, chance: Random
         oracle.look()
         oracle.assert_sound()
         oracle.assert_nothing_lost()
-        await assert_balanced(config, outbox)
+        await assert_balanced(config)
         return Cut(before, len(lost), exit_code)
 
 
