@@ -1,0 +1,134 @@
+"""What the writer does when the disk fails, by failures put between it and a real file."""
+
+import sqlite3
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from forwarder.core.books import Entry
+from forwarder.outbox import writer as writer_module
+from forwarder.outbox.batch import Batch
+from forwarder.outbox.connection import FileSettings
+from forwarder.outbox.problems import OutboxFailedError
+from forwarder.outbox.sqlite import open_outbox
+from tests.support.outbox import audit, keep
+from tests.support.process import look
+
+BUSY, IOERR, FULL = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_FULL
+_write = Batch.write
+
+
+class Faults:
+    """Has the next writes of batches with events fail, before or after they are committed."""
+
+    def __init__(self) -> None:
+        self.left: list[int] = []
+        self.is_after = False
+        self.tried = 0
+
+    def write(self, batch: Batch, connection: sqlite3.Connection) -> None:
+        if not (batch.events and self.left):
+            _write(batch, connection)
+            return
+        self.tried += 1
+        if self.is_after:
+            _write(batch, connection)
+        code = self.left.pop(0)
+        error = sqlite3.OperationalError(f"put there by a test: {code}")
+        error.sqlite_errorcode = code
+        raise error
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.db"
+
+
+@pytest.fixture
+def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
+    made = Faults()
+    monkeypatch.setattr(Batch, "write", lambda *arguments: made.write(*arguments))  # noqa: PLW0108 - becomes a method
+    return made
+
+
+@pytest.fixture
+def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    names: list[str] = []
+
+    class Log:
+        def __getattr__(self, _level: str) -> Callable[..., Any]:
+            return lambda name, **_fields: names.append(name)
+
+    monkeypatch.setattr(writer_module, "log", Log())
+    return names
+
+
+@pytest.mark.parametrize(
+    ("codes", "is_after", "is_told"),
+    [
+        ([BUSY, BUSY], False, False),
+        ([IOERR], False, True),
+        ([IOERR, IOERR], False, True),
+        ([IOERR], True, True),
+        ([FULL], False, True),
+        ([IOERR, BUSY, FULL, IOERR], False, True),
+    ],
+    ids=["busy", "failed", "failed twice", "failed and yet on disk", "full", "one after the other"],
+)
+async def test_a_batch_that_fails_is_written_once(
+    path: Path, faults: Faults, logged: list[str], *, codes: list[int], is_after: bool, is_told: bool
+) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        faults.left, faults.is_after = list(codes), is_after
+        keep(outbox, 0)
+        outbox.writer.count(0, Entry.SEEN, 0)
+        await outbox.writer.ask(lambda connection: connection.total_changes)
+        assert outbox.writer.trouble is None
+    assert faults.left == []
+    assert (len(look(path, "SELECT * FROM events")), audit(path).is_balanced) == (1, True)
+    assert logged == (["outbox.degraded", "outbox.recovered"] if is_told else [])
+
+
+async def test_a_disk_that_fails_three_times_in_a_row_ends_the_outbox(path: Path, faults: Faults) -> None:
+    async def until_it_ends() -> None:
+        async with open_outbox(FileSettings(path=path)) as outbox:
+            faults.left = [IOERR] * 9
+            keep(outbox, 0)
+            await outbox.watch()
+
+    with pytest.raises(OutboxFailedError, match="failed 3 times in a row"):
+        await until_it_ends()
+    assert faults.tried == 3
+    assert look(path, "SELECT * FROM events") == []
+
+
+async def test_what_cannot_be_written_at_the_end_is_named(
+    path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "CLOSING_S", 0.2)
+
+    async def until_it_ends() -> None:
+        async with open_outbox(FileSettings(path=path)) as outbox:
+            faults.left = [FULL] * 100
+            keep(outbox, 0)
+
+    with pytest.raises(OutboxFailedError, match=r"1 events and .* deliveries were in memory alone"):
+        await until_it_ends()
+
+
+async def test_a_reopened_file_has_its_wal_moved(path: Path, faults: Faults) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        faults.left, faults.is_after = [IOERR], True
+        keep(outbox, 0)
+        await outbox.writer.ask(lambda _connection: None)
+        wal = path.with_name("outbox.db-wal")
+        moved = path.read_bytes()
+        assert moved[-4096:] != b"\x00" * 4096
+        connection = sqlite3.connect(f"file:{path}?mode=ro&immutable=1", uri=True)  # without its WAL
+        try:
+            assert connection.execute("SELECT count(*) FROM events").fetchone() == (1,)
+        finally:
+            connection.close()
+        assert wal.exists()
