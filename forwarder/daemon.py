@@ -134,8 +134,9 @@ class Daemon:
         window = self._config.outbox.dedupe_window
         recent = RecentEvents(window, capacity=_MAX_RECENT)
         accepted = await outbox.recent_events(since=utc_now() - window, limit=_MAX_RECENT)
-        for event_id, at in reversed(accepted):
-            recent.is_new(event_id, now=at)
+        if window:
+            for event_id, at in reversed(accepted):
+                recent.remember(event_id, now=at)
         return Ingest(
             router=router_of(self._config),
             disabled=disabled_in(self._config),

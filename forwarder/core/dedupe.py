@@ -37,6 +37,15 @@ class RecentEvents:
         for table in self._tables:
             if number in table:
                 return False
+        self._add(number, now)
+        return True
+
+    def remember(self, event_id: EventId, *, now: datetime) -> None:
+        """Remember an id that is known to be of its own, as `is_new` would."""
+        self._forget(now)
+        self._add(int(event_id[:16], 16) or 1, now)
+
+    def _add(self, number: int, now: datetime) -> None:
         newest = self._tables[-1] if self._tables else None
         if newest is None or newest.is_full or now - newest.begun_at >= self._span:
             newest = _Table(now, size=self._next_size(newest, now))
@@ -44,7 +53,6 @@ class RecentEvents:
         newest.add(number)
         self._count += 1
         newest.latest_at = now
-        return True
 
     def _next_size(self, newest: "_Table | None", now: datetime) -> int:
         """Return a size that fits the pace: the same for the next span, twice as much where the table was full before its time."""

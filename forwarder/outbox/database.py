@@ -18,13 +18,13 @@ from forwarder.outbox.statements import SQL
 
 _T = TypeVar("_T")
 
-CHECKPOINT_PAGES = 1_000
+CHECKPOINT_PAGES = 500
 """Of the WAL, before a quiet moment is used to move them into the file: 4 MB."""
-MAX_WAL_PAGES = 16_000
+MAX_WAL_PAGES = 8_000
 """Before it is done whatever else there is to do: 64 MB."""
-_LEAST_CHECKPOINT_PAGES = 100
+_LEAST_CHECKPOINT_PAGES = 50
 """Less is not worth a checkpoint even on a disk that is nearly full; the reserve is larger."""
-_WARN_WAL_PAGES = 24_000
+_WARN_WAL_PAGES = 12_000
 _WARN_EVERY_S = 60.0
 
 log = structlog.get_logger(__name__)
@@ -143,7 +143,7 @@ class Database:
 
     async def shrink_wal(self) -> None:
         """Cut a WAL that a burst or a reader made large, once nothing keeps it."""
-        if self.wal_size > 2 * MAX_WAL_PAGES * PAGE_SIZE:
+        if self.wal_size > MAX_WAL_PAGES * PAGE_SIZE * 5 // 4:
             with suppress(sqlite3.Error):
                 await self.run(move_whole_wal)
 

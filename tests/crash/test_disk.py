@@ -216,7 +216,7 @@ async def test_an_outbox_that_pending_deliveries_filled_has_room_again_once_they
 
 
 @needs_tmpfs
-@pytest.mark.parametrize(("padding", "fits"), [(0, True), (20_000, False)], ids=["little", "much"])
+@pytest.mark.parametrize(("padding", "fits"), [(0, True), (60_000, False)], ids=["little", "much"])
 async def test_a_full_disk_does_not_hold_up_the_stop(tmp_path: Path, padding: int, fits: bool) -> None:
     with tmpfs(tmp_path / "small", size_mb=16) as small:
         async with bench(tmp_path, small / "outbox.db") as on, daemon(on.config) as running:

@@ -148,6 +148,10 @@ def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RefusedError:
     mark, begin, said = error.problem_mark, error.context_mark, error.problem or ""
     line, column = _position(mark)
     context = f"{error.context} that begins on line {begin.line + 1}: " if error.context and begin else ""
+    if (
+        "nesting depth" in said
+    ):  # libyaml from 0.2.6 on has a bound of its own, and looks further ahead than we have got
+        return RefusedError(line, column, f"nested more than {MAX_DEPTH} deep")
     hint = _HINTS.get(said, "")
     lines = _LINE_BREAK.split(text)
     if said.startswith("did not find expected ','") and line <= len(lines) and "${" in lines[line - 1]:
