@@ -1,11 +1,12 @@
 """A damaged outbox: set aside whole, never deleted; a fresh one is begun, and what can still be read goes into it.
 
-What waits comes first. Each row is read on its own, so a bad page costs what lies on it and nothing else.
+What waits comes first. The file is read page by page, so a bad page costs what lies on it and nothing else.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,14 +14,18 @@ from time import monotonic
 
 import structlog
 
+from forwarder.core.delivery import Trigger
+from forwarder.core.event import NotAnEventError, decode_event
+from forwarder.outbox.connection import PAGE_SIZE
 from forwarder.outbox.database import Database
 from forwarder.outbox.lock import sync_folder
-from forwarder.outbox.migrations import SCHEMA_VERSION
+from forwarder.outbox.pages import Cell, Pages, Value
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 
 PATIENCE_S = 60.0
 """How long salvaging may take; what waits is done first, history is left where it is when the time is over."""
 _BATCH = 500
+_TRIGGERS = frozenset(map(str, Trigger))
 _SUFFIXES = ("", "-wal", "-shm")
 
 log = structlog.get_logger(__name__)
@@ -33,7 +38,7 @@ class Salvaged:
     events: int = 0
     waiting: int = 0
     lost: int = 0
-    """Deliveries that are known to have waited, and whose event cannot be read any more."""
+    """Deliveries that waited, or may have, and of which the event or the destination cannot be read any more."""
     is_complete: bool = True
     """Everything was looked at in time."""
 
@@ -80,115 +85,116 @@ def set_aside(path: Path) -> Path:
 
 
 def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:
-    """Copy what can be read of `damaged` into the `fresh` outbox. Never raises for what is wrong with the damaged one."""
+    """Copy what can be read of `damaged` into the `fresh` outbox. Never raises for what is wrong with the damaged one.
+
+    Of a file of another version nothing is read: its rows have other columns.
+    """
     found = Salvaged()
     deadline = monotonic() + PATIENCE_S
+    fresh.execute("PRAGMA foreign_keys = OFF")  # rows come in the order of their pages
     try:
-        source = sqlite3.connect(f"{damaged.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
-    except sqlite3.Error:
-        return found
-    with closing(source):
-        with suppress(sqlite3.Error):
-            if source.execute("PRAGMA user_version").fetchone()[0] != SCHEMA_VERSION:
-                return found
-        copied: set[int] = set()
-        for event_seqs, is_waiting in ((_waiting_seqs(source), True), (_all_seqs(source), False)):
-            for event_seq in event_seqs:
-                if monotonic() > deadline:
-                    found.is_complete = False
-                    break
-                if event_seq in copied:
-                    continue
-                if not copied or len(copied) % _BATCH == 0:
-                    _commit(fresh)
-                copied.add(event_seq)
-                if _copy_event(source, fresh, event_seq):
-                    found.events += 1
-                elif is_waiting:
-                    found.lost += 1
-        _commit(fresh)
-        (found.waiting,) = fresh.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
-        _open_the_books(fresh)
+        with suppress(OSError), Pages(damaged, page_size=PAGE_SIZE) as pages:
+            _insert(fresh, _deliveries_and_attempts(pages))
+            _insert(fresh, _still_indexed(pages))
+            _insert(fresh, _events(pages, fresh, that_wait=True))
+            history = _events(pages, fresh, that_wait=False)
+            found.is_complete = _insert(fresh, history, deadline=deadline)
+        fresh.execute("BEGIN IMMEDIATE")
+        _join(fresh, found)
+        fresh.execute("COMMIT")
+    finally:
+        fresh.execute("PRAGMA foreign_keys = ON")
     return found
 
 
-def _commit(fresh: sqlite3.Connection) -> None:
-    if fresh.in_transaction:
-        fresh.execute("COMMIT")
+Row = tuple[str, list[Value]]
+"""A row with the table that it belongs to."""
+
+
+def _insert(fresh: sqlite3.Connection, rows: Iterable[Row], *, deadline: float | None = None) -> bool:
+    """Insert the rows, without those that cannot be right; return whether they ended before the deadline."""
     fresh.execute("BEGIN IMMEDIATE")
-
-
-def _waiting_seqs(source: sqlite3.Connection) -> Iterator[int]:
-    """Return the numbers of events that something waits for: from the small indexes first, then from the table itself."""
-    for query in (
-        "SELECT event_seq FROM deliveries INDEXED BY deliveries_due WHERE status = 'pending'",
-        "SELECT event_seq FROM deliveries INDEXED BY deliveries_in_flight WHERE status = 'in_flight'",
-        "SELECT event_seq FROM deliveries WHERE status IN ('pending', 'in_flight')",
-    ):
-        yield from _readable(source, query)
-
-
-def _all_seqs(source: sqlite3.Connection) -> Iterator[int]:
-    """Return the numbers of events, from both ends, so that a bad page in the middle hides little, and from what refers to them."""
-    for query in (
-        "SELECT seq FROM events NOT INDEXED ORDER BY seq DESC",
-        "SELECT seq FROM events NOT INDEXED ORDER BY seq",
-        "SELECT rowid FROM events INDEXED BY events_by_age ORDER BY accepted_ms DESC",
-        "SELECT DISTINCT event_seq FROM deliveries NOT INDEXED ORDER BY event_seq DESC",
-    ):
-        yield from _readable(source, query)
-
-
-def _readable(source: sqlite3.Connection, query: str) -> Iterator[int]:
-    with suppress(sqlite3.Error):
-        for (number,) in source.execute(query):
-            if isinstance(number, int):
-                yield number
-
-
-def _copy_event(source: sqlite3.Connection, fresh: sqlite3.Connection, event_seq: int) -> bool:
-    """Copy an event with its deliveries and attempts; return whether its own row could be read."""
-    event = _rows(source, "SELECT * FROM events WHERE seq = ?", event_seq)
-    if not event:
-        return False
-    deliveries = _rows(source, "SELECT * FROM deliveries WHERE event_seq = ?", event_seq)
-    attempts = _rows(source, "SELECT * FROM attempts WHERE event_seq = ?", event_seq)
-    if not deliveries:  # the row is gone, its entry in the index is not: better twice than never
-        deliveries = [
-            (event_seq, destination, "[]", "pending", "recovered", 0, 0, 0, due_ms, *[None] * 6)
-            for destination, due_ms in _rows(
-                source,
-                "SELECT destination, due_ms FROM deliveries INDEXED BY deliveries_due "
-                "WHERE status = 'pending' AND event_seq = ?",
-                event_seq,
-            )
-        ]
-    fresh.execute("SAVEPOINT event")
     try:
-        columns = list(event[0])
-        columns[7] = len(deliveries)
-        fresh.execute(f"INSERT INTO events VALUES ({', '.join('?' * len(columns))})", columns)  # noqa: S608
-        for table, rows in (("deliveries", deliveries), ("attempts", attempts)):
-            for row in rows:
-                fresh.execute(f"INSERT INTO {table} VALUES ({', '.join('?' * len(row))})", row)  # noqa: S608 - our own names
-    except (sqlite3.Error, OverflowError):  # nonsense out of a bad page
-        fresh.execute("ROLLBACK TO event")
-        return False
+        for count, (table, values) in enumerate(rows, 1):
+            places = ", ".join("?" * len(values))
+            with suppress(sqlite3.IntegrityError, OverflowError):  # nonsense out of a bad page
+                fresh.execute(f"INSERT OR IGNORE INTO {table} VALUES ({places})", values)  # noqa: S608 - our own names
+            if count % _BATCH == 0:
+                fresh.execute("COMMIT")
+                fresh.execute("BEGIN IMMEDIATE")
+                if deadline is not None and monotonic() > deadline:
+                    return False
     finally:
-        fresh.execute("RELEASE event")
+        fresh.execute("COMMIT")
     return True
 
 
-def _rows(source: sqlite3.Connection, query: str, event_seq: int) -> list[tuple[object, ...]]:
+def _deliveries_and_attempts(pages: Pages) -> Iterator[Row]:
+    for _, values in pages.index_cells():
+        if len(values) == 15 and values[4] in _TRIGGERS and _is_list_of_names(values[2]):
+            yield "deliveries", values
+        elif len(values) == 8:
+            yield "attempts", values
+
+
+def _still_indexed(pages: Pages) -> Iterator[Row]:
+    """Yield deliveries that wait as an index knows them: where their row is gone, better twice than never."""
+    for _, values in pages.index_cells():
+        match values:
+            case [str(destination), int(due_ms), int(event_seq)]:  # deliveries_due
+                pass
+            case [int(event_seq), str(destination)]:  # deliveries_in_flight
+                due_ms = 0
+            case _:
+                continue
+        waiting: list[Value] = [event_seq, destination, "[]", "pending", "recovered", 0, 0, 0, due_ms, *[None] * 6]
+        yield "deliveries", waiting
+
+
+def _events(pages: Pages, fresh: sqlite3.Connection, *, that_wait: bool) -> Iterator[Row]:
+    """Yield the events that something waits for, or the others; never one whose body is not what was received."""
+    waits = "SELECT 1 FROM deliveries WHERE event_seq = ? AND status IN ('pending', 'in_flight')"
+    for cell in pages.table_cells():
+        if len(cell.values) != 9 or bool(fresh.execute(waits, (cell.rowid,)).fetchone()) is not that_wait:
+            continue
+        if _is_as_received(cell):
+            yield "events", [cell.rowid, *cell.values[1:]]
+
+
+def _is_as_received(cell: Cell) -> bool:
+    """Whether the body still has the id that it had."""
+    event_id, body = cell.values[1], cell.values[8]
     try:
-        return source.execute(query, (event_seq,)).fetchall()
-    except sqlite3.Error:
-        return []
+        return isinstance(body, bytes) and decode_event(body).id == event_id
+    except NotAnEventError:
+        return False
 
 
-def _open_the_books(fresh: sqlite3.Connection) -> None:
-    """Let the books begin with what was carried over: what was lost is told by the log, and cannot be counted any more."""
+def _is_list_of_names(text: Value) -> bool:
+    with suppress(ValueError):
+        names = json.loads(text) if isinstance(text, str) else None
+        return isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return False
+
+
+def _join(fresh: sqlite3.Connection, found: Salvaged) -> None:
+    """Leave out what has lost the other half of it, count, and let the books begin with what is there.
+
+    What was lost is told by the log; the books cannot count it any more.
+    """
     fresh.execute("UPDATE deliveries SET status = 'pending' WHERE status = 'in_flight'")
+    orphans = "FROM deliveries WHERE event_seq NOT IN (SELECT seq FROM events)"
+    (without_event,) = fresh.execute(f"SELECT count(*) {orphans} AND status = 'pending'").fetchone()
+    fresh.execute(f"DELETE {orphans}")
+    fresh.execute(
+        "DELETE FROM attempts WHERE (event_seq, destination) NOT IN (SELECT event_seq, destination FROM deliveries)"
+    )
+    there = "(SELECT count(*) FROM deliveries WHERE event_seq = seq)"
+    (without_row,) = fresh.execute(f"SELECT coalesce(sum(max(planned - {there}, 0)), 0) FROM events").fetchone()  # noqa: S608 - our own
+    found.lost = without_event + without_row
+    fresh.execute(f"UPDATE events SET planned = {there} WHERE planned != {there}")  # noqa: S608 - our own
+    (found.events,) = fresh.execute("SELECT count(*) FROM events").fetchone()
+    (found.waiting,) = fresh.execute("SELECT count(*) FROM deliveries WHERE status = 'pending'").fetchone()
     fresh.execute(
         "INSERT INTO books SELECT accepted_ms / 60000, entry, sum(count) FROM ("
         " SELECT accepted_ms, 'seen' AS entry, 1 AS count FROM events"
@@ -196,4 +202,3 @@ def _open_the_books(fresh: sqlite3.Connection) -> None:
         " UNION ALL SELECT accepted_ms, 'planned', planned FROM events WHERE planned"
         ") GROUP BY 1, 2"
     )
-    fresh.execute("COMMIT")

@@ -161,13 +161,16 @@ async def test_of_a_damaged_outbox_what_waits_is_salvaged_and_delivered(tmp_path
             for page in random.Random(seed).sample(range(2, pages), 3):  # noqa: S311 - seeded on purpose
                 file.seek(page * PAGE_SIZE)
                 file.write(bytes(PAGE_SIZE))
+        damaged = path.read_bytes()
+        still_there = {frame for frame in frames if frame in damaged}
         receiver.respond = lambda _received: Answer()
         before = len(receiver.requests)
         async with forwarder(config) as daemon:
             await daemon.wait_for("outbox.damaged")
             told = await daemon.wait_for("outbox.salvaged")
-            assert told["waiting"] >= 0.7 * len(frames)
             assert told["waiting"] + told["lost"] <= len(frames)
+            assert told["waiting"] + told["lost"] >= len(still_there)
+            assert told["waiting"] >= 0.5 * len(still_there)  # where the row and its entry in the index were hit
             await receiver.wait_until(
                 lambda receiver: len({request.body for request in receiver.requests[before:]}) == told["waiting"]
             )
