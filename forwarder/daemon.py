@@ -14,7 +14,7 @@ from forwarder import __version__
 from forwarder.admin.handler import Handler
 from forwarder.admin.server import open_control_socket
 from forwarder.core.config import Config
-from forwarder.core.dedupe import RecentEvents
+from forwarder.core.dedupe import GENERATIONS, RecentEvents
 from forwarder.core.delivery import Attempt, Delivery, DestinationName
 from forwarder.core.destination import Destination
 from forwarder.core.retry import Dead, Decision, Done
@@ -133,10 +133,11 @@ class Daemon:
     async def _build_ingest(self, outbox: SqliteOutbox) -> Ingest:
         window = self._config.outbox.dedupe_window
         recent = RecentEvents(window, capacity=_MAX_RECENT)
-        accepted = await outbox.recent_events(since=utc_now() - window, limit=_MAX_RECENT)
-        if window:
-            for event_id, at in reversed(accepted):
-                recent.remember(event_id, now=at)
+        begin = utc_now() - window
+        for part in range(GENERATIONS):
+            since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
+            numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
+            recent.remember(numbers, latest_at=until)
         return Ingest(
             router=router_of(self._config),
             disabled=disabled_in(self._config),

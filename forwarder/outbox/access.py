@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from forwarder.outbox.connection import FileSettings, check_header, open_connection
+from forwarder.outbox.inspection import Check
 from forwarder.outbox.lock import locked
 from forwarder.outbox.migrations import SCHEMA_VERSION
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unusable
@@ -58,7 +59,7 @@ def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection of a command that changes the outbox. Raises `OutboxUnusableError`, as in use where a daemon runs."""
     _require(path)
     with locked(path):
-        connection = open_connection(FileSettings(path=path), check=False)
+        connection = open_connection(FileSettings(path=path), Check.NOTHING)
         try:
             yield connection
         except sqlite3.Error as error:

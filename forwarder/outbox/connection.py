@@ -16,11 +16,11 @@ from typing import TypeVar
 
 import aiosqlite
 
+from forwarder.outbox.inspection import Check, check_pages
 from forwarder.outbox.migrations import APPLICATION_ID, SCHEMA_VERSION, migrate
 from forwarder.outbox.problems import (
     OutboxProblem,
     OutboxUnusableError,
-    corrupt,
     unusable,
     unwritable,
 )
@@ -83,15 +83,15 @@ class OutboxConnection(aiosqlite.Connection):
         return result
 
 
-def connection_to(settings: FileSettings, *, check: bool = True) -> OutboxConnection:
-    """Return a connection whose `open` opens and sets up the outbox, and checks every page where `check` says so.
+def connection_to(settings: FileSettings, *, check: Check = Check.ALL) -> OutboxConnection:
+    """Return a connection whose `open` opens and sets up the outbox, and checks the pages that `check` names.
 
     It raises `OutboxUnusableError`. Hold `locked(path)` around its whole life.
     """
     return OutboxConnection(partial(open_connection, settings, check), iter_chunk_size=64)
 
 
-def open_connection(settings: FileSettings, check: bool) -> sqlite3.Connection:
+def open_connection(settings: FileSettings, check: Check) -> sqlite3.Connection:
     """Return the plain connection, for whoever holds `locked(path)`; see `connection_to`."""
     path = settings.path
     connection: sqlite3.Connection | None = None
@@ -100,8 +100,7 @@ def open_connection(settings: FileSettings, check: bool) -> sqlite3.Connection:
         connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
         version = check_header(connection, path)
         _set_up(connection, settings, is_new=version == 0)
-        if check:
-            _check_pages(connection, path)
+        check_pages(connection, path, check)
         migrate(connection, version=version)
     except sqlite3.Error as error:
         if connection is not None:
@@ -166,12 +165,6 @@ def _set_up(connection: sqlite3.Connection, file: FileSettings, *, is_new: bool)
             )
     if file.max_pages is not None:  # SQLite keeps what is there: a file that is larger already cannot be cut by this
         connection.execute(f"PRAGMA max_page_count = {file.max_pages}")
-
-
-def _check_pages(connection: sqlite3.Connection, path: Path) -> None:
-    findings = [row[0] for row in connection.execute("PRAGMA quick_check(3)")]
-    if findings != ["ok"]:
-        raise corrupt(path, "; ".join(findings))
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

@@ -11,8 +11,9 @@ from typing import TypeVar
 import structlog
 
 from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to
+from forwarder.outbox.inspection import Check, damaged_in_use
 from forwarder.outbox.lock import sync_folder
-from forwarder.outbox.problems import OutboxReplacedError
+from forwarder.outbox.problems import DAMAGE, OutboxReplacedError, error_code
 from forwarder.outbox.room import RESERVE_BYTES, Reserve, free_bytes, make_room, move_whole_wal
 from forwarder.outbox.statements import SQL
 
@@ -42,14 +43,14 @@ class Database:
         self._wal_pages = 0.0
         self._warned_at: float | None = None
 
-    async def open(self, *, check: bool = True) -> None:
+    async def open(self, *, check: Check = Check.ALL) -> None:
         """Open the file; see `connection_to`."""
         connection = connection_to(self.settings, check=check)
         await connection.open()
         self._connection = connection
         self._inodes = await self.run(lambda _connection: (_inode(self.path), _inode(self.wal_path)))
         self._wal_pages = self.wal_size / PAGE_SIZE
-        if check and self._wal_pages:
+        if check is not Check.NOTHING and self._wal_pages:
             with suppress(sqlite3.Error):  # a full disk, or a reader: what is in the WAL is read from there
                 await self.run(move_whole_wal)
 
@@ -66,10 +67,15 @@ class Database:
         return 0
 
     async def run(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Return what `function` returns, called in the connection's thread."""
+        """Return what `function` returns, called in the connection's thread. Raises `OutboxFailedError` where it meets damage."""
         if self._connection is None:
             raise sqlite3.OperationalError("the outbox file is not open")
-        return await self._connection.run(function)
+        try:
+            return await self._connection.run(function)
+        except sqlite3.Error as error:
+            if error_code(error) in DAMAGE:
+                raise damaged_in_use(self.path, str(error)) from error
+            raise
 
     async def run_in_excess(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do so without the reserve, and a little beyond `max_size`: what makes room later may need some first."""
@@ -101,7 +107,7 @@ class Database:
         """
         with suppress(sqlite3.Error):
             await self.close()
-        await self.open(check=False)
+        await self.open(check=Check.NOTHING)
         await self.run(move_whole_wal)
 
     async def last_batch(self) -> int:
@@ -130,7 +136,7 @@ class Database:
             log.warning(
                 "outbox.wal_growing",
                 size=self.wal_size,
-                note="another program has kept a read of the outbox open; close it, or the disk fills up",
+                note="another program keeps a read of the outbox open; close it, or the disk fills up",
             )
 
     def _is_disk_small_for_it(self) -> bool:
@@ -187,7 +193,7 @@ class Database:
             self.path.with_name(self.path.name + left).unlink(missing_ok=True)
         copy.rename(self.path)
         sync_folder(self.path.parent)
-        await self.open(check=False)
+        await self.open(check=Check.NOTHING)
         log.error(
             "outbox.restored", path=str(self.path), note="the file was deleted while in use; it was written out again"
         )

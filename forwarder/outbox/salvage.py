@@ -3,11 +3,12 @@
 What waits comes first. The file is read page by page, so a bad page costs what lies on it and nothing else.
 """
 
+import asyncio
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
-from dataclasses import dataclass
+from contextlib import closing, suppress
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -16,17 +17,19 @@ import structlog
 
 from forwarder.core.delivery import Trigger
 from forwarder.core.event import NotAnEventError, decode_event
-from forwarder.outbox.connection import PAGE_SIZE
+from forwarder.outbox.connection import PAGE_SIZE, FileSettings, open_connection
 from forwarder.outbox.database import Database
+from forwarder.outbox.inspection import Check, check_at_start, unmark
 from forwarder.outbox.lock import sync_folder
 from forwarder.outbox.pages import Cell, Pages, Value
-from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
+from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unwritable
 
 PATIENCE_S = 60.0
 """How long salvaging may take; what waits is done first, history is left where it is when the time is over."""
 _BATCH = 500
 _TRIGGERS = frozenset(map(str, Trigger))
 _SUFFIXES = ("", "-wal", "-shm")
+_SALVAGED = ".salvaged"
 
 log = structlog.get_logger(__name__)
 
@@ -43,21 +46,29 @@ class Salvaged:
     """Everything was looked at in time."""
 
 
-async def open_or_salvage(database: Database) -> None:
-    """Open the outbox; where it is damaged, set it aside, begin a fresh one and carry over what can be read.
+async def open_or_salvage(database: Database) -> bool:
+    """Open the outbox; where it is damaged, set it aside, and begin a fresh one with what can be read of it.
 
-    Raises `OutboxUnusableError` for everything but damage.
+    Returns whether the bodies are still to be checked. Raises `OutboxUnusableError` for everything but damage.
     """
+    path = database.path
+    _finish_swap(path)
+    check = check_at_start(path)
     try:
-        await database.open()
-        return
+        await database.open(check=check)
     except OutboxUnusableError as error:
         if error.problem is not OutboxProblem.CORRUPT:
             raise
-        aside = set_aside(database.path)
+        aside = _name_aside(path)
         log.error("outbox.damaged", detail=error.detail, set_aside=str(aside), note="kept there, nothing is deleted")  # noqa: TRY400 - our own sentence
+    else:
+        if check is Check.ALL:
+            unmark(path)
+        return check is not Check.ALL
+    database.reserve.give_up()
+    salvaged = await asyncio.to_thread(_replace, database.settings, aside)
+    unmark(path)
     await database.open()
-    salvaged = await database.run(lambda connection: salvage(aside, connection))
     log.error(
         "outbox.salvaged",
         events=salvaged.events,
@@ -67,21 +78,61 @@ async def open_or_salvage(database: Database) -> None:
         set_aside=str(aside),
         note="what could be read of the damaged outbox is in the new one; delivering goes on",
     )
+    return False
 
 
-def set_aside(path: Path) -> Path:
-    """Rename the file and those beside it, together, under a name with the time; return the new name."""
+def _replace(settings: FileSettings, aside: Path) -> Salvaged:
+    """Make the fresh file beside the damaged one, then put it in its place.
+
+    Whenever this is cut off, the next start either finds the damaged file where it was and begins again, or goes on with
+    the swap. Raises `OutboxUnusableError` where there is no room for it.
+    """
+    path = settings.path
+    unfinished = _beside(path, ".salvaging")
+    for suffix in _SUFFIXES:
+        _beside(unfinished, suffix).unlink(missing_ok=True)
+    try:
+        with closing(open_connection(replace(settings, path=unfinished), Check.NOTHING)) as fresh:
+            salvaged = salvage(path, fresh)
+    except sqlite3.Error as error:
+        raise unwritable(path, error) from error
+    unfinished.rename(_beside(path, _SALVAGED))  # closing it has moved its WAL into it, and synced it
+    sync_folder(path.parent)
+    _set_aside(path, aside)
+    _finish_swap(path)
+    return salvaged
+
+
+def _finish_swap(path: Path) -> None:
+    """Put a salvaged file in its place, where there is one."""
+    salvaged = _beside(path, _SALVAGED)
+    if salvaged.exists():
+        _set_aside(path, _name_aside(path))
+        salvaged.rename(path)
+        sync_folder(path.parent)
+
+
+def _name_aside(path: Path) -> Path:
+    """Return a name with the time that nothing has yet."""
     stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = path.with_name(f"{path.name}.damaged-{stamp}")
+    aside = _beside(path, f".damaged-{stamp}")
     number = 1
     while aside.exists():
         number += 1
-        aside = path.with_name(f"{path.name}.damaged-{stamp}-{number}")
+        aside = _beside(path, f".damaged-{stamp}-{number}")
+    return aside
+
+
+def _set_aside(path: Path, aside: Path) -> None:
+    """Rename the file and those beside it, the file itself last."""
     for suffix in reversed(_SUFFIXES):
         with suppress(FileNotFoundError):
-            path.with_name(path.name + suffix).rename(aside.with_name(aside.name + suffix))
+            _beside(path, suffix).rename(_beside(aside, suffix))
     sync_folder(path.parent)
-    return aside
+
+
+def _beside(path: Path, suffix: str) -> Path:
+    return path.with_name(path.name + suffix)
 
 
 def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:

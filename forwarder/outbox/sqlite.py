@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import datetime, timedelta
@@ -10,13 +11,15 @@ from time import monotonic
 
 from forwarder.core.books import Cause, Entry
 from forwarder.core.changes import Change, Changed
+from forwarder.core.dedupe import id_numbers
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
-from forwarder.core.event import Event, EventId
+from forwarder.core.event import Event
 from forwarder.core.ports import Claim
 from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
 from forwarder.outbox.connection import PAGE_SIZE, FileSettings
 from forwarder.outbox.database import Database
+from forwarder.outbox.inspection import check_bodies
 from forwarder.outbox.lock import locked
 from forwarder.outbox.retention import (
     ANY_DELIVERED,
@@ -55,9 +58,9 @@ async def open_outbox(settings: FileSettings) -> AsyncIterator["SqliteOutbox"]:
     """
     with locked(settings.path):
         database = Database(settings)
-        await open_or_salvage(database)
+        are_bodies_due = await open_or_salvage(database)
         try:
-            outbox = SqliteOutbox(database)
+            outbox = SqliteOutbox(database, are_bodies_due=are_bodies_due)
             await outbox.prepare()
             # Not in a task group: a group cancels its tasks when one of them fails, and the writer is never cancelled.
             outbox.writing = asyncio.create_task(outbox.writer.run(), name="outbox writer")
@@ -75,8 +78,9 @@ class SqliteOutbox:
 
     writing: asyncio.Task[None]
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, are_bodies_due: bool) -> None:
         self._database = database
+        self._are_bodies_due = are_bodies_due
         self._hand = Hand()
         self._seq = 0
         self._claiming = asyncio.Lock()
@@ -97,8 +101,11 @@ class SqliteOutbox:
         return self._database.path
 
     async def watch(self) -> None:
-        """Return when the writer ends; raise what ended it. Cancelling this leaves the writer alone."""
-        await asyncio.shield(self.writing)
+        """Return when the writer ends; raise what ended it, or that a body is damaged. Cancelling this leaves the writer alone."""
+        async with asyncio.TaskGroup() as group:
+            if self._are_bodies_due:
+                group.create_task(check_bodies(self.path))
+            await asyncio.shield(self.writing)
 
     async def recover(self) -> dict[DestinationName, int]:
         """Make what an earlier process had in flight pending again; return how many deliveries wait, by destination."""
@@ -109,12 +116,12 @@ class SqliteOutbox:
 
         return await self.writer.ask(step)
 
-    async def recent_events(self, *, since: datetime, limit: int) -> list[tuple[EventId, datetime]]:
-        """Return the newest events accepted after `since`, newest first."""
-        values = {"since_ms": to_ms(since), "limit": limit}
+    async def recent_events(self, *, since: datetime, until: datetime, limit: int) -> "array[int]":
+        """Return the `id_number` of the newest events accepted in that time, sorted."""
+        values = {"since_ms": to_ms(since), "until_ms": to_ms(until), "limit": limit}
 
-        def look(connection: sqlite3.Connection) -> list[tuple[EventId, datetime]]:
-            return [(EventId(id_), from_ms(ms)) for id_, ms in connection.execute(SQL["recent_events"], values)]
+        def look(connection: sqlite3.Connection) -> "array[int]":
+            return id_numbers([row[0] for row in connection.execute(SQL["recent_events"], values)])
 
         return await self._database.run(look)
 

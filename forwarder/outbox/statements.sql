@@ -59,7 +59,8 @@ WHERE destination = :destination AND event_seq IN (
 );
 
 -- name: recent_events
-SELECT id, accepted_ms FROM events WHERE accepted_ms >= :since_ms ORDER BY accepted_ms DESC LIMIT :limit;
+SELECT substr(id, 1, 16) FROM events WHERE accepted_ms >= :since_ms AND accepted_ms < :until_ms
+ORDER BY accepted_ms DESC LIMIT :limit;
 
 -- name: waiting
 SELECT destination, count(*) FROM deliveries WHERE status = 'pending' GROUP BY destination;

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from forwarder.core.dedupe import RecentEvents
+from forwarder.core.dedupe import RecentEvents, id_number, id_numbers
 from forwarder.core.event import EventId, fingerprint
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -32,3 +32,22 @@ def test_never_more_are_kept_than_the_capacity() -> None:
     for number in range(1_000):
         recent.is_new(event_id(number), now=NOW + number * timedelta(seconds=10))
         assert len(recent) <= 1024
+
+
+def test_what_an_earlier_process_saw_is_a_double_until_the_window_is_over() -> None:
+    seen = [event_id(number) for number in range(1_000)]
+    numbers = id_numbers([id_[:16] for id_ in seen])
+    assert list(numbers) == sorted(map(id_number, seen))
+    recent = RecentEvents(WINDOW)
+    recent.remember(numbers, latest_at=NOW)
+    assert len(recent) == 1_000
+    assert not any(recent.is_new(id_, now=NOW + WINDOW / 2) for id_ in seen)
+    assert recent.is_new(event_id(1_000), now=NOW + WINDOW / 2)
+    assert recent.is_new(seen[0], now=NOW + 1.1 * WINDOW)
+    assert not recent.is_new(event_id(1_000), now=NOW + 1.1 * WINDOW)
+
+
+def test_nothing_is_remembered_without_a_window() -> None:
+    recent = RecentEvents(timedelta())
+    recent.remember(id_numbers([event_id(1)[:16]]), latest_at=NOW)
+    assert recent.is_new(event_id(1), now=NOW)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.core.books import Entry
+from forwarder.core.dedupe import id_number
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName
 from forwarder.outbox.connection import FileSettings, connection_to
 from forwarder.outbox.lock import locked
@@ -270,12 +271,15 @@ async def test_a_file_of_an_earlier_version_is_brought_forward(path: Path, versi
     assert look(path, schema) == look(fresh, schema)
 
 
-async def test_recent_events_come_back_newest_first(outbox: SqliteOutbox) -> None:
+async def test_of_recent_events_the_newest_come_back_sorted(outbox: SqliteOutbox) -> None:
     for number in range(3):
         keep_unmatched(outbox, number, at=NOW + timedelta(minutes=number))
     await outbox.writer.settle()
-    found = await outbox.recent_events(since=NOW + timedelta(minutes=1), limit=10)
-    assert [event_id for event_id, _ in found] == [EVENTS[2].id, EVENTS[1].id]
+    since, until = NOW + timedelta(minutes=1), NOW + timedelta(minutes=3)
+    found = await outbox.recent_events(since=since, until=until, limit=10)
+    assert list(found) == sorted(id_number(event.id) for event in EVENTS[1:3])
+    assert list(await outbox.recent_events(since=NOW, until=until, limit=1)) == [id_number(EVENTS[2].id)]
+    assert not await outbox.recent_events(since=until, until=until, limit=10)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +296,7 @@ async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, stateme
     connection = connection_to(FileSettings(path=path, durability="full"))
     await connection.open()
     try:
-        names = ("destination", "now_ms", "limit", "most", "since_ms")
+        names = ("destination", "now_ms", "limit", "most", "since_ms", "until_ms")
         explain = f"EXPLAIN QUERY PLAN {SQL[statement]}"
         plan = await connection.run(
             lambda plain: [row[3] for row in plain.execute(explain, dict.fromkeys(names, 1)).fetchall()]

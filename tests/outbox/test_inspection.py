@@ -1,0 +1,144 @@
+"""Damage that is met late, and a salvage that is cut off."""
+
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.outbox import inspection, salvage
+from forwarder.outbox.connection import PAGE_SIZE, FileSettings
+from forwarder.outbox.database import Database
+from forwarder.outbox.inspection import Check, check_at_start
+from forwarder.outbox.lock import sync_folder
+from forwarder.outbox.problems import OutboxFailedError
+from forwarder.outbox.sqlite import open_outbox
+from tests.support.outbox import BOT, EVENTS, NOW, audit, keep
+
+
+async def fill(path: Path) -> int:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        for number in range(len(EVENTS)):
+            keep(outbox, number, DeliveryStatus.PENDING)
+    return len(EVENTS)
+
+
+def pages_of(path: Path, kind: int) -> list[int]:
+    """The numbers, from 0, of the pages that begin so."""
+    content = path.read_bytes()
+    return [at // PAGE_SIZE for at in range(0, len(content), PAGE_SIZE) if content[at] == kind and at // PAGE_SIZE != 1]
+
+
+def page_with(path: Path, text: bytes) -> int:
+    return path.read_bytes().index(text) // PAGE_SIZE
+
+
+def zero(path: Path, page: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(page * PAGE_SIZE)
+        file.write(bytes(PAGE_SIZE))
+
+
+async def test_bodies_of_a_large_file_are_checked_beside_delivery_and_damage_is_salvaged_by_the_next_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspection, "SMALL_FILE_BYTES", 0)
+    path = tmp_path / "outbox.db"
+    count = await fill(path)
+    zero(path, page_with(path, EVENTS[0].body))
+    assert check_at_start(path) is Check.ALL_BUT_BODIES
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        with pytest.raises(ExceptionGroup) as failure:
+            await outbox.watch()
+        assert failure.group_contains(OutboxFailedError, match="next start")
+    assert check_at_start(path) is Check.ALL
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        claim = await outbox.claim(BOT, now=NOW, limit=2 * count)
+        assert 0 < len(claim.deliveries) < count
+    assert check_at_start(path) is Check.ALL_BUT_BODIES
+    assert audit(path).is_balanced
+
+
+async def test_damage_met_by_a_claim_ends_the_daemon_and_the_next_start_reads_everything(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    await fill(path)
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        zero(path, page_with(path, EVENTS[0].body))
+        await outbox._database.run(lambda connection: connection.execute("PRAGMA shrink_memory"))
+        with pytest.raises(OutboxFailedError, match="damaged"):
+            await outbox.claim(BOT, now=NOW, limit=100)
+    assert path.with_name("outbox.db.check").exists()
+    async with open_outbox(FileSettings(path=path)):
+        assert not path.with_name("outbox.db.check").exists()
+
+
+async def test_a_salvage_that_is_cut_off_is_done_again_or_finished(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "outbox.db"
+    await fill(path)
+    zero(path, page_with(path, EVENTS[0].body))
+    steps = 0
+
+    def count_step(*_arguments: object) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == cut_at:
+            raise KeyboardInterrupt
+
+    real_sync, real_salvage = sync_folder, salvage.salvage
+
+    def sync(folder: Path) -> None:
+        count_step()
+        real_sync(folder)
+
+    def copy(damaged: Path, fresh: sqlite3.Connection) -> salvage.Salvaged:
+        found = real_salvage(damaged, fresh)
+        count_step()
+        return found
+
+    monkeypatch.setattr(salvage, "sync_folder", sync)
+    monkeypatch.setattr(salvage, "salvage", copy)
+    waiting: list[int] = []
+    for cut_at in (0, 1, 2, 3, 4):
+        folder = tmp_path / str(cut_at)
+        folder.mkdir()
+        copied = shutil.copy(path, folder / "outbox.db")
+        steps = 0
+        settings = FileSettings(path=Path(copied))
+        database = Database(settings)
+        if cut_at:
+            with pytest.raises(KeyboardInterrupt):
+                salvage._replace(settings, folder / "aside")
+        steps = 99
+        await salvage.open_or_salvage(database)
+        found = await database.run(lambda connection: connection.execute("SELECT count(*) FROM deliveries").fetchone())
+        waiting.append(found[0])
+        await database.close()
+    assert set(waiting) == {waiting[0]}
+    assert 0 < waiting[0] < len(EVENTS)
+
+
+async def test_a_lost_inner_page_costs_no_event(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    count = await fill(path)
+    inner = pages_of(path, 0x05)
+    assert inner, "the table is too small for this test"
+    for page in inner:
+        zero(path, page)
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        assert len((await outbox.claim(BOT, now=NOW, limit=2 * count)).deliveries) == count
+
+
+async def test_a_changed_body_is_not_delivered(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    count = await fill(path)
+    content = path.read_bytes()
+    changed = EVENTS[0].body.replace(b'"text":"', b'"text":"\x01', 1)[: len(EVENTS[0].body)]
+    assert changed != EVENTS[0].body
+    path.write_bytes(content.replace(EVENTS[0].body, changed))
+    zero(path, pages_of(path, 0x05)[0])
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        claim = await outbox.claim(BOT, now=NOW, limit=2 * count)
+        assert len(claim.deliveries) == count - 1
