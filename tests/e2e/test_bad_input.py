@@ -134,7 +134,7 @@ async def test_garbage_in_place_of_the_outbox_is_set_aside_whole_and_a_fresh_one
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
         async with forwarder(config) as daemon:
-            told = await daemon.wait_for("outbox.damaged")
+            told = await daemon.wait_for("outbox.salvaged")  # it is in its place only then
             assert Path(told["set_aside"]).read_bytes() == garbage
             await emulator.wait_connected()
             await emulator.send(packaged_events()[0])
