@@ -70,6 +70,8 @@ class Daemon:
         self._service = service
         self._listeners = listeners
         self._tally = Tally()
+        self._log = log.bind()
+        """Made once, where `log` is made again at every line: there is one for every attempt."""
         self._dispatcher = Dispatcher()
         self._lane_tasks: set[asyncio.Task[None]] = set()
         self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
@@ -196,7 +198,7 @@ class Daemon:
             case _:
                 self._tally.failed_attempts += 1
         name, fields = describe(delivery, attempt, decision)
-        (log.warning if isinstance(decision, Dead) else log.info)(name, **fields)
+        (self._log.warning if isinstance(decision, Dead) else self._log.info)(name, **fields)
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
 

@@ -9,10 +9,11 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
 from typing import assert_never
+
+from msgspec import structs
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, DestinationName, Unanswered
 from forwarder.core.destination import Destination
@@ -173,7 +174,7 @@ class Lane:
             or at - self._clock() > _LONGEST_WAIT
         ):
             return False
-        heapq.heappush(self._retries, (at, delivery.event_seq, replace(delivery, attempts=attempt.number)))
+        heapq.heappush(self._retries, (at, delivery.event_seq, structs.replace(delivery, attempts=attempt.number)))
         self._retries_bytes += size
         return True
 
@@ -316,7 +317,7 @@ def describe(delivery: Delivery, attempt: Attempt, decision: Decision) -> tuple[
         "destination": delivery.destination,
         "routes": delivery.routes,
         "attempt": attempt.number,
-        "duration_ms": round(attempt.duration / timedelta(milliseconds=1), 2),
+        "duration_ms": round(attempt.duration_ms, 2),
     }
     if isinstance(attempt.outcome, Answered):
         fields["status"] = attempt.outcome.status

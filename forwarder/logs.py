@@ -5,6 +5,7 @@ import atexit
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Literal, TextIO
 
 import msgspec
@@ -20,8 +21,10 @@ _GATHER_S = 0.01
 def configure_logging(*, level: str, format_: LogFormat, is_buffered: bool = False) -> None:
     """Set up structlog for the process, once; `auto` chooses by whether standard output is a terminal."""
     is_console = format_ == "console" or (format_ == "auto" and sys.stdout.isatty())
-    renderer: list[Processor] = (
+    processors: list[Processor] = (
         [
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
             _escape_control_characters,
             # The plain formatter: a pretty one would print the values of local variables, secrets among them.
             structlog.dev.ConsoleRenderer(
@@ -32,14 +35,10 @@ def configure_logging(*, level: str, format_: LogFormat, is_buffered: bool = Fal
             ),
         ]
         if is_console
-        else [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_json)]
+        else [_render_json]
     )
     structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f" if is_console else "iso", utc=not is_console),
-            *renderer,
-        ],
+        processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
         logger_factory=Lines(sys.stdout) if is_buffered else structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=is_buffered,
@@ -87,11 +86,19 @@ class Lines:
             self._file.flush()
 
 
-def _to_json(value: EventDict, **_options: object) -> str:
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+def _render_json(logger: WrappedLogger, method: str, fields: EventDict) -> str:
+    """Return the line; one function for what structlog has four for, because a line is written for every attempt."""
+    if "exc_info" in fields:
+        fields = structlog.processors.format_exc_info(logger, method, fields)
+    fields["level"] = method
+    fields["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
     try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
+        return _encode(fields).decode()
     except UnicodeEncodeError:  # half a surrogate pair
-        return json.dumps(value, default=str)
+        return json.dumps(fields, default=str)
 
 
 def _escape_control_characters(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:

@@ -24,6 +24,28 @@ class Entry(StrEnum):
     """Deliveries that a person added to an event by a replay."""
 
 
+@dataclass(slots=True)
+class Minute:
+    """What came in of the events of one minute, before it is written: the entries but `REPLAYED`, as numbers."""
+
+    seen: int = 0
+    matched: int = 0
+    unmatched: int = 0
+    double: int = 0
+    planned: int = 0
+
+    def entries(self) -> dict[Entry, int]:
+        """Return those that are not zero."""
+        counts = {
+            Entry.SEEN: self.seen,
+            Entry.MATCHED: self.matched,
+            Entry.UNMATCHED: self.unmatched,
+            Entry.DOUBLE: self.double,
+            Entry.PLANNED: self.planned,
+        }
+        return {entry: count for entry, count in counts.items() if count}
+
+
 class Cause(StrEnum):
     """Why a planned delivery is not sent: by a rule, or by a person."""
 

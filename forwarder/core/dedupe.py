@@ -5,14 +5,15 @@ from array import array
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from forwarder.core.event import EventId
 
 GENERATIONS = 8
 """Parts of the window, each of which is forgotten as a whole."""
-_SMALLEST = 1 << 10
+_SMALLEST = 1 << 12
 _FILLED = 0.6
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class RecentEvents:
@@ -26,7 +27,10 @@ class RecentEvents:
         self._window = window
         self._span = window / GENERATIONS
         self._capacity = capacity
-        self._tables: deque[_Table | _Sorted] = deque()
+        self._older: deque[_Table | _Sorted] = deque()
+        self._newest = _Table(_LONG_AGO, size=_SMALLEST)
+        self._turns_at = _LONG_AGO
+        """When something may have to be forgotten, or the newest table has had its span."""
         self._count = 0
 
     def __len__(self) -> int:
@@ -36,40 +40,42 @@ class RecentEvents:
         """Return whether the id was not seen within the window, and remember it."""
         if not self._window:
             return True
-        self._forget(now)
+        if now >= self._turns_at or self._newest.is_full:
+            self._turn(now)
         number = id_number(event_id)
-        for table in self._tables:
+        for table in self._older:
             if number in table:
                 return False
-        self._add(number, now)
+        if not self._newest.add(number):
+            return False
+        self._newest.latest_at = now
+        self._count += 1
         return True
 
     def remember(self, numbers: "array[int]", *, latest_at: datetime) -> None:
         """Remember sorted `id_numbers` of events seen up to `latest_at`, later than all that were remembered before."""
         if self._window and numbers:
-            self._tables.append(_Sorted(numbers, latest_at))
+            self._older.append(_Sorted(numbers, latest_at))
             self._count += len(numbers)
 
-    def _add(self, number: int, now: datetime) -> None:
-        newest = self._tables[-1] if self._tables else None
-        if not isinstance(newest, _Table) or newest.is_full or now - newest.begun_at >= self._span:
-            newest = _Table(now, size=self._next_size(newest, now))
-            self._tables.append(newest)
-        newest.add(number)
-        self._count += 1
-        newest.latest_at = now
+    def _turn(self, now: datetime) -> None:
+        """Forget what is too old, or too much, and begin a new table where the newest is full or has had its span."""
+        older, newest = self._older, self._newest
+        if newest.is_full or now - newest.begun_at >= self._span:
+            if newest.count:
+                older.append(newest)
+            self._newest = _Table(now, size=self._next_size(newest, now))
+        while older and (now - older[0].latest_at > self._window or self._count >= self._capacity):
+            self._count -= older.popleft().count
+        self._turns_at = self._newest.begun_at + self._span
+        if older:
+            self._turns_at = min(self._turns_at, older[0].latest_at + self._window + timedelta.resolution)
 
-    def _next_size(self, newest: "_Table | _Sorted | None", now: datetime) -> int:
-        """Return a size that fits the pace: the same for the next span, twice as much where the table was full before its time."""
-        if newest is None:
-            return _SMALLEST
+    def _next_size(self, newest: "_Table", now: datetime) -> int:
+        """Return a size that fits the pace: the same for the next span, four times as much where the table was full before its time."""
         if now - newest.begun_at < self._span:
-            return min(2 * newest.size, max(self._capacity // GENERATIONS, _SMALLEST))
+            return min(4 * newest.size, max(self._capacity // GENERATIONS, _SMALLEST))
         return max(newest.size // 2, _SMALLEST) if newest.count * 4 < newest.size else newest.size
-
-    def _forget(self, now: datetime) -> None:
-        while self._tables and (now - self._tables[0].latest_at > self._window or len(self) >= self._capacity):
-            self._count -= self._tables.popleft().count
 
 
 def id_number(event_id: EventId) -> int:
@@ -88,11 +94,8 @@ def id_numbers(beginnings: Sequence[str]) -> "array[int]":
 class _Sorted:
     """A set of numbers that is read from the outbox whole, and never grows."""
 
-    size = _SMALLEST
-    is_full = True
-
     def __init__(self, numbers: "array[int]", latest_at: datetime) -> None:
-        self.begun_at = self.latest_at = latest_at
+        self.latest_at = latest_at
         self.count = len(numbers)
         self._numbers = numbers
 
@@ -109,18 +112,22 @@ class _Table:
         self.latest_at = begun_at
         self.size = 1 << (size - 1).bit_length()
         self.count = 0
+        self.is_full = False
+        self._most = int(_FILLED * self.size)
         self._slots = array("Q", bytes(8 * self.size))
-
-    @property
-    def is_full(self) -> bool:
-        return self.count >= _FILLED * self.size
 
     def __contains__(self, number: int) -> bool:
         return self._slots[self._slot_of(number)] == number
 
-    def add(self, number: int) -> None:
-        self._slots[self._slot_of(number)] = number
+    def add(self, number: int) -> bool:
+        """Add a number; return whether it was not there."""
+        slot = self._slot_of(number)
+        if self._slots[slot]:
+            return False
+        self._slots[slot] = number
         self.count += 1
+        self.is_full = self.count >= self._most
+        return True
 
     def _slot_of(self, number: int) -> int:
         """Return where the number is, or the free slot where it belongs; the ids are hashes, so their low bits are spread."""

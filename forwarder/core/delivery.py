@@ -4,11 +4,12 @@ A delivery is `pending` (waits in the outbox), `in_flight` (was handed to its la
 `dead`, or `skipped` by a rule or a person. Whatever was in flight when the process ended is pending again at the next start.
 """
 
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
 from typing import NewType
+
+import msgspec
 
 from forwarder.core.event import Event, EventId, fingerprint
 
@@ -49,8 +50,7 @@ class Fault(StrEnum):
     PROTOCOL = "protocol"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
+class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One event on its way to one destination."""
 
     event_id: EventId
@@ -67,7 +67,10 @@ class Delivery:
     """Attempts made before that."""
     trigger: Trigger = Trigger.FIRST
     """What the first attempt is made for; those after it are retries."""
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:  # not the body
+        return f"Delivery({self.id} to {self.destination})"
 
     @property
     def id(self) -> DeliveryId:
@@ -75,15 +78,17 @@ class Delivery:
         return delivery_id(self.event_id, self.destination)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Answered:
+class Answered(msgspec.Struct, frozen=True, kw_only=True):
     """The receiver sent a status. `retry_after` and `location` are its headers of that name, where given."""
 
     status: int
-    excerpt: str = field(default="", repr=False)
+    excerpt: str = ""
     """The answer's body: at most 64 KiB were read, trimmed for keeping."""
     retry_after: timedelta | None = None
     location: str | None = None
+
+    def __repr__(self) -> str:  # not the excerpt
+        return f"Answered({self.status}, retry_after={self.retry_after}, location={self.location})"
 
     @property
     def is_success(self) -> bool:
@@ -98,8 +103,7 @@ class Answered:
         return f"HTTP {self.status}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unanswered:
+class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
     """No status came; `detail` is a sentence of our own without URLs or secrets."""
 
     fault: Fault
@@ -114,14 +118,18 @@ class Unanswered:
 Outcome = Answered | Unanswered
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """One HTTP try of a delivery, counted from 1."""
 
     number: int
     started_at: datetime
     duration: timedelta
     outcome: Outcome
+
+    @property
+    def duration_ms(self) -> float:
+        """The same in milliseconds."""
+        return self.duration.total_seconds() * 1000
 
     @property
     def is_delivered(self) -> bool:

@@ -5,7 +5,6 @@ The bytes are kept as they came: they are the body of every webhook. What is dec
 
 import hashlib
 import json
-from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NewType, NoReturn
 
@@ -39,8 +38,7 @@ class NotAnEventError(ValueError):
         super().__init__(f"{kind}: {detail}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Event:
+class Event(msgspec.Struct, frozen=True, kw_only=True):
     """A `SourceEvent`: its bytes verbatim, its envelope, and its payload decoded for the rules.
 
     `mid` and `sid` are text whatever JSON type they came in: Telegram sends numbers, and 64-bit ids do not survive floats.
@@ -52,8 +50,11 @@ class Event:
     sid: str
     timestamp: float
     """Unix milliseconds as sent; for X the time of the post, not of its arrival."""
-    payload: JSONValue = field(repr=False)
-    body: bytes = field(repr=False)
+    payload: JSONValue
+    body: bytes
+
+    def __repr__(self) -> str:  # neither payload nor body
+        return f"Event({self.id}, {self.source} {self.mid} of {self.sid})"
 
 
 _TEXT_KEYS = ("text", "message", "content", "title")
@@ -167,12 +168,11 @@ def _is_deeper(value: JSONValue, depth: int, frame: bytes) -> bool:
 
 def fingerprint(*parts: str | bytes) -> str:
     """Return 32 hex digits (BLAKE2b, 128 bits) of the parts; each is prefixed by its length, so no two lists collide."""
-    digest = hashlib.blake2b(digest_size=16)
+    hashed: list[bytes] = []
     for part in parts:
         data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")
-        digest.update(len(data).to_bytes(8, "big"))
-        digest.update(data)
-    return digest.hexdigest()
+        hashed += (len(data).to_bytes(8, "big"), data)
+    return hashlib.blake2b(b"".join(hashed), digest_size=16).hexdigest()
 
 
 def _refuse_constant(name: str) -> NoReturn:

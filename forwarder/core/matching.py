@@ -45,7 +45,10 @@ class AllOf:
     conditions: tuple[Condition, ...]
 
     def matches(self, event: Event) -> bool:  # noqa: D102 - said by the Protocol
-        return all(condition.matches(event) for condition in self.conditions)
+        for condition in self.conditions:  # noqa: SIM110 - a generator would cost as much as most conditions
+            if not condition.matches(event):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,10 @@ class AnyOf:
     conditions: tuple[Condition, ...]
 
     def matches(self, event: Event) -> bool:  # noqa: D102
-        return any(condition.matches(event) for condition in self.conditions)
+        for condition in self.conditions:  # noqa: SIM110
+            if condition.matches(event):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,8 +1,9 @@
 """A delivery as the HTTP request of one attempt. Pure; sending is the destination's business."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
+
+import msgspec
 
 from forwarder import __version__
 from forwarder.core.delivery import Delivery, Trigger
@@ -13,21 +14,20 @@ USER_AGENT = f"forwarder/{__version__}"
 _SIGNED = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 
 
-class FixedHeaders(dict[str, str]):
-    """Headers that many requests have in common: the same object each time, so that a sender writes them out once."""
-
-    __slots__ = ("__weakref__",)
-    __hash__ = object.__hash__  # type: ignore[assignment]  # by identity: it is never changed once it is in use
+FixedHeaders = dict[str, str]
+"""Headers that many requests have in common: the same object each time, so that a sender writes them out once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WebhookRequest:
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One POST: the received bytes, verbatim, and every header we decide on."""
 
-    fixed: FixedHeaders = field(repr=False)
-    own: Mapping[str, str] = field(repr=False)
+    fixed: FixedHeaders
+    own: Mapping[str, str]
     """What only this request has; none of the names is in `fixed`."""
-    body: bytes = field(repr=False)
+    body: bytes
+
+    def __repr__(self) -> str:  # headers may be secret
+        return f"WebhookRequest({len(self.body)} bytes)"
 
     @property
     def headers(self) -> dict[str, str]:
@@ -76,7 +76,6 @@ class Renderer:
         if attempt < self._policy.max_attempts:
             ours["x-forwarder-retry-in"] = f"{self._policy.delays[attempt - 1].total_seconds():g}"
         overridden = {name.lower() for name in self._headers}
-        fixed = FixedHeaders({name: value for name, value in ours.items() if name.lower() not in overridden})
-        fixed.update(self._headers)
+        fixed = {name: value for name, value in ours.items() if name.lower() not in overridden} | self._headers
         self._fixed[attempt, trigger] = fixed
         return fixed

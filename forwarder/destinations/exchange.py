@@ -56,16 +56,17 @@ class Connection(asyncio.Protocol):
         self._body_bytes = 0
         self._head_bytes = 0
         self._interim = 0
+        self.deadline = 0.0
+        """Of the exchange under way, by the loop's clock."""
         self.is_usable = False
         """It is open, and nothing is left over from the exchange before."""
         self.idle_since = 0.0
         """By the loop's clock."""
 
-    async def exchange(self, head: bytes, body: bytes, *, deadline: float) -> Answer:
+    async def exchange(self, head: bytes, body: bytes) -> Answer:
         """Send a request and return its answer.
 
-        Raises `BrokenConnectionError`, `NotHttpError`, and `TimeoutError` when no answer came by the `deadline` (of the loop's
-        clock). An answer whose body is not complete by then is returned as far as it came.
+        Raises `BrokenConnectionError`, `NotHttpError`, and `TimeoutError` when no answer had come when `run_out` was called.
         """
         if self._transport is None or not self.is_usable:
             raise BrokenConnectionError(None, heard=False)
@@ -74,7 +75,6 @@ class Connection(asyncio.Protocol):
         self._headers, self._body = {}, []
         self._body_bytes = self._head_bytes = self._interim = 0
         self.is_usable = False
-        timer = self._loop.call_at(deadline, self._run_out)
         try:
             self._transport.write(head + body)
             return await waiter
@@ -82,8 +82,11 @@ class Connection(asyncio.Protocol):
             self.abort()
             raise
         finally:
-            timer.cancel()
             self._waiter = None
+
+    def run_out(self) -> None:
+        """End the exchange under way: its time is over. An answer whose body is not complete is taken as far as it came."""
+        self._end(TimeoutError())
 
     def abort(self) -> None:
         """Close it at once."""
@@ -163,9 +166,6 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     # How an exchange ends
-
-    def _run_out(self) -> None:
-        self._end(TimeoutError())
 
     def _end(self, error: Exception) -> None:
         """End the exchange before its time: with the answer, where its headers are in, else with the error."""

@@ -12,7 +12,6 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from weakref import WeakKeyDictionary
 
 from yarl import URL
 
@@ -38,7 +37,8 @@ class HttpSender:
         self._request_line = f"POST {url.raw_path_qs} HTTP/1.1\r\n"
         self._host = f"Host: {url.host_port_subcomponent if url.explicit_port else url.host_subcomponent}\r\n"
         self._credentials = _basic_auth(url)
-        self._fixed: WeakKeyDictionary[FixedHeaders, str] = WeakKeyDictionary()
+        self._fixed: tuple[FixedHeaders | None, str] = None, ""
+        """The ones used last, and how they are written."""
 
     async def send(self, request: WebhookRequest) -> Outcome:
         """Make one attempt, within the timeout in all. 2xx counts as soon as its headers are in.
@@ -52,18 +52,18 @@ class HttpSender:
         except ValueError:
             return Unanswered(fault=Fault.PROTOCOL, detail="a header has a character in it that no header can carry")
         while True:
-            connection = self._pool.take_idle()
+            connection = self._pool.take_idle(deadline)
             is_fresh = connection is None
             if connection is None:
                 try:
                     async with asyncio.timeout_at(deadline):
-                        connection = await self._pool.connect()
+                        connection = await self._pool.connect(deadline)
                 except TimeoutError:
                     return self._timed_out()
                 except (OSError, UnicodeError) as error:
                     return _not_connected(error)
             try:
-                return self._answered(await connection.exchange(head, request.body, deadline=deadline))
+                return self._answered(await connection.exchange(head, request.body))
             except BrokenConnectionError as error:
                 if is_fresh or error.heard:
                     return _broken(error)
@@ -76,13 +76,13 @@ class HttpSender:
 
     def _head(self, request: WebhookRequest) -> bytes:
         """Return the request line and the headers. Raises `ValueError` for one that would end its line."""
-        fixed = self._fixed.get(request.fixed)
-        if fixed is None:
+        known, fixed = self._fixed
+        if known is not request.fixed:
             names = {name.lower() for name in request.fixed}
             host = "" if "host" in names else self._host
             credentials = "" if "authorization" in names else self._credentials
             fixed = f"{self._request_line}{host}{credentials}{_lines(request.fixed)}"
-            self._fixed[request.fixed] = fixed
+            self._fixed = request.fixed, fixed
         return f"{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
 
     def _timed_out(self) -> Unanswered:

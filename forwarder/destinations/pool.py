@@ -37,21 +37,23 @@ class Pool:
         self._idle: list[Connection] = []
         self._in_use: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
+        self._timing: asyncio.TimerHandle | None = None
+        """Runs at the first deadline of a connection in use, or before: one timer for all of them."""
         self._addresses: list[aiohappyeyeballs.AddrInfoType] = []
         self._resolved_at = 0.0
 
-    def take_idle(self) -> Connection | None:
-        """Return a connection that was used before and is still open, as far as we know."""
+    def take_idle(self, deadline: float) -> Connection | None:
+        """Return a connection that was used before and is still open, as far as we know, for an exchange until `deadline`."""
         while self._idle:
             connection = self._idle.pop()
             if connection.is_usable:
-                self._in_use.add(connection)
+                self._use(connection, deadline)
                 return connection
             connection.abort()
         return None
 
-    async def connect(self) -> Connection:
-        """Return a fresh connection. Raises `OSError`, `ssl.SSLError` or `socket.gaierror`."""
+    async def connect(self, deadline: float) -> Connection:
+        """Return a fresh connection for an exchange until `deadline`, which does not bound this call. Raises `OSError`, `ssl.SSLError` or `socket.gaierror`."""
         addresses = await self._resolve()
         try:
             sock = await aiohappyeyeballs.start_connection(
@@ -70,8 +72,27 @@ class Pool:
         except BaseException:
             sock.close()
             raise
-        self._in_use.add(connection)
+        self._use(connection, deadline)
         return connection
+
+    def _use(self, connection: Connection, deadline: float) -> None:
+        """Have the connection end its exchange at the deadline (of the loop's clock)."""
+        connection.deadline = deadline
+        self._in_use.add(connection)
+        if self._timing is None or deadline < self._timing.when():
+            self._time(deadline)
+
+    def _time(self, first: float | None) -> None:
+        if self._timing is not None:
+            self._timing.cancel()
+        self._timing = None if first is None else self._loop.call_at(first, self._run_out)
+
+    def _run_out(self) -> None:
+        now = self._loop.time()
+        for connection in self._in_use:
+            if connection.deadline <= now:
+                connection.run_out()
+        self._time(min((connection.deadline for connection in self._in_use if connection.deadline > now), default=None))
 
     def give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request, or close it where it cannot be used again."""
@@ -88,6 +109,7 @@ class Pool:
         """Close everything."""
         if self._sweeping is not None:
             self._sweeping.cancel()
+        self._time(None)
         for connection in (*self._idle, *self._in_use):
             connection.abort()
         self._idle.clear()

@@ -5,13 +5,13 @@ writes and the loop that delivers would hand it over thousands of times a second
 """
 
 import sqlite3
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, TypeVar
 
-from forwarder.core.books import Entry
+from forwarder.core.books import Minute
 from forwarder.outbox.rows import Row, Values
 from forwarder.outbox.statements import SQL
 
@@ -33,8 +33,8 @@ class Batch:
     rows: list[Row] = field(default_factory=list)
     deliveries: list[Values] = field(default_factory=list)
     attempts: list[Values] = field(default_factory=list)
-    books: Counter[tuple[int, Entry]] = field(default_factory=Counter)
-    """Counts by Unix minute and entry."""
+    books: defaultdict[int, Minute] = field(default_factory=lambda: defaultdict(Minute))
+    """By Unix minute."""
     steps: list[Step[Any]] = field(default_factory=list)
     results: list[Any] = field(default_factory=list)
     """What the steps returned."""
@@ -83,7 +83,11 @@ class Batch:
             _insert(connection, "upsert_delivery", self.deliveries)
             _insert(connection, "insert_attempt", self.attempts)
             if self.books:
-                entries = [(minute, entry, count) for (minute, entry), count in self.books.items()]
+                entries = [
+                    (minute, str(entry), count)
+                    for minute, counts in self.books.items()
+                    for entry, count in counts.entries().items()
+                ]
                 connection.executemany(SQL["add_to_books"], entries)
             self.results = [step(connection) for step in self.steps]
             if self.number:

@@ -7,9 +7,11 @@ written once, already finished.
 import json
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import lru_cache
+from typing import cast
+
+import msgspec
+from msgspec.structs import astuple
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
 from forwarder.core.event import EventId
@@ -22,8 +24,7 @@ Values = tuple[int, *tuple[Value, ...]]
 """A row of any table, in its order; the number of the event comes first."""
 
 
-@dataclass(slots=True)
-class Row:
+class Row(msgspec.Struct):
     """One row of `deliveries`, as it shall stand on disk; the columns are in the table's order."""
 
     event_seq: int
@@ -48,7 +49,7 @@ class Row:
     """The disk does not have it as it stands, nor does the batch under way."""
     is_being_written: bool = False
     """The batch under way has it."""
-    earlier: list[Values] = field(default_factory=list)
+    earlier: list[Values] = msgspec.field(default_factory=list)
     """Attempts before the last one that are not on disk yet."""
 
     @property
@@ -58,23 +59,7 @@ class Row:
 
     def values(self) -> Values:
         """Return the columns."""
-        return (
-            self.event_seq,
-            self.destination,
-            self.routes,
-            self.status,
-            self.trigger,
-            self.attempts,
-            self.earlier_attempts,
-            self.expedited,
-            self.due_ms,
-            self.closed_ms,
-            self.started_ms,
-            self.duration_ms,
-            self.http_status,
-            self.reason,
-            self.excerpt,
-        )
+        return cast("Values", astuple(self)[:_COLUMNS])
 
     def note(self, attempt: Attempt) -> None:
         """Make this the last attempt; the one before it moves to the history."""
@@ -85,25 +70,29 @@ class Row:
         outcome = attempt.outcome
         self.attempts = attempt.number
         self.started_ms = to_ms(attempt.started_at)
-        self.duration_ms = round(attempt.duration / timedelta(milliseconds=1), 3)
+        self.duration_ms = round(attempt.duration_ms, 3)
         self.http_status, self.excerpt = (
             (outcome.status, outcome.excerpt) if isinstance(outcome, Answered) else (None, None)
         )
         self.reason = None if attempt.is_delivered else storable(outcome.reason)
 
 
-def new_row(delivery: Delivery, status: DeliveryStatus) -> Row:
+_COLUMNS = Row.__struct_fields__.index("is_held")
+
+
+def new_row(delivery: Delivery, status: DeliveryStatus, *, now_ms: int) -> Row:
     """Return the row of a delivery that comes from its stream."""
     return Row(
         event_seq=delivery.event_seq,
         destination=delivery.destination,
         routes=_as_json(delivery.routes),
-        status=status,
-        trigger=delivery.trigger,
+        status=str(status),  # SQLite takes a plain text much faster than a member of an enum
+        trigger=str(delivery.trigger),
         attempts=0,
         earlier_attempts=0,
         expedited=0,
-        due_ms=to_ms(delivery.accepted_at),
+        due_ms=now_ms,
+        is_held=status is DeliveryStatus.IN_FLIGHT,
     )
 
 
@@ -145,7 +134,8 @@ class Hand:
 
     def __init__(self) -> None:
         self._rows: dict[Key, Row] = {}
-        self._changed: dict[Key, Row] = {}
+        self._changed: list[Row] = []
+        """Those that the disk has to follow, each once."""
         self._held = Counter[str]()
 
     def __len__(self) -> int:
@@ -168,7 +158,7 @@ class Hand:
         self._rows[row.key] = row
         self._held[row.destination] += 1
         if row.is_changed:
-            self._changed[row.key] = row
+            self._changed.append(row)
 
     def of(self, delivery: Delivery) -> Row:
         """Return the row of a delivery that a lane has."""
@@ -177,8 +167,9 @@ class Hand:
     def change(self, row: Row, *, keep: bool) -> None:
         """Note that the disk has to follow, and whether the lane keeps the delivery."""
         row.is_held = keep
-        row.is_changed = True
-        self._changed[row.key] = row
+        if not row.is_changed:
+            row.is_changed = True
+            self._changed.append(row)
 
     def let_go(self, row: Row) -> None:
         """Take a row back from its lane unchanged."""
@@ -187,9 +178,10 @@ class Hand:
 
     def collect(self, *, before_seq: int | None = None) -> list[Row]:
         """Return the changed rows, of all events or of older ones, to be written as they stand; later changes come later."""
-        rows = [row for row in self._changed.values() if before_seq is None or row.event_seq < before_seq]
-        for row in rows:
-            del self._changed[row.key]
+        rows, self._changed = self._changed, []
+        if before_seq is not None:
+            self._changed = [row for row in rows if row.event_seq >= before_seq]
+            rows = [row for row in rows if row.event_seq < before_seq]
         for row in rows:
             row.is_changed, row.is_being_written = False, True
         return rows

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
-from forwarder.core.books import Cause, Entry
+from forwarder.core.books import Cause
 from forwarder.core.changes import Change, Changed
 from forwarder.core.dedupe import id_numbers
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
@@ -135,9 +135,9 @@ class SqliteOutbox:
         await self.writer.wait_for_room()
 
     def count_double(self, *, now: datetime) -> None:  # noqa: D102
-        minute = to_ms(now) // 60_000
-        self.writer.count(minute, Entry.SEEN)
-        self.writer.count(minute, Entry.DOUBLE)
+        books = self.writer.books_of(to_ms(now) // 60_000)
+        books.seen += 1
+        books.double += 1
 
     def enqueue(  # noqa: D102
         self,
@@ -154,16 +154,15 @@ class SqliteOutbox:
         for status, those in deliveries.items():
             planned += len(those)
             for delivery in those:
-                row = new_row(delivery, status)
-                row.is_held = status is DeliveryStatus.IN_FLIGHT
+                row = new_row(delivery, status, now_ms=now_ms)
                 if status is DeliveryStatus.SKIPPED:
-                    row.closed_ms, row.reason = now_ms, Cause.DISABLED
+                    row.closed_ms, row.reason = now_ms, str(Cause.DISABLED)
                 self._hand.take(row)
-        minute = now_ms // 60_000
-        self.writer.count(minute, Entry.SEEN)
-        self.writer.count(minute, Entry.MATCHED if is_matched else Entry.UNMATCHED)
-        if planned:
-            self.writer.count(minute, Entry.PLANNED, planned)
+        books = self.writer.books_of(now_ms // 60_000)
+        books.seen += 1
+        books.matched += is_matched
+        books.unmatched += not is_matched
+        books.planned += planned
         source, mid, sid = storable(event.source), storable(event.mid), storable(event.sid)
         self.writer.add_event(
             (event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, event.body),
@@ -216,7 +215,7 @@ class SqliteOutbox:
     def _close(self, delivery: Delivery, attempt: Attempt, status: DeliveryStatus, *, reason: str | None) -> None:
         row = self._hand.of(delivery)
         row.note(attempt)
-        row.status = status
+        row.status = str(status)
         row.reason = reason
         row.closed_ms = to_ms(attempt.started_at + attempt.duration)
         self._hand.change(row, keep=False)
@@ -225,7 +224,7 @@ class SqliteOutbox:
     def reschedule(self, delivery: Delivery, attempt: Attempt, *, at: datetime, keep: bool) -> None:  # noqa: D102
         row = self._hand.of(delivery)
         row.note(attempt)
-        row.status = DeliveryStatus.PENDING
+        row.status = str(DeliveryStatus.PENDING)
         row.due_ms = to_ms(at)
         self._hand.change(row, keep=keep)
         self.writer.wake()
@@ -233,7 +232,7 @@ class SqliteOutbox:
     def release(self, delivery: Delivery) -> None:  # noqa: D102
         row = self._hand.of(delivery)
         if row.status == DeliveryStatus.IN_FLIGHT:
-            row.status = DeliveryStatus.PENDING
+            row.status = str(DeliveryStatus.PENDING)
             self._hand.change(row, keep=False)
             self.writer.wake()
         else:

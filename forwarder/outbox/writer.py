@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 import structlog
 import tenacity
 
-from forwarder.core.books import Entry
+from forwarder.core.books import Minute
 from forwarder.core.histogram import Histogram
 from forwarder.outbox.batch import Batch, Step
 from forwarder.outbox.database import Database
@@ -107,10 +107,10 @@ class Writer:
                 )
             self._room.clear()
 
-    def count(self, minute: int, entry: Entry, number: int = 1) -> None:
-        """Queue an entry of the books."""
-        self._waiting.batch.books[minute, entry] += number
+    def books_of(self, minute: int) -> Minute:
+        """Return the books of a Unix minute, to be added to at once: they are written with the next batch."""
         self._arrived.set()
+        return self._waiting.batch.books[minute]
 
     def wake(self) -> None:
         """Have the changed rows of the hand written."""
@@ -200,10 +200,11 @@ class Writer:
         return [self._waiting] if self._under_way is None else [self._under_way, self._waiting]
 
     def _is_full(self) -> bool:
-        return (
-            self.waiting_events >= MAX_WAITING_EVENTS
-            or sum(waiting.batch.size for waiting in self._all_waiting()) >= MAX_WAITING_BYTES
-        )
+        events, size = len(self._waiting.batch.events), self._waiting.batch.size
+        if self._under_way is not None:
+            events += len(self._under_way.batch.events)
+            size += self._under_way.batch.size
+        return events >= MAX_WAITING_EVENTS or size >= MAX_WAITING_BYTES
 
     def _has_work(self) -> bool:
         batch = self._waiting.batch

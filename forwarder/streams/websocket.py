@@ -24,6 +24,9 @@ _CONNECT_TIMEOUT_S = 10
 _HANDSHAKE_TIMEOUT_S = 15
 _LIMIT_MOVES_EVERY_S = 1.0
 """How exactly a silence is timed; to move the limit at every message would cost more than to read it."""
+_AT_A_TIME = 8
+"""Frames taken in one turn of the loop while more lie ready. `receive` does not wait then, and deliveries must have their
+turns, so that a burst is read as fast as it is sent on, and not all of it by way of the disk. A turn a frame costs more."""
 _CLOSE_TIMEOUT_S = 1
 """scrape.st's close frame has no code and leaves TCP open: aiohttp would wait its default of 10 s for the rest."""
 
@@ -114,6 +117,7 @@ class WebSocketStream:
     ) -> StreamFaultError:
         opened = monotonic()
         heard_anything = False
+        taken = 0
         dead_after_s = self.dead_after.total_seconds()
         loop = asyncio.get_running_loop()
         heard_at = loop.time()
@@ -128,9 +132,9 @@ class WebSocketStream:
                     match message.type:
                         case aiohttp.WSMsgType.TEXT:
                             await take(message.data)
-                            # `receive` does not wait while messages lie ready: let the deliveries have their turn, so that
-                            # a burst is read as fast as it is sent on, and not all of it by way of the disk.
-                            await asyncio.sleep(0)
+                            taken += 1
+                            if taken % _AT_A_TIME == 0:
+                                await asyncio.sleep(0)
                         case aiohttp.WSMsgType.BINARY:
                             on_odd_frame(NotAnEvent.BINARY)
                         case aiohttp.WSMsgType.PING:

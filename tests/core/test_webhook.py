@@ -3,10 +3,10 @@
 import base64
 import hashlib
 import hmac
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from forwarder.core.delivery import DestinationName, new_delivery
 from forwarder.core.event import decode_event

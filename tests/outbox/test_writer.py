@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from forwarder.core.books import Entry
 from forwarder.outbox import writer as writer_module
 from forwarder.outbox.batch import Batch
 from forwarder.outbox.connection import FileSettings
@@ -83,7 +82,6 @@ async def test_a_batch_that_fails_is_written_once(
     async with open_outbox(FileSettings(path=path)) as outbox:
         faults.left, faults.is_after = list(codes), is_after
         keep(outbox, 0)
-        outbox.writer.count(0, Entry.SEEN, 0)
         await outbox.writer.ask(lambda connection: connection.total_changes)
         assert outbox.writer.trouble is None
     assert faults.left == []
