@@ -167,8 +167,8 @@ class Writer:
                     await self._write_waiting()
                 elif self._closing_since is not None:
                     return
-                else:
-                    self._arrived.clear()
+                if not self._has_work() and self._closing_since is None:
+                    self._arrived.clear()  # the time to gather begins with what comes next
         finally:
             ticking.cancel()
 
