@@ -72,6 +72,14 @@ class Subject:
         status = {name: value.split()[0] for name, value in lines if name in {"VmRSS", "VmHWM"}}
         return int(status["VmRSS"]) / 1024, int(status["VmHWM"]) / 1024
 
+    def descriptors(self) -> int:
+        """Return how many files and sockets it has open."""
+        return len(list((self._proc / "fd").iterdir()))
+
+    def threads(self) -> int:
+        """Return how many threads it has."""
+        return len(list((self._proc / "task").iterdir()))
+
     def is_running(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None

@@ -7,8 +7,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
-from types import SimpleNamespace
-from typing import Any, Literal
+from types import SimpleNamespace, TracebackType
+from typing import Any, Literal, Self
 
 import aiohttp
 from yarl import URL
@@ -22,8 +22,6 @@ from forwarder.streams.faults import FaultKind, StreamFaultError
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 10
 _HANDSHAKE_TIMEOUT_S = 15
-_LIMIT_MOVES_EVERY_S = 1.0
-"""How exactly a silence is timed; to move the limit at every message would cost more than to read it."""
 _AT_A_TIME = 8
 """Frames taken in one turn of the loop while more lie ready. `receive` does not wait then, and deliveries must have their
 turns, so that a burst is read as fast as it is sent on, and not all of it by way of the disk. A turn a frame costs more."""
@@ -119,16 +117,12 @@ class WebSocketStream:
         heard_anything = False
         taken = 0
         dead_after_s = self.dead_after.total_seconds()
-        loop = asyncio.get_running_loop()
-        heard_at = loop.time()
         try:
-            async with asyncio.timeout_at(heard_at + dead_after_s) as limit:
+            async with _Silence(dead_after_s) as silence:
                 while True:
+                    silence.begins()
                     message = await websocket.receive()
-                    now = loop.time()
-                    if now - heard_at > _LIMIT_MOVES_EVERY_S:
-                        heard_at = now
-                        limit.reschedule(now + dead_after_s)
+                    silence.ends()
                     match message.type:
                         case aiohttp.WSMsgType.TEXT:
                             await take(message.data)
@@ -160,6 +154,46 @@ class WebSocketStream:
                 await asyncio.sleep(self.ping_every.total_seconds())
                 await websocket.send_str("ping")
                 await websocket.ping()
+
+
+class _Silence:
+    """Raises `TimeoutError` into a wait that lasts for `allowed_s`; what is done with a message takes as long as it takes.
+
+    One timer that looks when a silence may be over: to move it at every message would cost more than to read one.
+    """
+
+    def __init__(self, allowed_s: float) -> None:
+        self._allowed_s = allowed_s
+        self._limit = asyncio.timeout(None)
+        self._now = asyncio.get_running_loop().time
+        self._since: float | None = None
+
+    def begins(self) -> None:
+        """We wait from now on."""
+        self._since = self._now()
+
+    def ends(self) -> None:
+        """Something was heard."""
+        self._since = None
+
+    async def __aenter__(self) -> Self:
+        await self._limit.__aenter__()
+        self._look()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._looking.cancel()
+        await self._limit.__aexit__(kind, error, trace)
+
+    def _look(self) -> None:
+        now = self._now()
+        over_at = (now if self._since is None else self._since) + self._allowed_s
+        if over_at <= now:
+            self._limit.reschedule(now)
+        else:
+            self._looking = asyncio.get_running_loop().call_at(over_at, self._look)
 
 
 async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401

@@ -91,6 +91,28 @@ async def test_a_peer_that_says_nothing_any_more_is_given_up() -> None:
     assert (fault.kind, fault.sentence) == (FaultKind.SILENT, "nothing was heard for 0.3 s")
 
 
+async def test_a_frame_that_has_to_wait_for_the_disk_is_no_silence() -> None:
+    async with Emulator() as emulator:
+        stream = replace(stream_to(emulator), dead_after=timedelta(milliseconds=100), ping_every=timedelta(seconds=9))
+        has_room = asyncio.Event()
+        taken: list[bytes] = []
+
+        async def take(frame: bytes) -> None:
+            await has_room.wait()
+            taken.append(frame)
+
+        holding = asyncio.ensure_future(stream.hold(take, on_open=lambda: None, on_odd_frame=lambda _kind: None))
+        await emulator.wait_connected()
+        await emulator.send("one")
+        await emulator.send("two")
+        await asyncio.sleep(0.4)  # four times as long as a silence may last
+        assert not holding.done()
+        has_room.set()
+        fault = await holding  # by the silence that follows
+    assert taken == [b"one", b"two"]
+    assert fault.kind is FaultKind.SILENT
+
+
 async def test_a_close_frame_without_a_code_that_leaves_tcp_open_costs_no_10_seconds() -> None:
     async with Emulator() as emulator, held(stream_to(emulator)) as seen:
         await emulator.wait_connected()
