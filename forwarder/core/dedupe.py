@@ -13,13 +13,14 @@ GENERATIONS = 8
 """Parts of the window, each of which is forgotten as a whole."""
 _SMALLEST = 1 << 12
 _FILLED = 0.6
+_SPARE = 1.1
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class RecentEvents:
     """Remembers ids for `window` (0: not at all), at most an eighth longer, and never more than about `capacity` of them.
 
-    An id is kept as a 64-bit number in a table of open addressing, 13 to 27 bytes an event where a set would take 80. Two
+    An id is kept as a 64-bit number in a table of open addressing, about 15 bytes an event where a set would take 80. Two
     different events in a full memory of a million share a number once in 10⁷ such memories.
     """
 
@@ -72,10 +73,13 @@ class RecentEvents:
             self._turns_at = min(self._turns_at, older[0].latest_at + self._window + timedelta.resolution)
 
     def _next_size(self, newest: "_Table", now: datetime) -> int:
-        """Return a size that fits the pace: the same for the next span, four times as much where the table was full before its time."""
-        if now - newest.begun_at < self._span:
-            return min(4 * newest.size, max(self._capacity // GENERATIONS, _SMALLEST))
-        return max(newest.size // 2, _SMALLEST) if newest.count * 4 < newest.size else newest.size
+        """Return how many slots the next table needs for a whole span at the pace of the newest, at most four times as many.
+
+        A burst is no pace to make room for; where it goes on, each table is larger than the one before.
+        """
+        lasted = max(now - newest.begun_at, timedelta.resolution)
+        wanted = _SPARE * newest.count / _FILLED * (self._span / lasted)
+        return max(_SMALLEST, int(min(wanted, 4 * newest.size, self._capacity // GENERATIONS)))
 
 
 def id_number(event_id: EventId) -> int:
@@ -105,16 +109,16 @@ class _Sorted:
 
 
 class _Table:
-    """A set of numbers other than 0 that only grows, in one flat array whose size is a power of two."""
+    """A set of numbers other than 0 that only grows, in one flat array."""
 
     def __init__(self, begun_at: datetime, *, size: int) -> None:
         self.begun_at = begun_at
         self.latest_at = begun_at
-        self.size = 1 << (size - 1).bit_length()
+        self.size = size
         self.count = 0
         self.is_full = False
-        self._most = int(_FILLED * self.size)
-        self._slots = array("Q", bytes(8 * self.size))
+        self._most = int(_FILLED * size)
+        self._slots = array("Q", bytes(8 * size))
 
     def __contains__(self, number: int) -> bool:
         return self._slots[self._slot_of(number)] == number
@@ -130,9 +134,9 @@ class _Table:
         return True
 
     def _slot_of(self, number: int) -> int:
-        """Return where the number is, or the free slot where it belongs; the ids are hashes, so their low bits are spread."""
-        slots, mask = self._slots, self.size - 1
-        slot = number & mask
+        """Return where the number is, or the free slot where it belongs; the ids are hashes, so they are spread."""
+        slots, size = self._slots, self.size
+        slot = number % size
         while slots[slot] not in (0, number):
-            slot = (slot + 1) & mask
+            slot = (slot + 1) % size
         return slot
