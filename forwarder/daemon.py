@@ -10,17 +10,18 @@ from pathlib import Path
 
 import structlog
 
-from forwarder import __version__
+from forwarder import __version__, upkeep
 from forwarder.admin.handler import Handler
 from forwarder.admin.server import open_control_socket
 from forwarder.core.config import Config
 from forwarder.core.dedupe import GENERATIONS, RecentEvents
 from forwarder.core.delivery import Attempt, Delivery, DestinationName
+from forwarder.core.describe import describe
 from forwarder.core.destination import Destination
 from forwarder.core.retry import Dead, Decision, Done
 from forwarder.core.tally import Tally
 from forwarder.destinations.http import open_sender
-from forwarder.dispatch import Dispatcher, Lane, Observe, describe
+from forwarder.dispatch import Dispatcher, Lane, Observe
 from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.connection import FileSettings
@@ -31,8 +32,6 @@ from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
 
 _MAX_RECENT = 1_000_000
-_PRUNE_EVERY = timedelta(minutes=5)
-_SIZE_EVERY = timedelta(seconds=5)
 
 log = structlog.get_logger(__name__)
 
@@ -115,9 +114,9 @@ class Daemon:
             ):
                 background = [
                     group.create_task(outbox.watch()),
-                    group.create_task(self._prune(outbox)),
-                    group.create_task(_keep_to_size(outbox)),
-                    group.create_task(self._feed_watchdog(outbox)),
+                    group.create_task(upkeep.prune(outbox, lambda: self._config.outbox)),
+                    group.create_task(upkeep.keep_to_size(outbox)),
+                    group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
                 ]
                 for destination in destinations_of(self._config):
                     self._start_lane(group, outbox, destination, has_backlog=destination.name in waiting)
@@ -252,27 +251,6 @@ class Daemon:
                     note="kept; delivered once the config has an enabled destination of this name",
                 )
 
-    async def _prune(self, outbox: SqliteOutbox) -> None:
-        while True:
-            await asyncio.sleep(_PRUNE_EVERY.total_seconds())
-            now, settings = utc_now(), self._config.outbox
-            pruned = await outbox.prune(
-                delivered_before=now - settings.keep_delivered, dead_before=now - settings.keep_dead
-            )
-            if pruned:
-                log.info("outbox.pruned", events=pruned)
-
-    async def _feed_watchdog(self, outbox: SqliteOutbox) -> None:
-        """Tell the service manager that the loop and the writer both move; it restarts us when we stop telling."""
-        interval = self._service.watchdog_interval
-        while interval is not None:
-            before = outbox.writer.beats
-            outbox.writer.wake()
-            await asyncio.sleep(interval.total_seconds())
-            if outbox.writer.beats != before:
-                self._service.watchdog()
-            self._service.status(self._summary())
-
     def _status(self) -> dict[str, object]:
         return {
             "version": __version__,
@@ -287,13 +265,6 @@ class Daemon:
     def _summary(self) -> str:
         tally = self._tally
         return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
-
-
-async def _keep_to_size(outbox: SqliteOutbox) -> None:
-    while True:
-        await asyncio.sleep(_SIZE_EVERY.total_seconds())
-        if pruned := await outbox.prune_to_size():
-            log.warning("outbox.pruned_for_room", events=pruned, note="delivered history, before its time")
 
 
 async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:

@@ -7,7 +7,7 @@ earlier process left) is claimed from the outbox and drains beside them.
 import asyncio
 import heapq
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import datetime, timedelta
 from time import monotonic
@@ -15,7 +15,7 @@ from typing import assert_never
 
 from msgspec import structs
 
-from forwarder.core.delivery import Answered, Attempt, Delivery, DestinationName, Unanswered
+from forwarder.core.delivery import Attempt, Delivery, DestinationName, Unanswered
 from forwarder.core.destination import Destination
 from forwarder.core.ports import Clock, Outbox, Sender
 from forwarder.core.retry import Dead, Decision, Done, RetryAt, decide
@@ -307,29 +307,3 @@ class Dispatcher:
 
 async def _all_done(tasks: list[asyncio.Task[None]]) -> None:
     await asyncio.wait(tasks)
-
-
-def describe(delivery: Delivery, attempt: Attempt, decision: Decision) -> tuple[str, Mapping[str, object]]:
-    """Return the name and the fields of the one log line of an attempt; no body, no URL."""
-    fields: dict[str, object] = {
-        "event_id": delivery.event_id,
-        "delivery_id": delivery.id,
-        "destination": delivery.destination,
-        "routes": delivery.routes,
-        "attempt": attempt.number,
-        "duration_ms": round(attempt.duration_ms, 2),
-    }
-    if isinstance(attempt.outcome, Answered):
-        fields["status"] = attempt.outcome.status
-    match decision:
-        case Done():
-            return "delivery.delivered", fields
-        case RetryAt(at=at, reason=reason):
-            return "delivery.retry_scheduled", fields | {
-                "reason": reason,
-                "retry_at": at.isoformat(timespec="milliseconds"),
-            }
-        case Dead(reason=reason):
-            return "delivery.dead", fields | {"reason": reason}
-        case _:
-            assert_never(decision)

@@ -36,7 +36,7 @@ class Handler:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
         match request:
             case Vacuum():
-                return {"freed_bytes": await self._outbox.vacuum_slice()}
+                return {"freed_bytes": await self._outbox.pruner.vacuum_slice()}
             case Replay(to=to) if to not in self._destinations():
                 names = ", ".join(sorted(self._destinations()))
                 raise RequestRefusedError(f"no enabled destination is called {to!r}; there are: {names}")

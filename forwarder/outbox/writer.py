@@ -21,6 +21,7 @@ from forwarder.outbox.batch import Batch, Step
 from forwarder.outbox.database import Database
 from forwarder.outbox.problems import OutboxFailedError, WriteFault, classify
 from forwarder.outbox.rows import Hand, Values
+from forwarder.outbox.trouble import Trouble
 
 _T = TypeVar("_T")
 
@@ -44,9 +45,6 @@ _PIECE = 500
 CLOSING_S = 5.0
 """How long a disk that takes nothing is tried at the end; the process then ends with an error."""
 _TICK_S = 2.0
-_BUSY_IS_USUAL_S = 2.0
-"""For so long another program may hold the file without a word about it."""
-_SAY_AGAIN_S = 30.0
 
 log = structlog.get_logger(__name__)
 
@@ -79,10 +77,7 @@ class Writer:
         self._number = 0
         self._last_size = 0
         self._unknown_in_a_row = 0
-        self._failing_since: float | None = None
-        self._said_at = 0.0
-        self.trouble: str | None = None
-        """Why nothing can be written now; `None` while all is well."""
+        self._trouble = Trouble()
         self.commit_lag = Histogram()
         """Of each event, from being read to being on disk."""
         self.commits = 0
@@ -138,6 +133,11 @@ class Writer:
     async def wait_for_room(self) -> None:
         """Return when less is waiting than the limits."""
         await self._room.wait()
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be written now; `None` while all is well."""
+        return self._trouble.reason
 
     @property
     def waiting_events(self) -> int:
@@ -232,7 +232,7 @@ class Writer:
         )
         await retrying(self._try, batch)
         self._unknown_in_a_row = 0
-        self._end_trouble()
+        self._trouble.end()
 
     async def _try(self, batch: Batch) -> None:
         self.beats += 1
@@ -263,7 +263,10 @@ class Writer:
                     ) from error
             case _:
                 pass
-        self._begin_trouble(fault, str(error))
+        self._trouble.note(fault, str(error), events_in_memory=self.waiting_events)
+        if self.trouble is not None:
+            for waiting in self._all_waiting():
+                _tell(waiting.settling, is_on_disk=False)
         if self._closing_since is not None and monotonic() - self._closing_since > CLOSING_S:
             raise OutboxFailedError(
                 f"outbox {self._database.path} could not be written before the end ({error}): "
@@ -287,31 +290,6 @@ class Writer:
                 break
             pruned += await self._database.make_room()
         return pruned
-
-    def _begin_trouble(self, fault: WriteFault, reason: str) -> None:
-        now = monotonic()
-        self._failing_since = self._failing_since or now
-        if fault is WriteFault.BUSY and now - self._failing_since < _BUSY_IS_USUAL_S:
-            return
-        for waiting in self._all_waiting():
-            _tell(waiting.settling, is_on_disk=False)
-        if self.trouble is None or now - self._said_at >= _SAY_AGAIN_S:
-            self._said_at = now
-            log.error(
-                "outbox.degraded",
-                reason=reason,
-                fault=fault.name.lower(),
-                events_in_memory=self.waiting_events,
-                note="cannot be written now; delivering goes on from memory, and what is waiting is kept and tried again",
-            )
-        self.trouble = reason
-
-    def _end_trouble(self) -> None:
-        began, self._failing_since = self._failing_since, None
-        if self.trouble is None or began is None:
-            return
-        self.trouble, lasted = None, monotonic() - began
-        log.info("outbox.recovered", after_s=round(lasted, 1))
 
 
 def _tell(settling: list[asyncio.Future[bool]], *, is_on_disk: bool) -> None:

@@ -114,9 +114,9 @@ async def test_pruning_takes_what_is_closed_for_long_and_never_what_waits(path: 
         outbox.bury(dead, attempt(400), reason="r")
         outbox.reschedule(pending, attempt(503), at=NOW, keep=False)
         later = NOW + timedelta(days=1)
-        assert await outbox.prune(delivered_before=NOW, dead_before=NOW) == 0
-        assert await outbox.prune(delivered_before=later, dead_before=NOW) == 2  # delivered, and unmatched
-        assert await outbox.prune(delivered_before=later, dead_before=later) == 1
+        assert await outbox.pruner.prune(delivered_before=NOW, dead_before=NOW) == 0
+        assert await outbox.pruner.prune(delivered_before=later, dead_before=NOW) == 2  # delivered, and unmatched
+        assert await outbox.pruner.prune(delivered_before=later, dead_before=later) == 1
     assert look(path, "SELECT status FROM deliveries") == [("pending",)]
     assert look(path, "SELECT count(*) FROM events") == [(1,)]
 
@@ -177,7 +177,7 @@ async def test_the_books_balance_over_every_way_an_event_can_go(path: Path) -> N
         keep(outbox, 3, DeliveryStatus.SKIPPED)
         keep_unmatched(outbox, 4)
         outbox.count_double(now=NOW)
-        await outbox.prune(delivered_before=NOW + timedelta(days=1), dead_before=NOW)
+        await outbox.pruner.prune(delivered_before=NOW + timedelta(days=1), dead_before=NOW)
     found = audit(path)
     assert found.is_balanced
     assert (found.entry(Entry.SEEN), found.entry(Entry.DOUBLE), found.entry(Entry.PLANNED)) == (6, 1, 4)
@@ -229,12 +229,12 @@ async def test_a_file_at_its_largest_gives_up_delivered_history_and_then_says_th
 async def test_pruning_to_size_takes_the_oldest_history_first(path: Path) -> None:
     async with open_outbox(FileSettings(path=path, max_size=1024 * 1024)) as outbox:
         number = 0
-        while not await outbox._is_over(0.92):
+        while not await outbox.pruner._is_over(0.92):
             outbox.complete(keep(outbox, number := number + 1), attempt(200))
             await outbox.writer.settle()
-        pruned = await outbox.prune_to_size()
+        pruned = await outbox.pruner.prune_to_size()
         assert pruned > 0
-        assert await outbox.prune_to_size() == 0
+        assert await outbox.pruner.prune_to_size() == 0
     assert look(path, "SELECT min(seq) FROM events") == [(pruned + 1,)]
     assert look(path, "PRAGMA freelist_count") == [(0,)]
     assert audit(path).is_balanced

@@ -1,11 +1,12 @@
 """What the writer does when the disk fails, by failures put between it and a real file."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
+from structlog.typing import EventDict
 
 from forwarder.outbox import writer as writer_module
 from forwarder.outbox.batch import Batch
@@ -53,15 +54,9 @@ def faults(monkeypatch: pytest.MonkeyPatch) -> Faults:
 
 
 @pytest.fixture
-def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    names: list[str] = []
-
-    class Log:
-        def __getattr__(self, _level: str) -> Callable[..., Any]:
-            return lambda name, **_fields: names.append(name)
-
-    monkeypatch.setattr(writer_module, "log", Log())
-    return names
+def logged() -> Iterator[list[EventDict]]:
+    with capture_logs() as lines:
+        yield lines
 
 
 @pytest.mark.parametrize(
@@ -77,7 +72,7 @@ def logged(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     ids=["busy", "failed", "failed twice", "failed and yet on disk", "full", "one after the other"],
 )
 async def test_a_batch_that_fails_is_written_once(
-    path: Path, faults: Faults, logged: list[str], *, codes: list[int], is_after: bool, is_told: bool
+    path: Path, faults: Faults, logged: list[EventDict], *, codes: list[int], is_after: bool, is_told: bool
 ) -> None:
     async with open_outbox(FileSettings(path=path)) as outbox:
         faults.left, faults.is_after = list(codes), is_after
@@ -86,7 +81,7 @@ async def test_a_batch_that_fails_is_written_once(
         assert outbox.writer.trouble is None
     assert faults.left == []
     assert (len(look(path, "SELECT * FROM events")), audit(path).is_balanced) == (1, True)
-    assert logged == (["outbox.degraded", "outbox.recovered"] if is_told else [])
+    assert [line["event"] for line in logged] == (["outbox.degraded", "outbox.recovered"] if is_told else [])
 
 
 async def test_a_disk_that_fails_three_times_in_a_row_ends_the_outbox(path: Path, faults: Faults) -> None:

@@ -1,0 +1,33 @@
+"""An attempt and what follows from it, as one log line. Pure; who writes it is the daemon's business."""
+
+from collections.abc import Mapping
+from typing import assert_never
+
+from forwarder.core.delivery import Answered, Attempt, Delivery
+from forwarder.core.retry import Dead, Decision, Done, RetryAt
+
+
+def describe(delivery: Delivery, attempt: Attempt, decision: Decision) -> tuple[str, Mapping[str, object]]:
+    """Return the name and the fields of the one log line of an attempt; no body, no URL."""
+    fields: dict[str, object] = {
+        "event_id": delivery.event_id,
+        "delivery_id": delivery.id,
+        "destination": delivery.destination,
+        "routes": delivery.routes,
+        "attempt": attempt.number,
+        "duration_ms": round(attempt.duration_ms, 2),
+    }
+    if isinstance(attempt.outcome, Answered):
+        fields["status"] = attempt.outcome.status
+    match decision:
+        case Done():
+            return "delivery.delivered", fields
+        case RetryAt(at=at, reason=reason):
+            return "delivery.retry_scheduled", fields | {
+                "reason": reason,
+                "retry_at": at.isoformat(timespec="milliseconds"),
+            }
+        case Dead(reason=reason):
+            return "delivery.dead", fields | {"reason": reason}
+        case _:
+            assert_never(decision)

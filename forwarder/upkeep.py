@@ -1,0 +1,46 @@
+"""What the daemon does now and then for as long as it runs."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import structlog
+
+from forwarder.core.config.model import OutboxConfig
+from forwarder.notify import ServiceManager
+from forwarder.outbox.sqlite import SqliteOutbox
+
+_PRUNE_EVERY = timedelta(minutes=5)
+_SIZE_EVERY = timedelta(seconds=5)
+
+log = structlog.get_logger(__name__)
+
+
+async def prune(outbox: SqliteOutbox, settings: Callable[[], OutboxConfig]) -> None:
+    """Remove history past its time; `settings` are those in force."""
+    while True:
+        await asyncio.sleep(_PRUNE_EVERY.total_seconds())
+        now, keep = datetime.now(UTC), settings()
+        pruned = await outbox.pruner.prune(delivered_before=now - keep.keep_delivered, dead_before=now - keep.keep_dead)
+        if pruned:
+            log.info("outbox.pruned", events=pruned)
+
+
+async def keep_to_size(outbox: SqliteOutbox) -> None:
+    """Remove history before its time, where there is no room for it."""
+    while True:
+        await asyncio.sleep(_SIZE_EVERY.total_seconds())
+        if pruned := await outbox.pruner.prune_to_size():
+            log.warning("outbox.pruned_for_room", events=pruned, note="delivered history, before its time")
+
+
+async def feed_watchdog(service: ServiceManager, outbox: SqliteOutbox, summary: Callable[[], str]) -> None:
+    """Tell the service manager that the loop and the writer both move; it restarts us when we stop telling."""
+    interval = service.watchdog_interval
+    while interval is not None:
+        before = outbox.writer.beats
+        outbox.writer.wake()
+        await asyncio.sleep(interval.total_seconds())
+        if outbox.writer.beats != before:
+            service.watchdog()
+        service.status(summary())
