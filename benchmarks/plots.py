@@ -1,6 +1,6 @@
 """Draws the results of the other benchmarks as SVG, for the documentation.
 
-    python -m benchmarks.plots [--compare FILE] [--backlog FILE] [--folder docs]
+    python -m benchmarks.plots [--compare FILE] [--backlog FILE] [--steady FILE] [--folder docs]
 
 Needs matplotlib: `pip install -e '.[bench]'`.
 """
@@ -31,9 +31,11 @@ def draw_latency(results: Results) -> Figure:
             within, [at / 5 for at in range(1, 500)], color=_COLOURS[subject], label=_NAMES[subject], linewidth=1.8
         )
     axes.set_xscale("log")
-    axes.set_xticks([0.5, 1, 2, 5, 10, 20, 50], ["0.5", "1", "2", "5", "10", "20", "50"])
+    ticks = ["0.1", "0.2", "0.5", "1", "2", "5", "10", "20", "50"]
+    axes.set_xticks([float(tick) for tick in ticks], ticks)
     axes.minorticks_off()
-    axes.set_xlim(0.3, 60)
+    every = sorted(itertools.chain.from_iterable(results["latencies_ms"].values()))
+    axes.set_xlim(0.8 * every[0], 1.5 * every[-len(every) // 500])
     axes.set_ylim(0, 101)
     axes.set_xlabel("added latency, ms")
     axes.set_ylabel("% of events within it")
@@ -100,6 +102,18 @@ def draw_backlog(results: Results) -> Figure:
     return figure
 
 
+def draw_steady(results: Results) -> Figure:
+    """Return memory from minute to minute."""
+    figure, axes = _figure(6.4, 2.4)
+    samples = results["samples"]
+    axes.plot([at["minute"] for at in samples], [at["rss_mib"] for at in samples], color="#1f6feb", linewidth=1.8)
+    axes.set_xlim(left=0)
+    axes.set_ylim(0, 1.25 * max(at["rss_mib"] for at in samples))
+    axes.set_xlabel("minutes")
+    axes.set_title(f"Memory, MiB, at {results['rate']} events a second", loc="left", fontsize=10)
+    return figure
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
@@ -122,6 +136,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Draw the results as SVG.")
     parser.add_argument("--compare", type=Path, help="what benchmarks.compare wrote with --json")
     parser.add_argument("--backlog", type=Path, help="what benchmarks.backlog wrote with --json")
+    parser.add_argument("--steady", type=Path, help="what benchmarks.steady wrote with --json")
     parser.add_argument("--folder", type=Path, default=Path("docs"), help="where to draw (default: docs)")
     arguments = parser.parse_args()
     # Text stays text: small files, and the reader's own font. The salt keeps ids the same from run to run.
@@ -135,6 +150,8 @@ def main() -> None:
     if arguments.backlog is not None:
         results = json.loads(arguments.backlog.read_text(encoding="utf-8"))
         _save(draw_backlog(results), arguments.folder / "backlog.svg")
+    if arguments.steady is not None:
+        _save(draw_steady(json.loads(arguments.steady.read_text(encoding="utf-8"))), arguments.folder / "steady.svg")
 
 
 if __name__ == "__main__":

@@ -1,8 +1,8 @@
 """What a long run costs: memory, descriptors, threads and file sizes from minute to minute, and the commit lag at the end.
 
-    python -m benchmarks.steady [--rate 200] [--minutes 10] [--folder DISK] [--json FILE]
+    python -m benchmarks.steady [--rate 200] [--minutes 10] [--max-size 64MB] [--folder DISK] [--json FILE]
 
-Exit code 1: an event did not arrive exactly once.
+With a small `--max-size` history is pruned all the while. Exit code 1: an event did not arrive exactly once.
 """
 
 import argparse
@@ -32,6 +32,8 @@ def _sample(process: Subject, folder: Path, minute: float, latencies_ms: list[fl
         "outbox_mib": outbox.stat().st_size / 1024**2,
         "wal_mib": outbox.with_name("outbox.db-wal").stat().st_size / 1024**2,
         "median_ms": statistics.median(latencies_ms),
+        "p99_ms": statistics.quantiles(latencies_ms, n=100)[98],
+        "max_ms": max(latencies_ms),
     }
 
 
@@ -48,7 +50,7 @@ def run(load: LoadSide, settings: argparse.Namespace) -> dict[str, Any]:
     samples: list[dict[str, float]] = []
     faults: list[str] = []
     with rig.fresh_folder(settings.folder) as folder:
-        config = rig.write_config(folder, load)
+        config = rig.write_config(folder, load, more_of_outbox=f", max_size: {settings.max_size}")
         with rig.running(rig.daemon_arguments(config, "info")) as process:
             load.do("wait_connected")
             load.do("send", count=_WARM_UP_EVENTS, rate=200, size_bytes=2048, within_s=60)
@@ -78,6 +80,7 @@ def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure a long run at a steady rate.")
     parser.add_argument("--rate", type=int, default=200, help="events a second (default 200)")
     parser.add_argument("--minutes", type=float, default=10, help="how long (default 10)")
+    parser.add_argument("--max-size", default="2GiB", help="of the outbox, as in the config (default 2GiB)")
     parser.add_argument(
         "--folder", type=Path, help="where the outbox is made: a real disk (default: the temporary folder)"
     )
