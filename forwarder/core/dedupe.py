@@ -12,15 +12,15 @@ from forwarder.core.event import EventId
 GENERATIONS = 8
 """Parts of the window, each of which is forgotten as a whole."""
 _SMALLEST = 1 << 12
-_FILLED = 0.6
-_SPARE = 1.1
+_FILLED = 0.7
+_SPARE = 1.05
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
 class RecentEvents:
     """Remembers ids for `window` (0: not at all), at most an eighth longer, and never more than about `capacity` of them.
 
-    An id is kept as a 64-bit number in a table of open addressing, about 15 bytes an event where a set would take 80. Two
+    An id is kept as a 64-bit number in a table of open addressing, about 12 bytes an event where a set would take 80. Two
     different events in a full memory of a million share a number once in 10⁷ such memories.
     """
 
