@@ -122,9 +122,10 @@ class Daemon:
                     self._start_lane(group, outbox, destination, has_backlog=destination.name in waiting)
                 self._warn_of_orphans(waiting)
                 tried = [self._start_stream(group, ingest, stream) for stream in streams_of(self._config)]
-                background.append(group.create_task(self._reload_when_wanted(group, outbox, ingest)))
+                reloading = group.create_task(self._reload_when_wanted(group, outbox, ingest))
                 background.append(group.create_task(self._announce(tried)))
                 await self._stopped.wait()
+                reloading.cancel()  # before anything else: it would start what nobody stops any more
                 await self._drain()
                 for task in background:
                     task.cancel()
@@ -207,7 +208,7 @@ class Daemon:
             self._reload_wanted.clear()
             self._service.reloading()
             config = await asyncio.to_thread(self._load)
-            if config is not None:
+            if config is not None and not self._stopped.is_set():
                 self._apply(config, group, outbox, ingest)
             self._service.ready(self._summary())
 

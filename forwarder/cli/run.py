@@ -87,13 +87,16 @@ async def _run_daemon(config: Config, path: Path) -> None:
         service=ServiceManager(os.environ),
     )
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, daemon.stop)
-    loop.add_signal_handler(signal.SIGHUP, daemon.reload)
+    handlers = {signal.SIGTERM: daemon.stop, signal.SIGINT: daemon.stop, signal.SIGHUP: daemon.reload}
+    for number, handler in handlers.items():
+        loop.add_signal_handler(number, handler)
     gc.collect()
     gc.freeze()  # what the start left stays: no collection looks at it again
     gc.set_threshold(*_GC_THRESHOLDS)
     await daemon.run()
+    for number in handlers:  # one that comes now would end the process before it has said how it went
+        loop.remove_signal_handler(number)
+        signal.signal(number, signal.SIG_IGN)
 
 
 def run_in_loop(main: Coroutine[None, None, None]) -> None:

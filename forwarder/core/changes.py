@@ -11,7 +11,8 @@ SLICE = 500
 """Deliveries that one slice changes at most."""
 
 _Rate = Annotated[float, Field(gt=0, le=100_000)]
-_Ms = Annotated[int, Field(ge=0, le=1 << 53)]
+_Whole = Annotated[int, Field(ge=0, le=1 << 53)]
+"""What SQLite and JSON hold alike."""
 
 
 class _Request(BaseModel):
@@ -21,9 +22,9 @@ class _Request(BaseModel):
 class _Spread(_Request):
     """When the deliveries fall due: from `start_ms` on, `rate` a second, the first of this slice as number `position`."""
 
-    start_ms: _Ms
+    start_ms: _Whole
     rate: _Rate
-    position: Annotated[int, Field(ge=0)] = 0
+    position: _Whole = 0
 
     def due_ms(self, index: int) -> int:
         """Return when the delivery with this index in the slice is due, in Unix milliseconds."""
@@ -35,13 +36,13 @@ class Replay(_Spread):
 
     verb: Literal["replay"] = "replay"
     to: str
-    since_ms: _Ms
-    until_ms: _Ms
+    since_ms: _Whole
+    until_ms: _Whole
     route: str | None = None
     source: str | None = None
     missing: bool = False
     """Leave alone what the destination has got."""
-    after_seq: int = 0
+    after_seq: _Whole = 0
     """The last event of the slice before."""
 
 
@@ -49,11 +50,11 @@ class Dead(_Spread):
     """Try dead letters again, or drop them."""
 
     verb: Literal["dead_replay", "dead_drop"]
-    keys: Annotated[tuple[tuple[int, str], ...], Field(max_length=SLICE, strict=False)] | None = None
+    keys: Annotated[tuple[tuple[_Whole, str], ...], Field(max_length=SLICE, strict=False)] | None = None
     """Of these only, by the number of the event and the destination."""
     destination: str | None = None
-    since_ms: _Ms
-    until_ms: _Ms
+    since_ms: _Whole
+    until_ms: _Whole
     """When it died. Those that die later are not meant: a letter that dies again would come round for ever."""
 
 

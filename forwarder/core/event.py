@@ -5,6 +5,7 @@ The bytes are kept as they came: they are the body of every webhook. What is dec
 
 import hashlib
 import json
+import math
 from enum import StrEnum
 from typing import NewType, NoReturn
 
@@ -127,6 +128,7 @@ def _event(  # noqa: PLR0917 - the envelope in its order
         raise NotAnEventError(NotAnEvent.TOO_DEEP, f"nested more than {MAX_DEPTH} deep")
     if not isinstance(payload, dict):
         raise NotAnEventError(NotAnEvent.WRONG_TYPE, f"payload is a JSON {_json_type(payload)}, not an object")
+    timestamp = _as_float(timestamp)
     mid, sid = str(mid), str(sid)
     if not (source and mid and sid):
         raise NotAnEventError(NotAnEvent.MISSING_FIELD, "source, mid or sid is empty")
@@ -139,6 +141,17 @@ def _event(  # noqa: PLR0917 - the envelope in its order
         payload=payload,
         body=frame,
     )
+
+
+def _as_float(timestamp: float) -> float:
+    """Return it as what every later reader, the outbox among them, can hold."""
+    try:
+        value = float(timestamp)
+    except OverflowError:
+        value = math.inf
+    if not math.isfinite(value):
+        raise NotAnEventError(NotAnEvent.NUMBER_TOO_LONG, "timestamp is beyond any time")
+    return value
 
 
 def event_text(payload: JSONValue) -> str | None:

@@ -121,7 +121,7 @@ def parse_retry_after(value: str, *, now: datetime) -> timedelta | None:
         return timedelta(seconds=seconds) if 0 <= seconds <= timedelta.max.total_seconds() / 2 else None
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
         return None
     if at.tzinfo is None:
         at = at.replace(tzinfo=UTC)

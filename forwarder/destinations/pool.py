@@ -1,18 +1,16 @@
 """The connections to one destination: made when needed, kept for a while, the one used last first."""
 
 import asyncio
-import socket
 import ssl
 from functools import cache
-from typing import Any
 
 import aiohappyeyeballs
 
 from forwarder.destinations.exchange import Connection
+from forwarder.destinations.resolver import Resolver
 
 KEEP_ALIVE_S = 75.0
 """How long an idle connection is kept. Receivers close sooner (Node.js after 5 s); a stale one is then replaced at once."""
-DNS_CACHE_S = 30.0
 _NEXT_ADDRESS_S = 0.25
 """After so long without an answer the next address of a host is tried beside the first (RFC 8305: 250 ms)."""
 
@@ -31,16 +29,15 @@ class Pool:
 
     def __init__(self, host: str, port: int, *, is_tls: bool) -> None:
         self._host = host
-        self._port = port
+        self._resolver = Resolver(host, port)
         self._is_tls = is_tls
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._in_use: set[Connection] = set()
         self._sweeping: asyncio.TimerHandle | None = None
-        self._timing: asyncio.TimerHandle | None = None
+        self._timing: asyncio.Handle | None = None
         """Runs at the first deadline of a connection in use, or before: one timer for all of them."""
-        self._addresses: list[aiohappyeyeballs.AddrInfoType] = []
-        self._resolved_at = 0.0
+        self._timing_at = 0.0
 
     def take_idle(self, deadline: float) -> Connection | None:
         """Return a connection that was used before and is still open, as far as we know, for an exchange until `deadline`."""
@@ -54,13 +51,13 @@ class Pool:
 
     async def connect(self, deadline: float) -> Connection:
         """Return a fresh connection for an exchange until `deadline`, which does not bound this call. Raises `OSError`, `ssl.SSLError` or `socket.gaierror`."""
-        addresses = await self._resolve()
+        addresses = await self._resolver.addresses()
         try:
             sock = await aiohappyeyeballs.start_connection(
                 addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=self._loop
             )
         except OSError:
-            self._addresses = []  # it may have moved
+            self._resolver.forget()
             raise
         try:
             _, connection = await self._loop.create_connection(
@@ -79,16 +76,18 @@ class Pool:
         """Have the connection end its exchange at the deadline (of the loop's clock)."""
         connection.deadline = deadline
         self._in_use.add(connection)
-        if self._timing is None or deadline < self._timing.when():
+        if self._timing is None or deadline < self._timing_at:
             self._time(deadline)
 
     def _time(self, first: float | None) -> None:
         if self._timing is not None:
             self._timing.cancel()
-        self._timing = None if first is None else self._loop.call_at(first, self._run_out)
+        self._timing = None
+        if first is not None:  # kept beside it: a handle of uvloop may not know when it is due
+            self._timing, self._timing_at = self._loop.call_at(first, self._run_out), first
 
     def _run_out(self) -> None:
-        now = self._loop.time()
+        now = max(self._loop.time(), self._timing_at)  # a timer may come a little early
         for connection in self._in_use:
             if connection.deadline <= now:
                 connection.run_out()
@@ -122,15 +121,5 @@ class Pool:
             if connection.idle_since <= oldest:
                 connection.abort()
         self._idle = [connection for connection in self._idle if connection.is_usable]
-        self._sweeping = self._loop.call_later(KEEP_ALIVE_S, self._sweep) if self._idle else None
-
-    async def _resolve(self) -> list[Any]:
-        now = self._loop.time()
-        if not self._addresses or now - self._resolved_at > DNS_CACHE_S:
-            self._addresses = list(
-                await self._loop.getaddrinfo(
-                    self._host, self._port, type=socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-                )
-            )
-            self._resolved_at = now
-        return list(self._addresses)
+        next_at = min((connection.idle_since for connection in self._idle), default=None)
+        self._sweeping = None if next_at is None else self._loop.call_at(next_at + KEEP_ALIVE_S, self._sweep)

@@ -167,7 +167,7 @@ class Writer:
                     await self._write_waiting()
                 elif self._closing_since is not None:
                     return
-                if not self._has_work() and self._closing_since is None:
+                if not self._has_work() and not self._is_tick_due and self._closing_since is None:
                     self._arrived.clear()  # the time to gather begins with what comes next
         finally:
             ticking.cancel()
@@ -191,6 +191,8 @@ class Writer:
             if not asked.done():
                 asked.set_result(result)
         _tell(waiting.settling, is_on_disk=True)
+        if not self._has_work():  # a fault may have had the batch take along what came after it
+            _tell(self._waiting.settling, is_on_disk=True)
         if not self._is_full():
             self._room.set()
         self._database.note_written(size=batch.size, rows=len(batch.events) + len(batch.deliveries))

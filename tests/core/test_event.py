@@ -71,10 +71,19 @@ def test_the_packaged_stream_holds_204_events_and_four_doubles() -> None:
         (frame().replace(b'"t"', b"[" * 499 + b"1" + b"]" * 499), NotAnEvent.TOO_DEEP),
         (frame().replace(b'"t"', b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
         (frame().replace(b'"mid":"1"', b'"mid":' + b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
+        (frame().replace(b'"timestamp":3', b'"timestamp":' + b"7" * 500), NotAnEvent.NUMBER_TOO_LONG),
+        (frame().replace(b'"timestamp":3', b'"timestamp":1e400'), NotAnEvent.NUMBER_TOO_LONG),
     ],
 )
 def test_what_is_no_event_is_told_by_kind(data: bytes, kind: NotAnEvent) -> None:
     assert kind_of(data) is kind
+
+
+@pytest.mark.parametrize("timestamp", [3, -3, 2.5, 1 << 63, 1 << 64, 10**30])
+def test_a_timestamp_is_a_float_however_large(timestamp: float) -> None:
+    event = decode_event(frame(timestamp=timestamp))
+    assert type(event.timestamp) is float
+    assert event.timestamp == float(timestamp)
 
 
 @pytest.mark.parametrize("name", ENVELOPE)

@@ -1,14 +1,18 @@
 """One attempt against real receivers of every temper: always an outcome, never an exception."""
 
 import asyncio
+import itertools
 import socket
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
-from forwarder.core.delivery import Answered, Fault, Unanswered
+from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
 from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.destinations.http import MAX_ANSWER_BYTES, HttpSender, open_sender
 from forwarder.emulator.receiver import Answer, Receiver
@@ -158,6 +162,46 @@ async def test_what_is_not_http_is_a_failure_with_a_sentence(said: bytes) -> Non
         outcome = await sender.send(REQUEST)
     assert isinstance(outcome, Unanswered)
     assert outcome.detail in {"the answer is not valid HTTP", "the receiver closed the connection without an answer"}
+
+
+async def test_each_of_many_requests_that_get_no_answer_ends_in_its_time_whatever_the_others_do() -> None:
+    """One timer watches over all of them: it is set again for deadlines that have just passed, and for all that follow."""
+    async with Receiver() as receiver, sender_to(receiver.url, timeout=0.1) as sender:
+        hangs = itertools.cycle([True, False, False])
+        receiver.respond = lambda _received: Answer(action="hang") if next(hangs) else Answer(delay_s=0.001)
+
+        async def send_some() -> list[Outcome]:
+            return [await sender.send(REQUEST) for _ in range(12)]
+
+        async with asyncio.timeout(30):
+            found = await asyncio.gather(*(send_some() for _ in range(16)))
+    ends = Counter(outcome.reason for outcomes in found for outcome in outcomes)
+    assert set(ends) == {"HTTP 200", "no answer within 0.1 s"}
+    assert ends["no answer within 0.1 s"] >= 16
+
+
+async def test_a_name_server_that_says_nothing_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up, asked, may_end = socket.getaddrinfo, [], threading.Event()
+
+    def hang(host: str, port: int, **options: Any) -> Any:  # noqa: ANN401 - as getaddrinfo's
+        if host == "silent.example" and options["flags"] != socket.AI_NUMERICHOST:
+            asked.append(host)
+            may_end.wait(30)
+        return look_up(host, port, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    try:
+        async with Receiver() as receiver, sender_to("http://silent.example/", timeout=0.3) as silent:
+            url = receiver.url.replace("127.0.0.1", "localhost")
+            waiting = [asyncio.ensure_future(silent.send(REQUEST)) for _ in range(40)]
+            await asyncio.sleep(0)
+            async with sender_to(url) as sender:
+                assert await sender.send(REQUEST) == Answered(status=200)
+            ends = set(await asyncio.gather(*waiting))
+            assert ends == {Unanswered(fault=Fault.TIMEOUT, detail="no answer within 0.3 s")}
+            assert len(asked) == 1
+    finally:
+        may_end.set()
 
 
 async def test_nothing_listening_no_such_host_and_no_tls_each_have_their_sentence() -> None:

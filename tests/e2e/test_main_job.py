@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic, time
 
+import pytest
+
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.script import packaged_events, play, replay
 from forwarder.emulator.server import Emulator
@@ -231,6 +233,42 @@ async def test_a_reload_by_sighup_changes_routes_and_a_bad_edit_changes_nothing(
             await new.wait_for(1)
             assert len(emulator.connections) == len(emulator.handshakes) == 1
     assert bodies(old.requests) == set(frames[:2])
+
+
+@pytest.mark.parametrize("order", [(signal.SIGHUP, signal.SIGTERM), (signal.SIGTERM, signal.SIGHUP)])
+async def test_a_reload_beside_a_stop_starts_nothing_that_outlives_it(
+    tmp_path: Path, order: tuple[signal.Signals, signal.Signals]
+) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        receiver.respond = lambda _received: Answer(delay_s=1.5)
+        config = write_config(
+            tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url}, extra="grace_period: 3s\n"
+        )
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(packaged_events()[0])
+            await receiver.wait_for(1)
+            config.write_text(
+                config.read_text().replace("use_fast_x: true", "use_fast_x: false").replace("hook", "hook2")
+            )
+            daemon.send(order[0])
+            if order[0] is signal.SIGTERM:
+                await daemon.wait_for("daemon.stopping")
+            daemon.send(order[1])
+            assert await daemon.ended(10) == 0
+
+
+async def test_an_answer_made_to_break_the_daemon_is_an_answer(tmp_path: Path) -> None:
+    nonsense = "Mon, 01 Jan 99999999999999999999 00:00:00 GMT"
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        receiver.respond = lambda received: Answer(
+            status=503 if received.headers["x-forwarder-attempt"] == "1" else 200, headers={"Retry-After": nonsense}
+        )
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(packaged_events()[0])
+            await daemon.wait_for("delivery.delivered", attempt=2)
 
 
 async def test_routes_choose_destinations_by_their_conditions(tmp_path: Path) -> None:
