@@ -1,5 +1,6 @@
 """What the daemon does on request."""
 
+import sqlite3
 from collections.abc import Callable, Collection
 from typing import assert_never
 
@@ -34,6 +35,12 @@ class Handler:
             return self._status() | {"outbox": self._outbox.health()}
         if (trouble := self._outbox.writer.trouble) is not None:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
+        try:
+            return await self._change(request)
+        except sqlite3.Error as error:
+            raise RequestRefusedError(f"the outbox cannot be read now ({error}); try again when it can") from error
+
+    async def _change(self, request: Replay | Dead | Vacuum) -> BaseModel | dict[str, object]:
         match request:
             case Vacuum():
                 return {"freed_bytes": await self._outbox.pruner.vacuum_slice()}

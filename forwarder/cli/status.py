@@ -10,6 +10,7 @@ from forwarder.cli.records import add_json, local, print_json, print_table
 from forwarder.core.changes import Status
 from forwarder.outbox.access import reading
 from forwarder.outbox.history import waiting
+from forwarder.outbox.problems import OutboxUnusableError
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -25,8 +26,11 @@ def run(arguments: argparse.Namespace) -> int:
     found = places(arguments)
     with control(found.socket) as daemon:
         status = daemon.ask(Status())
-    with reading(found.outbox) as connection:
-        status["waiting"] = waiting(connection)
+    try:
+        with reading(found.outbox) as connection:
+            status["waiting"] = waiting(connection)
+    except OutboxUnusableError:  # why, the daemon's own words say
+        status["waiting"] = None
     if arguments.json:
         print_json(status)
     else:
@@ -45,6 +49,9 @@ def _print(status: dict[str, Any]) -> None:
     )
     counts = {name: number for name, number in since.items() if isinstance(number, int)}
     print("since the start: " + ", ".join(f"{name} {number:,}" for name, number in counts.items()))
+    if status["waiting"] is None:
+        print("what waits cannot be read now")
+        return
     names = sorted({*status["destinations"], *status["waiting"]})
     rows = [
         (

@@ -30,7 +30,8 @@ _T = TypeVar("_T")
 SYNCHRONOUS = {"full": 2, "normal": 1}
 """`full` syncs the WAL at each commit and survives a power cut; `normal` only at checkpoints: survives a kill."""
 PAGE_SIZE = 8192
-"""Bytes. Of 4096, an event of 2 KB took one to itself: twice the file, and a third more time a commit in a burst."""
+"""Bytes, of a new file; one of version 1 has kept its 4096. Of these, an event of 2 KB took one to itself: twice the file, and
+a third more time a commit in a burst."""
 
 _SETTINGS: dict[str, int | str] = {
     # Set, then read back: a build may have its own defaults or ignore a setting. Reasons in docs/outbox.md.
@@ -57,10 +58,9 @@ class FileSettings:
     max_size: int | None = None
     """Bytes; the file does not grow beyond."""
 
-    @property
-    def max_pages(self) -> int | None:
-        """The same in pages."""
-        return None if self.max_size is None else max(self.max_size // PAGE_SIZE, 64)
+    def max_pages(self, page_size: int) -> int | None:
+        """Return the same in pages."""
+        return None if self.max_size is None else max(self.max_size // page_size, 64)
 
 
 class OutboxConnection(aiosqlite.Connection):
@@ -163,8 +163,14 @@ def _set_up(connection: sqlite3.Connection, file: FileSettings, *, is_new: bool)
                 f"SQLite does not keep a setting there ({name} is {found}, not {value})",
                 "Use a local disk, not a network file system: outbox.url.",
             )
-    if file.max_pages is not None:  # SQLite keeps what is there: a file that is larger already cannot be cut by this
-        connection.execute(f"PRAGMA max_page_count = {file.max_pages}")
+    most = file.max_pages(page_size(connection))
+    if most is not None:  # SQLite keeps what is there: a file that is larger already cannot be cut by this
+        connection.execute(f"PRAGMA max_page_count = {most}")
+
+
+def page_size(connection: sqlite3.Connection) -> int:
+    """Return the size of the file's pages in bytes."""
+    return _pragma(connection, "page_size")
 
 
 def _pragma(connection: sqlite3.Connection, name: str) -> int:

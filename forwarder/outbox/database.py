@@ -10,9 +10,9 @@ from typing import TypeVar
 
 import structlog
 
-from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to
+from forwarder.outbox import swap
+from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to, page_size
 from forwarder.outbox.inspection import Check, damaged_in_use
-from forwarder.outbox.lock import sync_folder
 from forwarder.outbox.problems import DAMAGE, OutboxReplacedError, error_code
 from forwarder.outbox.room import RESERVE_BYTES, Reserve, free_bytes, make_room, move_whole_wal
 from forwarder.outbox.statements import SQL
@@ -40,8 +40,14 @@ class Database:
         self.reserve = Reserve(settings.path)
         self._connection: OutboxConnection | None = None
         self._inodes: tuple[int | None, int | None] = (None, None)
+        self._page_size = PAGE_SIZE
         self._wal_pages = 0.0
         self._warned_at: float | None = None
+        self._said_gone_at: float | None = None
+        self.gone: str | None = None
+        """Why a deleted file could not be written out again; `None` while it is where it was."""
+        self.beats = 0
+        """Grows while something long is done in one piece."""
 
     async def open(self, *, check: Check = Check.ALL) -> None:
         """Open the file; see `connection_to`."""
@@ -49,7 +55,8 @@ class Database:
         await connection.open()
         self._connection = connection
         self._inodes = await self.run(lambda _connection: (_inode(self.path), _inode(self.wal_path)))
-        self._wal_pages = self.wal_size / PAGE_SIZE
+        self._page_size = await self.run(page_size)
+        self._wal_pages = self.wal_size / self._page_size
         if check is not Check.NOTHING and self._wal_pages:
             with suppress(sqlite3.Error):  # a full disk, or a reader: what is in the WAL is read from there
                 await self.run(move_whole_wal)
@@ -79,13 +86,13 @@ class Database:
 
     async def run_in_excess(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do so without the reserve, and a little beyond `max_size`: what makes room later may need some first."""
-        most = self.settings.max_pages
+        most = self.settings.max_pages(self._page_size)
 
         def run(connection: sqlite3.Connection) -> _T:
             self.reserve.give_up()
             if most is None:
                 return function(connection)
-            connection.execute(f"PRAGMA max_page_count = {most + RESERVE_BYTES // PAGE_SIZE}")
+            connection.execute(f"PRAGMA max_page_count = {most + RESERVE_BYTES // self._page_size}")
             try:
                 return function(connection)
             finally:
@@ -120,7 +127,7 @@ class Database:
 
     def note_written(self, *, size: int, rows: int) -> None:
         """Keep in mind how much a commit added to the WAL: `size` bytes of bodies, `rows` of all kinds."""
-        self._wal_pages += 6 + size / PAGE_SIZE + rows / 4
+        self._wal_pages += 6 + size / self._page_size + rows / 4
 
     async def checkpoint(self, *, is_quiet: bool) -> None:
         """Move the WAL into the file when it has grown enough; sooner in a quiet moment, and where the disk is nearly full."""
@@ -144,20 +151,40 @@ class Database:
         if self._wal_pages < _LEAST_CHECKPOINT_PAGES:
             return False
         with suppress(OSError):
-            return self._wal_pages * PAGE_SIZE > free_bytes(self.path.parent) / 4
+            return self._wal_pages * self._page_size > free_bytes(self.path.parent) / 4
         return False
 
     async def shrink_wal(self) -> None:
         """Cut a WAL that a burst or a reader made large, once nothing keeps it."""
-        if self.wal_size > MAX_WAL_PAGES * PAGE_SIZE * 5 // 4:
+        if self.wal_size > MAX_WAL_PAGES * self._page_size * 5 // 4:
             with suppress(sqlite3.Error):
                 await self.run(move_whole_wal)
 
     async def mend_if_deleted(self) -> None:
         """Look whether the file is still where it was; write it out again from the open connection where it was deleted.
 
-        Raises `OutboxReplacedError` when another file is in its place.
+        Where that fails `gone` says why; called again, it tries again. Raises `OutboxReplacedError` when another file is in its
+        place.
         """
+        if self._connection is None:
+            return
+        try:
+            await self._mend_if_deleted()
+        except (sqlite3.Error, OSError) as error:
+            self.gone = f"the file was deleted while in use, and cannot be written out again ({error})"
+            self.reserve.give_up()
+            now = monotonic()
+            if self._said_gone_at is None or now - self._said_gone_at >= _WARN_EVERY_S:
+                self._said_gone_at = now
+                log.error(  # noqa: TRY400 - our own sentence
+                    "outbox.deleted",
+                    reason=str(error),
+                    note="what it holds is in the open file alone: make room, and do not stop forwarder before it is restored",
+                )
+        else:
+            self.gone = self._said_gone_at = None
+
+    async def _mend_if_deleted(self) -> None:
         inode, wal_inode = self._inodes
         file, wal = _inode(self.path), _inode(self.wal_path)
         if file is None:
@@ -175,28 +202,34 @@ class Database:
             self._inodes = file, wal
 
     async def _write_out(self) -> None:
-        copy = self.path.with_name(self.path.name + ".restored")
+        copy = swap.beside(self.path, ".restoring")
 
         def write(connection: sqlite3.Connection) -> None:
             copy.unlink(missing_ok=True)
-            connection.execute("VACUUM INTO ?", (str(copy),))
-            descriptor = os.open(copy, os.O_RDWR | os.O_CLOEXEC)
+            connection.set_progress_handler(self._beat, 1_000_000)
             try:
-                os.fchmod(descriptor, 0o600)
-                os.fsync(descriptor)
+                connection.execute("VACUUM INTO ?", (str(copy),))
+                _make_private_and_sync(copy)
+            except BaseException:
+                copy.unlink(missing_ok=True)  # the room is needed
+                raise
             finally:
-                os.close(descriptor)
+                connection.set_progress_handler(None, 0)
 
         await self.run(write)
+        swap.make_ready(self.path, copy)
         await self.close()
         for left in ("-wal", "-shm"):  # of the file that is gone: SQLite would read them into the new one
-            self.path.with_name(self.path.name + left).unlink(missing_ok=True)
-        copy.rename(self.path)
-        sync_folder(self.path.parent)
+            swap.beside(self.path, left).unlink(missing_ok=True)
+        swap.finish(self.path)
         await self.open(check=Check.NOTHING)
         log.error(
             "outbox.restored", path=str(self.path), note="the file was deleted while in use; it was written out again"
         )
+
+    def _beat(self) -> int:
+        self.beats += 1
+        return 0
 
     def _warned_lately(self) -> bool:
         now = monotonic()
@@ -210,6 +243,15 @@ def _checkpoint(connection: sqlite3.Connection) -> tuple[int, int, int]:
     """Move what no reader needs; return (busy, pages in the WAL, pages moved)."""
     busy, total, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
     return int(busy), int(total), int(moved)
+
+
+def _make_private_and_sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        os.fchmod(descriptor, 0o600)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _inode(path: Path) -> int | None:

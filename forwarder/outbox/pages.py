@@ -11,9 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from forwarder.outbox.connection import PAGE_SIZE
+
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR = 0x0D, 0x0A, 0x02
 _SIZES_OF_INTEGERS = (0, 1, 2, 3, 4, 6, 8)
 _MAX_ROW_BYTES = 1 << 26
+_PAGE_SIZES = frozenset(1 << power for power in range(9, 16))
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _NONSENSE = (IndexError, ValueError, struct.error)
 """What reading at the wrong place comes to."""
@@ -28,12 +31,20 @@ class Cell(NamedTuple):
     values: list[Value]
 
 
+def _page_size(header: bytes) -> int:
+    """Return the size that the header names; ours where it names none."""
+    named = int.from_bytes(header[16:18], "big")
+    return named if named in _PAGE_SIZES else PAGE_SIZE
+
+
 class Pages:
     """The pages as the last commit left them: those of the WAL stand above those of the file."""
 
-    def __init__(self, path: Path, *, page_size: int) -> None:
-        self._size = page_size
+    def __init__(self, path: Path) -> None:
         self._file = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        header = os.pread(self._file, 100, 0)
+        self._size = page_size = _page_size(header)
+        self._has_maps = any(header[52:56])  # an auto_vacuum file, as ours are
         self._wal: int | None = None
         self._in_wal: dict[int, int] = {}
         try:
@@ -64,9 +75,9 @@ class Pages:
         return self._cells({_INDEX_LEAF, _INDEX_INTERIOR})
 
     def _cells(self, kinds: set[int]) -> Iterator[Cell]:
-        entries_of_a_map = self._size // 5  # of an auto_vacuum file: each map page, then as many pages as it tells of
+        entries_of_a_map = self._size // 5  # each map page, then as many pages as it tells of
         for number in range(1, self._count + 1):
-            if number in self._free or (number - 2) % (entries_of_a_map + 1) == 0:
+            if number in self._free or (self._has_maps and (number - 2) % (entries_of_a_map + 1) == 0):
                 continue
             page = self._page(number)
             begin = 100 if number == 1 else 0

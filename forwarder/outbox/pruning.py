@@ -7,7 +7,7 @@ from datetime import datetime
 from time import monotonic
 
 from forwarder.outbox.batch import Step
-from forwarder.outbox.connection import PAGE_SIZE
+from forwarder.outbox.connection import page_size
 from forwarder.outbox.database import Database
 from forwarder.outbox.retention import (
     ANY_DELIVERED,
@@ -71,21 +71,22 @@ class Pruner:
         most = self._database.settings.max_size
 
         def look(connection: sqlite3.Connection) -> bool:
-            return (most is not None and used_pages(connection) * PAGE_SIZE > share * most) or is_short_of_room(
-                self._database.path.parent
-            )
+            used = used_pages(connection) * page_size(connection)
+            return (most is not None and used > share * most) or is_short_of_room(self._database.path.parent)
 
-        return await self._database.run(look)
+        with suppress(sqlite3.Error):  # the writer meets it too, and says so
+            return await self._database.run(look)
+        return False
 
     async def vacuum_slice(self) -> int:
         """Give some free pages back to the disk; return how many bytes, 0 when there are none."""
-        before = await self._database.run(free_pages)
+        before = await self._database.run(_free_bytes)
         if not before:
             with suppress(sqlite3.Error):  # a reader keeps the WAL; it is moved later
                 await self._database.run(move_whole_wal)
             return 0
         await self._writer.ask(_give_some_back)
-        return (before - await self._database.run(free_pages)) * PAGE_SIZE
+        return before - await self._database.run(_free_bytes)
 
 
 def _timed_slice(cutoff: Cutoff, after_seq: int, limit: int) -> Step[tuple[Slice, float]]:
@@ -94,6 +95,10 @@ def _timed_slice(cutoff: Cutoff, after_seq: int, limit: int) -> Step[tuple[Slice
         return prune_slice(connection, cutoff, after_seq=after_seq, limit=limit), monotonic() - began
 
     return step
+
+
+def _free_bytes(connection: sqlite3.Connection) -> int:
+    return free_pages(connection) * page_size(connection)
 
 
 def _give_some_back(connection: sqlite3.Connection) -> bool:

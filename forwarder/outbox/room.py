@@ -7,7 +7,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from forwarder.outbox.connection import PAGE_SIZE
+from forwarder.outbox.connection import page_size
 from forwarder.outbox.retention import ANY_DELIVERED, free_pages, give_back, prune_slice
 
 RESERVE_BYTES = 1024 * 1024
@@ -96,7 +96,7 @@ def make_room(connection: sqlite3.Connection, reserve: Reserve) -> int:
             after, pruned, is_last = done.last_seq, pruned + done.pruned, done.is_last
             _try_to(move_whole_wal, connection)
     if pruned:  # half goes back to the disk, where the WAL needs room; new events find the rest in the file
-        missing = max(3 * RESERVE_BYTES - free_bytes(reserve.path.parent), 0) // PAGE_SIZE
+        missing = max(3 * RESERVE_BYTES - free_bytes(reserve.path.parent), 0) // page_size(connection)
         _try_to(partial(give_back, pages=max(free_pages(connection) // 2, missing)), connection)
         _try_to(move_whole_wal, connection)
     reserve.make()
@@ -106,7 +106,7 @@ def make_room(connection: sqlite3.Connection, reserve: Reserve) -> int:
 def _is_enough(connection: sqlite3.Connection, folder: Path) -> bool:
     found = os.statvfs(folder)
     enough = min(_ENOUGH_BYTES, found.f_blocks * found.f_frsize // 4)
-    return min(found.f_bavail * found.f_frsize, enough // 2) + free_pages(connection) * PAGE_SIZE >= enough
+    return min(found.f_bavail * found.f_frsize, enough // 2) + free_pages(connection) * page_size(connection) >= enough
 
 
 def _try_to(do: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection) -> None:

@@ -9,7 +9,6 @@ import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
 
@@ -17,10 +16,10 @@ import structlog
 
 from forwarder.core.delivery import Trigger
 from forwarder.core.event import NotAnEventError, decode_event
-from forwarder.outbox.connection import PAGE_SIZE, FileSettings, open_connection
+from forwarder.outbox import swap
+from forwarder.outbox.connection import FileSettings, open_connection
 from forwarder.outbox.database import Database
 from forwarder.outbox.inspection import Check, check_at_start, unmark
-from forwarder.outbox.lock import sync_folder
 from forwarder.outbox.pages import Cell, Pages, Value
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unwritable
 
@@ -28,8 +27,6 @@ PATIENCE_S = 60.0
 """How long salvaging may take; what waits is done first, history is left where it is when the time is over."""
 _BATCH = 500
 _TRIGGERS = frozenset(map(str, Trigger))
-_SUFFIXES = ("", "-wal", "-shm")
-_SALVAGED = ".salvaged"
 
 log = structlog.get_logger(__name__)
 
@@ -52,14 +49,14 @@ async def open_or_salvage(database: Database) -> bool:
     Returns whether the bodies are still to be checked. Raises `OutboxUnusableError` for everything but damage.
     """
     path = database.path
-    _finish_swap(path)
+    swap.finish(path)
     check = check_at_start(path)
     try:
         await database.open(check=check)
     except OutboxUnusableError as error:
         if error.problem is not OutboxProblem.CORRUPT:
             raise
-        aside = _name_aside(path)
+        aside = swap.name_aside(path)
         log.error("outbox.damaged", detail=error.detail, set_aside=str(aside), note="kept there, nothing is deleted")  # noqa: TRY400 - our own sentence
     else:
         if check is Check.ALL:
@@ -88,51 +85,17 @@ def _replace(settings: FileSettings, aside: Path) -> Salvaged:
     the swap. Raises `OutboxUnusableError` where there is no room for it.
     """
     path = settings.path
-    unfinished = _beside(path, ".salvaging")
-    for suffix in _SUFFIXES:
-        _beside(unfinished, suffix).unlink(missing_ok=True)
+    unfinished = swap.beside(path, ".salvaging")
+    for suffix in swap.SUFFIXES:
+        swap.beside(unfinished, suffix).unlink(missing_ok=True)
     try:
         with closing(open_connection(replace(settings, path=unfinished), Check.NOTHING)) as fresh:
             salvaged = salvage(path, fresh)
     except sqlite3.Error as error:
         raise unwritable(path, error) from error
-    unfinished.rename(_beside(path, _SALVAGED))  # closing it has moved its WAL into it, and synced it
-    sync_folder(path.parent)
-    _set_aside(path, aside)
-    _finish_swap(path)
+    swap.make_ready(path, unfinished)  # closing it has moved its WAL into it, and synced it
+    swap.finish(path, aside)
     return salvaged
-
-
-def _finish_swap(path: Path) -> None:
-    """Put a salvaged file in its place, where there is one."""
-    salvaged = _beside(path, _SALVAGED)
-    if salvaged.exists():
-        _set_aside(path, _name_aside(path))
-        salvaged.rename(path)
-        sync_folder(path.parent)
-
-
-def _name_aside(path: Path) -> Path:
-    """Return a name with the time that nothing has yet."""
-    stamp = datetime.now(UTC).strftime("%Y%m%dT%H%M%SZ")
-    aside = _beside(path, f".damaged-{stamp}")
-    number = 1
-    while aside.exists():
-        number += 1
-        aside = _beside(path, f".damaged-{stamp}-{number}")
-    return aside
-
-
-def _set_aside(path: Path, aside: Path) -> None:
-    """Rename the file and those beside it, the file itself last."""
-    for suffix in reversed(_SUFFIXES):
-        with suppress(FileNotFoundError):
-            _beside(path, suffix).rename(_beside(aside, suffix))
-    sync_folder(path.parent)
-
-
-def _beside(path: Path, suffix: str) -> Path:
-    return path.with_name(path.name + suffix)
 
 
 def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:
@@ -144,7 +107,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:
     deadline = monotonic() + PATIENCE_S
     fresh.execute("PRAGMA foreign_keys = OFF")  # rows come in the order of their pages
     try:
-        with suppress(OSError), Pages(damaged, page_size=PAGE_SIZE) as pages:
+        with suppress(OSError), Pages(damaged) as pages:
             _insert(fresh, _deliveries_and_attempts(pages))
             _insert(fresh, _still_indexed(pages))
             _insert(fresh, _events(pages, fresh, that_wait=True))

@@ -8,6 +8,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import structlog
+
 from forwarder.core.books import Cause
 from forwarder.core.changes import Change, Changed
 from forwarder.core.dedupe import id_numbers
@@ -27,6 +29,9 @@ from forwarder.outbox.statements import MAX_EXPEDITED, SQL, from_ms, storable, t
 from forwarder.outbox.writer import Writer
 
 _EXPEDITE_SLICE = 1_000
+
+log = structlog.get_logger(__name__)
+
 _LOOK_AGAIN = timedelta(seconds=1)
 MAX_UNWRITTEN = 20_000
 """Outcomes in memory while nothing can be written, about 20 MB; no more is claimed from the outbox then."""
@@ -159,7 +164,12 @@ class SqliteOutbox:
         if not is_settled and self._hand.changed >= MAX_UNWRITTEN:
             return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
         async with self._claiming:  # what one claim found is in hand before the next one looks
-            rows, deliveries, next_due_ms = await self._database.run(self._claim_step(destination, now, limit))
+            try:
+                rows, deliveries, next_due_ms = await self._database.run(self._claim_step(destination, now, limit))
+            except sqlite3.Error as error:  # it is being opened anew, or cannot be read now; damage is no such error
+                if self.writer.trouble is None:
+                    log.warning("outbox.claim_failed", destination=destination, reason=str(error), note="tried again")
+                return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
             for row in rows:
                 self._hand.take(row)
         next_due = None if next_due_ms is None else from_ms(next_due_ms)

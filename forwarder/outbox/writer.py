@@ -81,8 +81,7 @@ class Writer:
         self.commit_lag = Histogram()
         """Of each event, from being read to being on disk."""
         self.commits = 0
-        self.beats = 0
-        """Grows with every turn and every transaction tried, also with those that fail: a watchdog sees that it moves."""
+        self._turns = 0
 
     # What the verbs call
 
@@ -136,8 +135,13 @@ class Writer:
 
     @property
     def trouble(self) -> str | None:
-        """Why nothing can be written now; `None` while all is well."""
-        return self._trouble.reason
+        """Why nothing can be written now, or not to where it belongs; `None` while all is well."""
+        return self._database.gone or self._trouble.reason
+
+    @property
+    def beats(self) -> int:
+        """Grows with every turn and every transaction tried, also with those that fail: a watchdog sees that it moves."""
+        return self._turns + self._database.beats
 
     @property
     def waiting_events(self) -> int:
@@ -158,7 +162,7 @@ class Writer:
         try:
             while True:
                 await self._arrived.wait()
-                self.beats += 1
+                self._turns += 1
                 if self._closing_since is None:
                     await asyncio.sleep(GATHER_S if self._last_size < _BUSY_EVENTS else BUSY_GATHER_S)
                 if self._is_tick_due:
@@ -166,7 +170,7 @@ class Writer:
                 if self._has_work():
                     await self._write_waiting()
                 elif self._closing_since is not None:
-                    return
+                    return await self._take_leave()
                 if not self._has_work() and not self._is_tick_due and self._closing_since is None:
                     self._arrived.clear()  # the time to gather begins with what comes next
         finally:
@@ -218,6 +222,16 @@ class Writer:
             self._is_tick_due = True
             self._arrived.set()
 
+    async def _take_leave(self) -> None:
+        """See that what is written stays when the file is closed: of a deleted one nothing would."""
+        await self._database.mend_if_deleted()
+        if lost := self._lost():
+            raise OutboxFailedError(f"outbox {self._database.path} is lost{lost}")
+
+    def _lost(self) -> str:
+        """Return what to add where the process ends, and a file that was deleted with it."""
+        return "" if self._database.gone is None else f"; {self._database.gone}, so that what it held is lost"
+
     async def _keep_house(self) -> None:
         """Look now and then, between two transactions, after the file itself, the size of the WAL, and the reserve."""
         self._is_tick_due = False
@@ -237,7 +251,7 @@ class Writer:
         self._trouble.end()
 
     async def _try(self, batch: Batch) -> None:
-        self.beats += 1
+        self._turns += 1
         if self._unknown_in_a_row:
             await self._database.reopen()
             if await self._database.last_batch() >= batch.number:
@@ -250,6 +264,7 @@ class Writer:
     async def _after_failure(self, state: tenacity.RetryCallState) -> None:
         error = state.outcome.exception() if state.outcome is not None else None
         fault = classify(error) if error is not None else WriteFault.FATAL
+        await self._database.mend_if_deleted()
         if fault is WriteFault.UNKNOWN and _is_read_only(self._database):
             fault = WriteFault.READ_ONLY
         match fault:
@@ -272,7 +287,7 @@ class Writer:
         if self._closing_since is not None and monotonic() - self._closing_since > CLOSING_S:
             raise OutboxFailedError(
                 f"outbox {self._database.path} could not be written before the end ({error}): "
-                f"{self.waiting_events} events and {self._hand.changed} deliveries were in memory alone"
+                f"{self.waiting_events} events and {self._hand.changed} deliveries were in memory alone{self._lost()}"
             ) from error
 
     async def _close_what_is_on_disk(self) -> int:

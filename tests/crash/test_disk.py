@@ -27,7 +27,7 @@ from tests.support.crash import (
     write_config,
 )
 from tests.support.disks import disk, tmpfs, why_no_disk, why_no_tmpfs
-from tests.support.process import Forwarder
+from tests.support.process import Forwarder, command
 
 LONG = bool(amount("FORWARDER_CRASH_LONG", 0))
 needs_tmpfs = pytest.mark.skipif(why_no_tmpfs() is not None, reason=why_no_tmpfs() or "")
@@ -87,6 +87,28 @@ def fill(path: Path) -> int:
             except OSError:
                 continue
     return path.stat().st_size
+
+
+@asynccontextmanager
+async def staying_full(folder: Path) -> AsyncIterator[None]:
+    """Fill the disk, and whatever room is left by others for as long as the block lasts; then free it."""
+    fillers: list[Path] = []
+
+    async def fill_again() -> None:
+        while True:
+            fillers.append(folder / f"filler {len(fillers)}")
+            if not fill(fillers[-1]):
+                fillers.pop().unlink()
+            await asyncio.sleep(0.01)
+
+    filling = asyncio.ensure_future(fill_again())
+    await asyncio.sleep(0)
+    try:
+        yield
+    finally:
+        filling.cancel()
+        for filler in fillers:
+            filler.unlink()
 
 
 @contextmanager
@@ -327,6 +349,36 @@ async def test_a_deleted_file_is_noticed_and_written_again(tmp_path: Path, suffi
         await on.stopped(running)
         assert {sent.frame for sent in on.emulator.sent} <= on.oracle.bodies
         assert on.outbox.stat().st_mode & 0o777 == 0o600
+
+
+@needs_tmpfs
+@pytest.mark.parametrize("is_freed", [True, False], ids=["room in time", "no room"])
+async def test_a_file_deleted_on_a_full_disk_is_written_again_as_soon_as_there_is_room(
+    tmp_path: Path, is_freed: bool
+) -> None:
+    with tmpfs(tmp_path / "small", size_mb=16) as small:
+        async with bench(tmp_path, small / "outbox.db") as on, daemon(on.config) as running:
+            load = Load(on.emulator, rate=1, padding=5_000)  # more than the reserve has room for
+            await on.emulator.wait_connected()
+            await on.receiver.stop_listening()
+            sent = await load.send(500)
+            await until(lambda: on.oracle.waiting() >= 450, limit_s=10, what="what waits, on disk")
+            on.oracle.look()
+            async with staying_full(small):
+                on.outbox.unlink()  # to make room, by mistake
+                await running.wait_for("outbox.deleted", limit_s=10)
+                code, out, err = await command("status", "-c", str(on.config))
+                assert (code, "deleted" in out) == (exit_codes.FAILURE, True), out + err
+                if not is_freed:
+                    running.send(signal.SIGTERM)
+                    assert await running.ended() == exit_codes.FAILURE
+                    assert "what it held is lost" in running.lines[-1]["reason"]
+                    return
+            await running.wait_for("outbox.restored", limit_s=10)
+            on.oracle.look()
+            await on.receiver.start_listening()
+            await on.arrived(sent, limit_s=20)
+            await on.stopped(running)
 
 
 async def test_a_locked_database_drops_no_batch_and_delays_no_first_attempt(tmp_path: Path) -> None:

@@ -2,19 +2,23 @@
 
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from forwarder.core.delivery import DeliveryStatus
-from forwarder.outbox import inspection, salvage
-from forwarder.outbox.connection import PAGE_SIZE, FileSettings
+from forwarder.outbox import inspection, salvage, swap
+from forwarder.outbox.connection import PAGE_SIZE, FileSettings, open_connection
 from forwarder.outbox.database import Database
 from forwarder.outbox.inspection import Check, check_at_start
 from forwarder.outbox.lock import sync_folder
 from forwarder.outbox.problems import OutboxFailedError
 from forwarder.outbox.sqlite import open_outbox
 from tests.support.outbox import BOT, EVENTS, NOW, audit, keep
+from tests.support.process import look
+
+DATA = Path(__file__).parents[1] / "data" / "outbox"
 
 
 async def fill(path: Path) -> int:
@@ -73,6 +77,21 @@ async def test_damage_met_by_a_claim_ends_the_daemon_and_the_next_start_reads_ev
         assert not path.with_name("outbox.db.check").exists()
 
 
+@pytest.mark.parametrize("auto_vacuum", ["INCREMENTAL", "NONE"])
+async def test_a_file_of_other_pages_is_salvaged_as_well(tmp_path: Path, auto_vacuum: str) -> None:
+    """As version 1 had them, and whoever copied a file with another program."""
+    path = tmp_path / "outbox.db"
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute("PRAGMA page_size = 4096")
+        connection.execute(f"PRAGMA auto_vacuum = {auto_vacuum}")
+        connection.executescript((DATA / "version_1.sql").read_text(encoding="utf-8"))
+    await fill(path)
+    assert look(path, "PRAGMA page_size") == [(4096,)]
+    with closing(open_connection(FileSettings(path=tmp_path / "fresh.db"), Check.NOTHING)) as fresh:
+        salvage.salvage(path, fresh)
+        assert {body for (body,) in fresh.execute("SELECT body FROM events")} == {event.body for event in EVENTS}
+
+
 async def test_a_salvage_that_is_cut_off_is_done_again_or_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -98,7 +117,7 @@ async def test_a_salvage_that_is_cut_off_is_done_again_or_finished(
         count_step()
         return found
 
-    monkeypatch.setattr(salvage, "sync_folder", sync)
+    monkeypatch.setattr(swap, "sync_folder", sync)
     monkeypatch.setattr(salvage, "salvage", copy)
     waiting: list[int] = []
     for cut_at in (0, 1, 2, 3, 4):

@@ -262,6 +262,7 @@ async def test_a_file_of_an_earlier_version_is_brought_forward(path: Path, versi
         (2, "bot", 1, 503),
     ]
     assert look(path, "PRAGMA user_version") == [(SCHEMA_VERSION,)]
+    assert look(path, "PRAGMA page_size") == [(4096,)]  # as it was
     assert look(path, "PRAGMA foreign_key_check") == []
     assert audit(path).is_balanced
     fresh = path.with_name("fresh.db")

@@ -1,5 +1,6 @@
 """What the writer does when the disk fails, by failures put between it and a real file."""
 
+import asyncio
 import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,12 +9,15 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.ports import Claim
+from forwarder.outbox import room
 from forwarder.outbox import writer as writer_module
 from forwarder.outbox.batch import Batch
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.problems import OutboxFailedError
 from forwarder.outbox.sqlite import open_outbox
-from tests.support.outbox import audit, keep
+from tests.support.outbox import BOT, NOW, attempt, audit, keep
 from tests.support.process import look
 
 BUSY, IOERR, FULL = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_FULL
@@ -82,6 +86,64 @@ async def test_a_batch_that_fails_is_written_once(
     assert faults.left == []
     assert (len(look(path, "SELECT * FROM events")), audit(path).is_balanced) == (1, True)
     assert [line["event"] for line in logged] == (["outbox.degraded", "outbox.recovered"] if is_told else [])
+
+
+async def test_a_claim_beside_a_file_that_is_opened_anew_finds_nothing_and_comes_again(
+    path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        keep(outbox, 0, DeliveryStatus.PENDING)
+        assert await outbox.writer.settle()
+        database = outbox.writer._database
+        reopen, claims = database.reopen, []
+
+        async def reopen_beside_a_claim() -> None:
+            await database.close()
+            claims.append(await outbox.claim(BOT, now=NOW, limit=1))
+            await reopen()
+
+        monkeypatch.setattr(database, "reopen", reopen_beside_a_claim)
+        faults.left = [IOERR]
+        keep(outbox, 1)
+        await outbox.writer.ask(lambda connection: connection.total_changes)
+        (claim,) = claims
+        assert claim.deliveries == []
+        assert claim.next_due is not None
+        assert len((await outbox.claim(BOT, now=NOW, limit=1)).deliveries) == 1
+
+
+async def test_a_claim_is_answered_when_a_full_disk_had_its_rows_written_earlier(
+    path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a full disk outcomes go into the batch under way: the next one, for which the claim waits, is then empty."""
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        deliveries = [keep(outbox, number) for number in range(3)]
+        await outbox.writer.ask(lambda connection: connection.total_changes)
+        claims: list[asyncio.Future[Claim]] = []
+        has_claimed = asyncio.Event()
+        write = faults.write
+
+        def write_beside_outcomes(batch: Batch, connection: sqlite3.Connection) -> None:
+            if batch.events and not claims:
+                asyncio.run_coroutine_threadsafe(end_and_claim(), loop).result()
+            write(batch, connection)
+
+        async def end_and_claim() -> None:
+            for delivery in deliveries:
+                outbox.complete(delivery, attempt(200))
+            claims.append(asyncio.ensure_future(outbox.claim(BOT, now=NOW, limit=1)))
+            await asyncio.sleep(0)
+            has_claimed.set()
+
+        loop = asyncio.get_running_loop()
+        monkeypatch.setattr(faults, "write", write_beside_outcomes)
+        monkeypatch.setattr(room, "_is_enough", lambda *_: False)
+        faults.left = [FULL]
+        keep(outbox, 5, DeliveryStatus.PENDING)
+        async with asyncio.timeout(10):
+            await has_claimed.wait()
+            await claims[0]
+    assert audit(path).is_balanced
 
 
 async def test_a_disk_that_fails_three_times_in_a_row_ends_the_outbox(path: Path, faults: Faults) -> None:
