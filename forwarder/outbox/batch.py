@@ -62,16 +62,20 @@ class Batch:
 
     def split(self, *, before_seq: int, limit: int) -> "Batch":
         """Take out up to `limit` rows of deliveries whose event is older, and so on disk, with their attempts."""
-        older = [values for values in self.deliveries if values[0] < before_seq][:limit]
-        seqs = {values[0] for values in older}
-        piece = Batch(deliveries=older, attempts=[values for values in self.attempts if values[0] in seqs])
-        taken = set(map(id, older))
-        self.deliveries = [values for values in self.deliveries if id(values) not in taken]
+        piece, left = Batch(), Batch()
+        for row, values in zip(self.rows, self.deliveries, strict=True):
+            to = piece if values[0] < before_seq and len(piece.rows) < limit else left
+            to.rows.append(row)
+            to.deliveries.append(values)
+        seqs = {values[0] for values in piece.deliveries}
+        piece.attempts = [values for values in self.attempts if values[0] in seqs]
         self.attempts = [values for values in self.attempts if values[0] not in seqs]
+        self.rows, self.deliveries = left.rows, left.deliveries
         return piece
 
     def put_back(self, piece: "Batch") -> None:
         """Have again what `split` took out."""
+        self.rows[:0] = piece.rows
         self.deliveries[:0] = piece.deliveries
         self.attempts[:0] = piece.attempts
 

@@ -11,10 +11,11 @@ from typing import TypeVar
 import structlog
 
 from forwarder.outbox import swap
+from forwarder.outbox.batch import Batch
 from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to, page_size
 from forwarder.outbox.inspection import Check, damaged_in_use
 from forwarder.outbox.problems import DAMAGE, OutboxReplacedError, error_code
-from forwarder.outbox.room import RESERVE_BYTES, Reserve, free_bytes, make_room, move_whole_wal
+from forwarder.outbox.room import RESERVE_BYTES, Reserve, free_bytes, make_room, move_whole_wal, require_room
 from forwarder.outbox.statements import SQL
 
 _T = TypeVar("_T")
@@ -84,6 +85,16 @@ class Database:
                 raise damaged_in_use(self.path, str(error)) from error
             raise
 
+    async def write(self, batch: Batch) -> None:
+        """Write a batch, where it can also be moved out of the WAL later. Raises what SQLite raises."""
+
+        def write(connection: sqlite3.Connection) -> None:
+            if batch.events:
+                require_room(connection, self.wal_path, size=batch.size)
+            batch.write(connection)
+
+        await self.run(write)
+
     async def run_in_excess(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do so without the reserve, and a little beyond `max_size`: what makes room later may need some first."""
         most = self.settings.max_pages(self._page_size)
@@ -121,9 +132,9 @@ class Database:
         """Return the number of the last batch that is on disk."""
         return await self.run(lambda connection: int(connection.execute(SQL["last_batch"]).fetchone()[0]))
 
-    async def make_room(self) -> int:
+    async def make_room(self, *, size: int) -> int:
         """See `room.make_room`."""
-        return await self.run(lambda connection: make_room(connection, self.reserve))
+        return await self.run(lambda connection: make_room(connection, self.reserve, size=size))
 
     def note_written(self, *, size: int, rows: int) -> None:
         """Keep in mind how much a commit added to the WAL: `size` bytes of bodies, `rows` of all kinds."""

@@ -4,7 +4,6 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 
 from forwarder.outbox.connection import page_size
@@ -12,9 +11,12 @@ from forwarder.outbox.retention import ANY_DELIVERED, free_pages, give_back, pru
 
 RESERVE_BYTES = 1024 * 1024
 _SLICE = 100
+_PLENTY_BYTES = 64 * 1024 * 1024
+_PAGES_BESIDE = 16
+_STEP_PAGES = 32
 _ENOUGH_BYTES = 8 * 1024 * 1024
 """What pruning for room aims at, free on the disk and in the file together; a quarter of a disk that is smaller than four
-times that."""
+times that, but what the next batch needs in any case."""
 
 
 class Reserve:
@@ -74,8 +76,32 @@ def move_whole_wal(connection: sqlite3.Connection) -> None:
         raise error
 
 
-def make_room(connection: sqlite3.Connection, reserve: Reserve) -> int:
+def require_room(connection: sqlite3.Connection, wal: Path, *, size: int) -> None:
+    """Raise `SQLITE_FULL` where the disk has no room for `size` bytes of new events in the WAL, and in the file after that.
+
+    A commit that fits into the WAL alone could never be moved out of it again, nor could anything be pruned. The reserve is
+    not counted.
+    """
+    folder = wal.parent
+    if free_bytes(folder) > _PLENTY_BYTES:
+        return
+    for is_moved in (False, True):
+        if is_moved:
+            _try_to(move_whole_wal, connection)
+        new = size + size // 4 + _PAGES_BESIDE * page_size(connection)  # rows, indexes, and pages that are not full
+        in_wal = wal.stat().st_size if wal.exists() else 0
+        growth = max(new + in_wal - free_pages(connection) * page_size(connection), 0)
+        if free_bytes(folder) >= new + growth:
+            return
+    error = sqlite3.OperationalError("the disk is full")
+    error.sqlite_errorcode = sqlite3.SQLITE_FULL
+    raise error
+
+
+def make_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int) -> int:
     """Give up the reserve, prune the oldest delivered history, make it again; return how many events were pruned.
+
+    `size` are the bytes of the new events that shall find room.
 
     The WAL is moved before anything is pruned, because pruning writes to it, and again after each slice. Each step may fail
     for want of room and the others still help. With nothing to prune the reserve is there again at the end: new events shall
@@ -85,7 +111,7 @@ def make_room(connection: sqlite3.Connection, reserve: Reserve) -> int:
     _try_to(move_whole_wal, connection)
     after, pruned, is_last = 0, 0, False
     with suppress(sqlite3.Error):
-        while not is_last and not _is_enough(connection, reserve.path.parent):
+        while not is_last and not _is_enough(connection, reserve.path.parent, size):
             connection.execute("BEGIN IMMEDIATE")
             try:
                 done = prune_slice(connection, ANY_DELIVERED, after_seq=after, limit=_SLICE)
@@ -96,17 +122,25 @@ def make_room(connection: sqlite3.Connection, reserve: Reserve) -> int:
             after, pruned, is_last = done.last_seq, pruned + done.pruned, done.is_last
             _try_to(move_whole_wal, connection)
     if pruned:  # half goes back to the disk, where the WAL needs room; new events find the rest in the file
-        missing = max(3 * RESERVE_BYTES - free_bytes(reserve.path.parent), 0) // page_size(connection)
-        _try_to(partial(give_back, pages=max(free_pages(connection) // 2, missing)), connection)
-        _try_to(move_whole_wal, connection)
+        missing = max(3 * max(RESERVE_BYTES, size) - free_bytes(reserve.path.parent), 0) // page_size(connection)
+        left = free_pages(connection) - max(free_pages(connection) // 2, missing)
+        with suppress(sqlite3.Error):
+            before = None  # in steps, because what moves is written to the WAL first
+            while (free := free_pages(connection)) > max(left, 0) and free != before:
+                before = free
+                give_back(connection, _STEP_PAGES)
+                move_whole_wal(connection)
     reserve.make()
     return pruned
 
 
-def _is_enough(connection: sqlite3.Connection, folder: Path) -> bool:
+def _is_enough(connection: sqlite3.Connection, folder: Path, size: int) -> bool:
+    """Whether there is room on the disk, for the WAL and the reserve, and in the file."""
     found = os.statvfs(folder)
-    enough = min(_ENOUGH_BYTES, found.f_blocks * found.f_frsize // 4)
-    return min(found.f_bavail * found.f_frsize, enough // 2) + free_pages(connection) * page_size(connection) >= enough
+    enough = max(min(_ENOUGH_BYTES, found.f_blocks * found.f_frsize // 4), 5 * max(RESERVE_BYTES, size))
+    return (
+        min(found.f_bavail * found.f_frsize, enough * 3 // 5) + free_pages(connection) * page_size(connection) >= enough
+    )
 
 
 def _try_to(do: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection) -> None:

@@ -8,6 +8,7 @@ import asyncio
 import errno
 import os
 import sqlite3
+from collections import deque
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
@@ -35,8 +36,12 @@ two threads hand the interpreter to each other less often."""
 MAX_WAITING_EVENTS = 10_000
 MAX_WAITING_BYTES = 16 * 1024 * 1024
 """Of events that are not on disk yet. Beyond, the streams are not read: only a disk that fails gets there."""
-_LOOK_AT, _LOOK_AT_BYTES = MAX_WAITING_EVENTS // 20, MAX_WAITING_BYTES // 20
-"""A batch of less than this alone cannot fill the memory; adding up is spared."""
+_LOOK_AT = MAX_WAITING_EVENTS // 20
+"""A batch of less than this alone cannot fill the memory; to look is spared."""
+MAX_BATCH_BYTES = 1024 * 1024
+_BATCHES_OF_A_FILE = 16
+"""Of events in one transaction, but at least one: less than `room.make_room` makes room for, and a sixteenth of `max_size`. What
+gathers while nothing can be written is many batches."""
 MAX_UNKNOWN_IN_A_ROW = 3
 """After so many failures of the disk the process ends: a restart reads the file as the disk has it."""
 _NO_SEQ = 1 << 62
@@ -68,7 +73,13 @@ class Writer:
         self._database = database
         self._hand = hand
         self._waiting = _Waiting()
+        self._gathered: deque[_Waiting] = deque()
+        """Batches before it that are as large as one may be."""
         self._under_way: _Waiting | None = None
+        self._left_events = self._left_bytes = 0
+        """Of the batches that gather no more and are not on disk."""
+        most = database.settings.max_size
+        self._most_bytes = MAX_BATCH_BYTES if most is None else min(MAX_BATCH_BYTES, most // _BATCHES_OF_A_FILE)
         self._arrived = asyncio.Event()
         self._room = asyncio.Event()
         self._room.set()
@@ -90,8 +101,17 @@ class Writer:
         batch = self._waiting.batch
         batch.add_event(values, size=size, read_at=read_at)
         self._arrived.set()
-        if len(batch.events) > _LOOK_AT or batch.size > _LOOK_AT_BYTES:
+        if batch.size >= self._most_bytes:
+            self._gathered.append(self._turn_over())
+        if self._gathered or len(batch.events) > _LOOK_AT:
             self._stop_reading_if_full()
+
+    def _turn_over(self) -> _Waiting:
+        """Have another batch gather; return the one that did."""
+        gathered, self._waiting = self._waiting, _Waiting()
+        self._left_events += len(gathered.batch.events)
+        self._left_bytes += gathered.batch.size
+        return gathered
 
     def _stop_reading_if_full(self) -> None:
         if self._is_full():
@@ -146,7 +166,7 @@ class Writer:
     @property
     def waiting_events(self) -> int:
         """Events that are not on disk yet."""
-        return sum(len(waiting.batch.events) for waiting in self._all_waiting())
+        return self._left_events + len(self._waiting.batch.events)
 
     def close(self) -> None:
         """End `run` once everything that is queued has been written, or cannot be for five seconds more."""
@@ -163,7 +183,7 @@ class Writer:
             while True:
                 await self._arrived.wait()
                 self._turns += 1
-                if self._closing_since is None:
+                if self._closing_since is None and not self._gathered:
                     await asyncio.sleep(GATHER_S if self._last_size < _BUSY_EVENTS else BUSY_GATHER_S)
                 if self._is_tick_due:
                     await self._keep_house()
@@ -177,14 +197,17 @@ class Writer:
             ticking.cancel()
 
     async def _write_waiting(self) -> None:
-        waiting, self._waiting = self._waiting, _Waiting()
+        waiting = self._gathered.popleft() if self._gathered else self._turn_over()
         self._under_way = waiting
         batch = waiting.batch
         self._number += 1
         batch.number = self._number
-        batch.add_rows(self._hand.collect())
+        later = [behind.batch.events[0][0] for behind in (*self._gathered, self._waiting) if behind.batch.events]
+        batch.add_rows(self._hand.collect(before_seq=later[0] if later else None))
         await self._commit(batch)
         self._under_way = None
+        self._left_events -= len(batch.events)
+        self._left_bytes -= batch.size
         self._last_size = len(batch.events)
         now = monotonic()
         for read_at in batch.read_at:
@@ -203,18 +226,18 @@ class Writer:
         await self._database.checkpoint(is_quiet=not self._has_work())
 
     def _all_waiting(self) -> list[_Waiting]:
-        return [self._waiting] if self._under_way is None else [self._under_way, self._waiting]
+        under_way = () if self._under_way is None else (self._under_way,)
+        return [*under_way, *self._gathered, self._waiting]
 
     def _is_full(self) -> bool:
-        events, size = len(self._waiting.batch.events), self._waiting.batch.size
-        if self._under_way is not None:
-            events += len(self._under_way.batch.events)
-            size += self._under_way.batch.size
-        return events >= MAX_WAITING_EVENTS or size >= MAX_WAITING_BYTES
+        return (
+            self.waiting_events >= MAX_WAITING_EVENTS
+            or self._left_bytes + self._waiting.batch.size >= MAX_WAITING_BYTES
+        )
 
     def _has_work(self) -> bool:
         batch = self._waiting.batch
-        return bool(batch.events or batch.steps or batch.books or self._hand.changed)
+        return bool(self._gathered or batch.events or batch.steps or batch.books or self._hand.changed)
 
     async def _tick(self) -> None:
         while True:
@@ -257,7 +280,7 @@ class Writer:
             if await self._database.last_batch() >= batch.number:
                 return  # it was on disk after all
         if self._closing_since is None:
-            await self._database.run(batch.write)
+            await self._database.write(batch)
         else:  # the last one may have the reserve
             await self._database.run_in_excess(batch.write)
 
@@ -269,7 +292,7 @@ class Writer:
             fault = WriteFault.READ_ONLY
         match fault:
             case WriteFault.FULL:
-                if pruned := await self._database.make_room() or await self._close_what_is_on_disk():
+                if pruned := await self._make_room() or await self._close_what_is_on_disk():
                     log.warning("outbox.pruned_for_room", reason=str(error), pruned=pruned)
                     return
             case WriteFault.UNKNOWN:
@@ -290,11 +313,15 @@ class Writer:
                 f"{self.waiting_events} events and {self._hand.changed} deliveries were in memory alone{self._lost()}"
             ) from error
 
+    async def _make_room(self) -> int:
+        return await self._database.make_room(size=self._all_waiting()[0].batch.size)
+
     async def _close_what_is_on_disk(self) -> int:
         """Write, in small pieces, what ended of the events that are on disk: then there is something to prune.
 
         Without this an outbox that pending deliveries filled would stay full after all of them were delivered, because their
-        outcomes are in one batch with new events, for which there is no room. Returns how many events were pruned.
+        outcomes are in one batch with new events, for which there is no room; and what is to be tried again could not be claimed.
+        Returns how many events were pruned.
         """
         new = [waiting.batch.events[0][0] for waiting in self._all_waiting() if waiting.batch.events]
         before, batch, pruned = min(new, default=_NO_SEQ), self._all_waiting()[0].batch, 0
@@ -305,7 +332,9 @@ class Writer:
             except sqlite3.Error:
                 batch.put_back(piece)
                 break
-            pruned += await self._database.make_room()
+            again = set(map(id, batch.rows))  # that changed once more and stand in it twice
+            self._hand.written(row for row in piece.rows if id(row) not in again)
+            pruned += await self._make_room()
         return pruned
 
 
