@@ -75,15 +75,19 @@ class Daemon:
         self._lane_tasks: set[asyncio.Task[None]] = set()
         self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
         self._started_at = utc_now()
+        self._starting: asyncio.Task[Tally] | None = None
+        """What opens the outbox, until it is open."""
         self._stopped = asyncio.Event()
         self._reload_wanted = asyncio.Event()
 
     def stop(self) -> None:
         """Drain and end `run`; a second call ends what is still under way at once."""
         if self._stopped.is_set():
-            log.warning("daemon.stop_at_once")
+            log.warning("daemon.stop_at_once", note="attempts under way end now; they are made again at the next start")
             self._stop_lanes(timedelta())
         self._stopped.set()
+        if self._starting is not None:
+            self._starting.cancel()
 
     def reload(self) -> None:
         """Read the config again; a bad one changes nothing."""
@@ -91,11 +95,13 @@ class Daemon:
 
     async def run(self) -> Tally:
         """Run until `stop`; return what was counted. Raises `OutboxUnusableError`, and what any internal task raises."""
+        self._starting = asyncio.current_task()
         settings = self._config.outbox
         file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
         async with open_outbox(file) as outbox:
             waiting = await outbox.recover()
             ingest = await self._build_ingest(outbox)
+            self._starting = None
             log.info(
                 "daemon.started",
                 outbox=str(self._outbox_path),
@@ -214,8 +220,8 @@ class Daemon:
 
     def _apply(self, config: Config, group: asyncio.TaskGroup, outbox: SqliteOutbox, ingest: Ingest) -> None:
         """Put a valid config in force, in one turn of the loop: what is unchanged keeps its connections and its memory."""
-        if config.outbox != self._config.outbox:
-            log.warning("reload.restart_needed", setting="outbox", note="takes effect at the next start")
+        for setting in _only_at_start(config, self._config):
+            log.warning("reload.restart_needed", setting=setting, note="takes effect at the next start")
         self._config = config
         ingest.router, ingest.disabled = router_of(config), disabled_in(config)
         wanted = {destination.name: destination for destination in destinations_of(config)}
@@ -266,6 +272,13 @@ class Daemon:
     def _summary(self) -> str:
         tally = self._tally
         return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
+
+
+def _only_at_start(new: Config, old: Config) -> list[str]:
+    """Return the settings that changed and that a reload cannot put in force."""
+    names = ("url", "durability", "max_size", "dedupe_window")
+    changed = [f"outbox.{name}" for name in names if getattr(new.outbox, name) != getattr(old.outbox, name)]
+    return changed + (["admin.socket"] if new.admin.socket != old.admin.socket else [])
 
 
 async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:

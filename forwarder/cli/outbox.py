@@ -122,7 +122,8 @@ def backup_file(arguments: argparse.Namespace) -> int:
         print_json({"path": str(copy), "bytes": size})
     else:
         print(
-            f"{copy}: {size / 1e6:,.1f} MB, checked. To use it: stop forwarder, put it in the place of {path}, start."
+            f"{copy}: {size / 1e6:,.1f} MB, checked. To use it: stop forwarder, delete {path.name}-wal and {path.name}-shm if "
+            f"they are there (they belong to the old file), put the copy in the place of {path} with the same owner, start."
         )
     return exit_codes.OK
 

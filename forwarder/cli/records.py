@@ -30,9 +30,9 @@ def moment(text: str) -> int:
 
 
 def count(text: str) -> int:
-    """Return a number from 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1")
+    """Return a number from 1, as large as the outbox can count."""
+    if not text.isdecimal() or not 1 <= int(text[:20]) < 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 2⁶³-1")
     return int(text)
 
 

@@ -2,11 +2,10 @@
 
 import argparse
 import time
-from pathlib import Path
 
 from forwarder.admin.client import control
 from forwarder.cli import exit_codes
-from forwarder.cli.places import add_config, changer, places, told
+from forwarder.cli.places import Places, add_config, changer, places, told
 from forwarder.cli.records import add_json, moment, print_json, progress, rate
 from forwarder.core.changes import Replay
 from forwarder.outbox.access import reading
@@ -76,16 +75,19 @@ def run(arguments: argparse.Namespace) -> int:
         "delivered already and are left alone.",
     )
     if arguments.wait:
-        _wait(found.outbox, arguments.to)
+        _wait(found, arguments.to)
     return exit_codes.OK
 
 
-def _wait(outbox: Path, to: str) -> None:
-    with reading(outbox) as connection:
+def _wait(found: Places, to: str) -> None:
+    """Return when they are delivered or dead. Raises `NoDaemonError` when the daemon ends before."""
+    with reading(found.outbox) as connection:
         total = count_replaying(connection, to)
     with progress("delivered", total) as bar:
         while total:
-            with reading(outbox) as connection:
+            with control(found.socket):
+                pass
+            with reading(found.outbox) as connection:
                 left = count_replaying(connection, to)
             bar.to(max(total - left, 0))
             if not left:

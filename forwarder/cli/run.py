@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     except OutboxUnusableError as error:
         print(error, file=sys.stderr)
         return exit_codes.OUTBOX_CODES[error.problem]
+    except asyncio.CancelledError:  # stopped before it had begun
+        return exit_codes.OK
     except Exception as error:
         if (lost := _outbox_lost(error)) is not None:  # the service manager starts us again, and the file is looked at
             log.error("daemon.failed", reason=str(lost))  # noqa: TRY400 - no traceback

@@ -9,7 +9,7 @@ from forwarder.outbox.connection import FileSettings, check_header, open_connect
 from forwarder.outbox.inspection import Check
 from forwarder.outbox.lock import locked
 from forwarder.outbox.migrations import SCHEMA_VERSION
-from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unusable
+from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unusable, unwritable
 
 
 @contextmanager
@@ -22,10 +22,10 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
     with ExitStack() as held:
         mode = "ro"
         try:
-            held.enter_context(locked(path))
+            held.enter_context(locked(path, by_command=True))
             mode = "rw"  # no daemon: a WAL that one left behind is read too, and that takes the right to write
         except OutboxUnusableError as error:
-            if error.problem is not OutboxProblem.IN_USE:
+            if error.problem not in {OutboxProblem.IN_USE, OutboxProblem.IN_USE_BY_COMMAND}:
                 raise
         yield held.enter_context(_looking(path, mode))
 
@@ -58,7 +58,7 @@ def _looking(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
 def writing(path: Path) -> Iterator[sqlite3.Connection]:
     """Give a connection of a command that changes the outbox. Raises `OutboxUnusableError`, as in use where a daemon runs."""
     _require(path)
-    with locked(path):
+    with locked(path, by_command=True):
         connection = open_connection(FileSettings(path=path), Check.NOTHING)
         try:
             yield connection
@@ -81,7 +81,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _require(path: Path) -> None:
-    if not path.exists():
+    try:
+        is_there = path.exists()
+    except OSError as error:  # a folder that is not ours to enter
+        raise unwritable(path, error) from error
+    if not is_there:
         raise OutboxUnusableError(
             OutboxProblem.MISSING,
             path,

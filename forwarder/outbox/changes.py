@@ -65,6 +65,7 @@ def _dead(connection: sqlite3.Connection, asked: Dead) -> Changed:
         found = connection.execute(_SQL["dead"], values).fetchall()
     for index, (event_seq, destination) in enumerate(found):
         if asked.verb == "dead_drop":
+            connection.execute(_SQL["keep_last_attempt"], (event_seq, destination))
             connection.execute(_SQL["drop"], (event_seq, destination))
         else:
             row = {"event_seq": event_seq, "destination": destination, "due_ms": asked.due_ms(index)}

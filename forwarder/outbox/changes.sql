@@ -39,5 +39,13 @@ SELECT event_seq, destination FROM deliveries
 WHERE event_seq = :event_seq AND destination = :key_destination AND status = 'dead'
   AND closed_ms >= :since_ms AND closed_ms < :until_ms AND (:destination IS NULL OR destination = :destination);
 
+-- name: keep_last_attempt
+-- In the history, because its reason gives way to the cause of the drop.
+INSERT OR REPLACE INTO attempts (event_seq, destination, number, started_ms, duration_ms, http_status, reason, excerpt)
+SELECT event_seq, destination, attempts + earlier_attempts, started_ms, duration_ms, http_status, reason, excerpt
+FROM deliveries WHERE event_seq = ? AND destination = ? AND started_ms IS NOT NULL;
+
 -- name: drop
-UPDATE deliveries SET status = 'skipped', reason = 'dropped' WHERE event_seq = ? AND destination = ?;
+UPDATE deliveries
+SET status = 'skipped', reason = 'dropped', started_ms = NULL, duration_ms = NULL, http_status = NULL, excerpt = NULL
+WHERE event_seq = ? AND destination = ?;

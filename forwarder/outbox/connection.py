@@ -33,6 +33,9 @@ PAGE_SIZE = 8192
 """Bytes, of a new file; one of version 1 has kept its 4096. Of these, an event of 2 KB took one to itself: twice the file, and
 a third more time a commit in a burst."""
 
+_LOCK_MAY_TAKE_MS = 5_000
+"""For so long another program may hold the file at the start."""
+
 _SETTINGS: dict[str, int | str] = {
     # Set, then read back: a build may have its own defaults or ignore a setting. Reasons in docs/outbox.md.
     "journal_mode": "wal",
@@ -102,6 +105,7 @@ def open_connection(settings: FileSettings, check: Check) -> sqlite3.Connection:
         _set_up(connection, settings, is_new=version == 0)
         check_pages(connection, path, check)
         migrate(connection, version=version)
+        _require_writable(connection)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()
@@ -115,11 +119,25 @@ def open_connection(settings: FileSettings, check: Check) -> sqlite3.Connection:
     return connection
 
 
+def _require_writable(connection: sqlite3.Connection) -> None:
+    """Raise what keeps us from writing, which reading alone does not show: rights of the WAL, or another program's lock."""
+    connection.execute(f"PRAGMA busy_timeout = {_LOCK_MAY_TAKE_MS}")
+    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("ROLLBACK")
+    connection.execute(f"PRAGMA busy_timeout = {_SETTINGS['busy_timeout']}")
+
+
 def _make_private(path: Path) -> None:
-    """Make the file with mode 0600, or take the rights of others away; the WAL inherits them. No connection is open yet."""
+    """Make the file with mode 0600, or take the rights of others away; the WAL inherits them. No connection is open yet.
+
+    What is not ours is left as it is: opening it will say so.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     try:
-        if os.fstat(descriptor).st_mode & 0o077:
+        header = os.pread(descriptor, 100, 0)
+        application_id, version = (int.from_bytes(header[at : at + 4], "big") for at in (68, 60))
+        is_ours = not header or (application_id == APPLICATION_ID and version <= SCHEMA_VERSION)
+        if is_ours and os.fstat(descriptor).st_mode & 0o077:
             os.fchmod(descriptor, 0o600)
     finally:
         os.close(descriptor)

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -115,8 +116,11 @@ def count_replaying(connection: sqlite3.Connection, to: str) -> int:
 
 
 def waiting(connection: sqlite3.Connection) -> dict[str, int]:
-    """Return how many deliveries wait, by destination."""
-    return dict(connection.execute(_SQL["waiting"]).fetchall())
+    """Return how many deliveries are still to be made, those under way included, by destination."""
+    found = Counter[str]()
+    for name in ("waiting", "under_way"):
+        found.update(dict(connection.execute(_SQL[name]).fetchall()))
+    return dict(found)
 
 
 def audit(connection: sqlite3.Connection, *, since_ms: int = 0) -> tuple[Audit, list[Record]]:

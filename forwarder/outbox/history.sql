@@ -64,6 +64,9 @@ WHERE status = 'dead' AND closed_ms >= :since_ms AND closed_ms < :until_ms
 -- name: waiting
 SELECT destination, count(*) FROM deliveries WHERE status = 'pending' GROUP BY destination;
 
+-- name: under_way
+SELECT destination, count(*) FROM deliveries WHERE status = 'in_flight' GROUP BY destination;
+
 -- name: replaying
 SELECT count(*) FROM deliveries WHERE destination = :to AND status = 'pending' AND trigger IN ('replay', 'manual');
 

@@ -10,8 +10,8 @@ from forwarder.outbox.problems import in_use, unwritable
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file beside the outbox, with our process id in it.
+def locked(path: Path, *, by_command: bool = False) -> Iterator[None]:
+    """Hold the lock file beside the outbox, with our process id in it, and whether we are a command that is soon done.
 
     Makes the folder where it is missing. Raises `OutboxUnusableError`, naming the process that holds it.
     """
@@ -27,10 +27,11 @@ def locked(path: Path) -> Iterator[None]:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-            raise in_use(path, holder) from None
+            number, *kind = holder.split()
+            raise in_use(path, number, by_command=bool(kind)) from None
         try:
             os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+            os.pwrite(descriptor, f"{os.getpid()}{' command' if by_command else ''}\n".encode(), 0)
         except OSError:  # a full disk: the lock holds without the number in it
             pass
         yield

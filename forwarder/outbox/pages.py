@@ -16,6 +16,7 @@ from forwarder.outbox.connection import PAGE_SIZE
 _TABLE_LEAF, _INDEX_LEAF, _INDEX_INTERIOR = 0x0D, 0x0A, 0x02
 _SIZES_OF_INTEGERS = (0, 1, 2, 3, 4, 6, 8)
 _MAX_ROW_BYTES = 1 << 26
+_MAGIC = b"SQLite format 3\0"
 _PAGE_SIZES = frozenset(1 << power for power in range(9, 16))
 _WAL_HEADER, _FRAME_HEADER = 32, 24
 _NONSENSE = (IndexError, ValueError, struct.error)
@@ -52,6 +53,8 @@ class Pages:
             self._count = self._read_wal_index() or os.fstat(self._file).st_size // page_size
         except OSError:
             self._count = os.fstat(self._file).st_size // page_size
+        self.is_cut = self._is_cut(header)
+        """Pages are missing, or nothing in it tells how many there were."""
         self._free = self._free_pages()
 
     def __enter__(self) -> Self:
@@ -65,6 +68,13 @@ class Pages:
         os.close(self._file)
         if self._wal is not None:
             os.close(self._wal)
+
+    def _is_cut(self, header: bytes) -> bool:
+        named = max(int.from_bytes(header[28:32], "big"), self._count)
+        in_file = os.fstat(self._file).st_size // self._size
+        return not header.startswith(_MAGIC) or any(
+            number not in self._in_wal for number in range(in_file + 1, named + 1)
+        )
 
     def table_cells(self) -> Iterator[Cell]:
         """Yield the rows of all tables that have a rowid."""

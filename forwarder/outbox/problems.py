@@ -9,6 +9,7 @@ class OutboxProblem(StrEnum):
     """Why an outbox file cannot be used."""
 
     IN_USE = "in_use"
+    IN_USE_BY_COMMAND = "in_use_by_command"
     UNWRITABLE = "unwritable"
     CORRUPT = "corrupt"
     FOREIGN = "foreign"
@@ -102,8 +103,15 @@ def unwritable(path: Path, error: Exception) -> OutboxUnusableError:
     )
 
 
-def in_use(path: Path, holder: str) -> OutboxUnusableError:
+def in_use(path: Path, holder: str, *, by_command: bool) -> OutboxUnusableError:
     """Return the sentence for a file that another process holds."""
+    if by_command:
+        return OutboxUnusableError(
+            OutboxProblem.IN_USE_BY_COMMAND,
+            path,
+            f"a forwarder command (process {holder}) has it open",
+            "Let that one end, and try again.",
+        )
     return OutboxUnusableError(
         OutboxProblem.IN_USE,
         path,

@@ -112,7 +112,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:
             _insert(fresh, _still_indexed(pages))
             _insert(fresh, _events(pages, fresh, that_wait=True))
             history = _events(pages, fresh, that_wait=False)
-            found.is_complete = _insert(fresh, history, deadline=deadline)
+            found.is_complete = _insert(fresh, history, deadline=deadline) and not pages.is_cut
         fresh.execute("BEGIN IMMEDIATE")
         _join(fresh, found)
         fresh.execute("COMMIT")

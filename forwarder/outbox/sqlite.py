@@ -4,9 +4,10 @@ import asyncio
 import sqlite3
 from array import array
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import structlog
 
@@ -22,6 +23,7 @@ from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
 from forwarder.outbox.inspection import check_bodies
 from forwarder.outbox.lock import locked
+from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.pruning import Pruner
 from forwarder.outbox.rows import ClaimedRow, Hand, Row, delivery_of, new_row
 from forwarder.outbox.salvage import open_or_salvage
@@ -29,6 +31,9 @@ from forwarder.outbox.statements import MAX_EXPEDITED, SQL, from_ms, storable, t
 from forwarder.outbox.writer import Writer
 
 _EXPEDITE_SLICE = 1_000
+_COMMAND_MAY_TAKE_S = 35.0
+"""Ten restarts by the service manager then take longer than the five minutes in which it gives up."""
+_LOOK_AT_LOCK_EVERY_S = 0.1
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +49,7 @@ async def open_outbox(settings: FileSettings) -> AsyncIterator["SqliteOutbox"]:
     On the way out everything queued is written first. Raises `OutboxUnusableError` when the file cannot be used, and whatever
     ended the writer when it failed later.
     """
-    with locked(settings.path):
+    async with _locked(settings.path):
         database = Database(settings)
         are_bodies_due = await open_or_salvage(database)
         try:
@@ -59,6 +64,22 @@ async def open_outbox(settings: FileSettings) -> AsyncIterator["SqliteOutbox"]:
                 await asyncio.shield(outbox.writing)
         finally:
             await database.close()
+
+
+@asynccontextmanager
+async def _locked(path: Path) -> AsyncIterator[None]:
+    """Hold the lock; where a command holds it, wait for its end."""
+    began = monotonic()
+    with ExitStack() as held:
+        while True:
+            try:
+                held.enter_context(locked(path))
+                break
+            except OutboxUnusableError as error:
+                if error.problem is not OutboxProblem.IN_USE_BY_COMMAND or monotonic() - began > _COMMAND_MAY_TAKE_S:
+                    raise
+            await asyncio.sleep(_LOOK_AT_LOCK_EVERY_S)
+        yield
 
 
 class SqliteOutbox:

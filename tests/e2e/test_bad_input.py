@@ -3,8 +3,10 @@
 import fcntl
 import os
 import random
+import signal
 import socket
 import sqlite3
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
@@ -13,8 +15,10 @@ from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
+from forwarder.outbox.access import reading
 from forwarder.outbox.connection import PAGE_SIZE
-from tests.support.process import KEY, command, forwarder, is_sound, write_config
+from tests.support.crash import until
+from tests.support.process import KEY, Forwarder, command, forwarder, is_sound, write_config
 
 SECRET = "canary-4f1c"
 NOWHERE = {"bot": "http://127.0.0.1:9/hook"}
@@ -136,6 +140,7 @@ async def test_garbage_in_place_of_the_outbox_is_set_aside_whole_and_a_fresh_one
         async with forwarder(config) as daemon:
             told = await daemon.wait_for("outbox.salvaged")  # it is in its place only then
             assert Path(told["set_aside"]).read_bytes() == garbage
+            assert told["is_complete"] is False  # nobody can say what it held
             await emulator.wait_connected()
             await emulator.send(packaged_events()[0])
             await receiver.wait_for(1)
@@ -184,13 +189,55 @@ async def test_another_programs_database_and_a_newer_file_are_refused(tmp_path: 
     connection = sqlite3.connect(tmp_path / "outbox.db")
     connection.execute("CREATE TABLE theirs (x)")
     connection.close()
+    (tmp_path / "outbox.db").chmod(0o644)
     code, _, err = await command("run", "-c", str(config))
     assert (code, "another program" in err) == (exit_codes.OUTBOX_DAMAGED, True)
+    assert (tmp_path / "outbox.db").stat().st_mode & 0o777 == 0o644  # left as it is, to the last bit
     connection = sqlite3.connect(tmp_path / "outbox.db")
     connection.executescript("PRAGMA application_id = 0x46574452; PRAGMA user_version = 99;")
     connection.close()
     code, _, err = await command("run", "-c", str(config))
     assert (code, "version 99" in err) == (exit_codes.OUTBOX_DAMAGED, True)
+
+
+async def test_a_command_that_reads_makes_a_start_wait_and_not_fail(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    async with forwarder(config) as first:
+        await first.wait_for("daemon.started")
+        first.process.terminate()
+        assert await first.ended() == 0
+    with ExitStack() as held:
+        held.enter_context(reading(tmp_path / "outbox.db"))
+        async with forwarder(config) as stopped:
+            await until(lambda: is_running(stopped), limit_s=10, what="a daemon that waits")
+            stopped.process.terminate()
+            assert await stopped.ended() == 0
+        code, _, err = await command("dead", "drop", "--all", "-c", str(config))
+        assert (code, "a forwarder command (process" in err) == (exit_codes.OUTBOX_IN_USE, True)
+        async with forwarder(config) as daemon:
+            await until(lambda: is_running(daemon), limit_s=10, what="a daemon that waits")
+            assert daemon.lines == []
+            held.close()
+            await daemon.wait_for("daemon.started")
+
+
+def is_running(daemon: Forwarder) -> bool:
+    """Whether it has come as far as its signal handlers: SIGTERM, number 15, is caught."""
+    caught = Path(f"/proc/{daemon.process.pid}/status").read_text().split("SigCgt:")[1].split()[0]
+    return bool(int(caught, 16) & 1 << (signal.SIGTERM - 1))
+
+
+async def test_an_outbox_that_another_program_keeps_locked_is_one_sentence(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    async with forwarder(config) as first:
+        await first.wait_for("daemon.started")
+        first.process.terminate()
+        assert await first.ended() == 0
+    with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN IMMEDIATE")
+        code, _, err = await command("run", "-c", str(config))
+    assert (code, err.count("\n")) == (exit_codes.OUTBOX_UNWRITABLE, 1)
+    assert "database is locked" in err
 
 
 async def test_a_second_daemon_on_the_same_outbox_is_refused_with_the_pid_of_the_first(tmp_path: Path) -> None:

@@ -193,7 +193,10 @@ async def test_dead_letters_are_dropped_only_when_it_is_said_which(tmp_path: Pat
         assert await there.records("dead", "drop", "--destination", "other") == [{"changed": 0}]
         assert await there.records("dead", "drop", "--all") == [{"changed": 1}]
         (dropped,) = await there.records("deliveries", "--status", "skipped")
-        assert dropped["reason"] == "dropped"
+        assert (dropped["reason"], dropped["http_status"]) == ("dropped", None)
+        (shown,) = await there.records("deliveries", "show", dropped["delivery_id"])
+        assert shown["attempts"][-1]["reason"].startswith("HTTP ")  # why it had died is still told
+        assert len(shown["attempts"]) == shown["attempts_made"]
         (books,) = await there.records("audit")
         assert books["deliveries"]["dropped"] == 1
         assert books["deliveries"]["dead"] == 0

@@ -226,9 +226,14 @@ async def test_a_reload_by_sighup_changes_routes_and_a_bad_edit_changes_nothing(
             assert any("config.yaml:7:1" in problem for problem in refused["problems"])
             await emulator.send(frames[1])
             await old.wait_for(2)
-            config.write_text(good.replace(old.url, new.url))
+            edited = good.replace(old.url, new.url)
+            config.write_text(
+                edited.replace("url: sqlite:outbox.db", "url: sqlite:outbox.db\n  max_size: 1GiB\n  keep_dead: 1d")
+            )
             daemon.send(signal.SIGHUP)
             await daemon.wait_for("reload.done")
+            needed = [line["setting"] for line in daemon.lines if line["event"] == "reload.restart_needed"]
+            assert needed == ["outbox.max_size"]  # the other one is in force at once
             await emulator.send(frames[2])
             await new.wait_for(1)
             assert len(emulator.connections) == len(emulator.handshakes) == 1

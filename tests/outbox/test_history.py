@@ -39,6 +39,7 @@ _NAMES = (
         ("dead_count", "deliveries_dead"),
         ("kept_events", "events_by_age"),
         ("waiting", "deliveries_due"),
+        ("under_way", "deliveries_in_flight"),
         ("replaying", "deliveries_due"),
         ("changes replayable", "INTEGER PRIMARY KEY"),
         ("changes first_seq_since", "events_by_age"),

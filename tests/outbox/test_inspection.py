@@ -92,6 +92,17 @@ async def test_a_file_of_other_pages_is_salvaged_as_well(tmp_path: Path, auto_va
         assert {body for (body,) in fresh.execute("SELECT body FROM events")} == {event.body for event in EVENTS}
 
 
+async def test_of_a_file_that_was_cut_short_the_salvage_is_told_to_be_incomplete(tmp_path: Path) -> None:
+    path = tmp_path / "outbox.db"
+    await fill(path)
+    with closing(open_connection(FileSettings(path=tmp_path / "whole.db"), Check.NOTHING)) as fresh:
+        assert salvage.salvage(path, fresh).is_complete
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size // 2 // PAGE_SIZE * PAGE_SIZE)
+    with closing(open_connection(FileSettings(path=tmp_path / "cut.db"), Check.NOTHING)) as fresh:
+        assert not salvage.salvage(path, fresh).is_complete
+
+
 async def test_a_salvage_that_is_cut_off_is_done_again_or_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
