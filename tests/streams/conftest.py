@@ -1,10 +1,3 @@
-"""Whatever opens connections of its own runs in both loops: asyncio's, and uvloop's, which the daemon uses and whose handles differ."""
+"""These tests run in both loops."""
 
-import asyncio
-from collections.abc import Callable, Mapping
-
-import uvloop
-
-
-def pytest_asyncio_loop_factories() -> Mapping[str, Callable[[], asyncio.AbstractEventLoop]]:
-    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+from tests.support.loops import pytest_asyncio_loop_factories  # noqa: F401 - found here by its name
