@@ -105,7 +105,8 @@ def open_connection(settings: FileSettings, check: Check) -> sqlite3.Connection:
         _set_up(connection, settings, is_new=version == 0)
         check_pages(connection, path, check)
         migrate(connection, version=version)
-        _require_writable(connection)
+        if check is not Check.NOTHING:  # opened anew after a fault, or by a command, the writes themselves will tell
+            _require_writable(connection)
     except sqlite3.Error as error:
         if connection is not None:
             connection.close()

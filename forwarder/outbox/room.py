@@ -12,8 +12,11 @@ from forwarder.outbox.retention import ANY_DELIVERED, free_pages, give_back, pru
 RESERVE_BYTES = 1024 * 1024
 _SLICE = 100
 _PLENTY_BYTES = 64 * 1024 * 1024
+"""Free on the disk: more than any batch needs, twice."""
 _PAGES_BESIDE = 16
+"""That a batch touches beside those of its events."""
 _STEP_PAGES = 32
+"""Given back at once: what moves for them has to fit into the WAL."""
 _ENOUGH_BYTES = 8 * 1024 * 1024
 """What pruning for room aims at, free on the disk and in the file together; a quarter of a disk that is smaller than four
 times that, but what the next batch needs in any case."""
@@ -71,9 +74,7 @@ def move_whole_wal(connection: sqlite3.Connection) -> None:
     """Move the WAL into the file and cut it to nothing. Raises `sqlite3.OperationalError`, as busy where a reader needs it."""
     (busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
     if busy:
-        error = sqlite3.OperationalError("another program keeps a read of the outbox open")
-        error.sqlite_errorcode = sqlite3.SQLITE_BUSY
-        raise error
+        raise _error("another program keeps a read of the outbox open", sqlite3.SQLITE_BUSY)
 
 
 def require_room(connection: sqlite3.Connection, wal: Path, *, size: int) -> None:
@@ -93,9 +94,7 @@ def require_room(connection: sqlite3.Connection, wal: Path, *, size: int) -> Non
         growth = max(new + in_wal - free_pages(connection) * page_size(connection), 0)
         if free_bytes(folder) >= new + growth:
             return
-    error = sqlite3.OperationalError("the disk is full")
-    error.sqlite_errorcode = sqlite3.SQLITE_FULL
-    raise error
+    raise _error("the disk is full", sqlite3.SQLITE_FULL)
 
 
 def make_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int) -> int:
@@ -141,6 +140,13 @@ def _is_enough(connection: sqlite3.Connection, folder: Path, size: int) -> bool:
     return (
         min(found.f_bavail * found.f_frsize, enough * 3 // 5) + free_pages(connection) * page_size(connection) >= enough
     )
+
+
+def _error(text: str, code: int) -> sqlite3.OperationalError:
+    """Return an error such as SQLite raises."""
+    error = sqlite3.OperationalError(text)
+    error.sqlite_errorcode = code
+    return error
 
 
 def _try_to(do: Callable[[sqlite3.Connection], None], connection: sqlite3.Connection) -> None:

@@ -200,12 +200,17 @@ async def test_another_programs_database_and_a_newer_file_are_refused(tmp_path: 
     assert (code, "version 99" in err) == (exit_codes.OUTBOX_DAMAGED, True)
 
 
-async def test_a_command_that_reads_makes_a_start_wait_and_not_fail(tmp_path: Path) -> None:
-    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+async def make_outbox(config: Path) -> None:
+    """Have the daemon make one, and end."""
     async with forwarder(config) as first:
         await first.wait_for("daemon.started")
         first.process.terminate()
         assert await first.ended() == 0
+
+
+async def test_a_command_that_reads_makes_a_start_wait_and_not_fail(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
+    await make_outbox(config)
     with ExitStack() as held:
         held.enter_context(reading(tmp_path / "outbox.db"))
         async with forwarder(config) as stopped:
@@ -229,10 +234,7 @@ def is_running(daemon: Forwarder) -> bool:
 
 async def test_an_outbox_that_another_program_keeps_locked_is_one_sentence(tmp_path: Path) -> None:
     config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
-    async with forwarder(config) as first:
-        await first.wait_for("daemon.started")
-        first.process.terminate()
-        assert await first.ended() == 0
+    await make_outbox(config)
     with closing(sqlite3.connect(tmp_path / "outbox.db", isolation_level=None)) as connection:
         connection.execute("BEGIN IMMEDIATE")
         code, _, err = await command("run", "-c", str(config))
