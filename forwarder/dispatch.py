@@ -58,7 +58,10 @@ class Lane:
         self._chance = chance
         self._observe = observe
         self._renderer = Renderer(
-            headers=destination.headers, signing_keys=destination.signing_keys, policy=destination.retry
+            headers=destination.headers,
+            signing_keys=destination.signing_keys,
+            policy=destination.retry,
+            format_=destination.format_,
         )
         self._fresh: deque[Delivery] = deque()
         self._fresh_bytes = 0

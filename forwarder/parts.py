@@ -1,7 +1,7 @@
 """What a config asks for, as the parts the daemon is built of."""
 
 from forwarder.core.config import Config
-from forwarder.core.config.model import DestinationConfig
+from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import Destination
 from forwarder.core.routing import Route, Router

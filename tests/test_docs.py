@@ -6,7 +6,8 @@ from pathlib import Path
 
 from forwarder.cli.exit_codes import BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, OUTBOX_UNWRITABLE
 from forwarder.core.config import load_config
-from forwarder.core.config.model import AdminConfig, Config, DestinationConfig, OutboxConfig, RouteConfig, StreamConfig
+from forwarder.core.config.destination import DestinationConfig
+from forwarder.core.config.model import AdminConfig, Config, OutboxConfig, RouteConfig, StreamConfig
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

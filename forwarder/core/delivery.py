@@ -46,6 +46,11 @@ class Fault(StrEnum):
     REFUSED = "refused"
     DNS = "dns"
     TLS = "tls"
+    CERTIFICATE = "certificate"
+    BLOCKED = "blocked"
+    """Its address is one that we may not connect to."""
+    FORMAT = "format"
+    """The event could not be put into the format of the destination; nothing was sent."""
     NETWORK = "network"
     PROTOCOL = "protocol"
 
@@ -79,13 +84,24 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """The receiver sent a status. `retry_after` and `location` are its headers of that name, where given."""
+    """The receiver sent a status, and perhaps its wishes about what follows."""
 
     status: int
     excerpt: str = ""
     """The answer's body: at most 64 KiB were read, trimmed for keeping."""
-    retry_after: timedelta | None = None
+    body: bytes = b""
+    """The same untrimmed, for whoever made the request; kept by nobody."""
     location: str | None = None
+    """Where a redirect pointed, without what may be secret."""
+    retry_after: timedelta | None = None
+    """How long it asks us to wait, in its headers or its body."""
+    is_final: bool = False
+    """It wants no more tries of this delivery."""
+    remaining: int | None = None
+    """How many more requests it takes before `reset_after`, where it says so (`X-RateLimit-*`)."""
+    reset_after: timedelta | None = None
+    is_for_all: bool = False
+    """Its 429 holds for all we send to this service, not this URL alone (Discord's `global`)."""
 
     def __repr__(self) -> str:  # not the excerpt
         return f"Answered({self.status}, retry_after={self.retry_after}, location={self.location})"
@@ -108,6 +124,8 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
 
     fault: Fault
     detail: str
+    is_ours: bool = False
+    """It was not the receiver's doing: no network here, no name server, no file descriptors. Not counted against it."""
 
     @property
     def reason(self) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from forwarder.core.content import Format, raw
 from forwarder.core.delivery import DestinationName
 from forwarder.core.retry import RetryPolicy
 
@@ -20,3 +21,5 @@ class Destination:
     timeout: timedelta
     concurrency: int
     retry: RetryPolicy
+    format_: Format = raw
+    """Equal for equal settings, so that a reload leaves an unchanged destination alone."""

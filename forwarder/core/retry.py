@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 from typing import assert_never
 
 from forwarder.core.delivery import Answered, Outcome, Unanswered
@@ -104,25 +103,3 @@ def decide(
         return Dead(f"{reason} (attempt {attempt} of {policy.max_attempts})")
     delay = policy.delays[attempt - 1] * (1 + policy.jitter * (2 * chance() - 1))
     return RetryAt(at=now + max(delay, min(wish, MAX_RETRY_AFTER)), reason=reason)
-
-
-def parse_retry_after(value: str, *, now: datetime) -> timedelta | None:
-    """Return how long a `Retry-After` header (RFC 9110, 10.2.3: seconds or a date) asks to wait, never negative.
-
-    A fraction of seconds is taken too. `None` when the text is neither.
-    """
-    text = value.strip()
-    try:
-        seconds = float(text)
-    except ValueError:
-        pass
-    else:
-        # The bound also refuses nan and inf, which float() reads.
-        return timedelta(seconds=seconds) if 0 <= seconds <= timedelta.max.total_seconds() / 2 else None
-    try:
-        at = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
-        return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return max(at - now, timedelta())

@@ -6,6 +6,7 @@ from datetime import datetime
 import msgspec
 
 from forwarder import __version__
+from forwarder.core.content import Format, raw
 from forwarder.core.delivery import Delivery, Trigger
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.signing import sign
@@ -19,12 +20,15 @@ FixedHeaders = dict[str, str]
 
 
 class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One POST: the received bytes, verbatim, and every header we decide on."""
+    """One request: the bytes of its body, and every header we decide on."""
 
     fixed: FixedHeaders
     own: Mapping[str, str]
     """What only this request has; none of the names is in `fixed`."""
     body: bytes
+    method: str = "POST"
+    target: str | None = None
+    """Path and query in place of the URL's own."""
 
     def __repr__(self) -> str:  # headers may be secret
         return f"WebhookRequest({len(self.body)} bytes)"
@@ -41,33 +45,44 @@ class Renderer:
     The user's `headers` stand above ours, whatever their case, but not above the `webhook-*` ones.
     """
 
-    def __init__(self, *, headers: Mapping[str, str], signing_keys: Sequence[bytes], policy: RetryPolicy) -> None:
+    def __init__(
+        self, *, headers: Mapping[str, str], signing_keys: Sequence[bytes], policy: RetryPolicy, format_: Format = raw
+    ) -> None:
         self._headers = {name: value for name, value in headers.items() if name.lower() not in _SIGNED}
         self._signing_keys = signing_keys
         self._policy = policy
-        self._fixed: dict[tuple[int, str], FixedHeaders] = {}
+        self._format = format_
+        self._fixed: dict[tuple[int, str, str], FixedHeaders] = {}
 
     def render(self, delivery: Delivery, *, now: datetime) -> WebhookRequest:
-        """Return the request of the next attempt of `delivery`, as of `now`.
+        """Return the request of the next attempt of `delivery`, as of `now`. Raises `CannotFormatError`.
 
         The id is the same over all attempts; timestamp and signature belong to this one.
         """
         attempt = delivery.attempts + 1
         trigger = delivery.trigger if attempt == 1 else Trigger.RETRY
-        fixed = self._fixed.get((attempt, trigger)) or self._fix(attempt, trigger)
+        content = self._format(delivery)
+        key = attempt, trigger, content.content_type
+        fixed = self._fixed.get(key) or self._fix(*key)
         id_, timestamp = delivery.id, int(now.timestamp())
         own = {"webhook-id": id_, "webhook-timestamp": str(timestamp)}
         if self._signing_keys:
-            own["webhook-signature"] = sign(self._signing_keys, message_id=id_, timestamp=timestamp, body=delivery.body)
-        return WebhookRequest(fixed=fixed, own=own, body=delivery.body)
+            own["webhook-signature"] = sign(self._signing_keys, message_id=id_, timestamp=timestamp, body=content.body)
+        if content.headers:
+            own |= self._below_users(content.headers)
+        return WebhookRequest(fixed=fixed, own=own, body=content.body, method=content.method, target=content.target)
 
-    def _fix(self, attempt: int, trigger: Trigger) -> FixedHeaders:
+    def _below_users(self, ours: Mapping[str, str]) -> dict[str, str]:
+        overridden = {name.lower() for name in self._headers}
+        return {name: value for name, value in ours.items() if name.lower() not in overridden}
+
+    def _fix(self, attempt: int, trigger: Trigger, content_type: str) -> FixedHeaders:
         """Return what all attempts of this number share.
 
         `x-forwarder-retry-in` is the wait, before jitter, that would follow a failure; it is absent on the last attempt.
         """
         ours = {
-            "Content-Type": "application/json",
+            "Content-Type": content_type,
             "User-Agent": USER_AGENT,
             "Accept-Encoding": "identity",
             "x-forwarder-attempt": str(attempt),
@@ -75,7 +90,6 @@ class Renderer:
         }
         if attempt < self._policy.max_attempts:
             ours["x-forwarder-retry-in"] = f"{self._policy.delays[attempt - 1].total_seconds():g}"
-        overridden = {name.lower() for name in self._headers}
-        fixed = {name: value for name, value in ours.items() if name.lower() not in overridden} | self._headers
-        self._fixed[attempt, trigger] = fixed
+        fixed = self._below_users(ours) | self._headers
+        self._fixed[attempt, trigger, content_type] = fixed
         return fixed

@@ -39,7 +39,16 @@ class Answer:
     body: bytes = b""
 
 
-_WANTED = frozenset({b"retry-after", b"location"})
+_WANTED = frozenset(
+    {
+        b"retry-after",
+        b"location",
+        b"webhook-delivery",
+        b"x-ratelimit-remaining",
+        b"x-ratelimit-reset-after",
+        b"x-ratelimit-global",
+    }
+)
 
 
 class Connection(asyncio.Protocol):

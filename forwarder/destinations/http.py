@@ -17,8 +17,8 @@ from yarl import URL
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
 from forwarder.core.ports import Clock
-from forwarder.core.retry import parse_retry_after
 from forwarder.core.webhook import FixedHeaders, WebhookRequest
+from forwarder.core.wishes import read_wishes
 from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, NotHttpError
 from forwarder.destinations.pool import Pool
 
@@ -34,7 +34,7 @@ class HttpSender:
         self._timeout_s = timeout.total_seconds()
         self._clock = clock
         self._loop = asyncio.get_running_loop()
-        self._request_line = f"POST {url.raw_path_qs} HTTP/1.1\r\n"
+        self._target = url.raw_path_qs
         self._host = f"Host: {url.host_port_subcomponent if url.explicit_port else url.host_subcomponent}\r\n"
         self._credentials = _basic_auth(url)
         self._fixed: tuple[FixedHeaders | None, str] = None, ""
@@ -50,7 +50,9 @@ class HttpSender:
         try:
             head = self._head(request)
         except ValueError:
-            return Unanswered(fault=Fault.PROTOCOL, detail="a header has a character in it that no header can carry")
+            return Unanswered(
+                fault=Fault.PROTOCOL, detail="a header or the path has a character in it that it cannot carry"
+            )
         while True:
             connection = self._pool.take_idle(deadline)
             is_fresh = connection is None
@@ -81,9 +83,12 @@ class HttpSender:
             names = {name.lower() for name in request.fixed}
             host = "" if "host" in names else self._host
             credentials = "" if "authorization" in names else self._credentials
-            fixed = f"{self._request_line}{host}{credentials}{_lines(request.fixed)}"
+            fixed = f"{host}{credentials}{_lines(request.fixed)}"
             self._fixed = request.fixed, fixed
-        return f"{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
+        target = self._target if request.target is None else request.target
+        if not target.isprintable() or " " in target:
+            raise ValueError
+        return f"{request.method} {target} HTTP/1.1\r\n{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
 
     def _timed_out(self) -> Unanswered:
         return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout_s:g} s")
@@ -91,13 +96,13 @@ class HttpSender:
     def _answered(self, answer: Answer) -> Answered:
         if not answer.headers and not answer.body:
             return Answered(status=answer.status)
-        retry_after = answer.headers.get(b"retry-after")
         location = answer.headers.get(b"location")
         return Answered(
             status=answer.status,
             excerpt=_excerpt(answer.body),
-            retry_after=None if retry_after is None else parse_retry_after(_text(retry_after), now=self._clock()),
+            body=answer.body,
             location=None if location is None else _origin(_text(location)),
+            **read_wishes(answer.status, answer.headers, answer.body, now=self._clock()),
         )
 
 
@@ -153,7 +158,7 @@ def _not_connected(error: Exception) -> Unanswered:
         case socket.gaierror() | UnicodeError():
             return Unanswered(fault=Fault.DNS, detail="its host name cannot be resolved")
         case ssl.SSLCertVerificationError():
-            return Unanswered(fault=Fault.TLS, detail=f"its certificate was refused ({error.verify_message})")
+            return Unanswered(fault=Fault.CERTIFICATE, detail=f"its certificate was refused ({error.verify_message})")
         case ssl.SSLError():
             return Unanswered(fault=Fault.TLS, detail="the TLS handshake failed")
         case ConnectionRefusedError() | OSError(errno=errno.ECONNREFUSED):

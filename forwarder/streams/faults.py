@@ -7,7 +7,8 @@ from enum import StrEnum
 
 import aiohttp
 
-from forwarder.core.retry import MAX_RETRY_AFTER, parse_retry_after
+from forwarder.core.retry import MAX_RETRY_AFTER
+from forwarder.core.wishes import parse_retry_after
 
 REFUSED_KEY_WAIT = timedelta(minutes=1)
 """A refused key does not get better by itself: doubled each time, up to `MAX_REFUSED_KEY_WAIT`."""

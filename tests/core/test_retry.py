@@ -15,7 +15,6 @@ from forwarder.core.retry import (
     Done,
     RetryAt,
     decide,
-    parse_retry_after,
 )
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -78,44 +77,3 @@ def test_a_wait_stays_within_its_share_and_is_never_shorter_than_the_receiver_as
     assert wait >= asked
     assert wait >= 0.8 * delay - timedelta(microseconds=1)
     assert wait <= max(1.2 * delay, asked) + timedelta(microseconds=1)
-
-
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [
-        ("7", 7),
-        (" 1.5 ", 1.5),
-        ("0", 0),
-        ("Thu, 01 Jan 2026 12:00:30 GMT", 30),
-        ("Thu, 01 Jan 2026 11:00:00 GMT", 0),
-        ("Thu, 01 Jan 2026 12:00:30", 30),
-        ("-1", None),
-        ("soon", None),
-        ("", None),
-        ("nan", None),
-        ("inf", None),
-        ("1e400", None),
-        ("Mon, 01 Jan 99999999999999999999 00:00:00 GMT", None),
-        ("Mon, 01 Jan 2026 99999999999999999999:00:00 GMT", None),
-        ("Mon, 01 Jan 2026 00:00:00 +99999999999999999999", None),
-        (
-            "Fri, 31 Dec 9999 23:59:59 -2300",
-            (datetime(9999, 12, 31, 23, 59, 59, tzinfo=UTC) - NOW).total_seconds() + 82_800,
-        ),
-    ],
-)
-def test_retry_after_is_seconds_or_a_date(text: str, seconds: float | None) -> None:
-    found = parse_retry_after(text, now=NOW)
-    assert found == (None if seconds is None else timedelta(seconds=seconds))
-
-
-_NUMBER = st.integers().map(str)
-_DATE = st.builds(
-    "{}, {} {} {} {}:{}:{} {}".format, st.text(), _NUMBER, st.sampled_from(["Jan", "Dec"]), *[_NUMBER] * 4, st.text()
-)
-
-
-@given(st.text() | _NUMBER | _DATE)
-def test_whatever_a_receiver_writes_into_retry_after_raises_nothing(text: str) -> None:
-    found = parse_retry_after(text, now=NOW)
-    assert found is None or found >= timedelta()

@@ -1,21 +1,17 @@
 """What pydantic found, in our words and at its place in the file."""
 
+from collections.abc import Iterator
+from typing import Any, get_args
+
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from forwarder.core.config.model import (
-    AdminConfig,
-    Config,
-    DestinationConfig,
-    OutboxConfig,
-    RetrySchedule,
-    RouteConfig,
-    SigningConfig,
-    StreamConfig,
-)
+from forwarder.core.config.destination import DestinationConfig, RetrySchedule
+from forwarder.core.config.model import AdminConfig, Config, RouteConfig
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import did_you_mean, quote
 from forwarder.core.config.scalars import is_null, kind
+from forwarder.core.retry import RetryPolicy
 from forwarder.core.tree import Path
 
 _PLANNED: dict[type[BaseModel], frozenset[str]] = {
@@ -77,21 +73,22 @@ def _missing(path: Path) -> str:
 
 
 def _section(path: Path) -> type[BaseModel]:
-    """Return the model that describes the mapping at `path`."""
-    match path:
-        case ("streams", _):
-            return StreamConfig
-        case ("outbox",):
-            return OutboxConfig
-        case ("admin",):
-            return AdminConfig
-        case ("destinations", _):
-            return DestinationConfig
-        case ("destinations", _, "signing"):
-            return SigningConfig
-        case ("destinations", _, "retry"):
-            return RetrySchedule
-        case ("routes", _):
-            return RouteConfig
-        case _:
-            return Config
+    """Return the model that describes the mapping at `path`, or the one around it."""
+    section: type[BaseModel] = Config
+    for key in path:
+        field = section.model_fields.get(str(key))
+        if field is not None:  # else it is the number in a list or the name in a mapping
+            sections = _sections((field.annotation, *field.metadata))
+            section = next(sections, section)
+    return section
+
+
+def _sections(parts: tuple[Any, ...]) -> Iterator[type[BaseModel]]:
+    """Yield the models that a type is made of."""
+    for part in parts:
+        if isinstance(part, type) and issubclass(part, BaseModel):
+            yield part
+        elif part is RetryPolicy:
+            yield RetrySchedule
+        else:
+            yield from _sections(get_args(part))

@@ -6,15 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.core.config import Config, ConfigError
-from forwarder.core.config.model import (
-    DestinationConfig,
-    OutboxConfig,
-    RetrySchedule,
-    RouteConfig,
-    Section,
-    SigningConfig,
-    StreamConfig,
-)
+from forwarder.core.config.destination import DestinationConfig, RetrySchedule, SigningConfig
+from forwarder.core.config.fields import Section
+from forwarder.core.config.model import OutboxConfig, RouteConfig, StreamConfig
 from tests.core.config.support import CANARY, config_text, load
 
 SECTIONS: tuple[type[Section], ...] = (

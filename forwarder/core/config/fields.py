@@ -1,0 +1,54 @@
+"""What the sections of the config are built of: a mapping with a fixed set of keys, and the kinds of fields many have."""
+
+from functools import partial
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, PlainValidator, model_validator
+
+from forwarder.core.config.scalars import (
+    is_null,
+    parse_bool,
+    parse_choice,
+    parse_duration,
+    parse_file_path,
+    parse_name,
+)
+from forwarder.core.config.secret import Secret
+
+
+def listed(value: object) -> object:
+    """Return a lone value as a list of one."""
+    return [value] if isinstance(value, str | Secret) else value
+
+
+Name = Annotated[str, PlainValidator(parse_name, json_schema_input_type=str)]
+Switch = Annotated[bool, PlainValidator(parse_bool, json_schema_input_type=bool)]
+FilePath = Annotated[str, PlainValidator(parse_file_path, json_schema_input_type=str)]
+
+
+def duration(low: str, high: str) -> PlainValidator:
+    """Read a duration within these bounds."""
+    return PlainValidator(partial(parse_duration, low=low, high=high), json_schema_input_type=str)
+
+
+def choice(*allowed: str, unsupported: str = "") -> PlainValidator:
+    """Read one of these words; `unsupported` is another that deserves a sentence of its own."""
+
+    def parse(value: object) -> str:
+        return parse_choice(value, *allowed, unsupported=unsupported)
+
+    return PlainValidator(parse, json_schema_input_type=Literal[allowed])
+
+
+class Section(BaseModel):
+    """A mapping of the file with a fixed set of keys."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_absent(cls, data: object) -> object:
+        """Drop known keys that hold nothing (`timeout:`), so that their default holds or their absence is told."""
+        if not isinstance(data, dict):
+            return data
+        return {key: value for key, value in data.items() if key not in cls.model_fields or not is_null(value)}
