@@ -21,6 +21,7 @@ from benchmarks import rig
 from benchmarks.rig import BenchmarkError, LoadSide, Subject
 from benchmarks.stream_and_receiver import build_events
 from forwarder.cli.run import run_in_loop
+from forwarder.core.books import Entry
 from forwarder.core.delivery import DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
 from forwarder.outbox.connection import FileSettings
@@ -67,7 +68,7 @@ def fill(path: Path, rows: int) -> None:
                     delivery = new_delivery(event, DESTINATION, ("1",), event_seq=seq, accepted_at=now)
                     deliveries = {DeliveryStatus.PENDING: [delivery]}
                     await outbox.wait_for_room()
-                    outbox.enqueue(event, seq, deliveries, is_matched=True, now=now, read_at=time.monotonic())
+                    outbox.enqueue(event, seq, deliveries, entry=Entry.MATCHED, now=now, read_at=time.monotonic())
 
     run_in_loop(enqueue())
 

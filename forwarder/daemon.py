@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -13,12 +14,13 @@ import structlog
 from forwarder import __version__, upkeep
 from forwarder.admin.handler import Handler
 from forwarder.admin.server import open_control_socket
+from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.dedupe import GENERATIONS, RecentEvents
 from forwarder.core.delivery import Attempt, Delivery, DestinationName
 from forwarder.core.describe import describe
 from forwarder.core.destination import Destination
-from forwarder.core.retry import Dead, Decision, Done
+from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.tally import Tally
 from forwarder.destinations.http import open_sender
 from forwarder.dispatch import Dispatcher, Lane, Observe
@@ -26,10 +28,11 @@ from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import destinations_of, disabled_in, router_of, streams_of
+from forwarder.parts import destinations_of, disabled_in, on_failure_of, orders_of, router_of, streams_of
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
+from forwarder.watch import Watch
 
 _MAX_RECENT = 1_000_000
 
@@ -51,6 +54,8 @@ class Listeners:
 
 class Daemon:
     """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
+
+    _watch: Watch
 
     def __init__(
         self,
@@ -101,6 +106,13 @@ class Daemon:
         async with open_outbox(file) as outbox:
             waiting = await outbox.recover()
             ingest = await self._build_ingest(outbox)
+            self._watch = Watch(
+                await outbox.known_destinations(),
+                keep=outbox.note_destination,
+                post=ingest.post,
+                on_failure=lambda name: on_failure_of(self._config, name),
+                clock=utc_now,
+            )
             self._starting = None
             log.info(
                 "daemon.started",
@@ -112,6 +124,7 @@ class Daemon:
                 outbox,
                 destinations=self._dispatcher.lanes.keys,
                 look=self._dispatcher.look,
+                pause=self._pause_or_resume,
                 status=self._status,
             )
             async with (
@@ -122,6 +135,7 @@ class Daemon:
                     group.create_task(outbox.watch()),
                     group.create_task(upkeep.prune(outbox, lambda: self._config.outbox)),
                     group.create_task(upkeep.keep_to_size(outbox)),
+                    group.create_task(self._watch.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
                 ]
                 for destination in destinations_of(self._config):
@@ -149,6 +163,7 @@ class Daemon:
         return Ingest(
             router=router_of(self._config),
             disabled=disabled_in(self._config),
+            orders=orders_of(self._config),
             outbox=outbox,
             lanes=self._dispatcher,
             recent=recent,
@@ -179,14 +194,29 @@ class Daemon:
             lane.stop(grace)
 
     def _start_lane(
-        self, group: asyncio.TaskGroup, outbox: SqliteOutbox, destination: Destination, *, has_backlog: bool
+        self,
+        group: asyncio.TaskGroup,
+        outbox: SqliteOutbox,
+        destination: Destination,
+        *,
+        has_backlog: bool,
+        follows: bool = False,
     ) -> None:
-        lane = Lane(destination, outbox=outbox, clock=utc_now, chance=random.random, observe=self._note_attempt)
+        lane = Lane(
+            destination,
+            outbox=outbox,
+            clock=utc_now,
+            chance=random.random,
+            observe=partial(self._note_attempt, destination),
+            tell=self._watch.hear,
+            standing=self._watch.standing(destination.name),
+            follows=follows,
+        )
         self._dispatcher.lanes[destination.name] = lane
         task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")
         self._lane_tasks.add(task)
         task.add_done_callback(self._lane_tasks.discard)
-        task.add_done_callback(lambda _task: self._dispatcher.look(destination.name))
+        task.add_done_callback(lambda _task: self._dispatcher.look_after_another(destination.name))
 
     def _start_stream(self, group: asyncio.TaskGroup, ingest: Ingest, stream: WebSocketStream) -> asyncio.Event:
         tried = asyncio.Event()
@@ -194,17 +224,29 @@ class Daemon:
         self._stream_tasks[stream.name] = stream, group.create_task(supervising, name=f"stream {stream.name}")
         return tried
 
-    def _note_attempt(self, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
+    def _pause_or_resume(self, asked: PauseChange) -> None:
+        self._watch.note_change(asked, utc_now())
+        lane = self._dispatcher.lanes[DestinationName(asked.destination)]
+        log.info(f"destination.{asked.verb}d", destination=asked.destination, by="person", why=asked.why)
+        if asked.verb == "pause":
+            lane.pause()
+        else:
+            lane.resume()
+
+    def _note_attempt(self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
         match decision:
             case Done():
                 self._tally.delivered += 1
-            case Dead():
+            case Dead() | Expired():
                 self._tally.failed_attempts += 1
                 self._tally.dead += 1
+            case Postponed():
+                self._tally.postponed += 1
             case _:
                 self._tally.failed_attempts += 1
         name, fields = describe(delivery, attempt, decision)
-        (self._log.warning if isinstance(decision, Dead) else self._log.info)(name, **fields)
+        (self._log.warning if isinstance(decision, Dead | Expired) else self._log.info)(name, **fields)
+        self._watch.note_attempt(destination, delivery, attempt, decision)
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
 
@@ -223,18 +265,21 @@ class Daemon:
         for setting in _only_at_start(config, self._config):
             log.warning("reload.restart_needed", setting=setting, note="takes effect at the next start")
         self._config = config
-        ingest.router, ingest.disabled = router_of(config), disabled_in(config)
+        ingest.router, ingest.disabled, ingest.orders = router_of(config), disabled_in(config), orders_of(config)
         wanted = {destination.name: destination for destination in destinations_of(config)}
         changed: set[str] = set()
+        ending: set[DestinationName] = set()
         for lane in list(self._dispatcher.lanes.values()):
             name = lane.destination.name
             if wanted.get(name) != lane.destination:
                 lane.stop(config.grace_period)
                 del self._dispatcher.lanes[name]
+                ending.add(name)
                 changed.add(f"destination {name}")
         for destination in wanted.values():
             if destination.name not in self._dispatcher.lanes:
-                self._start_lane(group, outbox, destination, has_backlog=True)
+                follows = destination.name in ending
+                self._start_lane(group, outbox, destination, has_backlog=True, follows=follows)
                 changed.add(f"destination {destination.name}")
         streams = {stream.name: stream for stream in streams_of(config)}
         for stream, task in list(self._stream_tasks.values()):
@@ -265,8 +310,19 @@ class Daemon:
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "state": "stopping" if self._stopped.is_set() else "running",
             "streams": sorted(self._stream_tasks),
-            "destinations": sorted(self._dispatcher.lanes),
+            "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
+        }
+
+    def _lane_status(self, lane: Lane) -> dict[str, object]:
+        standing = self._watch.standing(lane.destination.name)
+        pause, since = standing.pause, standing.failing_since
+        return lane.status() | {
+            "paused": None
+            if pause is None
+            else {"since": pause.since.isoformat(timespec="seconds"), "by": str(pause.by), "why": pause.why},
+            "failing_since": None if since is None else since.isoformat(timespec="seconds"),
+            "last_failure": self._watch.last_failure(lane.destination.name),
         }
 
     def _summary(self) -> str:

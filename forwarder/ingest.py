@@ -2,14 +2,17 @@
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
 import structlog
 
+from forwarder.core.books import Entry
 from forwarder.core.dedupe import RecentEvents
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
+from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Clock, Outbox
 from forwarder.core.routing import UNMATCHED, Router
 from forwarder.core.tally import Tally
@@ -29,13 +32,14 @@ class Lanes(Protocol):
 
 
 class Ingest:
-    """Takes frames of every stream. `router` and `disabled` are replaced together between two frames by a reload."""
+    """Takes frames of every stream. `router`, `disabled` and `orders` are replaced together between two frames by a reload."""
 
     def __init__(
         self,
         *,
         router: Router,
         disabled: AbstractSet[DestinationName],
+        orders: Mapping[DestinationName, Order],
         outbox: Outbox,
         lanes: Lanes,
         recent: RecentEvents,
@@ -45,6 +49,7 @@ class Ingest:
     ) -> None:
         self.router = router
         self.disabled = disabled
+        self.orders = orders
         self._outbox = outbox
         self._lanes = lanes
         self._recent = recent
@@ -75,12 +80,29 @@ class Ingest:
             self._tally.matched += 1
         else:
             self._tally.unmatched += 1
+        self._bring(event, chosen, Entry.MATCHED if is_matched else Entry.UNMATCHED, now, read_at)
+
+    def post(self, event: Event, destination: DestinationName, made_by: str) -> None:
+        """Bring an event of our own to one destination; `made_by` stands where the names of routes do."""
+        now = self._clock()
+        self._bring(event, {destination: (made_by,)}, Entry.OWN, now, monotonic())
+
+    def _bring(
+        self,
+        event: Event,
+        chosen: Mapping[DestinationName, tuple[str, ...]],
+        entry: Entry,
+        now: datetime,
+        read_at: float,
+    ) -> None:
         event_seq = self._outbox.new_seq()
         deliveries: dict[DeliveryStatus, list[Delivery]] = {}
         for destination, routes in chosen.items():
-            delivery = new_delivery(event, destination, routes, event_seq=event_seq, accepted_at=now)
+            order = self.orders.get(destination)
+            key = None if order is None else order_key(order, source=event.source, sid=event.sid)
+            delivery = new_delivery(event, destination, routes, event_seq=event_seq, accepted_at=now, order_key=key)
             deliveries.setdefault(self._offer(delivery), []).append(delivery)
-        self._outbox.enqueue(event, event_seq, deliveries, is_matched=is_matched, now=now, read_at=read_at)
+        self._outbox.enqueue(event, event_seq, deliveries, entry=entry, now=now, read_at=read_at)
 
     def _offer(self, delivery: Delivery) -> DeliveryStatus:
         """Hand it to its lane; return what it is now."""

@@ -3,7 +3,8 @@
 from forwarder.core.config import Config
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.delivery import DestinationName
-from forwarder.core.destination import Destination
+from forwarder.core.destination import Destination, OnFailure
+from forwarder.core.order import Order
 from forwarder.core.routing import Route, Router
 from forwarder.core.signing import decode_secret
 from forwarder.streams.websocket import WebSocketStream
@@ -20,10 +21,32 @@ def destinations_of(config: Config) -> list[Destination]:
             timeout=settings.timeout,
             concurrency=settings.concurrency,
             retry=settings.retry,
+            order=settings.order,
+            backlog_concurrency=settings.backlog_concurrency,
+            rate_limit=settings.rate_limit,
+            breaker=settings.breaker,
+            pause_after=settings.pause_after,
         )
         for name, settings in config.destinations.items()
         if settings.enabled
     ]
+
+
+def orders_of(config: Config) -> dict[DestinationName, Order]:
+    """Return the order of each destination that keeps one."""
+    return {
+        DestinationName(name): settings.order
+        for name, settings in config.destinations.items()
+        if settings.order is not Order.NONE
+    }
+
+
+def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
+    """Return who is told when a destination fails, if anybody is; the destination may be gone from the config."""
+    settings = config.destinations.get(name)
+    if settings is None or settings.on_failure is None or not config.destinations[settings.on_failure.to].enabled:
+        return None
+    return OnFailure(to=DestinationName(settings.on_failure.to), after=settings.on_failure.after)
 
 
 def _signing_keys(settings: DestinationConfig) -> tuple[bytes, ...]:

@@ -7,7 +7,7 @@ from typing import assert_never
 from pydantic import BaseModel
 
 from forwarder.admin.server import RequestRefusedError
-from forwarder.core.changes import Dead, Replay, Request, Status, Vacuum
+from forwarder.core.changes import Dead, PauseChange, Replay, Request, Status, Vacuum
 from forwarder.core.delivery import DestinationName
 from forwarder.outbox.sqlite import SqliteOutbox
 
@@ -21,12 +21,14 @@ class Handler:
         *,
         destinations: Callable[[], Collection[str]],
         look: Callable[[DestinationName], None],
+        pause: Callable[[PauseChange], None],
         status: Callable[[], dict[str, object]],
     ) -> None:
-        """`destinations` are those in force; `look` has the lane of one ask the outbox again."""
+        """`destinations` are those in force; `look` has the lane of one ask the outbox again, `pause` pauses or resumes one."""
         self._outbox = outbox
         self._destinations = destinations
         self._look = look
+        self._pause = pause
         self._status = status
 
     async def handle(self, request: Request) -> BaseModel | dict[str, object]:
@@ -40,13 +42,18 @@ class Handler:
         except sqlite3.Error as error:
             raise RequestRefusedError(f"the outbox cannot be read now ({error}); try again when it can") from error
 
-    async def _change(self, request: Replay | Dead | Vacuum) -> BaseModel | dict[str, object]:
+    async def _change(self, request: Replay | Dead | PauseChange | Vacuum) -> BaseModel | dict[str, object]:
         match request:
             case Vacuum():
                 return {"freed_bytes": await self._outbox.pruner.vacuum_slice()}
-            case Replay(to=to) if to not in self._destinations():
+            case Replay(to=name) | PauseChange(destination=name) if name not in self._destinations():
                 names = ", ".join(sorted(self._destinations()))
-                raise RequestRefusedError(f"no enabled destination is called {to!r}; there are: {names}")
+                raise RequestRefusedError(f"no enabled destination is called {name!r}; there are: {names}")
+            case PauseChange():
+                done = await self._outbox.change(request)
+                if done.changed:
+                    self._pause(request)
+                return done
             case Replay() | Dead():
                 done = await self._outbox.change(request)
                 for name in done.destinations:

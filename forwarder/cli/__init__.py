@@ -17,6 +17,8 @@ _MODULES = {
     "deliveries": "history",
     "dead": "dead",
     "replay": "replay",
+    "pause": "pause",
+    "resume": "pause",
     "audit": "audit",
     "outbox": "outbox",
     "demo": "demo",

@@ -36,6 +36,7 @@ def _ends(books: Audit) -> dict[str, int]:
         "delivered": books.ended_as(DeliveryStatus.DELIVERED),
         "waiting": books.waiting,
         "dead": books.ended_as(DeliveryStatus.DEAD),
+        "expired": books.ended_as(DeliveryStatus.EXPIRED),
         **{cause.value: books.ended_as(cause) for cause in Cause},
     }
 

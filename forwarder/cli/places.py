@@ -12,7 +12,7 @@ from pathlib import Path
 from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_text, socket_path
-from forwarder.core.changes import Change, Changed, Replay
+from forwarder.core.changes import Change, Changed, PauseChange, Replay
 from forwarder.core.config.outline import load_outline
 from forwarder.outbox.access import transaction, writing
 from forwarder.outbox.changes import apply
@@ -102,9 +102,11 @@ def changer(found: Places) -> Iterator[Callable[[Change], Changed]]:
             return
 
         def change_file(change: Change) -> Changed:
-            if isinstance(change, Replay) and change.to not in found.destinations:
+            name = change.to if isinstance(change, Replay) else None
+            name = change.destination if isinstance(change, PauseChange) else name
+            if name is not None and name not in found.destinations:
                 names = ", ".join(sorted(found.destinations))
-                raise UsageError(f"no enabled destination is called {change.to!r}; there are: {names}")
+                raise UsageError(f"no enabled destination is called {name!r}; there are: {names}")
             with transaction(connection):
                 return apply(connection, change)
 

@@ -9,7 +9,7 @@ from forwarder.cli.places import add_config, places, told
 from forwarder.cli.records import add_json, local, print_json, print_table
 from forwarder.core.changes import Status
 from forwarder.outbox.access import reading
-from forwarder.outbox.history import waiting
+from forwarder.outbox.history import dead_by_destination, waiting
 from forwarder.outbox.problems import OutboxUnusableError
 
 
@@ -28,9 +28,9 @@ def run(arguments: argparse.Namespace) -> int:
         status = daemon.ask(Status())
     try:
         with reading(found.outbox) as connection:
-            status["waiting"] = waiting(connection)
+            status["waiting"], status["dead"] = waiting(connection), dead_by_destination(connection)
     except OutboxUnusableError:  # why, the daemon's own words say
-        status["waiting"] = None
+        status["waiting"] = status["dead"] = None
     if arguments.json:
         print_json(status)
     else:
@@ -52,13 +52,33 @@ def _print(status: dict[str, Any]) -> None:
     if status["waiting"] is None:
         print("what waits cannot be read now")
         return
-    names = sorted({*status["destinations"], *status["waiting"]})
+    names = sorted({*status["destinations"], *status["waiting"], *status["dead"]})
     rows = [
         (
             name,
             status["waiting"].get(name, 0),
-            "" if name in status["destinations"] else "not in the config, or disabled",
+            status["dead"].get(name, 0),
+            _state(status["destinations"][name])
+            if name in status["destinations"]
+            else "not in the config, or disabled",
         )
         for name in names
     ]
-    print_table(("DESTINATION", "WAITING", ""), rows)
+    print_table(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
+
+
+def _state(lane: dict[str, Any]) -> str:
+    """Return in a few words how a destination is."""
+    parts = []
+    if (pause := lane["paused"]) is not None:
+        who = {"person": "by hand", "receiver": "because it is gone", "failures": "after days of failures"}[pause["by"]]
+        parts.append(f"PAUSED {who} since {local(pause['since'])}" + (f" ({pause['why']})" if pause["why"] else ""))
+    elif lane["ours"] is not None:
+        parts.append(f"cannot be reached from here: {lane['ours']}")
+    elif lane["breaker"] != "closed":
+        parts.append(f"DOWN, next probe in {lane['next_probe_in_s']:g} s")
+    if lane["held_for_s"]:
+        parts.append(f"asks to wait another {lane['held_for_s']:g} s")
+    if lane["failing_since"] is not None:
+        parts.append(f"failing since {local(lane['failing_since'])}: {lane['last_failure'] or 'before the restart'}")
+    return "; ".join(parts) or "ok"

@@ -22,6 +22,8 @@ class Entry(StrEnum):
     """Deliveries that the matching routes asked for: one for each destination of each matched event."""
     REPLAYED = "replayed"
     """Deliveries that a person added to an event by a replay."""
+    OWN = "own"
+    """Events of our own: failure notices, digests, canaries. They come from no stream, and no route matches them."""
 
 
 @dataclass(slots=True)
@@ -33,6 +35,7 @@ class Minute:
     unmatched: int = 0
     double: int = 0
     planned: int = 0
+    own: int = 0
 
     def entries(self) -> dict[Entry, int]:
         """Return those that are not zero."""
@@ -42,6 +45,7 @@ class Minute:
             Entry.UNMATCHED: self.unmatched,
             Entry.DOUBLE: self.double,
             Entry.PLANNED: self.planned,
+            Entry.OWN: self.own,
         }
         return {entry: count for entry, count in counts.items() if count}
 
@@ -50,7 +54,6 @@ class Cause(StrEnum):
     """Why a planned delivery is not sent: by a rule, or by a person."""
 
     DISABLED = "disabled"
-    EXPIRED = "expired"
     HELD_BACK = "held back"
     DROPPED = "dropped"
 
@@ -109,7 +112,7 @@ class Audit:
 
     def _find(self) -> list[Finding]:
         accepted = self.entry(Entry.MATCHED) + self.entry(Entry.UNMATCHED)
-        ends = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD, *Cause)
+        ends = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD, DeliveryStatus.EXPIRED, *Cause)
         lines = (
             Finding(
                 what="events seen = matched + unmatched + doubles",
@@ -118,7 +121,7 @@ class Audit:
             ),
             Finding(
                 what="events accepted = kept + pruned",
-                expected=accepted,
+                expected=accepted + self.entry(Entry.OWN),
                 found=self.events + self.entries.get(PRUNED + "event", 0),
             ),
             Finding(

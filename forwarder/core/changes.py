@@ -70,8 +70,17 @@ class Status(_Request):
     verb: Literal["status"] = "status"
 
 
-Change = Replay | Dead
-Request = Annotated[Replay | Dead | Vacuum | Status, Field(discriminator="verb")]
+class PauseChange(_Request):
+    """Send nothing to a destination until it is resumed, and keep everything meant for it; or go on."""
+
+    verb: Literal["pause", "resume"]
+    destination: str
+    why: Annotated[str, Field(max_length=500)] = ""
+    now_ms: _Whole
+
+
+Change = Replay | Dead | PauseChange
+Request = Annotated[Replay | Dead | PauseChange | Vacuum | Status, Field(discriminator="verb")]
 
 
 class Changed(BaseModel):

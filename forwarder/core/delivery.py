@@ -1,7 +1,7 @@
 """One event for one destination, the attempts made for it, and what each came to.
 
 A delivery is `pending` (waits in the outbox), `in_flight` (was handed to its lane as it came), and ends as `delivered`,
-`dead`, or `skipped` by a rule or a person. Whatever was in flight when the process ended is pending again at the next start.
+`dead`, `expired`, or `skipped` by a rule or a person. Whatever was in flight when the process ended is pending again at the next start.
 """
 
 from datetime import datetime, timedelta
@@ -26,6 +26,8 @@ class DeliveryStatus(StrEnum):
     IN_FLIGHT = "in_flight"
     DELIVERED = "delivered"
     DEAD = "dead"
+    EXPIRED = "expired"
+    """Dead because it was too old to be of use."""
     SKIPPED = "skipped"
 
 
@@ -70,6 +72,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts made and counted so far, since a person last had it tried again."""
     earlier_attempts: int = 0
     """Attempts made before that."""
+    refusals: int = 0
+    """How many of its attempts were refused as if something were set up wrongly."""
+    order_key: str | None = None
+    """Deliveries of one destination with the same key are made one after the other, in the order of their events."""
     trigger: Trigger = Trigger.FIRST
     """What the first attempt is made for; those after it are retries."""
     body: bytes
@@ -174,7 +180,13 @@ def _mark(destination: DestinationName) -> str:
 
 
 def new_delivery(
-    event: Event, destination: DestinationName, routes: tuple[str, ...], *, event_seq: int, accepted_at: datetime
+    event: Event,
+    destination: DestinationName,
+    routes: tuple[str, ...],
+    *,
+    event_seq: int,
+    accepted_at: datetime,
+    order_key: str | None = None,
 ) -> Delivery:
     """Return the delivery of `event` to `destination`."""
     return Delivery(
@@ -184,4 +196,5 @@ def new_delivery(
         routes=routes,
         accepted_at=accepted_at,
         body=event.body,
+        order_key=order_key,
     )

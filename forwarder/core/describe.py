@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import assert_never
 
 from forwarder.core.delivery import Answered, Attempt, Delivery
-from forwarder.core.retry import Dead, Decision, Done, RetryAt
+from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, RetryAt
 
 
 def describe(delivery: Delivery, attempt: Attempt, decision: Decision) -> tuple[str, Mapping[str, object]]:
@@ -27,7 +27,11 @@ def describe(delivery: Delivery, attempt: Attempt, decision: Decision) -> tuple[
                 "reason": reason,
                 "retry_at": at.isoformat(timespec="milliseconds"),
             }
+        case Postponed(reason=reason):
+            return "delivery.postponed", fields | {"reason": reason, "note": "not counted as an attempt"}
         case Dead(reason=reason):
             return "delivery.dead", fields | {"reason": reason}
+        case Expired(reason=reason):
+            return "delivery.expired", fields | {"reason": reason}
         case _:
             assert_never(decision)

@@ -4,9 +4,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.content import Format, raw
 from forwarder.core.delivery import DestinationName
+from forwarder.core.order import Order
+from forwarder.core.rate import Rate
 from forwarder.core.retry import RetryPolicy
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnFailure:
+    """Who is told when a destination has failed for `after` without a success, and when it works again."""
+
+    to: DestinationName
+    after: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,5 +32,12 @@ class Destination:
     timeout: timedelta
     concurrency: int
     retry: RetryPolicy
+    order: Order = Order.NONE
+    backlog_concurrency: int | None = None
+    """How many of them the backlog may have; `None` is a quarter, at least one."""
+    rate_limit: Rate | None = None
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    pause_after: timedelta | None = timedelta(days=5)
+    """It pauses itself after nothing but failures for so long; `None`: never."""
     format_: Format = raw
     """Equal for equal settings, so that a reload leaves an unchanged destination alone."""

@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
+from forwarder.core.books import Entry
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, Outcome
 from forwarder.core.event import Event
+from forwarder.core.order import Order
 from forwarder.core.webhook import WebhookRequest
 
 Clock = Callable[[], datetime]
@@ -50,26 +52,52 @@ class Outbox(Protocol):
         event_seq: int,
         deliveries: Mapping[DeliveryStatus, Sequence[Delivery]],
         *,
-        is_matched: bool,
+        entry: Entry,
         now: datetime,
         read_at: float,
     ) -> None:
         """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed, `skipped` not to be made.
 
-        `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
+        `entry` is where the books count the event. `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
         """
         ...
 
-    async def claim(self, destination: DestinationName, *, now: datetime, limit: int) -> Claim:
-        """Take up to `limit` pending deliveries that are due, and tell when the next one will be."""
+    async def claim(self, destination: DestinationName, *, now: datetime, limit: int, is_early: bool = False) -> Claim:
+        """Take up to `limit` pending deliveries that have no order and are due, and tell when the next one will be.
+
+        `is_early`: also those that are not due yet, the next ones first.
+        """
         ...
 
-    def complete(self, delivery: Delivery, attempt: Attempt) -> None:
-        """Note that this attempt delivered it."""
+    async def claim_in_order(
+        self, destination: DestinationName, key: str, *, now: datetime, limit: int, is_early: bool = False
+    ) -> Claim:
+        """Take the oldest pending deliveries with an order key, if the first of them is due, whatever the others are.
+
+        Nothing while one of that key is still with another lane.
+        """
         ...
 
-    def reschedule(self, delivery: Delivery, attempt: Attempt, *, at: datetime, keep: bool) -> None:
+    async def put_in_order(self, destination: DestinationName, order: Order) -> list[str]:
+        """Have everything pending wait under the key that the order gives it; return the keys that something waits under."""
+        ...
+
+    def complete(self, delivery: Delivery, attempt: Attempt, *, receipt: str | None = None) -> None:
+        """Note that this attempt delivered it; `receipt` is what the receiver calls what it made of it."""
+        ...
+
+    def reschedule(
+        self, delivery: Delivery, attempt: Attempt, *, at: datetime, keep: bool, is_refusal: bool = False
+    ) -> None:
         """Note that this attempt failed, and that the next is due at `at`; `keep`: the lane keeps it until then."""
+        ...
+
+    def postpone(self, delivery: Delivery, *, at: datetime | None, reason: str, keep: bool) -> None:
+        """Note that an attempt told nothing about the receiver and why; it is not counted. `at` `None`: due as it was."""
+        ...
+
+    def expire(self, delivery: Delivery, attempt: Attempt | None, *, reason: str, now: datetime) -> None:
+        """Note that it is too old; `attempt` is the last one, if one was made just now."""
         ...
 
     def bury(self, delivery: Delivery, attempt: Attempt, *, reason: str) -> None:
@@ -80,8 +108,8 @@ class Outbox(Protocol):
         """Give a delivery back, uncounted and due as it was: our own stop cut it short."""
         ...
 
-    async def expedite(self, destination: DestinationName, *, now: datetime, limit: int | None = None) -> None:
-        """Make what waits for a later attempt at this destination due now: all of it, or the next `limit`."""
+    async def expedite(self, destination: DestinationName, *, now: datetime) -> None:
+        """Make what waits for a later attempt at this destination due now; of what has an order, the first of each key."""
         ...
 
     def expedite_held(self, delivery: Delivery) -> bool:

@@ -18,6 +18,8 @@ class Tally:
     """Deliveries not made because their destination is disabled."""
     delivered: int = 0
     failed_attempts: int = 0
+    postponed: int = 0
+    """Attempts that told nothing about the receiver, and are not counted."""
     dead: int = 0
     odd_frames: Counter[NotAnEvent] = field(default_factory=Counter)
 

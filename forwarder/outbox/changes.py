@@ -1,11 +1,12 @@
 """What a person has done to the outbox by a command: each function does one slice, inside a transaction."""
 
 import sqlite3
+from typing import assert_never
 
 from forwarder.core.books import Entry
-from forwarder.core.changes import SLICE, Change, Changed, Dead, Replay
+from forwarder.core.changes import SLICE, Change, Changed, Dead, PauseChange, Replay
 from forwarder.core.delivery import Trigger
-from forwarder.outbox.statements import MAX_EXPEDITED, SQL, load
+from forwarder.outbox.statements import MAX_EXPEDITED, SQL, load, storable
 
 _SQL = load("changes.sql")
 _WAITING = frozenset({"pending", "in_flight"})
@@ -13,7 +14,32 @@ _WAITING = frozenset({"pending", "in_flight"})
 
 def apply(connection: sqlite3.Connection, change: Change) -> Changed:
     """Do one slice."""
-    return _replay(connection, change) if isinstance(change, Replay) else _dead(connection, change)
+    match change:
+        case Replay():
+            return _replay(connection, change)
+        case Dead():
+            return _dead(connection, change)
+        case PauseChange():
+            return _pause(connection, change)
+        case _:
+            assert_never(change)
+
+
+def _pause(connection: sqlite3.Connection, asked: PauseChange) -> Changed:
+    found = connection.execute(_SQL["is_paused"], (asked.destination,)).fetchone()
+    is_paused, is_wanted = found is not None, asked.verb == "pause"
+    if is_paused != is_wanted:
+        connection.execute(
+            _SQL["pause" if is_wanted else "resume"],
+            {"name": asked.destination, "now_ms": asked.now_ms, "why": storable(asked.why)},
+        )
+    return Changed(
+        changed=int(is_paused != is_wanted),
+        left_alone=int(is_paused == is_wanted),
+        destinations=(asked.destination,),
+        last_seq=0,
+        is_last=True,
+    )
 
 
 def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:

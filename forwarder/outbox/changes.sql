@@ -15,28 +15,28 @@ SELECT coalesce(min(seq), 0) - 1 FROM events INDEXED BY events_by_age WHERE acce
 
 -- name: add_delivery
 INSERT INTO deliveries (
-  event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms
-) VALUES (:event_seq, :destination, :routes, 'pending', 'replay', 0, 0, :expedited, :due_ms);
+  event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, refusals
+) VALUES (:event_seq, :destination, :routes, 'pending', 'replay', 0, 0, :expedited, :due_ms, 0);
 
 -- name: plan_one_more
 UPDATE events SET planned = planned + 1 WHERE seq = ?;
 
 -- name: again
 -- The last attempt stays where it is, and moves to the history with the next one. It waits for its own time: an outage of
--- the destination that ends does not bring it forward.
+-- the destination that ends does not bring it forward, and where there is an order it goes beside it.
 UPDATE deliveries SET status = 'pending', trigger = :trigger, earlier_attempts = earlier_attempts + attempts, attempts = 0,
-  expedited = :expedited, due_ms = :due_ms, closed_ms = NULL, reason = iif(started_ms IS NULL, NULL, reason)
+  refusals = 0, order_key = NULL, expedited = :expedited, due_ms = :due_ms, closed_ms = NULL, reason = iif(started_ms IS NULL, NULL, reason)
 WHERE event_seq = :event_seq AND destination = :destination;
 
 -- name: dead
 SELECT d.event_seq, d.destination FROM deliveries AS d INDEXED BY deliveries_dead
-WHERE d.status = 'dead' AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
+WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
   AND (:destination IS NULL OR d.destination = :destination)
 ORDER BY d.closed_ms, d.event_seq LIMIT :limit;
 
 -- name: dead_one
 SELECT event_seq, destination FROM deliveries
-WHERE event_seq = :event_seq AND destination = :key_destination AND status = 'dead'
+WHERE event_seq = :event_seq AND destination = :key_destination AND status IN ('dead', 'expired')
   AND closed_ms >= :since_ms AND closed_ms < :until_ms AND (:destination IS NULL OR destination = :destination);
 
 -- name: keep_last_attempt
@@ -49,3 +49,15 @@ FROM deliveries WHERE event_seq = ? AND destination = ? AND started_ms IS NOT NU
 UPDATE deliveries
 SET status = 'skipped', reason = 'dropped', started_ms = NULL, duration_ms = NULL, http_status = NULL, excerpt = NULL
 WHERE event_seq = ? AND destination = ?;
+
+-- name: is_paused
+SELECT 1 FROM destinations WHERE name = ? AND paused_ms IS NOT NULL;
+
+-- name: pause
+INSERT INTO destinations (name, paused_ms, paused_by, paused_why) VALUES (:name, :now_ms, 'person', :why)
+ON CONFLICT (name) DO UPDATE SET paused_ms = excluded.paused_ms, paused_by = 'person', paused_why = excluded.paused_why;
+
+-- name: resume
+-- Since when it fails is forgotten: days of it would pause it again at the first failure.
+UPDATE destinations
+SET paused_ms = NULL, paused_by = NULL, paused_why = NULL, failing_since_ms = NULL, told_ms = NULL WHERE name = :name;

@@ -123,6 +123,11 @@ def waiting(connection: sqlite3.Connection) -> dict[str, int]:
     return dict(found)
 
 
+def dead_by_destination(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return how many dead letters there are, those that expired included, by destination."""
+    return dict(connection.execute(_SQL["dead_by_destination"]).fetchall())
+
+
 def audit(connection: sqlite3.Connection, *, since_ms: int = 0) -> tuple[Audit, list[Record]]:
     """Return the books since the minute of that moment, and each event that has not the deliveries planned for it.
 
@@ -167,7 +172,7 @@ def _event(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Record:
 
 def _delivery(row: tuple[Any, ...]) -> Record:
     id_, accepted_ms, source, mid, sid, seq, destination, routes, status, trigger, attempts, earlier, *rest = row
-    _expedited, due_ms, closed_ms, started_ms, duration_ms, http_status, reason, excerpt = rest
+    _expedited, due_ms, closed_ms, started_ms, duration_ms, http_status, reason, excerpt, _, order_key, _ = rest
     return {
         "delivery_id": delivery_id(EventId(id_), DestinationName(destination)),
         "event_id": id_,
@@ -181,6 +186,7 @@ def _delivery(row: tuple[Any, ...]) -> Record:
         "status": status,
         "trigger": trigger,
         "attempts_made": attempts + earlier,
+        "order_key": order_key,
         "due_at": _when(due_ms) if status in {"pending", "in_flight"} else None,
         "closed_at": _when(closed_ms),
         "last_attempt_at": _when(started_ms),

@@ -18,7 +18,7 @@ ORDER BY seq LIMIT :limit;
 SELECT e.id, d.event_seq, d.destination FROM events AS e CROSS JOIN deliveries AS d ON d.event_seq = e.seq
 WHERE e.seq IN (
     SELECT seq FROM events INDEXED BY events_by_age WHERE id IN (SELECT value FROM json_each(:ids)))
-  AND d.status = 'dead';
+  AND d.status IN ('dead', 'expired');
 
 -- name: deliveries
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
@@ -33,7 +33,7 @@ ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 -- name: dead
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
 FROM deliveries AS d INDEXED BY deliveries_dead CROSS JOIN events AS e ON e.seq = d.event_seq
-WHERE d.status = 'dead' AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
+WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
@@ -58,17 +58,28 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
 
 -- name: dead_count
 SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
-WHERE status = 'dead' AND closed_ms >= :since_ms AND closed_ms < :until_ms
+WHERE status IN ('dead', 'expired') AND closed_ms >= :since_ms AND closed_ms < :until_ms
   AND (:destination IS NULL OR destination = :destination);
 
 -- name: waiting
-SELECT destination, count(*) FROM deliveries WHERE status = 'pending' GROUP BY destination;
+SELECT destination, sum(count) FROM (
+  SELECT destination, count(*) AS count FROM deliveries INDEXED BY deliveries_due
+  WHERE status = 'pending' AND order_key IS NULL GROUP BY destination
+  UNION ALL
+  SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_in_order
+  WHERE status = 'pending' AND order_key IS NOT NULL GROUP BY destination
+) GROUP BY destination;
 
 -- name: under_way
 SELECT destination, count(*) FROM deliveries WHERE status = 'in_flight' GROUP BY destination;
 
+-- name: dead_by_destination
+SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_dead
+WHERE status IN ('dead', 'expired') GROUP BY destination;
+
 -- name: replaying
-SELECT count(*) FROM deliveries WHERE destination = :to AND status = 'pending' AND trigger IN ('replay', 'manual');
+SELECT count(*) FROM deliveries WHERE destination = :to AND status = 'pending' AND order_key IS NULL
+  AND trigger IN ('replay', 'manual');
 
 -- name: books
 SELECT entry, sum(count) FROM books WHERE minute >= :since_minute GROUP BY entry;

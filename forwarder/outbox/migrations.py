@@ -5,10 +5,13 @@ from importlib.resources import files
 
 APPLICATION_ID = 0x46574452
 """`FWDR`, in the file's header: another program's database is never taken for an outbox."""
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 _SCHEMA_MARK = "-- schema --"
 """Stands in a migration where the tables of the new version are made."""
+_DELIVERIES_MARK = "-- schema of deliveries --"
+"""The same for those that are between the marks `_BEGIN` and `_END` alone."""
+_BEGIN, _END = "-- deliveries begin --", "-- deliveries end --"
 
 
 def migrate(connection: sqlite3.Connection, *, version: int) -> None:
@@ -17,7 +20,11 @@ def migrate(connection: sqlite3.Connection, *, version: int) -> None:
         return
     schema = _read("schema.sql")
     script = (
-        schema if version == 0 else _read(f"migrate_{version}_to_{SCHEMA_VERSION}.sql").replace(_SCHEMA_MARK, schema)
+        schema
+        if version == 0
+        else _read(f"migrate_{version}_to_{SCHEMA_VERSION}.sql")
+        .replace(_SCHEMA_MARK, schema)
+        .replace(_DELIVERIES_MARK, schema.partition(_BEGIN)[2].partition(_END)[0])
     )
     connection.execute("PRAGMA foreign_keys = OFF")  # a table is renamed with what refers to it
     connection.execute("PRAGMA legacy_alter_table = ON")

@@ -42,6 +42,9 @@ class Row(msgspec.Struct):
     http_status: int | None = None
     reason: str | None = None
     excerpt: str | None = None
+    refusals: int = 0
+    order_key: str | None = None
+    receipt: str | None = None
 
     is_held: bool = True
     """A lane has it: it must not be claimed."""
@@ -92,6 +95,7 @@ def new_row(delivery: Delivery, status: DeliveryStatus, *, now_ms: int) -> Row:
         earlier_attempts=0,
         expedited=0,
         due_ms=now_ms,
+        order_key=delivery.order_key,
         is_held=status is DeliveryStatus.IN_FLIGHT,
     )
 
@@ -108,7 +112,7 @@ def _as_names(text: str) -> tuple[str, ...]:
 
 ClaimedRow = tuple[
     int, str, str, str, str, int, int, int, int,
-    int | None, int | None, float | None, int | None, str | None, str | None,
+    int | None, int | None, float | None, int | None, str | None, str | None, int, str | None, str | None,
     str, int, bytes,
 ]  # fmt: skip
 """What the statement `claimed` brings: the columns of the delivery, then the event's id, its time, its body."""
@@ -125,6 +129,8 @@ def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Deliv
         attempts=row.attempts,
         earlier_attempts=row.earlier_attempts,
         trigger=Trigger(row.trigger),
+        refusals=row.refusals,
+        order_key=row.order_key,
         body=body,
     )
 
@@ -137,6 +143,7 @@ class Hand:
         self._changed: list[Row] = []
         """Those that the disk has to follow, each once."""
         self._held = Counter[str]()
+        self._held_in_order = Counter[tuple[str, str]]()
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -153,10 +160,16 @@ class Hand:
         """Return how many rows of a destination are here."""
         return self._held[destination]
 
+    def has_of(self, destination: str, order_key: str) -> bool:
+        """Whether there is a row with that key here."""
+        return (destination, order_key) in self._held_in_order
+
     def take(self, row: Row) -> None:
         """Have a row, which `is_held` or `is_changed`."""
         self._rows[row.key] = row
         self._held[row.destination] += 1
+        if row.order_key is not None:
+            self._held_in_order[row.destination, row.order_key] += 1
         if row.is_changed:
             self._changed.append(row)
 
@@ -195,3 +208,8 @@ class Hand:
     def _drop_if_done(self, row: Row) -> None:
         if not (row.is_held or row.is_changed or row.is_being_written) and self._rows.pop(row.key, None) is not None:
             self._held[row.destination] -= 1
+            if row.order_key is not None:
+                line = row.destination, row.order_key
+                self._held_in_order[line] -= 1
+                if not self._held_in_order[line]:
+                    del self._held_in_order[line]

@@ -145,10 +145,12 @@ def _insert(fresh: sqlite3.Connection, rows: Iterable[Row], *, deadline: float |
 
 def _deliveries_and_attempts(pages: Pages) -> Iterator[Row]:
     for _, values in pages.index_cells():
-        if len(values) == 15 and values[4] in _TRIGGERS and _is_list_of_names(values[2]):
+        if len(values) == 18 and values[4] in _TRIGGERS and _is_list_of_names(values[2]):
             yield "deliveries", values
         elif len(values) == 8:
             yield "attempts", values
+        elif len(values) == 6 and isinstance(values[0], str):
+            yield "destinations", values
 
 
 def _still_indexed(pages: Pages) -> Iterator[Row]:
@@ -157,11 +159,27 @@ def _still_indexed(pages: Pages) -> Iterator[Row]:
         match values:
             case [str(destination), int(due_ms), int(event_seq)]:  # deliveries_due
                 pass
+            case [str(destination), str(), int(event_seq), int(due_ms)]:  # deliveries_in_order
+                pass
             case [int(event_seq), str(destination)]:  # deliveries_in_flight
                 due_ms = 0
             case _:
                 continue
-        waiting: list[Value] = [event_seq, destination, "[]", "pending", "recovered", 0, 0, 0, due_ms, *[None] * 6]
+        waiting: list[Value] = [
+            event_seq,
+            destination,
+            "[]",
+            "pending",
+            "recovered",
+            0,
+            0,
+            0,
+            due_ms,
+            *[None] * 6,
+            0,
+            None,
+            None,
+        ]
         yield "deliveries", waiting
 
 

@@ -1,4 +1,4 @@
--- Version 2. Times are Unix milliseconds. An event's body is the frame as it came.
+-- Version 3. Times are Unix milliseconds. An event's body is the frame as it came.
 -- An event and what was sent of it lie side by side in the order of arrival, so that a commit touches few pages.
 
 CREATE TABLE events (
@@ -15,11 +15,12 @@ CREATE TABLE events (
 
 CREATE INDEX events_by_age ON events (accepted_ms, source, mid, sid, id);   -- lists, and finds an id, without touching a body
 
+-- deliveries begin --
 CREATE TABLE deliveries (
   event_seq        INTEGER NOT NULL REFERENCES events (seq),
   destination      TEXT NOT NULL,
   routes           TEXT NOT NULL,            -- a JSON list of names
-  status           TEXT NOT NULL CHECK (status IN ('pending', 'in_flight', 'delivered', 'dead', 'skipped')),
+  status           TEXT NOT NULL CHECK (status IN ('pending', 'in_flight', 'delivered', 'dead', 'expired', 'skipped')),
   trigger          TEXT NOT NULL,            -- what its next first attempt is: first, manual, replay, recovered
   attempts         INTEGER NOT NULL,         -- made and counted since then
   earlier_attempts INTEGER NOT NULL,         -- made before a person had it tried again
@@ -31,13 +32,28 @@ CREATE TABLE deliveries (
   http_status      INTEGER,                  -- NULL where no answer came
   reason           TEXT,                     -- why it failed, died or was skipped
   excerpt          TEXT,                     -- of the answer's body
+  refusals         INTEGER NOT NULL,         -- how many attempts were refused as if something were set up wrongly
+  order_key        TEXT,                     -- those of a destination with the same one go one after the other
+  receipt          TEXT,                     -- what the receiver calls the message that it made of it
   PRIMARY KEY (event_seq, destination)
 ) STRICT, WITHOUT ROWID;
 
-CREATE INDEX deliveries_due ON deliveries (destination, due_ms) WHERE status = 'pending';
+CREATE INDEX deliveries_due ON deliveries (destination, due_ms) WHERE status = 'pending' AND order_key IS NULL;
+CREATE INDEX deliveries_in_order ON deliveries (destination, order_key, event_seq, due_ms)
+  WHERE status = 'pending' AND order_key IS NOT NULL;
 CREATE INDEX deliveries_in_flight ON deliveries (event_seq) WHERE status = 'in_flight';
-CREATE INDEX deliveries_dead ON deliveries (closed_ms) WHERE status = 'dead';
+CREATE INDEX deliveries_dead ON deliveries (closed_ms) WHERE status IN ('dead', 'expired');
 
+CREATE TABLE destinations (                  -- those of which something must outlast a restart
+  name             TEXT PRIMARY KEY,
+  paused_ms        INTEGER,                  -- since when it is paused, NULL: it is not
+  paused_by        TEXT,                     -- person, receiver (its 410), failures (days of nothing else)
+  paused_why       TEXT,
+  failing_since_ms INTEGER,                  -- the first failure that no success has followed
+  told_ms          INTEGER                   -- when another destination was told of it
+) STRICT, WITHOUT ROWID;
+
+-- deliveries end --
 CREATE TABLE attempts (                      -- all but the last one of each delivery
   event_seq   INTEGER NOT NULL,
   destination TEXT NOT NULL,

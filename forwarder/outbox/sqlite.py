@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 from array import array
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -11,22 +11,26 @@ from time import monotonic
 
 import structlog
 
-from forwarder.core.books import Cause
+from forwarder.core.books import Cause, Entry
 from forwarder.core.changes import Change, Changed
 from forwarder.core.dedupe import id_numbers
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.event import Event
+from forwarder.core.order import Order
 from forwarder.core.ports import Claim
+from forwarder.core.standing import Standing
 from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
+from forwarder.outbox.claims import Found, claim_due, claim_next, put_in_order
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
 from forwarder.outbox.inspection import check_bodies
 from forwarder.outbox.lock import locked
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.pruning import Pruner
-from forwarder.outbox.rows import ClaimedRow, Hand, Row, delivery_of, new_row
+from forwarder.outbox.rows import Hand, new_row
 from forwarder.outbox.salvage import open_or_salvage
+from forwarder.outbox.standings import row_of, standing_of
 from forwarder.outbox.statements import MAX_EXPEDITED, SQL, from_ms, storable, to_ms
 from forwarder.outbox.writer import Writer
 
@@ -155,7 +159,7 @@ class SqliteOutbox:
         event_seq: int,
         deliveries: Mapping[DeliveryStatus, Sequence[Delivery]],
         *,
-        is_matched: bool,
+        entry: Entry,
         now: datetime,
         read_at: float,
     ) -> None:
@@ -169,9 +173,10 @@ class SqliteOutbox:
                     row.closed_ms, row.reason = now_ms, str(Cause.DISABLED)
                 self._hand.take(row)
         books = self.writer.books_of(now_ms // 60_000)
-        books.seen += 1
-        books.matched += is_matched
-        books.unmatched += not is_matched
+        books.seen += entry is not Entry.OWN
+        books.matched += entry is Entry.MATCHED
+        books.unmatched += entry is Entry.UNMATCHED
+        books.own += entry is Entry.OWN
         books.planned += planned
         source, mid, sid = storable(event.source), storable(event.mid), storable(event.sid)
         self.writer.add_event(
@@ -180,13 +185,41 @@ class SqliteOutbox:
             read_at=read_at,
         )
 
-    async def claim(self, destination: DestinationName, *, now: datetime, limit: int) -> Claim:  # noqa: D102
+    async def claim(  # noqa: D102
+        self, destination: DestinationName, *, now: datetime, limit: int, is_early: bool = False
+    ) -> Claim:
+        due_before = None if is_early else now
+        return await self._claim(
+            lambda: claim_due(self._hand, destination, due_before=due_before, limit=limit), destination, now
+        )
+
+    async def claim_in_order(  # noqa: D102
+        self, destination: DestinationName, key: str, *, now: datetime, limit: int, is_early: bool = False
+    ) -> Claim:
+        due_before = None if is_early else now
+        return await self._claim(
+            lambda: claim_next(destination, key, due_before=due_before, limit=limit),
+            destination,
+            now,
+            is_busy=lambda: self._hand.has_of(destination, key),
+        )
+
+    async def _claim(
+        self,
+        step: Callable[[], Step[Found]],
+        destination: DestinationName,
+        now: datetime,
+        *,
+        is_busy: Callable[[], bool] = lambda: False,
+    ) -> Claim:
         is_settled = await self.writer.settle()
         if not is_settled and self._hand.changed >= MAX_UNWRITTEN:
             return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
         async with self._claiming:  # what one claim found is in hand before the next one looks
+            if is_busy():
+                return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
             try:
-                rows, deliveries, next_due_ms = await self._database.run(self._claim_step(destination, now, limit))
+                rows, deliveries, next_due_ms = await self._database.run(step())
             except sqlite3.Error as error:  # it is being opened anew, or cannot be read now; damage is no such error
                 if self.writer.trouble is None:
                     log.warning("outbox.claim_failed", destination=destination, reason=str(error), note="tried again")
@@ -198,30 +231,12 @@ class SqliteOutbox:
             next_due = min(next_due or now + _LOOK_AGAIN, now + _LOOK_AGAIN)
         return Claim(deliveries=deliveries, next_due=next_due)
 
-    def _claim_step(
-        self, destination: DestinationName, now: datetime, limit: int
-    ) -> Step[tuple[list[Row], list[Delivery], int | None]]:
-        now_ms = to_ms(now)
-        asked = limit + self._hand.count(destination) + 1
+    async def put_in_order(self, destination: DestinationName, order: Order) -> list[str]:  # noqa: D102
+        return await put_in_order(self._database, self.writer, destination, order)
 
-        def look(connection: sqlite3.Connection) -> tuple[list[Row], list[Delivery], int | None]:
-            rows: list[Row] = []
-            deliveries: list[Delivery] = []
-            for event_seq, due_ms in connection.execute(SQL["next_due"], {"destination": destination, "limit": asked}):
-                if (event_seq, destination) in self._hand:
-                    continue
-                if due_ms > now_ms or len(deliveries) == limit:
-                    return rows, deliveries, due_ms
-                key = {"event_seq": event_seq, "destination": destination}
-                found: ClaimedRow = connection.execute(SQL["claimed"], key).fetchone()
-                row = Row(*found[:15], is_changed=False)
-                rows.append(row)
-                deliveries.append(delivery_of(row, *found[15:]))
-            return rows, deliveries, None
-
-        return look
-
-    def complete(self, delivery: Delivery, attempt: Attempt) -> None:  # noqa: D102
+    def complete(self, delivery: Delivery, attempt: Attempt, *, receipt: str | None = None) -> None:  # noqa: D102
+        if receipt is not None:
+            self._hand.of(delivery).receipt = storable(receipt)
         self._close(delivery, attempt, DeliveryStatus.DELIVERED, reason=None)
 
     def bury(self, delivery: Delivery, attempt: Attempt, *, reason: str) -> None:  # noqa: D102
@@ -236,9 +251,30 @@ class SqliteOutbox:
         self._hand.change(row, keep=False)
         self.writer.wake()
 
-    def reschedule(self, delivery: Delivery, attempt: Attempt, *, at: datetime, keep: bool) -> None:  # noqa: D102
+    def expire(  # noqa: D102
+        self, delivery: Delivery, attempt: Attempt | None, *, reason: str, now: datetime
+    ) -> None:
+        row = self._hand.of(delivery)
+        if attempt is not None:
+            row.note(attempt)
+        row.status, row.reason, row.closed_ms = str(DeliveryStatus.EXPIRED), storable(reason), to_ms(now)
+        self._hand.change(row, keep=False)
+        self.writer.wake()
+
+    def postpone(self, delivery: Delivery, *, at: datetime | None, reason: str, keep: bool) -> None:  # noqa: D102
+        row = self._hand.of(delivery)
+        row.status, row.reason = str(DeliveryStatus.PENDING), storable(reason)
+        if at is not None:
+            row.due_ms = to_ms(at)
+        self._hand.change(row, keep=keep)
+        self.writer.wake()
+
+    def reschedule(  # noqa: D102
+        self, delivery: Delivery, attempt: Attempt, *, at: datetime, keep: bool, is_refusal: bool = False
+    ) -> None:
         row = self._hand.of(delivery)
         row.note(attempt)
+        row.refusals += is_refusal
         row.status = str(DeliveryStatus.PENDING)
         row.due_ms = to_ms(at)
         self._hand.change(row, keep=keep)
@@ -253,17 +289,11 @@ class SqliteOutbox:
         else:
             self._hand.let_go(row)
 
-    async def expedite(  # noqa: D102
-        self, destination: DestinationName, *, now: datetime, limit: int | None = None
-    ) -> None:
-        size = _EXPEDITE_SLICE if limit is None else limit
-        values = {"destination": destination, "now_ms": to_ms(now), "most": MAX_EXPEDITED, "limit": size}
-
-        def step(connection: sqlite3.Connection) -> int:
-            return connection.execute(SQL["expedite"], values).rowcount
-
+    async def expedite(self, destination: DestinationName, *, now: datetime) -> None:  # noqa: D102
+        values = {"destination": destination, "now_ms": to_ms(now), "most": MAX_EXPEDITED, "limit": _EXPEDITE_SLICE}
+        await self.writer.ask(lambda connection: connection.execute(SQL["expedite_in_order"], values))
         # In slices, so that a great backlog does not hold up the commits of fresh events.
-        while await self.writer.ask(step) == size and limit is None:
+        while await self.writer.ask(lambda connection: connection.execute(SQL["expedite"], values).rowcount):
             pass
 
     def expedite_held(self, delivery: Delivery) -> bool:  # noqa: D102
@@ -275,6 +305,20 @@ class SqliteOutbox:
         self._hand.change(row, keep=True)
         self.writer.wake()
         return True
+
+    # What outlasts a restart of a destination
+
+    async def known_destinations(self) -> dict[DestinationName, Standing]:
+        """Return what is kept of each destination that something is kept of."""
+
+        def look(connection: sqlite3.Connection) -> dict[DestinationName, Standing]:
+            return {DestinationName(row[0]): standing_of(row) for row in connection.execute(SQL["known_destinations"])}
+
+        return await self._database.run(look)
+
+    def note_destination(self, name: DestinationName, standing: Standing) -> None:
+        """Keep it; written with the next commit."""
+        self.writer.add_step(lambda connection: connection.execute(SQL["note_destination"], row_of(name, standing)))
 
     # What a person asks for
 

@@ -4,7 +4,7 @@ INSERT INTO events (seq, id, source, mid, sid, timestamp_ms, accepted_ms, planne
 -- name: upsert_delivery
 INSERT INTO deliveries (
   event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, closed_ms,
-  started_ms, duration_ms, http_status, reason, excerpt
+  started_ms, duration_ms, http_status, reason, excerpt, refusals, order_key, receipt
 ) VALUES
 
 -- name: upsert_delivery_conflict
@@ -12,7 +12,8 @@ ON CONFLICT (event_seq, destination) DO UPDATE SET
   status = excluded.status, trigger = excluded.trigger, attempts = excluded.attempts,
   earlier_attempts = excluded.earlier_attempts, expedited = excluded.expedited, due_ms = excluded.due_ms,
   closed_ms = excluded.closed_ms, started_ms = excluded.started_ms, duration_ms = excluded.duration_ms,
-  http_status = excluded.http_status, reason = excluded.reason, excerpt = excluded.excerpt
+  http_status = excluded.http_status, reason = excluded.reason, excerpt = excluded.excerpt,
+  refusals = excluded.refusals, order_key = excluded.order_key, receipt = excluded.receipt
 
 -- name: insert_attempt
 INSERT OR REPLACE INTO attempts (
@@ -38,12 +39,58 @@ UPDATE deliveries SET status = 'pending' WHERE status = 'in_flight';
 -- name: next_due
 -- In the order they fall due, from the index alone: which of them are in hand is known in memory.
 SELECT event_seq, due_ms FROM deliveries
-WHERE destination = :destination AND status = 'pending'
+WHERE destination = :destination AND status = 'pending' AND order_key IS NULL
 ORDER BY due_ms, event_seq LIMIT :limit;
+
+-- name: next_in_order
+SELECT event_seq, due_ms FROM deliveries
+WHERE destination = :destination AND status = 'pending' AND order_key = :order_key
+ORDER BY event_seq LIMIT :limit;
+
+-- name: order_keys
+-- One step of the index for each key, however many deliveries it has.
+WITH RECURSIVE keys (key) AS (
+  SELECT min(order_key) FROM deliveries INDEXED BY deliveries_in_order
+  WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL
+  UNION ALL
+  SELECT (SELECT min(order_key) FROM deliveries INDEXED BY deliveries_in_order
+    WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL AND order_key > key)
+  FROM keys WHERE key IS NOT NULL
+)
+SELECT key FROM keys WHERE key IS NOT NULL;
+
+-- name: out_of_order
+-- What waits under another key than it should, oldest first: its order was set or changed since. What a person has tried
+-- again has no order.
+SELECT d.event_seq, d.order_key, d.trigger, e.source, e.sid
+FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
+WHERE d.destination = :destination AND d.status = 'pending' AND d.event_seq > :after_seq
+ORDER BY d.event_seq LIMIT :limit;
+
+-- name: is_ordered
+SELECT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_in_order
+  WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL);
+
+-- name: is_pending
+SELECT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_due
+  WHERE destination = :destination AND status = 'pending' AND order_key IS NULL)
+OR EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_in_order
+  WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL);
+
+-- name: put_in_order
+UPDATE deliveries SET order_key = :order_key WHERE event_seq = :event_seq AND destination = :destination;
+
+-- name: known_destinations
+SELECT name, paused_ms, paused_by, paused_why, failing_since_ms, told_ms FROM destinations;
+
+-- name: note_destination
+INSERT INTO destinations (name, paused_ms, paused_by, paused_why, failing_since_ms, told_ms) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (name) DO UPDATE SET paused_ms = excluded.paused_ms, paused_by = excluded.paused_by,
+  paused_why = excluded.paused_why, failing_since_ms = excluded.failing_since_ms, told_ms = excluded.told_ms;
 
 -- name: claimed
 SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.earlier_attempts, d.expedited, d.due_ms,
-  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, e.id, e.accepted_ms, e.body
+  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt, e.id, e.accepted_ms, e.body
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.event_seq = :event_seq AND d.destination = :destination;
 
@@ -54,8 +101,27 @@ UPDATE deliveries
 SET due_ms = (SELECT accepted_ms FROM events WHERE events.seq = event_seq), expedited = expedited + 1
 WHERE destination = :destination AND event_seq IN (
   SELECT event_seq FROM deliveries
-  WHERE destination = :destination AND status = 'pending' AND due_ms > :now_ms AND expedited < :most
+  WHERE destination = :destination AND status = 'pending' AND order_key IS NULL AND due_ms > :now_ms
+    AND expedited < :most
   ORDER BY due_ms, event_seq LIMIT :limit
+);
+
+-- name: expedite_in_order
+-- The first of each key alone: the others wait for it, not for their time.
+UPDATE deliveries
+SET due_ms = (SELECT accepted_ms FROM events WHERE events.seq = event_seq), expedited = expedited + 1
+WHERE destination = :destination AND due_ms > :now_ms AND expedited < :most AND event_seq IN (
+  WITH RECURSIVE keys (key) AS (
+    SELECT min(order_key) FROM deliveries INDEXED BY deliveries_in_order
+    WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL
+    UNION ALL
+    SELECT (SELECT min(order_key) FROM deliveries INDEXED BY deliveries_in_order
+      WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL AND order_key > key)
+    FROM keys WHERE key IS NOT NULL
+  )
+  SELECT (SELECT min(event_seq) FROM deliveries INDEXED BY deliveries_in_order
+    WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL AND order_key = key)
+  FROM keys WHERE key IS NOT NULL
 );
 
 -- name: recent_events
@@ -63,7 +129,13 @@ SELECT substr(id, 1, 16) FROM events WHERE accepted_ms >= :since_ms AND accepted
 ORDER BY accepted_ms DESC LIMIT :limit;
 
 -- name: waiting
-SELECT destination, count(*) FROM deliveries WHERE status = 'pending' GROUP BY destination;
+SELECT destination, sum(count) FROM (
+  SELECT destination, count(*) AS count FROM deliveries INDEXED BY deliveries_due
+  WHERE status = 'pending' AND order_key IS NULL GROUP BY destination
+  UNION ALL
+  SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_in_order
+  WHERE status = 'pending' AND order_key IS NOT NULL GROUP BY destination
+) GROUP BY destination;
 
 -- name: oldest_events
 SELECT seq, accepted_ms < :before_ms FROM events WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
@@ -75,7 +147,7 @@ WHERE seq BETWEEN :first_seq AND :last_seq
   AND NOT EXISTS (
     SELECT 1 FROM deliveries AS d
     WHERE d.event_seq = events.seq
-      AND (d.status IN ('pending', 'in_flight') OR (d.status = 'dead' AND d.closed_ms >= :dead_before_ms))
+      AND (d.status IN ('pending', 'in_flight') OR (d.status IN ('dead', 'expired') AND d.closed_ms >= :dead_before_ms))
   );
 
 -- name: note_pruned

@@ -138,6 +138,12 @@ class Writer:
         self._arrived.set()
         return await asked
 
+    def add_step(self, step: Step[object]) -> None:
+        """Queue a step whose result nobody waits for."""
+        self._waiting.batch.steps.append(step)
+        self._waiting.asked.append(asyncio.get_running_loop().create_future())
+        self._arrived.set()
+
     async def settle(self) -> bool:
         """Return `True` when everything queued so far is on disk, or `False` as soon as it is known that it cannot be now."""
         if self.trouble is not None:

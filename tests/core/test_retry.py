@@ -1,25 +1,67 @@
 """When a delivery is tried again: a table to read, and bounds that hold for every attempt and every chance."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
+from forwarder.core.delivery import (
+    Answered,
+    Delivery,
+    DestinationName,
+    Fault,
+    Outcome,
+    Trigger,
+    Unanswered,
+)
+from forwarder.core.event import EventId
 from forwarder.core.retry import (
     MAX_RETRY_AFTER,
     NAMED_POLICIES,
     PERMANENT_STATUSES,
+    REFUSAL_STATUSES,
+    SLOW_DELAYS,
     Dead,
+    Decision,
     Done,
+    Expired,
+    Postponed,
     RetryAt,
+    RetryPolicy,
+    Rule,
     decide,
 )
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 LIVE = NAMED_POLICIES["live"]
 SILENCE = Unanswered(fault=Fault.TIMEOUT, detail="no answer within 5 s")
+
+
+def after(
+    policy: RetryPolicy,
+    outcome: Outcome,
+    attempt: int = 1,
+    *,
+    refusals: int = 0,
+    age: timedelta = timedelta(),
+    trigger: Trigger = Trigger.FIRST,
+    chance: float = 0.5,
+) -> Decision:
+    """Return what follows from attempt number `attempt` of a delivery accepted `age` ago."""
+    delivery = Delivery(
+        event_id=EventId("0" * 32),
+        event_seq=1,
+        destination=DestinationName("bot"),
+        routes=("r",),
+        accepted_at=NOW - age,
+        attempts=attempt - 1,
+        refusals=refusals,
+        trigger=trigger,
+        body=b"{}",
+    )
+    return decide(policy, delivery, outcome, now=NOW, chance=lambda: chance)
 
 
 @pytest.mark.parametrize(
@@ -34,28 +76,26 @@ def test_the_named_schedules_are_those_of_the_readme(name: str, seconds: list[fl
     policy = NAMED_POLICIES[name]
     assert [delay.total_seconds() for delay in policy.delays] == seconds
     assert policy.max_attempts == len(seconds) + 1
-    waits = [
-        decide(policy, SILENCE, attempt=number, now=NOW, chance=lambda: 0.5) for number in range(1, len(seconds) + 1)
-    ]
+    waits = [after(policy, SILENCE, number) for number in range(1, len(seconds) + 1)]
     assert waits == [RetryAt(at=NOW + timedelta(seconds=wait), reason=SILENCE.reason) for wait in seconds]
 
 
 @pytest.mark.parametrize("status", [200, 201, 204, 299])
 def test_any_2xx_is_done(status: int) -> None:
-    assert decide(LIVE, Answered(status=status), attempt=1, now=NOW, chance=lambda: 0) == Done()
+    assert after(LIVE, Answered(status=status)) == Done()
 
 
 @pytest.mark.parametrize("status", sorted(PERMANENT_STATUSES))
 def test_a_request_that_is_refused_as_such_is_dead_at_once(status: int) -> None:
-    decision = decide(LIVE, Answered(status=status), attempt=1, now=NOW, chance=lambda: 0)
+    decision = after(LIVE, Answered(status=status))
     assert isinstance(decision, Dead)
     assert f"HTTP {status}" in decision.reason
 
 
-@pytest.mark.parametrize("outcome", [SILENCE, Answered(status=503), Answered(status=404), Answered(status=302)])
+@pytest.mark.parametrize("outcome", [SILENCE, Answered(status=503), Answered(status=408), Answered(status=302)])
 def test_everything_else_is_tried_again_and_dead_after_the_last_attempt(outcome: Outcome) -> None:
-    assert isinstance(decide(LIVE, outcome, attempt=11, now=NOW, chance=lambda: 0), RetryAt)
-    decision = decide(LIVE, outcome, attempt=12, now=NOW, chance=lambda: 0)
+    assert isinstance(after(LIVE, outcome, 11), RetryAt)
+    decision = after(LIVE, outcome, 12)
     assert isinstance(decision, Dead)
     assert "attempt 12 of 12" in decision.reason
 
@@ -68,7 +108,7 @@ def test_everything_else_is_tried_again_and_dead_after_the_last_attempt(outcome:
 def test_a_wait_stays_within_its_share_and_is_never_shorter_than_the_receiver_asks(
     attempt: int, chance: float, wish: timedelta | None
 ) -> None:
-    decision = decide(LIVE, Answered(status=429, retry_after=wish), attempt=attempt, now=NOW, chance=lambda: chance)
+    decision = after(LIVE, Answered(status=429, retry_after=wish), attempt, chance=chance)
     if attempt >= LIVE.max_attempts:
         assert isinstance(decision, Dead)
         return
@@ -77,3 +117,69 @@ def test_a_wait_stays_within_its_share_and_is_never_shorter_than_the_receiver_as
     assert wait >= asked
     assert wait >= 0.8 * delay - timedelta(microseconds=1)
     assert wait <= max(1.2 * delay, asked) + timedelta(microseconds=1)
+
+
+CERTIFICATE = Unanswered(fault=Fault.CERTIFICATE, detail="its certificate was refused")
+
+
+@pytest.mark.parametrize("outcome", [*(Answered(status=status) for status in sorted(REFUSAL_STATUSES)), CERTIFICATE])
+def test_a_refusal_gets_three_slow_tries_whatever_came_before(outcome: Outcome) -> None:
+    first, second, third = (after(LIVE, outcome, 9, refusals=before) for before in range(3))
+    assert first == RetryAt(at=NOW + SLOW_DELAYS[0], reason=outcome.reason, is_refusal=True)
+    assert second == RetryAt(at=NOW + SLOW_DELAYS[1], reason=outcome.reason, is_refusal=True)
+    assert isinstance(third, Dead)
+    assert "try 3 of 3" in third.reason
+
+
+def test_gone_pauses_and_keeps_the_delivery() -> None:
+    assert after(LIVE, Answered(status=410), 12) == RetryAt(at=NOW, reason="HTTP 410", pauses=True)
+
+
+@pytest.mark.parametrize("status", [500, 503, 404, 410, 302])
+def test_a_receiver_can_end_the_tries(status: int) -> None:
+    decision = after(LIVE, Answered(status=status, is_final=True))
+    assert isinstance(decision, Dead)
+    assert "no more tries" in decision.reason
+    assert after(LIVE, Answered(status=204, is_final=True)) == Done()
+
+
+def test_our_own_faults_count_for_nothing() -> None:
+    ours = Unanswered(fault=Fault.NETWORK, detail="no network here", is_ours=True)
+    assert after(LIVE, ours, 12) == Postponed(at=NOW, reason="no network here")
+
+
+@pytest.mark.parametrize("fault", [Fault.FORMAT, Fault.BLOCKED])
+def test_what_can_never_be_sent_is_dead_at_once(fault: Fault) -> None:
+    assert after(LIVE, Unanswered(fault=fault, detail="no")) == Dead(reason="no")
+
+
+def test_the_users_rules_stand_above_the_documented_ones() -> None:
+    policy = replace(
+        LIVE,
+        statuses={"404": Rule.RETRY, "4xx": Rule.DEAD, "409": Rule.DELIVERED, "5xx": Rule.PAUSE, "202": Rule.RETRY},
+    )
+    assert after(policy, Answered(status=404)) == RetryAt(at=NOW + LIVE.delays[0], reason="HTTP 404")
+    assert isinstance(after(policy, Answered(status=401)), Dead)
+    assert after(policy, Answered(status=409)) == Done()
+    assert after(policy, Answered(status=502)) == RetryAt(at=NOW, reason="HTTP 502", pauses=True)
+    assert isinstance(after(policy, Answered(status=202)), RetryAt)
+    assert after(policy, Answered(status=200)) == Done()
+
+
+def test_old_news_gets_one_more_try_at_its_deadline_and_then_expires() -> None:
+    policy = replace(LIVE, max_age=timedelta(minutes=10))
+    assert after(policy, SILENCE, 7, age=timedelta(minutes=8)) == RetryAt(
+        at=NOW + timedelta(minutes=2), reason=SILENCE.reason
+    )
+    late = after(policy, SILENCE, 8, age=timedelta(minutes=10))
+    assert isinstance(late, Expired)
+    assert "0:10:00 old" in late.reason
+    assert SILENCE.reason in late.reason
+    asked = Answered(status=429, retry_after=timedelta(hours=1))
+    assert after(policy, asked, age=timedelta(minutes=8)) == RetryAt(at=NOW + timedelta(hours=1), reason="HTTP 429")
+
+
+@pytest.mark.parametrize("trigger", [Trigger.MANUAL, Trigger.REPLAY])
+def test_what_a_person_asks_for_does_not_expire(trigger: Trigger) -> None:
+    policy = replace(LIVE, max_age=timedelta(minutes=10))
+    assert isinstance(after(policy, SILENCE, age=timedelta(days=1), trigger=trigger), RetryAt)

@@ -20,6 +20,8 @@ from forwarder.outbox.connection import PAGE_SIZE
 from tests.support.crash import until
 from tests.support.process import KEY, Forwarder, command, forwarder, is_sound, write_config
 
+TRIED_ALL = "breaker: {enabled: false}"
+"""A destination that is down is tried with every delivery, where it would be probed with a few."""
 SECRET = "canary-4f1c"
 NOWHERE = {"bot": "http://127.0.0.1:9/hook"}
 
@@ -152,7 +154,7 @@ async def test_of_a_damaged_outbox_what_waits_is_salvaged_and_delivered(tmp_path
     frames = list(dict.fromkeys(packaged_events()))
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         receiver.respond = lambda _received: Answer(status=503)
-        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url}, each=TRIED_ALL)
         async with forwarder(config) as daemon:
             await emulator.wait_connected()
             for frame in frames:

@@ -333,7 +333,10 @@ async def test_status_tells_how_it_goes(tmp_path: Path) -> None:
         assert status["outbox"]["health"] == "ok"
         assert status["outbox"]["commit_lag_ms"]["count"] == 6
         assert status["since_start"]["delivered"] == 3
-        assert status["destinations"] == ["bot", "other"]
+        assert {name: lane["breaker"] for name, lane in status["destinations"].items()} == {
+            "bot": "closed",
+            "other": "closed",
+        }
         assert status["pid"] == there.running.process.pid
         assert there.outbox.with_name("outbox.db.sock").stat().st_mode & 0o777 == 0o600
         code, out, _ = await there.ask("status")

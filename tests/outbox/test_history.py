@@ -1,5 +1,6 @@
 """The statements of the history: none reads every body to answer."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -56,7 +57,7 @@ async def test_lists_go_by_an_index(tmp_path: Path, statement: str, index: str) 
     with writing(path) as connection:
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(_NAMES, 1))]
     assert any(index in step for step in plan), plan
-    assert not any(step.startswith("SCAN") and "INDEX" not in step and "VIRTUAL" not in step for step in plan), plan
+    assert not any(re.match(r"SCAN (events|deliveries|attempts|books)(?!.* INDEX )", step) for step in plan), plan
 
 
 async def test_a_wal_that_a_killed_daemon_left_is_read(tmp_path: Path) -> None:

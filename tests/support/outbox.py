@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
-from forwarder.core.books import Audit
+from forwarder.core.books import Audit, Entry
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
 from forwarder.emulator.script import packaged_events
@@ -17,20 +17,25 @@ EVENTS = [decode_event(frame) for frame in dict.fromkeys(packaged_events())]
 
 
 def keep(
-    outbox: SqliteOutbox, number: int, status: DeliveryStatus = DeliveryStatus.IN_FLIGHT, *, at: datetime = NOW
+    outbox: SqliteOutbox,
+    number: int,
+    status: DeliveryStatus = DeliveryStatus.IN_FLIGHT,
+    *,
+    at: datetime = NOW,
+    order_key: str | None = None,
 ) -> Delivery:
     """Enqueue one event with one delivery."""
     event = EVENTS[number % len(EVENTS)]
     seq = outbox.new_seq()
-    delivery = new_delivery(event, BOT, ("r",), event_seq=seq, accepted_at=at)
-    outbox.enqueue(event, seq, {status: [delivery]}, is_matched=True, now=at, read_at=monotonic())
+    delivery = new_delivery(event, BOT, ("r",), event_seq=seq, accepted_at=at, order_key=order_key)
+    outbox.enqueue(event, seq, {status: [delivery]}, entry=Entry.MATCHED, now=at, read_at=monotonic())
     return delivery
 
 
 def keep_unmatched(outbox: SqliteOutbox, number: int, *, at: datetime = NOW) -> None:
     """Enqueue one event that no route wanted."""
     event = EVENTS[number % len(EVENTS)]
-    outbox.enqueue(event, outbox.new_seq(), {}, is_matched=False, now=at, read_at=monotonic())
+    outbox.enqueue(event, outbox.new_seq(), {}, entry=Entry.UNMATCHED, now=at, read_at=monotonic())
 
 
 def attempt(status: int, number: int = 1) -> Attempt:

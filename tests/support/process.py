@@ -15,10 +15,10 @@ KEY = "test-key"
 
 
 def write_config(
-    folder: Path, *, stream: str, destinations: Mapping[str, str], extra: str = "", key: str = KEY
+    folder: Path, *, stream: str, destinations: Mapping[str, str], extra: str = "", each: str = "", key: str = KEY
 ) -> Path:
-    """Write a config in which every destination gets every event, and return its path."""
-    named = "\n".join(f"  {name}:\n    url: {url}" for name, url in destinations.items())
+    """Write a config in which every destination gets every event, and return its path; `each` is a setting of each."""
+    named = "\n".join(f"  {name}:\n    url: {url}\n    {each}".rstrip() for name, url in destinations.items())
     path = folder / "config.yaml"
     path.write_text(
         f"streams:\n  - url: {stream}\n    api_key: {key}\n    use_fast_x: true\n"

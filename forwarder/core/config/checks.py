@@ -49,6 +49,14 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
                 findings.add(place, f"{show(name)} stands here twice")
             seen.add(name)
             _check_exists(name, destinations, place, findings)
+    for path, destination in _mappings(tree, "destinations"):
+        on_failure = destination.get("on_failure")
+        if isinstance(on_failure, dict) and isinstance(to := on_failure.get("to"), Scalar) and not is_null(to):
+            place = (*path, "on_failure", "to")
+            if to == path[-1]:
+                findings.add(place, "a destination that fails cannot be told of it; name another one")
+            else:
+                _check_exists(to, destinations, place, findings)
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
         _check_exists(unmatched, {DROP: None, **destinations}, ("unmatched",), findings)

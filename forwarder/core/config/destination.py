@@ -2,25 +2,27 @@
 
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, GetPydanticSchema, PlainValidator, model_validator
-from pydantic_core import core_schema
+from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
 
+from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.config.fields import FilePath, Section, Switch, duration, listed
-from forwarder.core.config.problems import did_you_mean
+from forwarder.core.config.notices import OnFailureConfig
+from forwarder.core.config.pacing import BreakerField, PauseAfter, RateField
+from forwarder.core.config.retry import RetryField
 from forwarder.core.config.scalars import (
     WrongValueError,
+    parse_choice,
     parse_header_name,
     parse_header_value,
     parse_int,
     parse_signing_secret,
     parse_webhook_url,
-    show,
 )
 from forwarder.core.config.secret import Secret
-from forwarder.core.retry import NAMED_POLICIES, RetryPolicy
-from forwarder.core.tree import Scalar
+from forwarder.core.order import Order
+from forwarder.core.retry import NAMED_POLICIES
 
 
 def _distinct_names(headers: dict[str, Secret]) -> dict[str, Secret]:
@@ -32,13 +34,8 @@ def _distinct_names(headers: dict[str, Secret]) -> dict[str, Secret]:
     return headers
 
 
-def _retry_policy(_source: object, handler: Any) -> core_schema.CoreSchema:  # noqa: ANN401 - pydantic's own type is private
-    """Read the schedule as the file writes it, and keep the policy that it means."""
-
-    def resolve(value: object, read: core_schema.ValidatorFunctionWrapHandler) -> RetryPolicy:
-        return value if isinstance(value, RetryPolicy) else RetryPolicy(delays=tuple(read(value).delays))
-
-    return core_schema.no_info_wrap_validator_function(resolve, handler(RetrySchedule))
+def _parse_order(value: object) -> Order:
+    return Order(parse_choice(value, *Order))
 
 
 Header = Annotated[str, PlainValidator(parse_header_name, json_schema_input_type=str)]
@@ -53,25 +50,6 @@ class SigningConfig(Section):
         min_length=1, description="whsec_… or, while rotating, a list of them; or name a file in secret_file."
     )
     secret_file: FilePath | None = Field(default=None, description="A file that holds one secret, and nothing else.")
-
-
-class RetrySchedule(Section):
-    """A schedule of its own, or the name of a known one."""
-
-    delays: list[Annotated[timedelta, duration("0s", "7d")]] = Field(
-        min_length=1, max_length=50, description="The wait after each failure; after the last one it is given up."
-    )
-
-    @model_validator(mode="before")
-    @classmethod
-    def _resolve_name(cls, data: object) -> object:
-        if not isinstance(data, Scalar):
-            return data
-        if data in NAMED_POLICIES:
-            return {"delays": list(NAMED_POLICIES[data].delays)}
-        names = ", ".join(NAMED_POLICIES)
-        hint = did_you_mean(data, NAMED_POLICIES) if type(data) is Scalar else ""
-        raise WrongValueError(f"expected {names} or {{delays: [5s, 1m, …]}}, got {show(data)}{hint}")
 
 
 class DestinationConfig(Section):
@@ -91,7 +69,28 @@ class DestinationConfig(Section):
         Field(default=16, description="How many attempts may run at once, 1 to 1024.")
     )
     signing: SigningConfig | None = Field(default=None, description="Signs each attempt as in Standard Webhooks.")
-    retry: Annotated[RetryPolicy, GetPydanticSchema(_retry_policy)] = Field(
-        default=NAMED_POLICIES["live"], description="live, standard, svix or {delays: [5s, 1m, …]}."
+    retry: RetryField = Field(
+        default=NAMED_POLICIES["live"],
+        description="live, standard, svix, or {schedule or delays, statuses, max_age, on_expiry}.",
+    )
+    order: Annotated[Order, PlainValidator(_parse_order, json_schema_input_type=Literal["none", "sid", "strict"])] = (
+        Field(default=Order.NONE, description="sid keeps the order of each account, strict that of everything.")
+    )
+    rate_limit: RateField | None = Field(
+        default=None, description="How many attempts in how much time: 50/s, 20/m, or {rate: 50/s, burst: 10}."
+    )
+    backlog_concurrency: (
+        Annotated[int, PlainValidator(partial(parse_int, low=1, high=1024), json_schema_input_type=int)] | None
+    ) = Field(
+        default=None, description="How many attempts at once what waits may have; left out, a quarter of concurrency."
+    )
+    breaker: BreakerField = Field(
+        default=BreakerPolicy(), description="When so much fails that only probes are made; enabled: false, never."
+    )
+    pause_after: PauseAfter = Field(
+        default=timedelta(days=5), description="Pauses itself after nothing but failures for so long; or never."
+    )
+    on_failure: OnFailureConfig | None = Field(
+        default=None, description="Whom to tell when this destination fails, and when it works again."
     )
     enabled: Switch = Field(default=True, description="false skips (and counts) what would go here.")

@@ -178,7 +178,7 @@ def parse_size(value: object, *, low: str, high: str) -> int:
 
 def parse_choice(value: object, *allowed: str, unsupported: str = "") -> str:
     """Return one of the allowed words. `unsupported` is another word that deserves a sentence of its own."""
-    words = " or ".join(allowed)
+    words = " or ".join([", ".join(allowed[:-1]), allowed[-1]] if len(allowed) > 1 else allowed)
     text = text_of(value, words)
     if text in allowed:
         return str(text)

@@ -6,11 +6,15 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from forwarder.core.config.destination import DestinationConfig, RetrySchedule
+from forwarder.core.breaker import BreakerPolicy
+from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.model import AdminConfig, Config, RouteConfig
+from forwarder.core.config.pacing import BreakerConfig, RateLimitConfig
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.retry import RetrySchedule
 from forwarder.core.config.scalars import is_null, kind
+from forwarder.core.rate import Rate
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.tree import Path
 
@@ -18,10 +22,12 @@ _PLANNED: dict[type[BaseModel], frozenset[str]] = {
     Config: frozenset({"defaults", "lists", "matchers", "tests"}),
     AdminConfig: frozenset({"listen"}),
     RouteConfig: frozenset({"prefer", "wait"}),
-    DestinationConfig: frozenset({"format", "order", "rate_limit"}),
-    RetrySchedule: frozenset({"max_age"}),
+    DestinationConfig: frozenset({"format"}),
 }
 """Keys of the design that this version does not know yet."""
+
+_MEANT: dict[Any, type[BaseModel]] = {RetryPolicy: RetrySchedule, Rate: RateLimitConfig, BreakerPolicy: BreakerConfig}
+"""Sections whose field holds what they mean."""
 
 _KEY = "[key]"
 """What pydantic ends a path with when the key of a mapping is meant and not its value."""
@@ -88,7 +94,7 @@ def _sections(parts: tuple[Any, ...]) -> Iterator[type[BaseModel]]:
     for part in parts:
         if isinstance(part, type) and issubclass(part, BaseModel):
             yield part
-        elif part is RetryPolicy:
-            yield RetrySchedule
+        elif part in _MEANT:
+            yield _MEANT[part]
         else:
             yield from _sections(get_args(part))

@@ -1,0 +1,71 @@
+"""What a lane has to tell of its destination, apart from single attempts."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from forwarder.core.delivery import Delivery
+from forwarder.core.standing import Pause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failing:
+    """An attempt failed after successes, or first of all."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Working:
+    """An attempt was delivered after failures."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerOpened:
+    """So much failed that only probes are made."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BreakerClosed:
+    """A probe was answered: everything that waited is due at once."""
+
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """The receiver wants nothing for a while."""
+
+    until: datetime
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OursBegan:
+    """Nothing can be sent, by no fault of the receiver."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OursEnded:
+    """It can be again."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PausedItself:
+    """Nothing is sent until a person resumes it; everything is kept."""
+
+    pause: Pause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TooOld:
+    """A delivery expired before its next attempt."""
+
+    delivery: Delivery
+    reason: str
+
+
+News = Failing | Working | BreakerOpened | BreakerClosed | Held | OursBegan | OursEnded | PausedItself | TooOld

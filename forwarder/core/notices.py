@@ -1,0 +1,137 @@
+"""What forwarder itself has to say to a destination: failures of another one, what expired, tests. Pure.
+
+A notice is an event of the source `forwarder`, so it is kept, delivered and retried like any other, and every format can
+show it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from forwarder.core.delivery import Delivery
+from forwarder.core.event import Event, decode_event
+
+OWN_SOURCE = "forwarder"
+
+
+class Level(StrEnum):
+    """How a format may colour it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    OK = "ok"
+    INFO = "info"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """`about` is the destination that it tells of, `kind` what a program may look at."""
+
+    kind: str
+    about: str
+    level: Level
+    title: str
+    text: str
+
+
+def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
+    """Return the event that carries a notice; `number` tells those of one millisecond apart."""
+    at_ms = int(now.timestamp() * 1000)
+    body = msgspec.json.encode(
+        {
+            "mid": f"{at_ms}-{number}",
+            "sid": notice.about,
+            "source": OWN_SOURCE,
+            "timestamp": at_ms,
+            "payload": {
+                "kind": notice.kind,
+                "destination": notice.about,
+                "level": notice.level,
+                "title": notice.title,
+                "text": notice.text,
+            },
+        }
+    )
+    return decode_event(body)
+
+
+def is_own(delivery: Delivery) -> bool:
+    """Whether it carries an event of our own."""
+    return decode_event(delivery.body).source == OWN_SOURCE
+
+
+def failing(name: str, *, since: datetime, now: datetime, reason: str) -> Notice:
+    """Tell that a destination fails."""
+    return Notice(
+        kind="failing",
+        about=name,
+        level=Level.ERROR,
+        title=f"{name} is failing",
+        text=f"Nothing could be delivered to {name} for {spell(now - since)}. The last attempt came to: {reason}. "
+        "What is meant for it waits and is delivered when it works again.",
+    )
+
+
+def paused(name: str, *, why: str) -> Notice:
+    """Tell that a destination was paused without a person's doing."""
+    return Notice(
+        kind="paused",
+        about=name,
+        level=Level.ERROR,
+        title=f"{name} is paused",
+        text=f"{name} gets nothing more until somebody resumes it: {why}. What is meant for it is kept. "
+        f"When it is mended: forwarder resume {name}",
+    )
+
+
+def recovered(name: str, *, after: timedelta) -> Notice:
+    """Tell that a destination works again."""
+    return Notice(
+        kind="recovered",
+        about=name,
+        level=Level.OK,
+        title=f"{name} works again",
+        text=f"{name} takes deliveries again after {spell(after)}. What waited for it is being delivered.",
+    )
+
+
+def dead(name: str, *, count: int, reason: str) -> Notice:
+    """Tell of dead letters."""
+    what = "One delivery" if count == 1 else f"{count:,} deliveries"
+    return Notice(
+        kind="dead",
+        about=name,
+        level=Level.ERROR,
+        title=f"dead letters for {name}",
+        text=f"{what} to {name} {'was' if count == 1 else 'were'} given up. The last one: {reason}. "
+        f"To see them: forwarder dead list --destination {name}",
+    )
+
+
+def expired(name: str, *, count: int, first: datetime, last: datetime) -> Notice:
+    """Tell a destination what it did not get because it was too old."""
+    what = "One event was" if count == 1 else f"{count:,} events were"
+    return Notice(
+        kind="expired",
+        about=name,
+        level=Level.WARNING,
+        title=f"{count:,} too old to send",
+        text=f"{what} too old to be of use and not sent: from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC. "
+        f"They are among the dead letters: forwarder dead list --destination {name}",
+    )
+
+
+def spell(time: timedelta) -> str:
+    """Return a time as a person says it: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
+    seconds = round(time.total_seconds())
+    if seconds < 100:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min"
+    return f"{hours // 24} d {hours % 24} h"

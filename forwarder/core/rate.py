@@ -1,0 +1,48 @@
+"""How many requests in how much time: a token bucket, kept as one number. Pure; times are monotonic seconds."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+_SLACK_S = 0.01
+"""A timer comes a little late; so much may be caught up, or a rate without bursts would always fall short."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """At most `count` requests in each `per`, evenly spaced; up to `burst` of them at once after a pause."""
+
+    count: int
+    per: timedelta
+    burst: int = 1
+
+    @property
+    def spacing_s(self) -> float:
+        """The time from one request to the next, in seconds."""
+        return self.per.total_seconds() / self.count
+
+
+class Bucket:
+    """The budget of one rate. Whoever shares it shares the object.
+
+    `full_at` is when the bucket would be full again were nothing taken meanwhile (the generic cell rate algorithm,
+    ITU-T I.371: the theoretical arrival time).
+    """
+
+    def __init__(self, rate: Rate) -> None:
+        self.rate = rate
+        self._spacing_s = rate.spacing_s
+        self._tolerance_s = (rate.burst - 1) * self._spacing_s + min(self._spacing_s, _SLACK_S)
+        self._full_at = 0.0
+        self._closed_until = 0.0
+
+    def opens_at(self) -> float:
+        """Return when the next request may go; a time that has passed means at once."""
+        return max(self._full_at - self._tolerance_s, self._closed_until)
+
+    def take(self, now: float) -> None:
+        """Count a request that goes now."""
+        self._full_at = max(self._full_at, now - min(self._spacing_s, _SLACK_S)) + self._spacing_s
+
+    def close_until(self, at: float) -> None:
+        """Let nothing through before `at`: the receiver has said that its own budget is used up."""
+        self._closed_until = max(self._closed_until, at)

@@ -1,0 +1,28 @@
+"""The delivery side: a lane for each destination."""
+
+from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.dispatch.lane import Lane, Observe, Tell
+
+__all__ = ["Dispatcher", "Lane", "Observe", "Tell"]
+
+
+class Dispatcher:
+    """The lanes by the name of their destination; a reload replaces single ones."""
+
+    def __init__(self) -> None:
+        self.lanes: dict[DestinationName, Lane] = {}
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Hand a fresh delivery to its lane; see `Lane.offer`."""
+        lane = self.lanes.get(delivery.destination)
+        return lane is not None and lane.offer(delivery)
+
+    def look(self, destination: DestinationName) -> None:
+        """Have the lane of that name, where there is one, ask the outbox again."""
+        if (lane := self.lanes.get(destination)) is not None:
+            lane.look()
+
+    def look_after_another(self, destination: DestinationName) -> None:
+        """The same when the lane before it has let go of what it had."""
+        if (lane := self.lanes.get(destination)) is not None:
+            lane.look_after_another()

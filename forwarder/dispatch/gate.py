@@ -1,0 +1,190 @@
+"""Whether the next attempt at a destination may be made now, and what its outcomes mean for those after it.
+
+Times are the loop's: monotonic seconds.
+"""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from math import inf
+
+from forwarder.core.breaker import Breaker, BreakerPolicy
+from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Unanswered
+from forwarder.core.news import BreakerClosed, BreakerOpened, Held, News, OursBegan, OursEnded
+from forwarder.core.ramp import Ramp
+from forwarder.core.rate import Bucket
+from forwarder.core.retry import MAX_RETRY_AFTER, Dead, Decision, Done
+
+_BUSY_STATUSES = frozenset({429, 502, 503, 504})
+"""Of these a `Retry-After` is meant for all that the receiver gets, not for one delivery (Standard Webhooks)."""
+_FIRST_HOLD_S = 1.0
+_LONGEST_HOLD_S = 60.0
+"""A 429 that names no time holds everything 1, 2, 4, … 60 seconds."""
+_LONGEST_OURS_S = 30.0
+_WORTH_TELLING_S = 10.0
+
+
+class Gate:
+    """The concurrency, the rates, the breaker, the holds and the pause of one destination, as one question."""
+
+    def __init__(self, *, concurrency: int, buckets: Sequence[Bucket], breaker: BreakerPolicy) -> None:
+        self.breaker = Breaker(breaker)
+        self.ramp = Ramp(concurrency)
+        self.active = 0
+        """Attempts under way."""
+        self.is_paused = False
+        self.ours: str | None = None
+        """Why nothing can be sent, by no fault of the receiver."""
+        self.held_until = 0.0
+        self._concurrency = concurrency
+        self._buckets = buckets
+        self._hold_s = _FIRST_HOLD_S
+        self._ours_wait_s = _FIRST_HOLD_S
+        self._is_plain = not buckets
+        """Nothing is in the way: the question is answered without looking further."""
+
+    def opens_at(self, now: float, has_fresh: Callable[[], bool]) -> float:
+        """Return zero if an attempt may begin now, else when to ask again; infinity: when something has changed.
+
+        `has_fresh` says whether something waits that was never tried.
+        """
+        if self._is_plain:
+            return 0.0
+        if self.is_paused:
+            return inf
+        breaker = self.breaker
+        opens_at = self.held_until
+        if breaker.is_closed:
+            if self.active >= self.ramp.limit:
+                return inf
+        elif breaker.is_probing:
+            return inf
+        elif not (breaker.may_be_one_deliverys and has_fresh()):
+            opens_at = max(opens_at, breaker.probe_at)
+        for bucket in self._buckets:
+            opens_at = max(opens_at, bucket.opens_at())
+        return opens_at if opens_at > now else 0.0
+
+    def begin(self, now: float) -> bool:
+        """Note that an attempt begins; return whether it is a probe."""
+        self.active += 1
+        if self._is_plain:
+            return False
+        for bucket in self._buckets:
+            bucket.take(now)
+        if self.breaker.is_closed:
+            return False
+        self.breaker.begin_probe()
+        return True
+
+    def cut_short(self, now: float, *, is_probe: bool) -> None:
+        """Note that an attempt ended without an outcome."""
+        self.active -= 1
+        if is_probe:
+            self.breaker.give_up_probe(now)
+
+    def end(
+        self, delivery: Delivery, attempt: Attempt, decision: Decision, *, now: float, is_probe: bool
+    ) -> list[News]:
+        """Note what an attempt came to; return what is to be told of it."""
+        self.active -= 1
+        if self._is_plain and isinstance(decision, Done):
+            if self.breaker.note_success(now):
+                raise AssertionError("a gate with an open breaker is not plain")
+            return []
+        news = self._weigh(delivery, attempt, decision, now, is_probe=is_probe)
+        self._look_anew(now)
+        return news
+
+    def pause(self) -> None:
+        """Let nothing through until `resume`."""
+        self.is_paused = True
+        self._look_anew(0.0)
+
+    def resume(self, now: float) -> None:
+        """Begin anew, with a probe: what stopped it may be there still."""
+        self.is_paused = False
+        self.held_until = 0.0
+        self.breaker.open(now, probe_in_s=0.0)
+        self._look_anew(now)
+
+    def be_careful(self, now: float) -> None:
+        """Begin with a probe, at once: something waits from before, and the receiver may be down."""
+        self.breaker.open(now, probe_in_s=0.0)
+        self._look_anew(now)
+
+    def _look_anew(self, now: float) -> None:
+        self._is_plain = (
+            not self._buckets
+            and not self.is_paused
+            and self.breaker.is_closed
+            and self.held_until <= now
+            and self.ramp.limit == self._concurrency
+        )
+
+    def _weigh(
+        self, delivery: Delivery, attempt: Attempt, decision: Decision, now: float, *, is_probe: bool
+    ) -> list[News]:
+        outcome = attempt.outcome
+        if isinstance(outcome, Unanswered):
+            if outcome.is_ours:
+                return self._note_ours(outcome, now, is_probe=is_probe)
+            if outcome.fault is Fault.FORMAT:  # nothing was sent
+                if is_probe:
+                    self.breaker.give_up_probe(now, wait_s=0.0)
+                return []
+        news: list[News] = []
+        if self.ours is not None:
+            self.ours, self._ours_wait_s = None, _FIRST_HOLD_S
+            news.append(OursEnded())
+        status = outcome.status if isinstance(outcome, Answered) else None
+        if status in _BUSY_STATUSES and not isinstance(decision, Done):
+            news += self._note_busy(attempt, now)
+        if isinstance(decision, Done):
+            self._hold_s = _FIRST_HOLD_S
+        if (
+            status == 429
+            or isinstance(decision, Done)
+            or (status is not None and isinstance(decision, Dead) and status < 500)
+        ):
+            # It answers, whatever it thinks of this one.
+            self.ramp.note_success(now)
+            if self.breaker.note_success(now):
+                self.ramp.start_slowly(now)
+                news.append(BreakerClosed(after=timedelta(seconds=now - self.breaker.opened_at)))
+        elif self.breaker.note_failure(now, is_probe=is_probe, culprit=delivery.event_seq):
+            news.append(BreakerOpened(reason=outcome.reason))
+        return news
+
+    def _note_ours(self, outcome: Unanswered, now: float, *, is_probe: bool) -> list[News]:
+        if is_probe:
+            self.breaker.give_up_probe(now)
+        if self.held_until <= now:
+            self.held_until = now + self._ours_wait_s
+            self._ours_wait_s = min(2 * self._ours_wait_s, _LONGEST_OURS_S)
+        was, self.ours = self.ours, outcome.reason
+        return [] if was is not None else [OursBegan(reason=outcome.reason)]
+
+    def _note_busy(self, attempt: Attempt, now: float) -> list[News]:
+        """Slow down, and wait as long as the receiver asks; a 429 that does not say how long waits longer each time."""
+        outcome = attempt.outcome
+        assert isinstance(outcome, Answered)  # noqa: S101 - only a status is busy
+        if outcome.status == 429:
+            self.ramp.start_slowly(now)
+        else:
+            self.ramp.ease(now)
+        if outcome.retry_after is not None:
+            wait_s = min(outcome.retry_after, MAX_RETRY_AFTER).total_seconds()
+        elif outcome.status == 429:
+            if self.held_until > now:  # one of many that were under way together
+                return []
+            wait_s = self._hold_s
+            self._hold_s = min(2 * self._hold_s, _LONGEST_HOLD_S)
+        else:
+            return []
+        if now + wait_s <= self.held_until:
+            return []
+        self.held_until = now + wait_s
+        if wait_s < _WORTH_TELLING_S:
+            return []
+        until = attempt.started_at + attempt.duration + timedelta(seconds=wait_s)
+        return [Held(until=until, reason=outcome.reason)]

@@ -1,0 +1,443 @@
+"""One destination's own line: it takes what is to be delivered, sends it, asks what the outcome means, and records it.
+
+Fresh deliveries come straight from ingest and go first. Everything else (retries, what did not fit into memory, what an
+earlier process left) is claimed from the outbox and drains beside them.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from math import inf
+from time import monotonic
+from typing import assert_never
+
+from forwarder.core.content import CannotFormatError
+from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Unanswered
+from forwarder.core.destination import Destination
+from forwarder.core.news import BreakerClosed, Failing, News, PausedItself, TooOld, Working
+from forwarder.core.order import Order
+from forwarder.core.ports import Clock, Outbox, Sender
+from forwarder.core.rate import Bucket
+from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, RetryAt, decide, expired
+from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
+from forwarder.core.webhook import Renderer
+from forwarder.dispatch.gate import Gate
+from forwarder.dispatch.lines import OrderedStock
+from forwarder.dispatch.stock import LONGEST_WAIT, LooseStock, Stock, Taken, tried
+
+_OUTAGE = timedelta(seconds=1)
+"""Failures without a success in between, for so long, are an outage, also where the breaker had no time to open.
+
+Shorter ones are left to the schedule, so that one bad event amid successes does not come back each time.
+"""
+_LATE_FAILURE_WAIT = timedelta(seconds=1)
+_MAX_BACKLOG_IN_MEMORY = 256
+
+Observe = Callable[[Delivery, Attempt, Decision], None]
+"""Hears of every attempt and what follows from it: the log, the counters, the demo."""
+Tell = Callable[[Destination, News], None]
+"""Hears of the rest."""
+
+
+class Lane:
+    """Nobody else's trouble is felt here, and its trouble nowhere else."""
+
+    def __init__(
+        self,
+        destination: Destination,
+        *,
+        outbox: Outbox,
+        clock: Clock,
+        chance: Callable[[], float],
+        observe: Observe,
+        tell: Tell,
+        standing: Standing = NOTHING_KNOWN,
+        buckets: Sequence[Bucket] = (),
+        follows: bool = False,
+    ) -> None:
+        """`buckets` are budgets shared with other destinations. `follows`: another lane of this name is still ending."""
+        self.destination = destination
+        self._outbox = outbox
+        self._clock = clock
+        self._chance = chance
+        self._observe = observe
+        self._tell = tell
+        self._renderer = Renderer(
+            headers=destination.headers,
+            signing_keys=destination.signing_keys,
+            policy=destination.retry,
+            format_=destination.format_,
+        )
+        self._concurrency = 1 if destination.order is Order.STRICT else destination.concurrency
+        self._backlog_share = min(destination.backlog_concurrency or max(1, self._concurrency // 4), self._concurrency)
+        own = () if destination.rate_limit is None else (Bucket(destination.rate_limit),)
+        self.gate = Gate(concurrency=self._concurrency, buckets=(*own, *buckets), breaker=destination.breaker)
+        self.failing_since = standing.failing_since
+        if standing.pause is not None:
+            self.gate.pause()
+        self._backlog_limit = min(4 * self._concurrency, _MAX_BACKLOG_IN_MEMORY)
+        self._stock: Stock | None = None
+        """`None` until it is known what waits, where that has to go first."""
+        if destination.order is Order.NONE:
+            self._stock = LooseStock(destination.name, outbox, backlog_limit=self._backlog_limit)
+        self._backlog_active = 0
+        self._idle: deque[asyncio.Future[None]] = deque()
+        """What each worker without work waits for."""
+        self._alarm: asyncio.TimerHandle | None = None
+        self._alarm_at = inf
+        """When the gate opens, if something waits for it; by the loop's clock."""
+        self._wants_probe = False
+        """The breaker lets a probe through, and there is nothing in memory to make it with."""
+        self._look = asyncio.Event()
+        """Set when the outbox may hold something to claim sooner than expected."""
+        self._looks_at: datetime | None = None
+        """When the outbox is to be asked next, if nothing sets `_look` before."""
+        self._is_over = asyncio.Event()
+        """Set when an outage has ended."""
+        self._is_out_of_order = not follows
+        """What waits in the outbox may not have the keys of this lane's order. Where another lane is still ending it will be
+        looked at when that has ended: until then an order could not be kept."""
+        self._stopping = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._grace = timedelta()
+        self._recovered_at: datetime | None = None
+
+    # What others call
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Take a fresh delivery into memory, or return `False`: it must then be kept as pending and is claimed later."""
+        stock = self._stock
+        if stock is None or self._stopping.is_set() or self.gate.is_paused or not stock.offer(delivery):
+            self._look.set()
+            return False
+        if self._idle:
+            self._wake(1)
+        return True
+
+    def look(self) -> None:
+        """Ask the outbox again: somebody else may have brought something."""
+        self._look.set()
+
+    def look_after_another(self) -> None:
+        """Ask the outbox again: the lane that this one replaces has let go of what it had."""
+        self._is_out_of_order = True
+        self._look.set()
+
+    def pause(self) -> None:
+        """Send nothing more until `resume`; what is under way ends, what comes waits in the outbox."""
+        self.gate.pause()
+        self._give_back()
+
+    def resume(self) -> None:
+        """Go on, with a probe first. Days of failures are forgotten: the next one would pause it again."""
+        self.failing_since = None
+        self.gate.resume(asyncio.get_running_loop().time())
+        self._look.set()
+        self._wake(1)
+
+    def status(self) -> dict[str, object]:
+        """Return how it goes."""
+        gate = self.gate
+        now = asyncio.get_running_loop().time()
+        wait_s = max(gate.held_until - now, 0.0)
+        return {
+            "breaker": str(gate.breaker.state),
+            "next_probe_in_s": None if gate.breaker.is_closed else round(max(gate.breaker.probe_at - now, 0.0), 1),
+            "held_for_s": round(wait_s, 1) or None,
+            "ours": gate.ours,
+            "under_way": gate.active,
+            "may_be_under_way": 0 if gate.is_paused else gate.ramp.limit,
+        }
+
+    def stop(self, grace: timedelta) -> None:
+        """Begin no more attempts; those under way have `grace` to end. Calling it again with zero ends them at once."""
+        if self._stopping.is_set():
+            self._hurry.set()
+            return
+        self._grace = grace
+        self._stopping.set()
+        self._look.set()
+
+    async def run(self, sender: Sender, *, has_backlog: bool) -> None:
+        """Deliver until `stop`; what is not delivered then is given back to the outbox, uncounted."""
+        if has_backlog and not self.gate.is_paused:
+            # Whoever waits for a step of hours need not: one is tried now, and if it gets through all follow.
+            self.gate.be_careful(asyncio.get_running_loop().time())
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._fill())
+            workers = [group.create_task(self._work(sender)) for _ in range(self._concurrency)]
+            bringing = group.create_task(self._bring_forward())
+            await self._stopping.wait()
+            self._give_back()
+            self._wake(len(workers))
+            hurry = group.create_task(self._hurry.wait())
+            finished = group.create_task(_all_done(workers))
+            await asyncio.wait(
+                {hurry, finished}, timeout=self._grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED
+            )
+            self._give_back()
+            for task in (*workers, hurry, bringing):  # the filling ends by itself: what it claims is given back
+                task.cancel()
+            self._set_alarm(inf)
+
+    # What comes in from the outbox
+
+    async def _fill(self) -> None:
+        """Take what is due of the retries in memory and out of the outbox, whenever there may be something."""
+        while not self._stopping.is_set():
+            self._look.clear()
+            if self._is_out_of_order:
+                self._is_out_of_order = False
+                await self._put_in_order()
+            stock = self._stock
+            now = self._clock()
+            self._looks_at = now + LONGEST_WAIT
+            if stock is not None and not self.gate.is_paused:
+                wants_probe, self._wants_probe = self._wants_probe, False
+                self._looks_at = min(self._looks_at, await stock.fill(now, is_early=wants_probe))
+                if self._stopping.is_set() or self.gate.is_paused:
+                    self._give_back()
+                else:
+                    self._wake(1)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(max((self._looks_at - self._clock()).total_seconds(), 0.001)):
+                    await self._look.wait()
+
+    async def _put_in_order(self) -> None:
+        """Give what waits the keys of this lane's order, and make the stock if there is none yet."""
+        name, order = self.destination.name, self.destination.order
+        keys = await self._outbox.put_in_order(name, order)
+        if self._stock is None:
+            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit, keys=keys)
+
+    def _give_back(self) -> None:
+        if self._stock is not None:
+            for delivery in self._stock.give_back():
+                self._outbox.release(delivery)
+
+    async def _bring_forward(self) -> None:
+        """Whenever an outage is over, have the outbox bring forward what waits there. Nobody else waits for its disk."""
+        while True:
+            await self._is_over.wait()
+            self._is_over.clear()
+            now = self._clock()
+            await self._outbox.expedite(self.destination.name, now=now)
+            if self._stock is not None:
+                self._stock.bring_forward(now)
+            self._look.set()
+
+    # What goes out
+
+    def _wake(self, count: int) -> None:
+        """Wake as many workers as there is new work, where so many are idle."""
+        while count and self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                count -= 1
+
+    def _set_alarm(self, at: float) -> None:
+        """Have a worker look again at `at`, by the loop's clock; infinity: never."""
+        if self._alarm is not None:
+            self._alarm.cancel()
+        self._alarm, self._alarm_at = None, inf
+        if at < inf:
+            self._alarm, self._alarm_at = asyncio.get_running_loop().call_at(at, self._ring), at
+
+    def _ring(self) -> None:
+        self._alarm, self._alarm_at = None, inf
+        self._wake(1)
+
+    async def _work(self, sender: Sender) -> None:
+        loop = asyncio.get_running_loop()
+        while not self._stopping.is_set():
+            taken = self._next(loop.time())
+            if taken is not None:
+                await self._attempt(sender, taken)
+            else:
+                idle = loop.create_future()
+                self._idle.append(idle)
+                await idle
+
+    def _next(self, now: float) -> Taken | None:
+        """Return the next delivery, if there is one and it may go; else see that somebody looks when it may."""
+        stock = self._stock
+        if stock is None:
+            return None
+        may_be_backlog = self._backlog_active < self._backlog_share
+        if opens_at := self.gate.opens_at(now, stock.has_fresh):
+            if opens_at < self._alarm_at and (not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True)):
+                self._set_alarm(opens_at)
+            return None
+        taken = stock.take(may_be_backlog=may_be_backlog)
+        if taken is None and not self.gate.breaker.is_closed:
+            taken = stock.take_early()
+            self._wants_probe = taken is None
+        if self._wants_probe or (taken is not None and taken.is_backlog and stock.wants_more()):
+            self._look.set()
+        if taken is not None and self._idle and stock.has_work(may_be_backlog=may_be_backlog):
+            self._wake(1)
+        return taken
+
+    async def _attempt(self, sender: Sender, taken: Taken) -> None:
+        delivery, is_backlog, early_due = taken
+        loop = asyncio.get_running_loop()
+        started_at, started = self._clock(), monotonic()
+        if self._is_too_old(delivery, started_at):
+            return
+        is_probe = self.gate.begin(loop.time())
+        self._backlog_active += is_backlog
+        try:
+            outcome = await self._send(sender, delivery, started_at)
+        except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted
+            self.gate.cut_short(loop.time(), is_probe=is_probe)
+            self._outbox.release(delivery)
+            raise
+        finally:
+            self._backlog_active -= is_backlog
+        attempt = Attempt(
+            number=delivery.attempts + 1,
+            started_at=started_at,
+            duration=timedelta(seconds=monotonic() - started),
+            outcome=outcome,
+        )
+        now = self._clock()
+        decision = decide(self.destination.retry, delivery, outcome, now=now, chance=self._chance)
+        decision = self._no_later_than_needed(decision, attempt, now)
+        if early_due is not None:
+            decision = _uncounted(decision, attempt)
+        news = self.gate.end(delivery, attempt, decision, now=loop.time(), is_probe=is_probe)
+        self._record(delivery, attempt, decision, now, early_due)
+        self._observe(delivery, attempt, decision)
+        self._note_health(attempt, decision, news, now)
+
+    async def _send(self, sender: Sender, delivery: Delivery, now: datetime) -> Outcome:
+        try:
+            request = self._renderer.render(delivery, now=now)
+        except CannotFormatError as error:
+            return Unanswered(fault=Fault.FORMAT, detail=str(error))
+        return await sender.send(request)
+
+    def _is_too_old(self, delivery: Delivery, now: datetime) -> bool:
+        """Give a delivery up before its attempt, where it is of no use any more."""
+        deadline = self.destination.retry.deadline(delivery)
+        if deadline is None or now <= deadline:
+            return False
+        reason = expired(delivery, now=now).reason
+        self._outbox.expire(delivery, None, reason=reason, now=now)
+        self._let_go(delivery)
+        self._tell(self.destination, TooOld(delivery=delivery, reason=reason))
+        return True
+
+    def _record(
+        self, delivery: Delivery, attempt: Attempt, decision: Decision, now: datetime, early_due: datetime | None
+    ) -> None:
+        match decision:
+            case Done():
+                self._outbox.complete(delivery, attempt)
+                self._let_go(delivery)
+            case RetryAt(at=at, is_refusal=is_refusal):
+                again = tried(delivery, attempt.number, is_refusal=is_refusal)
+                is_kept = self._keep(again, at, now)
+                self._outbox.reschedule(delivery, attempt, at=at, keep=is_kept, is_refusal=is_refusal)
+            case Postponed(at=at, reason=reason):
+                is_kept = self._keep(delivery, early_due or at or now, now)
+                self._outbox.postpone(delivery, at=at, reason=reason, keep=is_kept)
+            case Dead(reason=reason):
+                self._outbox.bury(delivery, attempt, reason=reason)
+                self._let_go(delivery)
+            case Expired(reason=reason):
+                self._outbox.expire(delivery, attempt, reason=reason, now=now)
+                self._let_go(delivery)
+            case _:
+                assert_never(decision)
+
+    def _let_go(self, delivery: Delivery) -> None:
+        if self._stock is not None and self._stock.let_go(delivery):
+            self._look.set()
+
+    def _keep(self, delivery: Delivery, at: datetime, now: datetime) -> bool:
+        """Keep a delivery in memory for its next attempt, or return that the outbox alone has to."""
+        if self._looks_at is None or at < self._looks_at:
+            self._look.set()
+        stock = self._stock
+        if stock is None:
+            return False
+        if self._stopping.is_set() or self.gate.is_paused:
+            stock.leave(delivery)
+            return False
+        return stock.keep(delivery, at=at, now=now)
+
+    # What follows from it
+
+    def _no_later_than_needed(self, decision: Decision, attempt: Attempt, now: datetime) -> Decision:
+        """Return an earlier retry for an attempt of the outage that ended meanwhile: it need not wait out a long step."""
+        if (
+            isinstance(decision, RetryAt)
+            and isinstance(attempt.outcome, Unanswered)
+            and self._recovered_at is not None
+            and attempt.started_at <= self._recovered_at
+        ):
+            return RetryAt(at=min(decision.at, now + _LATE_FAILURE_WAIT), reason=decision.reason)
+        return decision
+
+    def _note_health(self, attempt: Attempt, decision: Decision, news: list[News], now: datetime) -> None:
+        """Tell what changed for the destination, and see to what follows."""
+        is_limited = isinstance(attempt.outcome, Answered) and attempt.outcome.status == 429
+        is_ours = isinstance(attempt.outcome, Unanswered) and (
+            attempt.outcome.is_ours or attempt.outcome.fault is Fault.FORMAT
+        )
+        if isinstance(decision, Done):
+            if self.failing_since is not None:
+                lasted, self.failing_since = now - self.failing_since, None
+                self._tell(self.destination, Working())
+                if lasted >= _OUTAGE:
+                    self._end_outage(now)
+        elif not is_ours and not is_limited:
+            if self.failing_since is None:
+                self.failing_since = attempt.started_at
+                self._tell(self.destination, Failing(reason=attempt.outcome.reason))
+            self._pause_if_hopeless(decision, attempt, now)
+        for told in news:
+            self._tell(self.destination, told)
+            if isinstance(told, BreakerClosed):
+                self._end_outage(now)
+        if not self.gate.breaker.is_closed and self._idle:
+            self._wake(1)  # it finds the gate closed, and sees that somebody looks when it opens
+
+    def _end_outage(self, now: datetime) -> None:
+        """Make due at once what waited for it, oldest first: here what is in memory, in `_bring_forward` the rest."""
+        self._recovered_at = now
+        if self._stock is not None:
+            self._stock.bring_forward(now)
+        self._is_over.set()
+        self._look.set()
+
+    def _pause_if_hopeless(self, decision: Decision, attempt: Attempt, now: datetime) -> None:
+        after = self.destination.pause_after
+        if isinstance(decision, RetryAt) and decision.pauses:
+            pause = Pause(since=now, by=PausedBy.RECEIVER, why=attempt.outcome.reason)
+        elif after is not None and self.failing_since is not None and now - self.failing_since >= after:
+            why = f"nothing but failures since {self.failing_since:%Y-%m-%d %H:%M} UTC; the last: {attempt.outcome.reason}"
+            pause = Pause(since=now, by=PausedBy.FAILURES, why=why)
+        else:
+            return
+        if not self.gate.is_paused:
+            self.pause()
+            self._tell(self.destination, PausedItself(pause=pause))
+
+
+def _uncounted(decision: Decision, attempt: Attempt) -> Decision:
+    """Return what becomes of a delivery that was tried before its time: a failure leaves it due as it was."""
+    is_answered = isinstance(attempt.outcome, Answered) and attempt.outcome.status < 500
+    if isinstance(decision, RetryAt) and not decision.pauses:
+        return Postponed(at=None, reason=decision.reason)
+    if isinstance(decision, Dead | Expired) and not is_answered:
+        return Postponed(at=None, reason=attempt.outcome.reason)
+    return decision
+
+
+async def _all_done(tasks: list[asyncio.Task[None]]) -> None:
+    await asyncio.wait(tasks)

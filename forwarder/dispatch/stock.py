@@ -1,0 +1,207 @@
+"""What a lane has in memory to deliver: fresh deliveries, the backlog that is due, and those kept for a retry.
+
+Memory is bounded whatever waits: what does not fit stays in the outbox and is claimed when there is room.
+"""
+
+import heapq
+from collections import deque
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple, Protocol
+
+from msgspec import structs
+
+from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.core.ports import Outbox
+
+MAX_FRESH = 1_000
+MAX_FRESH_BYTES = 4 * 1024 * 1024
+"""What one lane keeps in memory of fresh deliveries; the rest waits in the outbox until there is room."""
+MAX_RETRIES = 256
+MAX_RETRIES_BYTES = 1024 * 1024
+"""What one lane keeps in memory of deliveries that wait for a retry; more of them wait in the outbox alone."""
+LONGEST_WAIT = timedelta(minutes=1)
+"""The outbox is asked at least so often, whatever a jump of the clock did to the due times."""
+_BACKLOG_TURN = 4
+"""While fresh deliveries wait as well, every so manieth turn is the backlog's."""
+
+
+class Taken(NamedTuple):
+    """A delivery to be attempted now."""
+
+    delivery: Delivery
+    is_backlog: bool
+    due: datetime | None = None
+    """When it was due, where it is taken before: to probe a receiver that is down."""
+
+
+class Stock(Protocol):
+    """What a lane asks of its stock. `take` is followed by one of `keep`, `leave` and `let_go` for the same delivery."""
+
+    def offer(self, delivery: Delivery) -> bool:
+        """Take a fresh delivery into memory, or return that there is no room for it."""
+        ...
+
+    def take(self, *, may_be_backlog: bool) -> Taken | None:
+        """Return the next one to attempt: fresh ones first."""
+        ...
+
+    def take_early(self) -> Taken | None:
+        """Return one that is kept for later, for a probe."""
+        ...
+
+    def keep(self, delivery: Delivery, *, at: datetime, now: datetime) -> bool:
+        """Keep one for its next attempt at `at`, or return that the outbox alone has to."""
+        ...
+
+    def leave(self, delivery: Delivery) -> None:
+        """Note that it waits for its next attempt in the outbox alone."""
+        ...
+
+    def let_go(self, delivery: Delivery) -> bool:
+        """Note that nothing more is to be done with it; return whether the outbox has what waited for that."""
+        ...
+
+    def has_work(self, *, may_be_backlog: bool) -> bool:
+        """Whether `take` would return something."""
+        ...
+
+    def has_fresh(self) -> bool:
+        """Whether it would return something that was never tried."""
+        ...
+
+    def wants_more(self) -> bool:
+        """Whether it is worth asking the outbox, now that one of the backlog was taken."""
+        ...
+
+    async def fill(self, now: datetime, *, is_early: bool) -> datetime:
+        """Take what is due out of the outbox; return when to look again. `is_early`: at least one, due or not."""
+        ...
+
+    def bring_forward(self, now: datetime) -> None:
+        """Make due at once what is kept for later."""
+        ...
+
+    def give_back(self) -> list[Delivery]:
+        """Return everything, and have nothing any more."""
+        ...
+
+
+class LooseStock:
+    """Deliveries that have no order among them."""
+
+    def __init__(self, name: DestinationName, outbox: Outbox, *, backlog_limit: int) -> None:
+        self._name = name
+        self._outbox = outbox
+        self._fresh: deque[Delivery] = deque()
+        self._fresh_bytes = 0
+        self._backlog: deque[Taken] = deque()
+        self._retries: list[tuple[datetime, int, Delivery]] = []
+        """A heap by when they are due, then by the number of their event, which a lane has but once."""
+        self._retries_bytes = 0
+        self._backlog_limit = backlog_limit
+        self._turns = 0
+
+    def offer(self, delivery: Delivery) -> bool:
+        """See `Stock`."""
+        if len(self._fresh) >= MAX_FRESH or (self._fresh and self._fresh_bytes + len(delivery.body) > MAX_FRESH_BYTES):
+            return False
+        self._fresh.append(delivery)
+        self._fresh_bytes += len(delivery.body)
+        return True
+
+    def has_work(self, *, may_be_backlog: bool) -> bool:
+        """See `Stock`."""
+        return bool(self._fresh or (may_be_backlog and self._backlog))
+
+    def has_fresh(self) -> bool:
+        """See `Stock`."""
+        return bool(self._fresh)
+
+    def take(self, *, may_be_backlog: bool) -> Taken | None:
+        """See `Stock`."""
+        self._turns += 1
+        is_backlogs_turn = may_be_backlog and bool(self._backlog) and not self._turns % _BACKLOG_TURN
+        if self._fresh and not is_backlogs_turn:
+            delivery = self._fresh.popleft()
+            self._fresh_bytes -= len(delivery.body)
+            return Taken(delivery, is_backlog=False)
+        if self._backlog and may_be_backlog:
+            return self._backlog.popleft()
+        return None
+
+    def take_early(self) -> Taken | None:
+        """See `Stock`."""
+        if not self._retries:
+            return None
+        at, _, delivery = heapq.heappop(self._retries)
+        self._retries_bytes -= len(delivery.body)
+        return Taken(delivery, is_backlog=True, due=at)
+
+    def keep(self, delivery: Delivery, *, at: datetime, now: datetime) -> bool:
+        """See `Stock`."""
+        size = len(delivery.body)
+        if (
+            len(self._retries) >= MAX_RETRIES
+            or (self._retries and self._retries_bytes + size > MAX_RETRIES_BYTES)
+            or at - now > LONGEST_WAIT
+        ):
+            return False
+        heapq.heappush(self._retries, (at, delivery.event_seq, delivery))
+        self._retries_bytes += size
+        return True
+
+    def leave(self, delivery: Delivery) -> None:
+        """See `Stock`."""
+
+    def let_go(self, delivery: Delivery) -> bool:  # noqa: ARG002 - nothing waits for it
+        """See `Stock`."""
+        return False
+
+    def wants_more(self) -> bool:
+        """See `Stock`."""
+        return len(self._backlog) <= self._backlog_limit // 2
+
+    async def fill(self, now: datetime, *, is_early: bool) -> datetime:
+        """See `Stock`."""
+        looks_at = now + LONGEST_WAIT
+        while self._retries and self._retries[0][0] <= now:
+            delivery = heapq.heappop(self._retries)[-1]
+            self._retries_bytes -= len(delivery.body)
+            self._backlog.append(Taken(delivery, is_backlog=True))
+        if (room := self._backlog_limit - len(self._backlog)) > 0:
+            claim = await self._outbox.claim(self._name, now=now, limit=room)
+            self._backlog.extend([Taken(delivery, is_backlog=True) for delivery in claim.deliveries])
+            if claim.next_due is not None and len(claim.deliveries) < room:
+                looks_at = min(looks_at, claim.next_due)
+            if is_early and not (self._fresh or self._backlog or self._retries) and claim.next_due is not None:
+                early = await self._outbox.claim(self._name, now=now, limit=1, is_early=True)
+                self._backlog.extend(
+                    [Taken(delivery, is_backlog=True, due=claim.next_due) for delivery in early.deliveries]
+                )
+        return min(looks_at, self._retries[0][0]) if self._retries else looks_at
+
+    def bring_forward(self, now: datetime) -> None:
+        """See `Stock`."""
+        held, self._retries = self._retries, []
+        for entry in held:
+            at, event_seq, delivery = entry
+            is_brought = at > now and self._outbox.expedite_held(delivery)
+            heapq.heappush(self._retries, (now, event_seq, delivery) if is_brought else entry)
+
+    def give_back(self) -> list[Delivery]:
+        """See `Stock`."""
+        everything = [*self._fresh, *(taken.delivery for taken in self._backlog), *self._kept()]
+        self._fresh.clear()
+        self._backlog.clear()
+        self._retries.clear()
+        self._fresh_bytes = self._retries_bytes = 0
+        return everything
+
+    def _kept(self) -> Iterator[Delivery]:
+        return (entry[-1] for entry in self._retries)
+
+
+def tried(delivery: Delivery, attempts: int, *, is_refusal: bool = False) -> Delivery:
+    """Return the delivery as it is after so many counted attempts."""
+    return structs.replace(delivery, attempts=attempts, refusals=delivery.refusals + is_refusal)

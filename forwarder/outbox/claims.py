@@ -1,0 +1,102 @@
+"""What a lane takes out of the outbox: what is due, or the next ones of an order."""
+
+import sqlite3
+from datetime import datetime
+from typing import Any
+
+from forwarder.core.delivery import Delivery, DestinationName, Trigger
+from forwarder.core.order import Order, order_key
+from forwarder.outbox.batch import Step
+from forwarder.outbox.database import Database
+from forwarder.outbox.rows import ClaimedRow, Hand, Row, delivery_of
+from forwarder.outbox.statements import SQL, to_ms
+from forwarder.outbox.writer import Writer
+
+Found = tuple[list[Row], list[Delivery], int | None]
+"""The rows, what they stand for, and when the next one after them is due, in Unix milliseconds."""
+_SLICE = 1_000
+_UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY})
+
+
+def claim_due(hand: Hand, destination: DestinationName, *, due_before: datetime | None, limit: int) -> Step[Found]:
+    """Read those without an order, in the order they fall due; `due_before` `None` takes them whenever they are due."""
+    most_ms = None if due_before is None else to_ms(due_before)
+    asked = limit + hand.count(destination) + 1
+
+    def look(connection: sqlite3.Connection) -> Found:
+        rows: list[Row] = []
+        deliveries: list[Delivery] = []
+        for event_seq, due_ms in connection.execute(SQL["next_due"], {"destination": destination, "limit": asked}):
+            if (event_seq, destination) in hand:
+                continue
+            if (most_ms is not None and due_ms > most_ms) or len(deliveries) == limit:
+                return rows, deliveries, due_ms
+            _read(connection, event_seq, destination, rows, deliveries)
+        return rows, deliveries, None
+
+    return look
+
+
+def claim_next(destination: DestinationName, key: str, *, due_before: datetime | None, limit: int) -> Step[Found]:
+    """Read the oldest with this key, unless the first of them is to wait; `due_before` `None` has it wait no longer."""
+    most_ms = None if due_before is None else to_ms(due_before)
+    values = {"destination": destination, "order_key": key, "limit": limit}
+
+    def look(connection: sqlite3.Connection) -> Found:
+        rows: list[Row] = []
+        deliveries: list[Delivery] = []
+        for event_seq, due_ms in connection.execute(SQL["next_in_order"], values).fetchall():
+            _read(connection, event_seq, destination, rows, deliveries)
+            if len(rows) == 1 and most_ms is not None and due_ms > most_ms:
+                return [], [], due_ms
+        return rows, deliveries, None
+
+    return look
+
+
+def _read(
+    connection: sqlite3.Connection,
+    event_seq: int,
+    destination: DestinationName,
+    rows: list[Row],
+    deliveries: list[Delivery],
+) -> None:
+    key = {"event_seq": event_seq, "destination": destination}
+    found: ClaimedRow = connection.execute(SQL["claimed"], key).fetchone()
+    row = Row(*found[:18], is_changed=False)
+    rows.append(row)
+    deliveries.append(delivery_of(row, *found[18:]))
+
+
+async def put_in_order(database: Database, writer: Writer, destination: DestinationName, order: Order) -> list[str]:
+    """Give what waits the keys of the order, in slices; return the keys that something waits under."""
+    await writer.settle()
+    if await database.run(_may_be_out_of_order(destination, order)):
+        after = 0
+        while (last := await writer.ask(_put_slice(destination, order, after))) is not None:
+            after = last
+    return await database.run(
+        lambda connection: [row[0] for row in connection.execute(SQL["order_keys"], {"destination": destination})]
+    )
+
+
+def _may_be_out_of_order(destination: DestinationName, order: Order) -> Step[bool]:
+    """Look whether it is worth going through all that waits; mostly nothing does, or nothing has an order."""
+    statement = SQL["is_ordered" if order is Order.NONE else "is_pending"]
+    return lambda connection: bool(connection.execute(statement, {"destination": destination}).fetchone()[0])
+
+
+def _put_slice(destination: DestinationName, order: Order, after: int) -> Step[int | None]:
+    def step(connection: sqlite3.Connection) -> int | None:
+        values = {"destination": destination, "after_seq": after, "limit": _SLICE}
+        last = None
+        changes: list[dict[str, Any]] = []
+        for event_seq, has, trigger, source, sid in connection.execute(SQL["out_of_order"], values):
+            last = event_seq
+            wanted = None if trigger in _UNORDERED else order_key(order, source=source, sid=sid)
+            if wanted != has:
+                changes.append({"event_seq": event_seq, "destination": destination, "order_key": wanted})
+        connection.executemany(SQL["put_in_order"], changes)
+        return last
+
+    return step
