@@ -10,7 +10,9 @@ from enum import StrEnum
 
 FIRST_PROBE_S = 1.0
 LONGEST_PROBE_WAIT_S = 30.0
-"""Probes come 1, 2, 4, 8, 16, 30, 30, … seconds one after the other; a receiver that is back waits no longer than that."""
+_GROWTH = 1.5
+"""Probes come 1, 1.5, 2.3, 3.4, 5, … 30 seconds one after the other: a receiver that is back waits about a third of its outage,
+and never longer than that."""
 _STREAK_S = 2.0
 """It also opens at a failure that comes so long after the first of an unbroken row: where little is sent, five may take hours."""
 _PARTS = 10
@@ -110,7 +112,7 @@ class Breaker:
             self._culprits.add(culprit)
         if not self.is_closed:
             if is_probe:  # others were under way when it opened, and tell nothing new
-                self._probe_wait_s = min(self._probe_wait_s * 2, LONGEST_PROBE_WAIT_S)
+                self._probe_wait_s = min(self._probe_wait_s * _GROWTH, LONGEST_PROBE_WAIT_S)
                 self.state = BreakerState.OPEN
                 self.probe_at = now + self._probe_wait_s
             return False

@@ -13,6 +13,7 @@ from time import monotonic
 import pytest
 
 from forwarder.cli import exit_codes
+from forwarder.core.breaker import LONGEST_PROBE_WAIT_S
 from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import (
@@ -171,7 +172,7 @@ async def test_a_disk_that_fills_up_stops_no_delivery_and_costs_nothing(tmp_path
             sent.extend(await load.send(100))
             await on.receiver.start_listening()
             fresh = await load.send(50)
-            await on.arrived(fresh)
+            await on.arrived(fresh, limit_s=LONGEST_PROBE_WAIT_S + 10)
             sent.extend((*fresh, *waiting))
             filler.unlink()
             filler.with_name("filler 2").unlink()
