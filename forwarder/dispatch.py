@@ -59,7 +59,7 @@ class Lane:
         self._observe = observe
         self._renderer = Renderer(
             headers=destination.headers,
-            signing_keys=destination.signing_keys,
+            signing=destination.signing,
             policy=destination.retry,
             format_=destination.format_,
         )

@@ -7,6 +7,7 @@ from datetime import timedelta
 from forwarder.core.content import Format, raw
 from forwarder.core.delivery import DestinationName
 from forwarder.core.retry import RetryPolicy
+from forwarder.core.signing import Signing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,7 +18,7 @@ class Destination:
     url: str = field(repr=False)
     """May hold a secret in its path, as Discord's and Slack's do."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    signing: Signing | None = None
     timeout: timedelta
     concurrency: int
     retry: RetryPolicy
