@@ -1,6 +1,8 @@
 """Signatures, against examples that others have published."""
 
 import base64
+import subprocess
+import sys
 
 import pytest
 
@@ -110,6 +112,19 @@ def test_what_is_no_key_to_sign_with_is_refused_without_being_shown(written: str
     with pytest.raises(KeyTextError, match=said) as caught:
         decode_key(written)
     assert len(written) < 8 or written.partition("_")[2] not in str(caught.value)
+
+
+def test_what_signs_without_ed25519_does_not_load_cryptography() -> None:
+    program = (
+        "import sys, forwarder.daemon, forwarder.core.verifying\n"
+        "from forwarder.core.config.signing import SigningConfig, signing_of\n"
+        f"for secret in ('{SECRET}', 'whsk_' + 'QUJD' * 10 + 'QUI='):\n"
+        "    signing = signing_of(SigningConfig.model_validate({'secret': secret}))\n"
+        "    signing.headers(message_id='m', timestamp=1, body=b'')\n"
+        "    print('cryptography' in sys.modules)\n"
+    )
+    said = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True, text=True)
+    assert said.stdout.split() == ["False", "True"]
 
 
 def test_keys_and_settings_never_show_their_secrets_and_equal_ones_are_equal() -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import did_you_mean, quote
-from forwarder.core.config.scalars import Expanded, WrongValueError, is_null, parse_file_path, show
+from forwarder.core.config.scalars import Expanded, FileLine, WrongValueError, is_null, parse_file_path, show
 from forwarder.core.matching import NOTHING, Condition, compile_condition
 from forwarder.core.tree import Path, Scalar, Tree
 
@@ -124,7 +124,11 @@ def _read_secret_file(
     section[key] = Expanded("", quoted=True)
     try:
         name = parse_file_path(written)
-        lines = [Expanded(line, quoted=True) for text in read_file(name).split("\n") if (line := text.strip())]
+        lines = [
+            FileLine(line, quoted=True, written=f"line {number}")
+            for number, text in enumerate(read_file(name).split("\n"), start=1)
+            if (line := text.strip())
+        ]
         section[key] = list(lines) if is_list and len(lines) > 1 else Expanded("\n".join(lines), quoted=True)
     except WrongValueError as error:
         findings.spoil(place, str(error))

@@ -61,6 +61,12 @@ class Expanded(Scalar):
         return self
 
 
+class FileLine(Expanded):
+    """One of several lines of a secret file; `written` says which, and nothing else."""
+
+    __slots__ = ()
+
+
 def show(value: object) -> str:
     """Return how a message names a value."""
     return f"the value of {quote(value.written)}" if isinstance(value, Expanded) else quote(str(value))

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, Val
 
 from forwarder.core.config.fields import FilePath, Section, Switch, choice, listed
 from forwarder.core.config.scalars import (
+    FileLine,
     WrongValueError,
     parse_header_name,
     parse_header_value,
@@ -52,7 +53,13 @@ def parse_prefix(value: object) -> str:
 
 def _parse_secret(value: object, info: ValidationInfo) -> Secret:
     # Where the scheme itself is wrong, only what holds in both is told.
-    return parse_signing_secret(value) if info.data.get("scheme") == "standard" else parse_plain_secret(value)
+    parse = parse_signing_secret if info.data.get("scheme") == "standard" else parse_plain_secret
+    try:
+        return parse(value)
+    except WrongValueError as error:
+        if isinstance(value, FileLine):
+            raise WrongValueError(f"{value.written}: {error}") from None
+        raise
 
 
 def _of_hmac(value: object, info: ValidationInfo) -> object:
