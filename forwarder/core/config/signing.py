@@ -133,12 +133,12 @@ def signing_of(settings: SigningConfig | None) -> Signing | None:
 
 def plain_signing(settings: SigningConfig, secrets: list[str]) -> PlainSigning:
     """Return the plain HMAC that the settings describe; what they leave out is as GitHub or Stripe have it."""
-    header, prefix = (
-        "X-Hub-Signature-256" if settings.algorithm == "sha256" else "X-Hub-Signature",
-        f"{settings.algorithm}=",
-    )
     if settings.timestamped:
         header, prefix = "Stripe-Signature", ""
+    elif settings.algorithm == "sha256":
+        header, prefix = "X-Hub-Signature-256", "sha256="
+    else:
+        header, prefix = "X-Hub-Signature", f"{settings.algorithm}="
     return PlainSigning(
         keys=tuple(secret.encode() for secret in secrets),
         header=settings.header or header,
@@ -151,7 +151,8 @@ def plain_signing(settings: SigningConfig, secrets: list[str]) -> PlainSigning:
 
 def check_apart(settings: SigningConfig | None, info: ValidationInfo) -> SigningConfig | None:
     """Refuse a signature whose header the destination sends for another reason; `info` holds its `headers` and `url`."""
-    if settings is None or (signing := signing_of(settings)) is None:
+    signing = signing_of(settings)
+    if signing is None:
         return settings
     headers: Mapping[str, Secret] = info.data.get("headers", {})
     if twice := [name for name in headers if name.lower() in signing.header_names]:
