@@ -1,12 +1,11 @@
 """What a config asks for, as the parts the daemon is built of."""
 
 from forwarder.core.config import Config
-from forwarder.core.config.destination import DestinationConfig
+from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import Destination, OnFailure
 from forwarder.core.order import Order
 from forwarder.core.routing import Route, Router
-from forwarder.core.signing import decode_secret
 from forwarder.streams.websocket import WebSocketStream
 
 
@@ -17,7 +16,7 @@ def destinations_of(config: Config) -> list[Destination]:
             name=DestinationName(name),
             url=settings.url.reveal(),
             headers={header: value.reveal() for header, value in settings.headers.items()},
-            signing_keys=_signing_keys(settings),
+            signing=signing_of(settings.signing),
             timeout=settings.timeout,
             concurrency=settings.concurrency,
             retry=settings.retry,
@@ -47,10 +46,6 @@ def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
     if settings is None or settings.on_failure is None or not config.destinations[settings.on_failure.to].enabled:
         return None
     return OnFailure(to=DestinationName(settings.on_failure.to), after=settings.on_failure.after)
-
-
-def _signing_keys(settings: DestinationConfig) -> tuple[bytes, ...]:
-    return tuple(decode_secret(secret.reveal()) for secret in settings.signing.secret) if settings.signing else ()
 
 
 def disabled_in(config: Config) -> frozenset[DestinationName]:

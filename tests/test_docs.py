@@ -8,6 +8,7 @@ from forwarder.cli.exit_codes import BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, 
 from forwarder.core.config import load_config
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.model import AdminConfig, Config, OutboxConfig, RouteConfig, StreamConfig
+from forwarder.core.config.signing import SigningConfig
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -43,7 +44,7 @@ def test_the_example_of_the_readme_is_valid_and_every_key_is_in_the_readme() -> 
     (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     config = load(example, ENVIRONMENT)
     assert len(config.routes) == 3
-    for model in (Config, StreamConfig, OutboxConfig, AdminConfig, DestinationConfig, RouteConfig):
+    for model in (Config, StreamConfig, OutboxConfig, AdminConfig, DestinationConfig, SigningConfig, RouteConfig):
         for key in model.model_fields:
             assert re.search(rf"\b{key}\b", README), key
 
@@ -75,3 +76,16 @@ def test_the_unit_file_does_not_restart_after_a_bad_config_and_waits_longer_than
         assert line in unit
     stop_s = int(re.findall(r"^TimeoutStopSec=(\d+)$", unit, flags=re.MULTILINE)[0])
     assert stop_s > Config.model_fields["grace_period"].default.total_seconds()
+
+
+def test_every_form_of_signature_in_the_documentation_is_a_valid_config() -> None:
+    text = (ROOT / "docs" / "signing.md").read_text(encoding="utf-8")
+    forms = re.findall(r"\| `(\{[^`]*secret: [^`]*\})`", text)
+    assert len(forms) >= 8
+    for form in forms:
+        written = form.replace("whsec_…", ENVIRONMENT["BOT_SECRET"]).replace("whsk_…", "whsk_" + "QUJD" * 10 + "QUI=")
+        load(
+            "streams: [{api_key: k}]\ndestinations:\n  bot:\n    url: http://127.0.0.1:9/\n"
+            f"    signing: {written}\nroutes: [{{to: bot}}]\n",
+            {},
+        )

@@ -22,6 +22,7 @@ _MODULES = {
     "audit": "audit",
     "outbox": "outbox",
     "demo": "demo",
+    "send": "send",
     "listen": "listen",
     "emulate": "emulate",
 }

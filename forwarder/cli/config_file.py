@@ -18,12 +18,16 @@ def read_config(path: Path) -> Config:
     text = read_text(path)
 
     def read_file(name: str) -> str:
-        file = path.parent / name
-        if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH:
-            print(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}", file=sys.stderr)
-        return file.read_text(encoding="utf-8")
+        return read_secret_file(path.parent / name)
 
     return load_config(text, name=str(path), env=os.environ, read_file=read_file)
+
+
+def read_secret_file(file: Path) -> str:
+    """Return the text of a file, and warn where others may read it as well. Raises `OSError`, `UnicodeDecodeError`."""
+    if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH:
+        print(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}", file=sys.stderr)
+    return file.read_text(encoding="utf-8")
 
 
 def read_text(path: Path) -> bytes:
@@ -55,4 +59,12 @@ def socket_path(settings: AdminConfig, config_path: Path, outbox: Path) -> Path:
     return config_path.absolute().parent / settings.socket
 
 
-__all__ = ["ConfigError", "ConfigUnreadableError", "outbox_path", "read_config", "read_text", "socket_path"]
+__all__ = [
+    "ConfigError",
+    "ConfigUnreadableError",
+    "outbox_path",
+    "read_config",
+    "read_secret_file",
+    "read_text",
+    "socket_path",
+]

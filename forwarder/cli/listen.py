@@ -5,10 +5,14 @@ import asyncio
 import sys
 import time
 from collections import OrderedDict
+from datetime import UTC, datetime
 
 from rich.text import Text
 
 from forwarder.cli import exit_codes, lines
+from forwarder.cli.places import told
+from forwarder.cli.signatures import add_signatures, verifier_of
+from forwarder.core.verifying import Verdict, Verifier
 from forwarder.emulator.display import glance, one_line, source_style
 from forwarder.emulator.receiver import Answer, Received, Receiver
 
@@ -23,7 +27,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser = commands.add_parser(
         "listen",
         help="a webhook receiver that prints what it gets",
-        description="A webhook receiver: prints each request, answers 200, or refuses as told. Any path is taken.",
+        description="A webhook receiver: prints each request, answers 200, or refuses as told, or what is not signed. "
+        "Any path is taken.",
     )
     parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
     parser.add_argument(
@@ -39,18 +44,19 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     parser.add_argument("--count", type=lines.count, metavar="N", help="exit after N accepted requests")
     parser.add_argument("--body", action="store_true", help="print each body as it came")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    parser.set_defaults(handler=run)
+    add_signatures(parser)
+    parser.set_defaults(handler=told(run))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Listen until a signal, or until enough came, and return the exit code."""
-    return asyncio.run(_listen(arguments))
+    return asyncio.run(_listen(arguments, verifier_of(arguments)))
 
 
-async def _listen(arguments: argparse.Namespace) -> int:
+async def _listen(arguments: argparse.Namespace, verifier: Verifier | None) -> int:
     stop = lines.stop_on_signals()
     out = lines.Lines(as_json=arguments.json, on_broken_pipe=stop.set)
-    ledger = _Ledger(arguments, out, stop)
+    ledger = _Ledger(arguments, verifier, out, stop)
     receiver = Receiver(arguments.host, arguments.port, respond=ledger.decide, on_request=ledger.note, record=False)
     try:
         await receiver.__aenter__()
@@ -58,8 +64,9 @@ async def _listen(arguments: argparse.Namespace) -> int:
         print(lines.cannot_listen(arguments.host, arguments.port, error), file=sys.stderr)
         return exit_codes.FAILURE
     try:
-        out.say(f"Listening on {receiver.url} (any path). Ctrl-C ends it.")
-        out.record("listening", url=receiver.url)
+        verifies = "" if verifier is None else " Signatures are verified."
+        out.say(f"Listening on {receiver.url} (any path).{verifies} Ctrl-C ends it.")
+        out.record("listening", url=receiver.url, verifies=verifier is not None)
         await stop.wait()
     finally:
         await receiver.__aexit__()
@@ -73,8 +80,11 @@ async def _listen(arguments: argparse.Namespace) -> int:
 class _Ledger:
     """Decides each answer, prints each request and keeps count."""
 
-    def __init__(self, arguments: argparse.Namespace, out: lines.Lines, stop: asyncio.Event) -> None:
+    def __init__(
+        self, arguments: argparse.Namespace, verifier: Verifier | None, out: lines.Lines, stop: asyncio.Event
+    ) -> None:
         self._arguments = arguments
+        self._verifier = verifier
         self._out = out
         self._stop = stop
         self._ids: OrderedDict[str, None] = OrderedDict()
@@ -83,10 +93,15 @@ class _Ledger:
         self.received = self.accepted = self.refused = self.distinct = self.repeats = 0
 
     def decide(self, received: Received) -> Answer:
-        """Return the answer the arguments ask for."""
+        """Return the answer the arguments ask for; 401 where the signature does not hold."""
         if self._first_at is None:
             self._first_at = received.at
         self._decided += 1
+        if self._verifier is not None:
+            verdict = self._verifier.verify(received.headers, received.body, now=datetime.now(UTC))
+            received.remark = verdict
+            if verdict is not Verdict.VALID:
+                return Answer(status=401, body=f"{verdict}\n".encode(), delay_s=self._arguments.delay)
         fails = self._decided <= self._arguments.fail_first or (received.at - self._first_at < self._arguments.fail_for)
         status = self._arguments.fail_status if fails else self._arguments.status
         return Answer(status=status, delay_s=self._arguments.delay)
@@ -130,6 +145,10 @@ class _Ledger:
             Text.assemble(
                 (time.strftime("%H:%M:%S "), "dim"),
                 (f"{status} ", "green" if received.accepted else "bold red"),
+                (
+                    f"{received.remark} " if received.remark else "",
+                    "green" if received.remark == Verdict.VALID else "red",
+                ),
                 (f"{seen.source or 'no event'} ", source_style(seen.source)),
                 (f"{seen.author} " if seen.author else "", "bold"),
                 seen.text,
@@ -148,6 +167,7 @@ class _Ledger:
             "path": received.path,
             "webhook_id": webhook_id or None,
             "repeat": repeat,
+            "signature": received.remark,
             "source": seen.source,
             "author": seen.author,
             "text": seen.text,

@@ -49,9 +49,15 @@ def add_config(parser: argparse.ArgumentParser, *, default: object = None) -> No
     )
 
 
+def config_path(arguments: argparse.Namespace) -> Path:
+    """Return the config that is meant."""
+    given: Path | None = arguments.config
+    return given or (_HERE if _HERE.exists() or not _INSTALLED.exists() else _INSTALLED)
+
+
 def places(arguments: argparse.Namespace) -> Places:
     """Return where things are. Raises `ConfigError`, `ConfigUnreadableError`."""
-    config: Path = arguments.config or (_HERE if _HERE.exists() or not _INSTALLED.exists() else _INSTALLED)
+    config = config_path(arguments)
     outline = load_outline(read_text(config), name=str(config), env=os.environ)
     outbox = outbox_path(outline.outbox, config)
     if outline.outbox.url is None and not outbox.exists() and _STATE.exists():

@@ -39,6 +39,8 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     REPLAY = "replay"
     RECOVERED = "recovered"
+    TEST = "test"
+    """By `forwarder send`, outside the outbox."""
 
 
 class Fault(StrEnum):

@@ -10,6 +10,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.order import Order
 from forwarder.core.rate import Rate
 from forwarder.core.retry import RetryPolicy
+from forwarder.core.signing import Signing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +29,7 @@ class Destination:
     url: str = field(repr=False)
     """May hold a secret in its path, as Discord's and Slack's do."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    signing_keys: tuple[bytes, ...] = field(default=(), repr=False)
+    signing: Signing | None = None
     timeout: timedelta
     concurrency: int
     retry: RetryPolicy

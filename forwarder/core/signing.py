@@ -1,30 +1,204 @@
-"""Standard Webhooks signatures (github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md)."""
+"""Signatures: those of Standard Webhooks, and a plain HMAC for receivers that expect GitHub's form, or Stripe's. Pure.
+
+The specification is github.com/standard-webhooks/standard-webhooks, spec/standard-webhooks.md. What checks a signature is in
+`verifying.py`.
+"""
 
 import base64
-import hashlib
 import hmac
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:  # 10 MiB of memory, for those alone who sign with Ed25519
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 SECRET_PREFIX = "whsec_"  # noqa: S105 - what secrets begin with, not one
+PRIVATE_KEY_PREFIX = "whsk_"
+PUBLIC_KEY_PREFIX = "whpk_"
+SEED_BYTES = 32
+"""Of an Ed25519 key; a private key is often written with the public one, of as many bytes, behind it."""
+
+ID, TIMESTAMP, SIGNATURE = "webhook-id", "webhook-timestamp", "webhook-signature"
 
 
-def decode_secret(text: str) -> bytes:
-    """Return the key that `text` holds: base64, unpadded accepted, with or without `whsec_` in front.
+class Signing(Protocol):
+    """How the requests of one destination are signed, with the keys in force. Equal for equal keys and settings."""
 
-    Raises `ValueError` when it is not base64 or not 24 to 64 bytes, the range the specification asks for.
+    @property
+    def header_names(self) -> frozenset[str]:
+        """The headers that `headers` returns, in lower case."""
+        ...
+
+    def headers(self, *, message_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:
+        """Return the headers that sign one attempt, made at `timestamp` (Unix seconds: verifiers refuse one that is minutes off)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """A secret that both sides know; signs with HMAC-SHA256 (`v1`)."""
+
+    key: bytes = field(repr=False)
+
+    def sign(self, signed: bytes) -> str:
+        """Return the signature of these bytes, with its version in front."""
+        return f"v1,{_base64(hmac.digest(self.key, signed, 'sha256'))}"
+
+
+@dataclass(frozen=True)
+class PrivateKey:
+    """An Ed25519 key (`v1a`), of which the receiver knows the public half alone."""
+
+    seed: bytes = field(repr=False)
+
+    def sign(self, signed: bytes) -> str:
+        """Return the signature of these bytes, with its version in front."""
+        return f"v1a,{_base64(self._key.sign(signed))}"
+
+    @property
+    def public(self) -> bytes:
+        """The 32 bytes that the receiver checks with."""
+        return self._key.public_key().public_bytes_raw()
+
+    @cached_property
+    def _key(self) -> "Ed25519PrivateKey":
+        from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey  # noqa: PLC0415
+
+        return Ed25519PrivateKey.from_private_bytes(self.seed)
+
+
+Key = SecretKey | PrivateKey
+
+
+@dataclass(frozen=True, slots=True)
+class StandardSigning:
+    """`webhook-signature`: one signature for each key, so that a receiver finds its own while they are being changed."""
+
+    keys: Sequence[Key]
+
+    @property
+    def header_names(self) -> frozenset[str]:
+        """The one header."""
+        return frozenset({SIGNATURE})
+
+    def headers(self, *, message_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:
+        """Return the signatures of `id.timestamp.body`, separated by spaces."""
+        signed = f"{message_id}.{timestamp}.".encode() + body
+        return {SIGNATURE: " ".join([key.sign(signed) for key in self.keys])}
+
+
+class Algorithm(StrEnum):
+    """The hash under a plain HMAC."""
+
+    SHA256 = "sha256"
+    SHA1 = "sha1"
+    SHA512 = "sha512"
+
+
+class Encoding(StrEnum):
+    """How the bytes of a plain HMAC are written."""
+
+    HEX = "hex"
+    BASE64 = "base64"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlainSigning:
+    """One HMAC in a header of one's own naming: of the body alone, as GitHub has it, or of `timestamp.body`, as Stripe has it."""
+
+    keys: Sequence[bytes] = field(repr=False)
+    """Of the first form one; the second form has room for several."""
+    header: str
+    algorithm: Algorithm = Algorithm.SHA256
+    encoding: Encoding = Encoding.HEX
+    prefix: str = ""
+    """Before the signature; the second form has none."""
+    is_timestamped: bool = False
+    """`t=TIMESTAMP,v1=SIGNATURE`, with a `v1=` for each key."""
+
+    @property
+    def header_names(self) -> frozenset[str]:
+        """The one header."""
+        return frozenset({self.header.lower()})
+
+    def headers(self, *, message_id: str, timestamp: int, body: bytes) -> Mapping[str, str]:  # noqa: ARG002 - not signed here
+        """Return the signature in its header."""
+        if not self.is_timestamped:
+            return {self.header: self.prefix + self.sign(self.keys[0], body)}
+        signed = f"{timestamp}.".encode() + body
+        return {self.header: ",".join([f"t={timestamp}", *(f"v1={self.sign(key, signed)}" for key in self.keys)])}
+
+    def sign(self, key: bytes, signed: bytes) -> str:
+        """Return the signature of these bytes, without its prefix."""
+        digest = hmac.digest(key, signed, self.algorithm.value)
+        return digest.hex() if self.encoding is Encoding.HEX else _base64(digest)
+
+
+class KeyTextError(ValueError):
+    """A text that holds no such key; the error says what is wrong without showing it."""
+
+
+def decode_key(text: str) -> Key:
+    """Return the key to sign with that `text` holds: `whsec_…`, which may stand without its prefix, or `whsk_…`.
+
+    Raises `KeyTextError`.
     """
-    encoded = text.removeprefix(SECRET_PREFIX)
-    key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
-    if not 24 <= len(key) <= 64:
-        raise ValueError("a signing secret holds 24 to 64 bytes")
+    if text.startswith(PUBLIC_KEY_PREFIX):
+        raise KeyTextError(
+            "this is a public key (whpk_…), which the receiver checks with; the private one (whsk_…) signs"
+        )
+    return decode_private_key(text) if text.startswith(PRIVATE_KEY_PREFIX) else decode_secret(text)
+
+
+def decode_secret(text: str) -> SecretKey:
+    """Return the secret: base64 of 24 to 64 bytes, the range of the specification, with or without `whsec_` in front.
+
+    Raises `KeyTextError`.
+    """
+    key = _decoded(text.removeprefix(SECRET_PREFIX))
+    if key is None or not 24 <= len(key) <= 64:
+        raise KeyTextError(
+            "expected whsec_ and the base64 of 24 to 64 random bytes, as `openssl rand -base64 32` makes them"
+        )
+    return SecretKey(key)
+
+
+def decode_private_key(text: str) -> PrivateKey:
+    """Return the key of `whsk_` and the base64 of its 32-byte seed, or of 64 bytes: the seed and the public key.
+
+    Raises `KeyTextError`.
+    """
+    data = _decoded(text.removeprefix(PRIVATE_KEY_PREFIX))
+    if data is None or len(data) not in {SEED_BYTES, 2 * SEED_BYTES}:
+        raise KeyTextError(
+            "expected whsk_ and the base64 of an Ed25519 private key: 32 bytes, or 64 with the public key"
+        )
+    key, public = PrivateKey(data[:SEED_BYTES]), data[SEED_BYTES:]
+    if public and key.public != public:
+        raise KeyTextError(
+            "the second half of this whsk_… is not the public key of its first half; was it cut or mixed up?"
+        )
     return key
 
 
-def sign(keys: Iterable[bytes], *, message_id: str, timestamp: int, body: bytes) -> str:
-    """Return the `webhook-signature` value: one `v1,` signature for each key, separated by spaces.
+def decode_public_key(text: str) -> bytes:
+    """Return the 32 bytes of `whpk_…`. Raises `KeyTextError`."""
+    data = _decoded(text.removeprefix(PUBLIC_KEY_PREFIX))
+    if data is None or len(data) != SEED_BYTES:
+        raise KeyTextError("expected whpk_ and the base64 of an Ed25519 public key, which has 32 bytes")
+    return data
 
-    Each is HMAC-SHA256 over `id.timestamp.body`; `timestamp` is Unix seconds of this attempt, because verifiers refuse
-    one that is more than five minutes off.
-    """
-    signed = f"{message_id}.{timestamp}.".encode() + body
-    return " ".join(f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}" for key in keys)
+
+def _decoded(encoded: str) -> bytes | None:
+    """Return the bytes of a base64 text, unpadded accepted, or `None`."""
+    try:
+        return base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    except ValueError:
+        return None
+
+
+def _base64(data: bytes) -> str:
+    return base64.b64encode(data).decode()

@@ -1,6 +1,6 @@
 """A delivery as the HTTP request of one attempt. Pure; sending is the destination's business."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 
 import msgspec
@@ -9,10 +9,10 @@ from forwarder import __version__
 from forwarder.core.content import Format, raw
 from forwarder.core.delivery import Delivery, Trigger
 from forwarder.core.retry import RetryPolicy
-from forwarder.core.signing import sign
+from forwarder.core.signing import ID, SIGNATURE, TIMESTAMP, Signing
 
 USER_AGENT = f"forwarder/{__version__}"
-_SIGNED = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
+_RESERVED = frozenset({ID, TIMESTAMP, SIGNATURE})
 
 
 FixedHeaders = dict[str, str]
@@ -42,14 +42,16 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Renderer:
     """Makes the requests of one destination.
 
-    The user's `headers` stand above ours, whatever their case, but not above the `webhook-*` ones.
+    The user's `headers` stand above ours, whatever their case, but not above the `webhook-*` ones and the signature.
     """
 
     def __init__(
-        self, *, headers: Mapping[str, str], signing_keys: Sequence[bytes], policy: RetryPolicy, format_: Format = raw
+        self, *, headers: Mapping[str, str], signing: Signing | None, policy: RetryPolicy, format_: Format = raw
     ) -> None:
-        self._headers = {name: value for name, value in headers.items() if name.lower() not in _SIGNED}
-        self._signing_keys = signing_keys
+        reserved = _RESERVED | (signing.header_names if signing is not None else frozenset())
+        self._headers = {name: value for name, value in headers.items() if name.lower() not in reserved}
+        self._taken = reserved | {name.lower() for name in self._headers}
+        self._signing = signing
         self._policy = policy
         self._format = format_
         self._fixed: dict[tuple[int, str, str], FixedHeaders] = {}
@@ -65,16 +67,15 @@ class Renderer:
         key = attempt, trigger, content.content_type
         fixed = self._fixed.get(key) or self._fix(*key)
         id_, timestamp = delivery.id, int(now.timestamp())
-        own = {"webhook-id": id_, "webhook-timestamp": str(timestamp)}
-        if self._signing_keys:
-            own["webhook-signature"] = sign(self._signing_keys, message_id=id_, timestamp=timestamp, body=content.body)
+        own = {ID: id_, TIMESTAMP: str(timestamp)}
+        if self._signing is not None:
+            own |= self._signing.headers(message_id=id_, timestamp=timestamp, body=content.body)
         if content.headers:
-            own |= self._below_users(content.headers)
+            own |= self._untaken(content.headers)
         return WebhookRequest(fixed=fixed, own=own, body=content.body, method=content.method, target=content.target)
 
-    def _below_users(self, ours: Mapping[str, str]) -> dict[str, str]:
-        overridden = {name.lower() for name in self._headers}
-        return {name: value for name, value in ours.items() if name.lower() not in overridden}
+    def _untaken(self, ours: Mapping[str, str]) -> dict[str, str]:
+        return {name: value for name, value in ours.items() if name.lower() not in self._taken}
 
     def _fix(self, attempt: int, trigger: Trigger, content_type: str) -> FixedHeaders:
         """Return what all attempts of this number share.
@@ -90,6 +91,6 @@ class Renderer:
         }
         if attempt < self._policy.max_attempts:
             ours["x-forwarder-retry-in"] = f"{self._policy.delays[attempt - 1].total_seconds():g}"
-        fixed = self._below_users(ours) | self._headers
+        fixed = self._untaken(ours) | self._headers
         self._fixed[attempt, trigger, content_type] = fixed
         return fixed

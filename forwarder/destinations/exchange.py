@@ -71,6 +71,8 @@ class Connection(asyncio.Protocol):
         """It is open, and nothing is left over from the exchange before."""
         self.idle_since = 0.0
         """By the loop's clock."""
+        self.transcript: list[tuple[bytes, bytes]] | None = None
+        """Where set, every header of an answer goes there as well, as it came."""
 
     async def exchange(self, head: bytes, body: bytes) -> Answer:
         """Send a request and return its answer.
@@ -139,6 +141,8 @@ class Connection(asyncio.Protocol):
             self.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:  # noqa: D102
+        if self.transcript is not None:
+            self.transcript.append((name, value))
         lowered = name.lower()
         if lowered in _WANTED and len(self._headers) < len(_WANTED):
             self._headers.setdefault(lowered, value)
@@ -152,6 +156,8 @@ class Connection(asyncio.Protocol):
             return
         self._interim += 1
         self._headers = {}
+        if self.transcript is not None:
+            self.transcript.clear()
         if self._interim > MAX_INTERIM_ANSWERS or status == 101:
             self._end(NotHttpError())
 

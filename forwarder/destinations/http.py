@@ -11,6 +11,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from yarl import URL
@@ -26,6 +27,15 @@ MAX_ANSWER_BYTES = MAX_BODY_BYTES
 EXCERPT_CHARACTERS = 500
 
 
+@dataclass(slots=True)
+class Transcript:
+    """The heads of an exchange as they are on the wire, with whatever is secret in them."""
+
+    sent: bytes = b""
+    came: list[tuple[bytes, bytes]] = field(default_factory=list)
+    """The headers of the answer."""
+
+
 class HttpSender:
     """Sends to one URL, over connections that are kept alive; as many at once as there are calls of `send`."""
 
@@ -39,6 +49,8 @@ class HttpSender:
         self._credentials = _basic_auth(url)
         self._fixed: tuple[FixedHeaders | None, str] = None, ""
         """The ones used last, and how they are written."""
+        self.transcript: Transcript | None = None
+        """Where set, what goes out and what comes in is written there, for a person who tries the destination."""
 
     async def send(self, request: WebhookRequest) -> Outcome:
         """Make one attempt, within the timeout in all. 2xx counts as soon as its headers are in.
@@ -53,6 +65,8 @@ class HttpSender:
             return Unanswered(
                 fault=Fault.PROTOCOL, detail="a header or the path has a character in it that it cannot carry"
             )
+        if self.transcript is not None:
+            self.transcript.sent = head
         while True:
             connection = self._pool.take_idle(deadline)
             is_fresh = connection is None
@@ -64,6 +78,8 @@ class HttpSender:
                     return self._timed_out()
                 except (OSError, UnicodeError) as error:
                     return _not_connected(error)
+            if self.transcript is not None:
+                connection.transcript = self.transcript.came
             try:
                 return self._answered(await connection.exchange(head, request.body))
             except BrokenConnectionError as error:

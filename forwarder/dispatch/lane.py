@@ -66,7 +66,7 @@ class Lane:
         self._tell = tell
         self._renderer = Renderer(
             headers=destination.headers,
-            signing_keys=destination.signing_keys,
+            signing=destination.signing,
             policy=destination.retry,
             format_=destination.format_,
         )

@@ -42,13 +42,17 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class Received:
-    """One request; `at` is monotonic, and `status` None until an answer was written."""
+    """One request; `at` is monotonic, and `status` None until an answer was written.
+
+    `remark` is for whoever decides the answer: what was found out about the request on the way.
+    """
 
     at: float
     path: str
     headers: CIMultiDictProxy[str] = field(repr=False)
     body: bytes = field(repr=False)
     status: int | None = None
+    remark: str | None = None
 
     @property
     def accepted(self) -> bool:

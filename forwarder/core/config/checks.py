@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import did_you_mean, quote
-from forwarder.core.config.scalars import Expanded, WrongValueError, is_null, parse_file_path, show
+from forwarder.core.config.scalars import Expanded, FileLine, WrongValueError, is_null, parse_file_path, show
 from forwarder.core.matching import NOTHING, Condition, compile_condition
 from forwarder.core.tree import Path, Scalar, Tree
 
@@ -25,7 +25,7 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
         _read_secret_file(destination, "url", path, read_file, findings)
         signing = destination.get("signing")
         if isinstance(signing, dict):
-            _read_secret_file(signing, "secret", (*path, "signing"), read_file, findings)
+            _read_secret_file(signing, "secret", (*path, "signing"), read_file, findings, is_list=True)
 
 
 def check_names(tree: dict[str, Tree], findings: Findings) -> None:
@@ -118,7 +118,10 @@ def _check_exists(name: Scalar, known: Mapping[str, object], path: Path, finding
         findings.add(path, f"{show(name)} is not a destination{hint}")
 
 
-def _read_secret_file(section: dict[str, Tree], key: str, path: Path, read_file: ReadFile, findings: Findings) -> None:
+def _read_secret_file(
+    section: dict[str, Tree], key: str, path: Path, read_file: ReadFile, findings: Findings, *, is_list: bool = False
+) -> None:
+    """Set `key` to what its file holds; `is_list`: to what each of its lines holds, where there are several."""
     written = section.get(f"{key}_file")
     place = (*path, f"{key}_file")
     if written is None or is_null(written):
@@ -129,7 +132,12 @@ def _read_secret_file(section: dict[str, Tree], key: str, path: Path, read_file:
     section[key] = Expanded("", quoted=True)
     try:
         name = parse_file_path(written)
-        section[key] = Expanded(read_file(name).strip(), quoted=True)
+        lines = [
+            FileLine(line, quoted=True, written=f"line {number}")
+            for number, text in enumerate(read_file(name).split("\n"), start=1)
+            if (line := text.strip())
+        ]
+        section[key] = list(lines) if is_list and len(lines) > 1 else Expanded("\n".join(lines), quoted=True)
     except WrongValueError as error:
         findings.spoil(place, str(error))
     except OSError as error:

@@ -4,10 +4,10 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator
 
 from forwarder.core.breaker import BreakerPolicy
-from forwarder.core.config.fields import FilePath, Section, Switch, duration, listed
+from forwarder.core.config.fields import FilePath, Section, Switch, duration
 from forwarder.core.config.notices import OnFailureConfig
 from forwarder.core.config.pacing import BreakerField, PauseAfter, RateField
 from forwarder.core.config.retry import RetryField
@@ -17,10 +17,10 @@ from forwarder.core.config.scalars import (
     parse_header_name,
     parse_header_value,
     parse_int,
-    parse_signing_secret,
     parse_webhook_url,
 )
 from forwarder.core.config.secret import Secret
+from forwarder.core.config.signing import SigningConfig, check_apart
 from forwarder.core.order import Order
 from forwarder.core.retry import NAMED_POLICIES
 
@@ -40,16 +40,6 @@ def _parse_order(value: object) -> Order:
 
 Header = Annotated[str, PlainValidator(parse_header_name, json_schema_input_type=str)]
 HeaderValue = Annotated[Secret, PlainValidator(parse_header_value, json_schema_input_type=str)]
-SigningSecret = Annotated[Secret, PlainValidator(parse_signing_secret, json_schema_input_type=str)]
-
-
-class SigningConfig(Section):
-    """Signatures as in Standard Webhooks."""
-
-    secret: Annotated[list[SigningSecret], BeforeValidator(listed, json_schema_input_type=str | list[str])] = Field(
-        min_length=1, description="whsec_… or, while rotating, a list of them; or name a file in secret_file."
-    )
-    secret_file: FilePath | None = Field(default=None, description="A file that holds one secret, and nothing else.")
 
 
 class DestinationConfig(Section):
@@ -68,7 +58,9 @@ class DestinationConfig(Section):
     concurrency: Annotated[int, PlainValidator(partial(parse_int, low=1, high=1024), json_schema_input_type=int)] = (
         Field(default=16, description="How many attempts may run at once, 1 to 1024.")
     )
-    signing: SigningConfig | None = Field(default=None, description="Signs each attempt as in Standard Webhooks.")
+    signing: Annotated[SigningConfig | None, AfterValidator(check_apart)] = Field(
+        default=None, description="Signs each attempt anew: Standard Webhooks, or a plain HMAC."
+    )
     retry: RetryField = Field(
         default=NAMED_POLICIES["live"],
         description="live, standard, svix, or {schedule or delays, statuses, max_age, on_expiry}.",

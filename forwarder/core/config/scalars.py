@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 
 from forwarder.core.config.problems import did_you_mean, quote
 from forwarder.core.config.secret import Secret
-from forwarder.core.signing import decode_secret
 from forwarder.core.tree import Scalar
 
 MAX_NAME_LENGTH = 64
@@ -60,6 +59,12 @@ class Expanded(Scalar):
         self = super().__new__(cls, text, quoted=quoted)
         self.written = written
         return self
+
+
+class FileLine(Expanded):
+    """One of several lines of a secret file; `written` says which, and nothing else."""
+
+    __slots__ = ()
 
 
 def show(value: object) -> str:
@@ -265,15 +270,15 @@ def parse_api_key(value: object) -> Secret:
     return Secret(str(text))
 
 
-def parse_signing_secret(value: object) -> Secret:
-    """Return a Standard Webhooks secret."""
-    text = text_of(value, "a secret such as whsec_…")
-    try:
-        decode_secret(text)
-    except ValueError:
+def parse_plain_secret(value: object) -> Secret:
+    """Return the secret of a plain HMAC: any text on one line."""
+    text = text_of(value, "the secret, best as ${NAME}")
+    if not text:
+        raise WrongValueError("the secret is empty")
+    if _CONTROL.search(text) or _HALF_CHARACTER.search(text):
         raise WrongValueError(
-            "expected whsec_ and the base64 of 24 to 64 random bytes, as `openssl rand -base64 32` makes them (it is not shown)"
-        ) from None
+            "the secret has a line break or a control character in it, or is not UTF-8 (it is not shown)"
+        )
     return Secret(str(text))
 
 

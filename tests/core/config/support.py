@@ -22,6 +22,8 @@ FILES = {
     "/run/credentials/two-words": "canary canary\n",
     "/run/credentials/url": "https://example.com/canary\n",
     "/run/credentials/secret": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n",
+    "/run/credentials/two-secrets": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n\n  whsk_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE= \r\n",
+    "/run/credentials/secrets-with-a-mistake": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\nwhsec_canary\n",
 }
 
 

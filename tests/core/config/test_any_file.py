@@ -6,10 +6,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.core.config import Config, ConfigError
-from forwarder.core.config.destination import DestinationConfig, SigningConfig
+from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import Section
 from forwarder.core.config.model import OutboxConfig, RouteConfig, StreamConfig
 from forwarder.core.config.retry import RetrySchedule
+from forwarder.core.config.signing import SigningConfig
 from tests.core.config.support import CANARY, config_text, load
 
 SECTIONS: tuple[type[Section], ...] = (
