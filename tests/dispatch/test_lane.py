@@ -1,0 +1,292 @@
+"""What a lane does with what its receiver answers: a real outbox, a real receiver, and the lane between them."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from forwarder.core.breaker import BreakerPolicy
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.news import BreakerClosed, BreakerOpened, Held, PausedItself, TooOld
+from forwarder.core.rate import Rate
+from forwarder.core.retry import Dead, Done, Expired, Postponed, RetryAt, RetryPolicy
+from forwarder.core.standing import Pause, PausedBy, Standing
+from forwarder.emulator.receiver import Action, Answer, Received, Receiver
+from tests.support.lanes import AT_ONCE, destination, event, running, utc_now
+from tests.support.process import look
+
+NO_BREAKER = BreakerPolicy(is_on=False)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.db"
+
+
+@pytest.fixture
+async def receiver() -> AsyncIterator[Receiver]:
+    async with Receiver() as receiver:
+        yield receiver
+
+
+def number(received: Received) -> int:
+    return int(json.loads(received.body)["mid"])
+
+
+def seconds_between(receiver: Receiver) -> list[float]:
+    return [later.at - earlier.at for earlier, later in pairwise(receiver.requests)]
+
+
+def statuses(path: Path) -> dict[str, int]:
+    return dict(look(path, "SELECT status, count(*) FROM deliveries GROUP BY status"))
+
+
+@pytest.mark.parametrize("asked", [{"Retry-After": "0.7"}, {"Retry-After": "1"}])
+@pytest.mark.parametrize("status", [429, 503])
+async def test_a_receivers_retry_after_is_kept_to_within_a_tenth_of_a_second_by_the_whole_lane(
+    path: Path, receiver: Receiver, status: int, asked: dict[str, str]
+) -> None:
+    receiver.respond = lambda _: Answer(status=status, headers=asked) if receiver.received == 1 else Answer()
+    async with running(path, destination(receiver.url, retry=AT_ONCE)) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: len(scene.attempts) == 1)
+        scene.bring([event(number) for number in range(1, 20)])
+        await receiver.wait_for(20)
+    refused = receiver.requests[0].at
+    first = receiver.requests[1].at - refused
+    assert float(asked["Retry-After"]) <= first <= float(asked["Retry-After"]) + 0.1
+
+
+async def test_the_body_of_a_429_is_obeyed_and_one_that_names_no_time_waits_longer_each_time(
+    path: Path, receiver: Receiver
+) -> None:
+    bodies = [b'{"retry_after": 0.4}', b'{"parameters": {"retry_after": 1}}', b"", b""]
+    receiver.respond = lambda _: (
+        Answer(status=429, body=bodies[receiver.received - 1]) if receiver.received <= 4 else Answer()
+    )
+    async with running(path, destination(receiver.url, retry=AT_ONCE)) as scene:
+        scene.bring([event(0)])
+        await receiver.wait_for(1)
+        assert not scene.heard(BreakerOpened)  # it answers: that it is busy is no failure
+    waits = seconds_between(receiver)
+    assert [round(wait, 0) for wait in waits] == [0, 1, 1, 2]
+    assert all(wait >= least for wait, least in zip(waits, [0.4, 1, 1, 2], strict=True))
+
+
+async def test_a_long_wait_is_told_and_holds_everything(path: Path, receiver: Receiver) -> None:
+    receiver.respond = lambda _: Answer(status=429, headers={"Retry-After": "99999999"})
+    async with running(path, destination(receiver.url)) as scene:
+        scene.bring([event(number) for number in range(3)])
+        await scene.until(lambda: scene.heard(Held) > 0)
+        status = scene.lane.status()
+        assert 86_000 < float(str(status["held_for_s"])) <= 86_400  # cut to a day
+        scene.bring([event(number) for number in range(3, 9)])
+        await asyncio.sleep(0.2)
+        assert receiver.received <= 3
+    assert statuses(path) == {"pending": 9}
+
+
+async def test_a_rate_holds_over_ten_seconds(path: Path, receiver: Receiver) -> None:
+    rate = Rate(count=50, per=timedelta(seconds=1), burst=5)
+    async with running(path, destination(receiver.url, rate_limit=rate)) as scene:
+        scene.bring([event(number) for number in range(600)])
+        await receiver.wait_until(lambda receiver: receiver.received >= 550, timeout=30)
+    times = [request.at for request in receiver.requests]
+    steady = [at for at in times if times[0] + 0.5 <= at < times[0] + 10.5]
+    assert 490 <= len(steady) <= 510
+    for start in range(len(times) - 55):  # nowhere more than the rate and the burst
+        assert times[start + 55] - times[start] > 0.95
+
+
+async def test_a_rate_leaves_room_for_fresh_events_before_the_backlog(path: Path, receiver: Receiver) -> None:
+    rate = Rate(count=20, per=timedelta(seconds=1))
+    async with running(path, destination(receiver.url, rate_limit=rate)) as scene:
+        scene.bring([event(number) for number in range(100)], status=DeliveryStatus.PENDING)
+        await receiver.wait_for(3)
+        scene.bring([event(1000)])
+        await receiver.wait_until(lambda receiver: any(number(request) == 1000 for request in receiver.requests))
+        assert receiver.received <= 8
+
+
+async def test_what_waits_has_a_quarter_of_the_concurrency(path: Path, receiver: Receiver) -> None:
+    under_way, most = 0, 0
+
+    def respond(_: Received) -> Answer:
+        nonlocal under_way, most
+        under_way += 1
+        most = max(most, under_way)
+        return Answer(delay_s=0.05)
+
+    def done(_: Received) -> None:
+        nonlocal under_way
+        under_way -= 1
+
+    receiver.respond, receiver.on_request = respond, done
+    async with running(path, destination(receiver.url)) as scene:
+        scene.bring([event(number) for number in range(40)], status=DeliveryStatus.PENDING)
+        await receiver.wait_for(40)
+        assert most == 4
+        most = 0
+        scene.bring([event(number) for number in range(40, 140)])
+        await receiver.wait_for(140)
+        assert most == 16
+
+
+async def test_a_receiver_that_is_down_is_probed_and_gets_everything_when_it_is_back(
+    path: Path, receiver: Receiver
+) -> None:
+    receiver.status = 503
+    slow = RetryPolicy(delays=(timedelta(hours=1),) * 9)
+    async with running(path, destination(receiver.url, retry=slow)) as scene:
+        scene.bring([event(number) for number in range(100)])
+        await scene.until(lambda: scene.heard(BreakerOpened) == 1)
+        await receiver.wait_until(lambda receiver: receiver.received >= 16 + 2, timeout=10)
+        at_opening = [request.at for request in receiver.requests[:16]]
+        assert max(at_opening) - min(at_opening) < 0.5  # those that were under way together, and then probes
+        assert scene.lane.status()["breaker"] != "closed"
+        receiver.status = 200
+        await receiver.wait_until(lambda receiver: receiver.accepted == 100, timeout=20)
+        assert scene.heard(BreakerClosed) == 1
+        # every delivery was counted no more often than it was due
+        assert max(delivery.attempts + 1 for delivery, _, decision in scene.attempts if isinstance(decision, Done)) <= 3
+    assert statuses(path) == {"delivered": 100}
+    probes = [request.at for request in receiver.requests[16:18]]
+    assert 0.9 < probes[0] - max(at_opening) < 1.6
+    assert 1.4 < probes[1] - probes[0] < 2.1
+
+
+async def test_a_probe_with_what_is_not_due_is_not_counted(path: Path, receiver: Receiver) -> None:
+    receiver.status = 500
+    later = RetryPolicy(delays=(timedelta(seconds=0.1), timedelta(seconds=2.1), timedelta(hours=1)), jitter=0)
+    async with running(path, destination(receiver.url, retry=later)) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: scene.heard(BreakerOpened) == 1)
+        await scene.until(lambda: sum(isinstance(decision, Postponed) for *_, decision in scene.attempts) >= 2)
+        assert look(path, "SELECT attempts FROM deliveries") == [(3,)]
+        receiver.status = 200
+        await receiver.wait_for(1)
+        await scene.until(lambda: scene.heard(BreakerClosed) == 1)
+    assert statuses(path) == {"delivered": 1}
+
+
+async def test_one_bad_event_does_not_keep_others_waiting_for_a_probe(path: Path, receiver: Receiver) -> None:
+    receiver.respond = lambda received: Answer(status=500 if number(received) == 0 else 200)
+    async with running(path, destination(receiver.url, breaker=BreakerPolicy(in_a_row=2))) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: scene.heard(BreakerOpened) == 1)
+        began = asyncio.get_running_loop().time()
+        scene.bring([event(1)])
+        await receiver.wait_for(1)
+        assert asyncio.get_running_loop().time() - began < 0.5
+
+
+async def test_after_an_outage_no_more_than_one_is_under_way_at_first(path: Path, receiver: Receiver) -> None:
+    receiver.status = 503
+    async with running(path, destination(receiver.url, backlog_concurrency=16)) as scene:
+        scene.bring([event(number) for number in range(300)])
+        await scene.until(lambda: scene.heard(BreakerOpened) == 1)
+        under_way: set[int] = set()
+        most: list[tuple[float, int]] = []
+        loop = asyncio.get_running_loop()
+
+        def respond(received: Received) -> Answer:
+            under_way.add(id(received))
+            most.append((loop.time(), len(under_way)))
+            return Answer(delay_s=0.02)
+
+        receiver.respond = respond
+        receiver.on_request = lambda received: under_way.discard(id(received))
+        await receiver.wait_until(lambda receiver: receiver.accepted == 300, timeout=20)
+    began = most[0][0]
+    assert max(count for at, count in most if at < began + 0.2) == 1
+    assert max(count for at, count in most if at < began + 0.45) <= 2
+    assert max(count for _, count in most) == 16
+
+
+async def test_gone_pauses_the_destination_until_a_person_resumes_it(path: Path, receiver: Receiver) -> None:
+    receiver.status = 410
+    async with running(path, destination(receiver.url, concurrency=1)) as scene:
+        scene.bring([event(number) for number in range(5)])
+        await scene.until(lambda: scene.heard(PausedItself) == 1)
+        scene.bring([event(5)])
+        await asyncio.sleep(0.1)
+        assert receiver.received == 1
+        await scene.outbox.writer.settle()
+        assert statuses(path) == {"pending": 6}
+        receiver.status = 200
+        scene.lane.resume()
+        await receiver.wait_for(6)
+    assert statuses(path) == {"delivered": 6}
+    assert sorted({number(request) for request in receiver.requests}) == [0, 1, 2, 3, 4, 5]
+
+
+async def test_a_pause_outlasts_a_restart(path: Path, receiver: Receiver) -> None:
+    paused = Standing(pause=Pause(since=utc_now(), by=PausedBy.PERSON))
+    async with running(path, destination(receiver.url), standing=paused, has_backlog=True) as scene:
+        scene.bring([event(0)])
+        await asyncio.sleep(0.1)
+        assert not receiver.received
+        scene.lane.resume()
+        await receiver.wait_for(1)
+
+
+async def test_nothing_but_failures_for_days_pauses_it(path: Path, receiver: Receiver) -> None:
+    receiver.status = 500
+    failing = Standing(failing_since=utc_now() - timedelta(days=5))
+    async with running(path, destination(receiver.url), standing=failing) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: scene.heard(PausedItself) == 1)
+        (news,) = [news for news in scene.news if isinstance(news, PausedItself)]
+        assert news.pause.by is PausedBy.FAILURES
+        assert "HTTP 500" in news.pause.why
+    assert statuses(path) == {"pending": 1}
+
+
+@pytest.mark.parametrize("headers", [{"Retry-After": "-1"}, {"webhook-delivery": "abort-message"}])
+async def test_a_receiver_can_end_the_tries(path: Path, receiver: Receiver, headers: dict[str, str]) -> None:
+    receiver.respond = lambda _: Answer(status=500, headers=headers)
+    async with running(path, destination(receiver.url)) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: bool(scene.attempts))
+        assert isinstance(scene.attempts[0][2], Dead)
+    assert receiver.received == 1
+
+
+async def test_old_news_is_not_sent(path: Path, receiver: Receiver) -> None:
+    receiver.status = 503
+    policy = RetryPolicy(delays=(timedelta(seconds=0.2),) * 9, max_age=timedelta(seconds=1), jitter=0)
+    async with running(path, destination(receiver.url, retry=policy, breaker=NO_BREAKER)) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: any(isinstance(decision, Expired) for *_, decision in scene.attempts))
+        scene.lane.pause()
+        scene.bring([event(1)])
+        await asyncio.sleep(1.1)
+        tried = receiver.received
+        scene.lane.resume()
+        await scene.until(lambda: scene.heard(TooOld) == 1)
+        assert receiver.received == tried
+    assert statuses(path) == {"expired": 2}
+
+
+async def test_attempts_that_the_stop_cuts_short_are_not_counted(path: Path, receiver: Receiver) -> None:
+    receiver.respond = lambda _: Answer(action=Action.HANG)
+    async with running(path, destination(receiver.url), grace=timedelta(seconds=0.1)) as scene:
+        scene.bring([event(number) for number in range(20)])
+        await receiver.wait_until(lambda receiver: receiver.received == 16)
+    assert look(path, "SELECT DISTINCT status, attempts FROM deliveries") == [("pending", 0)]
+    assert not scene.attempts
+
+
+async def test_refusals_are_tried_slowly(path: Path, receiver: Receiver) -> None:
+    receiver.status = 404
+    async with running(path, destination(receiver.url)) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: bool(scene.attempts))
+        decision = scene.attempts[0][2]
+        assert isinstance(decision, RetryAt)
+        assert decision.at - utc_now() > timedelta(seconds=40)
+    assert look(path, "SELECT refusals FROM deliveries") == [(1,)]
