@@ -6,6 +6,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import Destination
 from forwarder.core.routing import Route, Router
 from forwarder.core.signing import decode_secret
+from forwarder.core.transport import Tls, Transport
 from forwarder.streams.websocket import WebSocketStream
 
 
@@ -15,15 +16,36 @@ def destinations_of(config: Config) -> list[Destination]:
         Destination(
             name=DestinationName(name),
             url=settings.url.reveal(),
-            headers={header: value.reveal() for header, value in settings.headers.items()},
+            headers=_headers(settings),
             signing_keys=_signing_keys(settings),
             timeout=settings.timeout,
             concurrency=settings.concurrency,
             retry=settings.retry,
+            transport=Transport(
+                tls=settings.tls.value if settings.tls is not None else Tls(),
+                proxy=settings.proxy,
+                socket=settings.socket,
+                networks=config.networks.value,
+            ),
         )
         for name, settings in config.destinations.items()
         if settings.enabled
     ]
+
+
+def warnings_of(config: Config) -> list[str]:
+    """Return what the config allows and had better not, a sentence each."""
+    return [
+        f"destinations.{name}.tls.verify: false: any certificate is taken, so whoever is on the way can read and answer "
+        "what is sent; name the receiver's authority in tls.ca_file instead"
+        for name, settings in config.destinations.items()
+        if settings.enabled and settings.tls is not None and not settings.tls.verify
+    ]
+
+
+def _headers(settings: DestinationConfig) -> dict[str, str]:
+    headers = {header: value.reveal() for header, value in settings.headers.items()}
+    return headers if settings.auth is None else {**headers, "Authorization": settings.auth.header.reveal()}
 
 
 def _signing_keys(settings: DestinationConfig) -> tuple[bytes, ...]:

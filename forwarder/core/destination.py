@@ -7,6 +7,7 @@ from datetime import timedelta
 from forwarder.core.content import Format, raw
 from forwarder.core.delivery import DestinationName
 from forwarder.core.retry import RetryPolicy
+from forwarder.core.transport import Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,5 +22,6 @@ class Destination:
     timeout: timedelta
     concurrency: int
     retry: RetryPolicy
+    transport: Transport = Transport()
     format_: Format = raw
     """Equal for equal settings, so that a reload leaves an unchanged destination alone."""

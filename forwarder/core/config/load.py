@@ -1,23 +1,35 @@
 """The way of a config file: bytes → nodes → tree → checks → `Config`. Every stage adds its problems; all are told at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from pydantic import ValidationError
 
-from forwarder.core.config.checks import ReadFile, check_names, compile_matches, read_secret_files
+from forwarder.core.config.checks import ReadFile, check_names, check_transports, compile_matches, read_secret_files
 from forwarder.core.config.model import Config
 from forwarder.core.config.nodes import RefusedError, read_nodes
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import ConfigError
 from forwarder.core.config.sentences import tell
 from forwarder.core.config.variables import expand
+from forwarder.core.transport import Tls
+
+CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
+"""Yields what is wrong with certificates: the key of `tls` that it stands under, and a sentence."""
 
 
-def load_config(text: bytes, *, name: str, env: Mapping[str, str], read_file: ReadFile) -> Config:
+def load_config(
+    text: bytes,
+    *,
+    name: str,
+    env: Mapping[str, str],
+    read_file: ReadFile,
+    check_tls: CheckTls = lambda _tls: (),
+) -> Config:
     """Return the config that `text` holds.
 
     `name` is what messages call the file. `env` fills in `${NAME}`. `read_file` returns the text of a file named by a
     `*_file` key; it raises `OSError` when it cannot, and decides what relative paths are relative to.
+    `check_tls` looks into certificates.
     Raises `ConfigError` with every problem there is; nothing secret is in it.
     """
     try:
@@ -30,6 +42,7 @@ def load_config(text: bytes, *, name: str, env: Mapping[str, str], read_file: Re
     if isinstance(tree, dict):
         read_secret_files(tree, read_file, findings)
         check_names(tree, findings)
+        check_transports(tree, findings)
         draft = compile_matches(tree, findings)
     config = None
     try:
@@ -37,6 +50,9 @@ def load_config(text: bytes, *, name: str, env: Mapping[str, str], read_file: Re
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             tell(detail, findings)
+    for destination, settings in config.destinations.items() if config is not None else ():
+        for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():
+            findings.add(("destinations", destination, "tls", key), message)
     if config is None or findings.problems:
         # Raised out here, so that no traceback carries pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
