@@ -7,7 +7,7 @@ from datetime import timedelta
 from forwarder.core.content import Format, raw
 from forwarder.core.delivery import DestinationName
 from forwarder.core.retry import RetryPolicy
-from forwarder.core.transport import Transport
+from forwarder.core.transport import STRAIGHT, Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +22,6 @@ class Destination:
     timeout: timedelta
     concurrency: int
     retry: RetryPolicy
-    transport: Transport = Transport()
+    transport: Transport = STRAIGHT
     format_: Format = raw
     """Equal for equal settings, so that a reload leaves an unchanged destination alone."""

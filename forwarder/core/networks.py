@@ -139,7 +139,9 @@ def _carried(address: Address) -> Iterator[IPv4Address]:
     low = IPv4Address(number & _LOW_32)
     if (address in _COMPATIBLE and number > 1) or address in _TRANSLATED or address in _NAT64:
         yield low
-    if address in _LOCAL_NAT64:  # RFC 8215; RFC 6052, 2.2: a prefix of 48, 56, 64 or 96 bits, and bits 64 to 71 are none of the address
+    if (
+        address in _LOCAL_NAT64
+    ):  # RFC 8215; RFC 6052, 2.2: a prefix of 48, 56, 64 or 96 bits, and bits 64 to 71 are none of the address
         yield low
         for prefix in (48, 56, 64):
             without_gap = (number >> 64 << 56) | (number & (1 << 56) - 1)

@@ -38,4 +38,8 @@ class Transport:
     proxy: Proxy | None = None
     socket: str | None = None
     """The path of a unix socket, in place of the URL's host and port."""
-    networks: Networks = Networks()
+    networks: Networks = field(default_factory=Networks)
+
+
+STRAIGHT = Transport()
+"""Straight to the host of the URL, with nothing denied."""

@@ -87,7 +87,9 @@ class DestinationConfig(Section):
     )
     auth: AuthConfig | None = Field(default=None, description="{basic: {username: …, password: …}} or {bearer: …}.")
     tls: TlsConfig | None = Field(default=None, description="Certificates: a private authority, a client certificate.")
-    proxy: ProxyUrl | None = Field(default=None, description="An HTTP proxy, http://user:password@host:port. Kept secret.")
+    proxy: ProxyUrl | None = Field(
+        default=None, description="An HTTP proxy, http://user:password@host:port. Kept secret."
+    )
     socket: SocketPath | None = Field(
         default=None, description="A unix socket to connect to, in place of the URL's host and port."
     )

@@ -67,9 +67,13 @@ def parse_server_name(value: object) -> str:
 def parse_proxy(value: object) -> Proxy:
     """Return the proxy that a URL names. No message shows it: it may have a password in it."""
     text = text_of(value, "a URL such as http://proxy.example.com:3128")
-    expected = WrongValueError("expected a proxy as http://host:port or http://user:password@host:port (it is not shown)")
+    expected = WrongValueError(
+        "expected a proxy as http://host:port or http://user:password@host:port (it is not shown)"
+    )
     if text.partition("://")[0].lower() in {"https", "socks4", "socks5", "socks5h"}:
-        raise WrongValueError("only proxies of the form http://host:port are supported; https:// receivers are reached through one too")
+        raise WrongValueError(
+            "only proxies of the form http://host:port are supported; https:// receivers are reached through one too"
+        )
     try:
         parse_webhook_url(value)
         parts = urlsplit(text)
@@ -102,7 +106,9 @@ def parse_networks(value: object) -> Named:
             raise WrongValueError(
                 f"{show(value)} is an address within a network; write the address alone, or the network with zeros at its end"
             ) from None
-        raise WrongValueError(f"expected private, an address or a network such as 10.0.0.0/8, got {show(value)}") from None
+        raise WrongValueError(
+            f"expected private, an address or a network such as 10.0.0.0/8, got {show(value)}"
+        ) from None
 
 
 Pem = Annotated[Secret, PlainValidator(parse_pem, json_schema_input_type=str)]
@@ -121,7 +127,9 @@ class BasicConfig(Section):
     password: Annotated[Secret, PlainValidator(parse_header_value, json_schema_input_type=str)] = Field(
         description="Best as ${BOT_PASSWORD}. Or name a file in password_file."
     )
-    password_file: FilePath | None = Field(default=None, description="A file that holds the password, and nothing else.")
+    password_file: FilePath | None = Field(
+        default=None, description="A file that holds the password, and nothing else."
+    )
 
 
 class AuthConfig(Section):
@@ -166,9 +174,9 @@ class TlsConfig(Section):
     def value(self) -> Tls:
         """The same, without the names of files."""
         return Tls(
-            ca=self.ca and self.ca.reveal(),
-            cert=self.cert and self.cert.reveal(),
-            key=self.key and self.key.reveal(),
+            ca=self.ca.reveal() if self.ca is not None else None,
+            cert=self.cert.reveal() if self.cert is not None else None,
+            key=self.key.reveal() if self.key is not None else None,
             is_verified=self.verify,
             server_name=self.server_name,
         )
@@ -198,7 +206,9 @@ def check_transport(destination: Mapping[str, Tree], path: Path, findings: Findi
     headers = destination.get("headers")
     if is_given(destination, "auth"):
         if isinstance(headers, dict) and any(name.lower() == "authorization" for name in headers):
-            findings.add_at_key((*path, "auth"), "auth sets the header Authorization, which stands in headers too; keep one of them")
+            findings.add_at_key(
+                (*path, "auth"), "auth sets the header Authorization, which stands in headers too; keep one of them"
+            )
         if "@" in authority:
             findings.add_at_key((*path, "auth"), "the URL has a user name or a password in it too; keep one of them")
     if is_given(destination, "socket") and is_given(destination, "proxy"):
