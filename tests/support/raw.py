@@ -1,0 +1,59 @@
+"""Receivers of our own bytes, and a sender to whatever they do."""
+
+import asyncio
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+
+from forwarder.core.transport import STRAIGHT, Transport
+from forwarder.core.webhook import FixedHeaders, WebhookRequest
+from forwarder.destinations.http import HttpSender, open_sender
+
+REQUEST = WebhookRequest(
+    fixed=FixedHeaders({"Content-Type": "application/json"}), own={"webhook-id": "msg_1"}, body=b'{"a": "\xc3\xa9"}'
+)
+
+
+@asynccontextmanager
+async def sender_to(url: str, timeout: float = 5, transport: Transport = STRAIGHT) -> AsyncIterator[HttpSender]:
+    """Give a sender; `timeout` in seconds."""
+    async with open_sender(
+        url, timeout=timedelta(seconds=timeout), clock=lambda: datetime.now(UTC), transport=transport
+    ) as sender:
+        yield sender
+
+
+@asynccontextmanager
+async def raw_server(
+    answer: Callable[[asyncio.StreamWriter], Awaitable[None]],
+    *,
+    stays_open: bool = False,
+    tls: ssl.SSLContext | None = None,
+) -> AsyncIterator[str]:
+    """Serve bytes of our own choosing to whoever connects, and close then, or once the client has gone."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            await answer(writer)
+            if stays_open:
+                await reader.read()
+        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield f"{'http' if tls is None else 'https'}://localhost:{server.sockets[0].getsockname()[1]}/"
+
+
+def says(said: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
+    """Return an answer of these bytes."""
+
+    async def answer(writer: asyncio.StreamWriter) -> None:
+        writer.write(said)
+        await writer.drain()
+
+    return answer
