@@ -110,17 +110,17 @@ class Networks:
             outer = _plain(ip_address(text.partition("%")[0]))
         except ValueError:
             return "its address cannot be read, so forwarder does not connect there"
-        is_allowed = any(outer in named for named in self.allow)
-        for inner in (outer, *_carried(outer)):
-            shown = str(outer) if inner == outer else f"{outer}, which leads to {inner},"
+        forms = {outer: str(outer)} | {inner: f"{outer}, which leads to {inner}," for inner in _carried(outer)}
+        for address, shown in forms.items():
             for network, what in _NEVER:
-                if inner in network:
+                if address in network:
                     return f"{shown} is {what}; forwarder never connects there"
-            if is_allowed or any(inner in named for named in self.allow):
-                continue
+        if any(outer in named for named in self.allow):
+            return None
+        for address, shown in forms.items():
             for named in self.deny:
-                if inner in named:
-                    how = f" ({PRIVATE})" if named.name == PRIVATE else f" ({named.name})" if "/" in named.name else ""
+                if address in named and not any(address in other for other in self.allow):
+                    how = f" ({named.name})" if named.name == PRIVATE or "/" in named.name else ""
                     return f"{shown} is in networks.deny{how}"
         return None
 
