@@ -179,7 +179,7 @@ def _why_failed(error: ssl.SSLError) -> str:
             | "ACCESS_DENIED"
         ) as said if is_alert:
             return f"it refuses our client certificate: {_words(said)}"
-        case "UNRECOGNIZED_NAME":
+        case "UNRECOGNIZED_NAME" | "TLSV1_UNRECOGNIZED_NAME":
             return "it has no certificate for this host name; tls.server_name asks for another"
         case "DH_KEY_TOO_SMALL" | "EE_KEY_TOO_SMALL" | "CA_KEY_TOO_SMALL" | "UNSAFE_LEGACY_RENEGOTIATION_DISABLED":
             return f"its TLS is too weak to be used: {_words(reason)}"
@@ -202,8 +202,8 @@ def _why_refused(error: ssl.SSLCertVerificationError, now: datetime) -> str:
     match error.verify_code:
         case 9:
             times = [_time(each["notBefore"]) for each in chain]
-            when = f" until {max(times):%Y-%m-%d %H:%M} UTC" if times and max(times) > now else ""
-            return f"its certificate is not valid yet{when}; is the clock of this machine right?"
+            when = f"before {max(times):%Y-%m-%d %H:%M} UTC" if times and max(times) > now else "yet"
+            return f"its certificate is not valid {when}; is the clock of this machine right?"
         case 10:
             times = [_time(each["notAfter"]) for each in chain]
             if not times or min(times) > now:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from forwarder.core.transport import STRAIGHT, Transport
@@ -24,6 +24,34 @@ async def sender_to(url: str, timeout: float = 5, transport: Transport = STRAIGH
         yield sender
 
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+
+@asynccontextmanager
+async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
+    """Have each connection to a port of 127.0.0.1 served, and closed then; give the port. None is left at the end."""
+    tasks: set[asyncio.Task[None] | None] = set()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.current_task())
+        try:
+            await serve(reader, writer)
+        except (OSError, asyncio.IncompleteReadError):  # it has gone
+            pass
+        finally:
+            writer.close()
+            with suppress(OSError):
+                await writer.wait_closed()
+
+    server = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        yield server.sockets[0].getsockname()[1]
+    for task in tasks:
+        if task is not None:
+            task.cancel()
+    await asyncio.gather(*(task for task in tasks if task is not None), return_exceptions=True)
+
+
 @asynccontextmanager
 async def raw_server(
     answer: Callable[[asyncio.StreamWriter], Awaitable[None]],
@@ -34,19 +62,13 @@ async def raw_server(
     """Serve bytes of our own choosing to whoever connects, and close then, or once the client has gone."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await reader.readuntil(b"\r\n\r\n")
-            await answer(writer)
-            if stays_open:
-                await reader.read()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
-            pass
-        finally:
-            writer.close()
+        await reader.readuntil(b"\r\n\r\n")
+        await answer(writer)
+        if stays_open:
+            await reader.read()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=tls)
-    async with server:
-        yield f"{'http' if tls is None else 'https'}://localhost:{server.sockets[0].getsockname()[1]}/"
+    async with serving(serve, tls) as port:
+        yield f"{'http' if tls is None else 'https'}://localhost:{port}/"
 
 
 def says(said: bytes) -> Callable[[asyncio.StreamWriter], Awaitable[None]]:
