@@ -66,7 +66,6 @@ def tls_server(context: ssl.SSLContext) -> Iterator[str]:
                     with context.wrap_socket(accepted, server_side=True, suppress_ragged_eofs=True) as secured:
                         secured.recv(65536)
                         secured.sendall(OK)
-                        secured.recv(65536)
                 except ssl.SSLError:
                     linger.shutdown(socket.SHUT_WR)
                     while linger.recv(65536):
