@@ -83,6 +83,15 @@ class Named:
         return any(address in network for network in self.networks)
 
 
+def is_address(host: str) -> bool:
+    """Return whether a host is written as an address, and not as a name that would have to be looked up."""
+    try:
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
 def read_networks(text: str) -> Named:
     """Return what `private`, an address or a network such as `10.0.0.0/8` names. Raises `ValueError` for any other text."""
     if text == PRIVATE:

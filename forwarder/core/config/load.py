@@ -1,6 +1,7 @@
 """The way of a config file: bytes → nodes → tree → checks → `Config`. Every stage adds its problems; all are told at once."""
 
 from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -11,6 +12,7 @@ from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import ConfigError
 from forwarder.core.config.sentences import tell
 from forwarder.core.config.variables import expand
+from forwarder.core.networks import is_address
 from forwarder.core.transport import Tls
 
 CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
@@ -50,10 +52,22 @@ def load_config(
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             tell(detail, findings)
-    for destination, settings in config.destinations.items() if config is not None else ():
-        for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():
-            findings.add(("destinations", destination, "tls", key), message)
+    if config is not None:
+        _check_transports(config, check_tls, findings)
     if config is None or findings.problems:
         # Raised out here, so that no traceback carries pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
     return config
+
+
+def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -> None:
+    """Note certificates that cannot be used, and URLs with an address in them that nothing may connect to."""
+    networks = config.networks.value
+    for name, settings in config.destinations.items():
+        path = ("destinations", name)
+        for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():
+            findings.add((*path, "tls", key), message)
+        host = urlsplit(settings.url.reveal()).hostname or ""
+        is_direct = settings.proxy is None and settings.socket is None
+        if is_direct and is_address(host) and (reason := networks.why_not(host)) is not None:
+            findings.add((*path, "url"), reason)
