@@ -123,15 +123,13 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         if self._answer is None:
-            is_first = self._head_bytes == 0
             self._head_bytes += len(data)
         else:
-            is_first = False
             self._bytes_after_head += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            is_tls = is_first and data.startswith(_TLS_ALERT)
+            is_tls = self._head_bytes == len(data) and data.startswith(_TLS_ALERT)
             self._end(NotHttpError(_SPEAKS_TLS) if is_tls else NotHttpError())
             return
         if self._answer is None and self._head_bytes > MAX_HEAD_BYTES:

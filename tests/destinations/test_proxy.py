@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -64,8 +65,6 @@ def through(port: int, user: str = "", **more: Tls | Networks) -> Transport:
 
 @asynccontextmanager
 async def tls_receiver(authority: trustme.CA) -> AsyncIterator[str]:
-    import ssl
-
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(context)
     async with raw_server(says(OK), tls=context) as url:
@@ -208,19 +207,9 @@ async def test_a_unix_socket_is_reached_whatever_networks_deny(tmp_path: Path) -
             await reader.readexactly(len(REQUEST.body))
             writer.write(OK)
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            await serve(reader, writer)
-        except asyncio.IncompleteReadError:
-            writer.close()
-            gone.set()
-
-    gone = asyncio.Event()
     transport = Transport(socket=path, networks=Networks(deny=(read_networks("private"),)))
-    async with await asyncio.start_unix_server(take, path):
-        async with sender_to("http://localhost/hook?a=1", transport=transport) as sender:
-            assert [await sender.send(REQUEST) for _ in range(3)] == [Answered(status=200)] * 3
-        await gone.wait()
+    async with serving(serve, path=path), sender_to("http://localhost/hook?a=1", transport=transport) as sender:
+        assert [await sender.send(REQUEST) for _ in range(3)] == [Answered(status=200)] * 3
     assert [head.splitlines()[:2] for head in heads] == [["POST /hook?a=1 HTTP/1.1", "Host: localhost"]] * 3
 
 
@@ -247,22 +236,15 @@ async def test_a_unix_socket_whose_queue_is_full_is_refused_and_not_taken_for_co
 
 
 async def test_tls_over_a_unix_socket(tmp_path: Path) -> None:
-    import ssl
-
     path, authority = str(tmp_path / "bot.sock"), trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("bot.internal").configure_cert(context)
-    done = asyncio.Event()
 
-    async def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(OK)
         await reader.read()
-        writer.close()
-        done.set()
 
     transport = Transport(socket=path, tls=Tls(ca=authority.cert_pem.bytes().decode()))
-    async with await asyncio.start_unix_server(take, path, ssl=context):
-        async with sender_to("https://bot.internal/", transport=transport) as sender:
-            assert await sender.send(REQUEST) == Answered(status=200)
-        await done.wait()
+    async with serving(serve, context, path=path), sender_to("https://bot.internal/", transport=transport) as sender:
+        assert await sender.send(REQUEST) == Answered(status=200)

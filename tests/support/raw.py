@@ -28,8 +28,8 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncIterator[int]:
-    """Have each connection to a port of 127.0.0.1 served, and closed then; give the port. None is left at the end."""
+async def serving(serve: Serve, tls: ssl.SSLContext | None = None, *, path: str | None = None) -> AsyncIterator[int]:
+    """Have each connection to a port of 127.0.0.1, or to a unix socket, served and closed; give the port. None is left at the end."""
     tasks: set[asyncio.Task[None] | None] = set()
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -43,9 +43,12 @@ async def serving(serve: Serve, tls: ssl.SSLContext | None = None) -> AsyncItera
             with suppress(OSError):
                 await writer.wait_closed()
 
-    server = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=tls)
+    if path is None:
+        server = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=tls)
+    else:
+        server = await asyncio.start_unix_server(serve_one, path, ssl=tls)
     async with server:
-        yield server.sockets[0].getsockname()[1]
+        yield server.sockets[0].getsockname()[1] if path is None else 0
     for task in tasks:
         if task is not None:
             task.cancel()
