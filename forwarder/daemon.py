@@ -346,5 +346,7 @@ async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:
 
 async def _run_lane(lane: Lane, *, has_backlog: bool) -> None:
     destination = lane.destination
-    async with open_sender(destination.url, timeout=destination.timeout, clock=utc_now) as sender:
+    async with open_sender(
+        destination.url, transport=destination.transport, timeout=destination.timeout, clock=utc_now
+    ) as sender:
         await lane.run(sender, has_backlog=has_backlog)

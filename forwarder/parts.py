@@ -1,11 +1,13 @@
 """What a config asks for, as the parts the daemon is built of."""
 
 from forwarder.core.config import Config
+from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import Destination, OnFailure
 from forwarder.core.order import Order
 from forwarder.core.routing import Route, Router
+from forwarder.core.transport import Tls, Transport
 from forwarder.streams.websocket import WebSocketStream
 
 
@@ -15,7 +17,7 @@ def destinations_of(config: Config) -> list[Destination]:
         Destination(
             name=DestinationName(name),
             url=settings.url.reveal(),
-            headers={header: value.reveal() for header, value in settings.headers.items()},
+            headers=_headers(settings),
             signing=signing_of(settings.signing),
             timeout=settings.timeout,
             concurrency=settings.concurrency,
@@ -25,6 +27,12 @@ def destinations_of(config: Config) -> list[Destination]:
             rate_limit=settings.rate_limit,
             breaker=settings.breaker,
             pause_after=settings.pause_after,
+            transport=Transport(
+                tls=settings.tls.value if settings.tls is not None else Tls(),
+                proxy=settings.proxy,
+                socket=settings.socket,
+                networks=config.networks.value,
+            ),
         )
         for name, settings in config.destinations.items()
         if settings.enabled
@@ -46,6 +54,21 @@ def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
     if settings is None or settings.on_failure is None or not config.destinations[settings.on_failure.to].enabled:
         return None
     return OnFailure(to=DestinationName(settings.on_failure.to), after=settings.on_failure.after)
+
+
+def warnings_of(config: Config) -> list[str]:
+    """Return what the config allows and had better not, a sentence each."""
+    return [
+        f"destinations.{name}.tls.verify: false: any certificate is taken, so whoever is on the way can read and answer "
+        "what is sent; name the receiver's authority in tls.ca_file instead"
+        for name, settings in config.destinations.items()
+        if settings.enabled and settings.tls is not None and not settings.tls.verify
+    ]
+
+
+def _headers(settings: DestinationConfig) -> dict[str, str]:
+    headers = {header: value.reveal() for header, value in settings.headers.items()}
+    return headers if settings.auth is None else {**headers, "Authorization": settings.auth.header.reveal()}
 
 
 def disabled_in(config: Config) -> frozenset[DestinationName]:

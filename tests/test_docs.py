@@ -9,6 +9,7 @@ from forwarder.core.config import load_config
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.model import AdminConfig, Config, OutboxConfig, RouteConfig, StreamConfig
 from forwarder.core.config.signing import SigningConfig
+from forwarder.core.config.transport import AuthConfig, BasicConfig, NetworksConfig, TlsConfig
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -44,7 +45,17 @@ def test_the_example_of_the_readme_is_valid_and_every_key_is_in_the_readme() -> 
     (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     config = load(example, ENVIRONMENT)
     assert len(config.routes) == 3
-    for model in (Config, StreamConfig, OutboxConfig, AdminConfig, DestinationConfig, SigningConfig, RouteConfig):
+    transport = (AuthConfig, BasicConfig, TlsConfig, NetworksConfig)
+    for model in (
+        Config,
+        StreamConfig,
+        OutboxConfig,
+        AdminConfig,
+        DestinationConfig,
+        SigningConfig,
+        RouteConfig,
+        *transport,
+    ):
         for key in model.model_fields:
             assert re.search(rf"\b{key}\b", README), key
 

@@ -9,6 +9,7 @@ from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_config
 from forwarder.core.config import Config
 from forwarder.daemon import try_streams
+from forwarder.parts import warnings_of
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -26,6 +27,8 @@ def run(arguments: argparse.Namespace) -> int:
     except (ConfigError, ConfigUnreadableError) as error:
         print(error, file=sys.stderr)
         return exit_codes.FAILURE
+    for warning in warnings_of(config):
+        print(f"warning: {warning}", file=sys.stderr)
     print(f"{arguments.config}: valid: {_summary(config)}")
     if not arguments.connect:
         return exit_codes.OK

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from forwarder.core.config import Config, ConfigError, OutboxConfig, load_config
 from forwarder.core.config.model import AdminConfig
+from forwarder.destinations.tls import problems_of
 
 
 class ConfigUnreadableError(Exception):
@@ -20,14 +21,21 @@ def read_config(path: Path) -> Config:
     def read_file(name: str) -> str:
         return read_secret_file(path.parent / name)
 
-    return load_config(text, name=str(path), env=os.environ, read_file=read_file)
+    return load_config(text, name=str(path), env=os.environ, read_file=read_file, check_tls=problems_of)
+
+
+def _is_certificate(text: str) -> bool:
+    """Return whether a file holds certificates and no key: they are public."""
+    return "-----BEGIN CERTIFICATE-----" in text and "PRIVATE KEY-----" not in text
 
 
 def read_secret_file(file: Path) -> str:
     """Return the text of a file, and warn where others may read it as well. Raises `OSError`, `UnicodeDecodeError`."""
-    if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH:
+    is_open = bool(stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH)
+    held = file.read_text(encoding="utf-8")
+    if is_open and not _is_certificate(held):
         print(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}", file=sys.stderr)
-    return file.read_text(encoding="utf-8")
+    return held
 
 
 def read_text(path: Path) -> bytes:

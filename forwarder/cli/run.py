@@ -18,6 +18,7 @@ from forwarder.daemon import Daemon
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
+from forwarder.parts import warnings_of
 
 _GC_THRESHOLDS = 2_000, 20, 50
 """Python's 700, 10, 10 have it look for cycles, of which a delivery makes none, hundreds of times a second: 5 % of the time.
@@ -48,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ConfigError, ConfigUnreadableError) as error:
         print(error, file=sys.stderr)
         return exit_codes.BAD_CONFIG
+    _warn(config)
     try:
         run_in_loop(_run_daemon(config, arguments.config))
     except OutboxUnusableError as error:
@@ -71,14 +73,21 @@ def _outbox_lost(error: Exception) -> Exception | None:
     return error if isinstance(error, OutboxFailedError | OutboxReplacedError) else None
 
 
+def _warn(config: Config) -> None:
+    for warning in warnings_of(config):
+        log.warning("config.unsafe", note=warning)
+
+
 async def _run_daemon(config: Config, path: Path) -> None:
     def load() -> Config | None:
         try:
-            return read_config(path)
+            config = read_config(path)
         except (ConfigError, ConfigUnreadableError) as error:
             problems = str(error).splitlines()
             log.error("reload.refused", problems=problems, note="the config in force goes on")  # noqa: TRY400 - no traceback
             return None
+        _warn(config)
+        return config
 
     outbox = outbox_path(config.outbox, path)
     daemon = Daemon(

@@ -78,7 +78,9 @@ async def _exchange(destination: Destination, delivery: Delivery) -> Exchange:
     except CannotFormatError as error:
         unsent = Unanswered(fault=Fault.FORMAT, detail=f"the event cannot be put into the format: {error}")
         return Exchange(destination, transcript, body=b"", outcome=unsent, duration=timedelta())
-    async with open_sender(destination.url, timeout=destination.timeout, clock=_utc_now) as sender:
+    async with open_sender(
+        destination.url, transport=destination.transport, timeout=destination.timeout, clock=_utc_now
+    ) as sender:
         sender.transcript = transcript
         started = monotonic()
         outcome = await sender.send(request)

@@ -55,6 +55,8 @@ class Fault(StrEnum):
     """Its address is one that we may not connect to."""
     FORMAT = "format"
     """The event could not be put into the format of the destination; nothing was sent."""
+    PROXY = "proxy"
+    """The proxy on the way did not let us through, or could not reach the receiver."""
     NETWORK = "network"
     PROTOCOL = "protocol"
 

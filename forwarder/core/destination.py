@@ -11,6 +11,7 @@ from forwarder.core.order import Order
 from forwarder.core.rate import Rate
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.signing import Signing
+from forwarder.core.transport import STRAIGHT, Transport
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,5 +41,6 @@ class Destination:
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     pause_after: timedelta | None = timedelta(days=5)
     """It pauses itself after nothing but failures for so long; `None`: never."""
+    transport: Transport = STRAIGHT
     format_: Format = raw
     """Equal for equal settings, so that a reload leaves an unchanged destination alone."""

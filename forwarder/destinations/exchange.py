@@ -13,6 +13,8 @@ MAX_BODY_BYTES = 64 * 1024
 """Of an answer; the connection of a longer one is closed."""
 MAX_HEAD_BYTES = 64 * 1024
 """Of an answer's headers; a longer head is no answer."""
+MAX_BYTES_AFTER_HEAD = 8 * MAX_BODY_BYTES
+"""What a body may come as; a chunked one can be many times longer than what it holds, and its trailers have no end."""
 MAX_INTERIM_ANSWERS = 100
 """1xx before the answer itself."""
 
@@ -27,7 +29,10 @@ class BrokenConnectionError(Exception):
 
 
 class NotHttpError(Exception):
-    """What came is no answer to our request."""
+    """What came is no answer to our request; the text says why."""
+
+    def __init__(self, why: str = "the answer is not valid HTTP") -> None:
+        super().__init__(why)
 
 
 @dataclass(slots=True)
@@ -38,6 +43,9 @@ class Answer:
     headers: dict[bytes, bytes]
     body: bytes = b""
 
+
+_TLS_ALERT = b"\x15\x03"
+_SPEAKS_TLS = "it speaks TLS at this port; should the URL begin with https://?"
 
 _WANTED = frozenset(
     {
@@ -64,6 +72,7 @@ class Connection(asyncio.Protocol):
         self._body: list[bytes] = []
         self._body_bytes = 0
         self._head_bytes = 0
+        self._bytes_after_head = 0
         self._interim = 0
         self.deadline = 0.0
         """Of the exchange under way, by the loop's clock."""
@@ -84,7 +93,7 @@ class Connection(asyncio.Protocol):
         waiter: asyncio.Future[Answer] = self._loop.create_future()
         self._waiter, self._answer = waiter, None
         self._headers, self._body = {}, []
-        self._body_bytes = self._head_bytes = self._interim = 0
+        self._body_bytes = self._head_bytes = self._bytes_after_head = self._interim = 0
         self.is_usable = False
         try:
             self._transport.write(head + body)
@@ -117,12 +126,17 @@ class Connection(asyncio.Protocol):
             return
         if self._answer is None:
             self._head_bytes += len(data)
+        else:
+            self._bytes_after_head += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            self._end(NotHttpError())
+            is_tls = self._head_bytes == len(data) and data.startswith(_TLS_ALERT)
+            self._end(NotHttpError(_SPEAKS_TLS) if is_tls else NotHttpError())
             return
         if self._answer is None and self._head_bytes > MAX_HEAD_BYTES:
+            self._end(NotHttpError("the headers of the answer have no end"))
+        elif self._bytes_after_head > MAX_BYTES_AFTER_HEAD:
             self._end(NotHttpError())
 
     def eof_received(self) -> None:  # noqa: D102
@@ -158,8 +172,10 @@ class Connection(asyncio.Protocol):
         self._headers = {}
         if self.transcript is not None:
             self.transcript.clear()
-        if self._interim > MAX_INTERIM_ANSWERS or status == 101:
-            self._end(NotHttpError())
+        if status == 101:
+            self._end(NotHttpError("it answers with another protocol than HTTP"))
+        elif self._interim > MAX_INTERIM_ANSWERS:
+            self._end(NotHttpError("it sends 1xx answers without end"))
 
     def on_body(self, data: bytes) -> None:  # noqa: D102
         if self._waiter is None:

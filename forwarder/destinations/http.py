@@ -5,10 +5,6 @@ Whatever a receiver or a network does becomes an outcome with a sentence of ours
 
 import asyncio
 import base64
-import errno
-import os
-import socket
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -18,9 +14,12 @@ from yarl import URL
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
 from forwarder.core.ports import Clock
+from forwarder.core.transport import Transport
 from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.core.wishes import read_wishes
+from forwarder.destinations.dialer import Dialer, authorization
 from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, NotHttpError
+from forwarder.destinations.faults import NotConnectedError, broken, refused_by_proxy
 from forwarder.destinations.pool import Pool
 
 MAX_ANSWER_BYTES = MAX_BODY_BYTES
@@ -39,12 +38,15 @@ class Transcript:
 class HttpSender:
     """Sends to one URL, over connections that are kept alive; as many at once as there are calls of `send`."""
 
-    def __init__(self, pool: Pool, url: URL, *, timeout: timedelta, clock: Clock) -> None:
+    def __init__(self, pool: Pool, url: URL, *, transport: Transport, timeout: timedelta, clock: Clock) -> None:
         self._pool = pool
         self._timeout_s = timeout.total_seconds()
         self._clock = clock
         self._loop = asyncio.get_running_loop()
         self._target = url.raw_path_qs
+        self._proxy = transport.proxy if url.scheme == "http" else None
+        """The one that reads our requests; through a tunnel it only passes them on."""
+        self._origin = str(url.with_user(None).origin()) if self._proxy is not None else ""
         self._host = f"Host: {url.host_port_subcomponent if url.explicit_port else url.host_subcomponent}\r\n"
         self._credentials = _basic_auth(url)
         self._fixed: tuple[FixedHeaders | None, str] = None, ""
@@ -72,23 +74,22 @@ class HttpSender:
             is_fresh = connection is None
             if connection is None:
                 try:
-                    async with asyncio.timeout_at(deadline):
-                        connection = await self._pool.connect(deadline)
-                except TimeoutError:
-                    return self._timed_out()
-                except (OSError, UnicodeError) as error:
-                    return _not_connected(error)
+                    connection = await self._pool.connect(deadline)
+                except NotConnectedError as error:
+                    return error.outcome
             if self.transcript is not None:
                 connection.transcript = self.transcript.came
             try:
                 return self._answered(await connection.exchange(head, request.body))
             except BrokenConnectionError as error:
                 if is_fresh or error.heard:
-                    return _broken(error)
-            except NotHttpError:
-                return Unanswered(fault=Fault.PROTOCOL, detail="the answer is not valid HTTP")
+                    return broken(error.error)
+            except NotHttpError as error:
+                return Unanswered(fault=Fault.PROTOCOL, detail=str(error))
             except TimeoutError:
-                return self._timed_out()
+                if not is_fresh:
+                    self._pool.drop_idle()
+                return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout_s:g} s")
             finally:
                 self._pool.give_back(connection)
 
@@ -99,17 +100,17 @@ class HttpSender:
             names = {name.lower() for name in request.fixed}
             host = "" if "host" in names else self._host
             credentials = "" if "authorization" in names else self._credentials
-            fixed = f"{host}{credentials}{_lines(request.fixed)}"
+            proxy = authorization(self._proxy) if self._proxy is not None else ""
+            fixed = f"{host}{credentials}{proxy}{_lines(request.fixed)}"
             self._fixed = request.fixed, fixed
         target = self._target if request.target is None else request.target
         if not target.isprintable() or " " in target:
             raise ValueError
-        return f"{request.method} {target} HTTP/1.1\r\n{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
+        return f"{request.method} {self._origin}{target} HTTP/1.1\r\n{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
 
-    def _timed_out(self) -> Unanswered:
-        return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout_s:g} s")
-
-    def _answered(self, answer: Answer) -> Answered:
+    def _answered(self, answer: Answer) -> Outcome:
+        if self._proxy is not None and answer.status == 407:
+            return refused_by_proxy(has_password=self._proxy.authorization is not None)
         if not answer.headers and not answer.body:
             return Answered(status=answer.status)
         location = answer.headers.get(b"location")
@@ -123,12 +124,12 @@ class HttpSender:
 
 
 @asynccontextmanager
-async def open_sender(url: str, *, timeout: timedelta, clock: Clock) -> AsyncIterator[HttpSender]:
+async def open_sender(url: str, *, transport: Transport, timeout: timedelta, clock: Clock) -> AsyncIterator[HttpSender]:
     """Give a sender with connections of its own; `timeout` bounds a whole attempt, the answer's body included."""
     target = URL(url)
-    pool = Pool(target.host or "", target.port or 0, is_tls=target.scheme == "https")
+    pool = Pool(Dialer(target, transport, timeout_s=timeout.total_seconds(), clock=clock))
     try:
-        yield HttpSender(pool, target, timeout=timeout, clock=clock)
+        yield HttpSender(pool, target, transport=transport, timeout=timeout, clock=clock)
     finally:
         pool.close()
 
@@ -167,29 +168,3 @@ def _origin(location: str) -> str:
         return str(url.origin()) if url.absolute else "another path of the same host"
     except ValueError:
         return "an invalid address"
-
-
-def _not_connected(error: Exception) -> Unanswered:
-    match error:
-        case socket.gaierror() | UnicodeError():
-            return Unanswered(fault=Fault.DNS, detail="its host name cannot be resolved")
-        case ssl.SSLCertVerificationError():
-            return Unanswered(fault=Fault.CERTIFICATE, detail=f"its certificate was refused ({error.verify_message})")
-        case ssl.SSLError():
-            return Unanswered(fault=Fault.TLS, detail="the TLS handshake failed")
-        case ConnectionRefusedError() | OSError(errno=errno.ECONNREFUSED):
-            return Unanswered(fault=Fault.REFUSED, detail="connection refused: nothing listens there")
-        case _:
-            return _network(error)
-
-
-def _broken(error: BrokenConnectionError) -> Unanswered:
-    if error.error is None:
-        return Unanswered(fault=Fault.NETWORK, detail="the receiver closed the connection without an answer")
-    return _network(error.error)
-
-
-def _network(error: Exception) -> Unanswered:
-    number = error.errno if isinstance(error, OSError) else None
-    reason = os.strerror(number) if number else "connection lost"
-    return Unanswered(fault=Fault.NETWORK, detail=f"network error: {reason.lower()}")

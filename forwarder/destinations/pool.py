@@ -1,36 +1,19 @@
 """The connections to one destination: made when needed, kept for a while, the one used last first."""
 
 import asyncio
-import ssl
-from functools import cache
 
-import aiohappyeyeballs
-
+from forwarder.destinations.dialer import Dialer
 from forwarder.destinations.exchange import Connection
-from forwarder.destinations.resolver import Resolver
 
 KEEP_ALIVE_S = 75.0
 """How long an idle connection is kept. Receivers close sooner (Node.js after 5 s); a stale one is then replaced at once."""
-_NEXT_ADDRESS_S = 0.25
-"""After so long without an answer the next address of a host is tried beside the first (RFC 8305: 250 ms)."""
-
-
-@cache
-def _tls() -> ssl.SSLContext:
-    """Return the one context: reading the certificates of the system takes tens of milliseconds."""
-    context = ssl.create_default_context()
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    return context
 
 
 class Pool:
-    """Connections to one host and port."""
+    """Connections to one receiver."""
 
-    def __init__(self, host: str, port: int, *, is_tls: bool) -> None:
-        self._host = host
-        self._resolver = Resolver(host, port)
-        self._is_tls = is_tls
+    def __init__(self, dialer: Dialer) -> None:
+        self._dialer = dialer
         self._loop = asyncio.get_running_loop()
         self._idle: list[Connection] = []
         self._in_use: set[Connection] = set()
@@ -50,27 +33,16 @@ class Pool:
         return None
 
     async def connect(self, deadline: float) -> Connection:
-        """Return a fresh connection for an exchange until `deadline`, which does not bound this call. Raises `OSError`, `ssl.SSLError` or `socket.gaierror`."""
-        addresses = await self._resolver.addresses()
-        try:
-            sock = await aiohappyeyeballs.start_connection(
-                addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=self._loop
-            )
-        except OSError:
-            self._resolver.forget()
-            raise
-        try:
-            _, connection = await self._loop.create_connection(
-                lambda: Connection(self._loop),
-                sock=sock,
-                ssl=await asyncio.to_thread(_tls) if self._is_tls else None,
-                server_hostname=self._host if self._is_tls else None,
-            )
-        except BaseException:
-            sock.close()
-            raise
+        """Return a fresh connection for an exchange until `deadline`. Raises `NotConnectedError`."""
+        connection = await self._dialer.connect(deadline)
         self._use(connection, deadline)
         return connection
+
+    def drop_idle(self) -> None:
+        """Close what is kept: one of them turned out to lead nowhere, and the others are as old."""
+        for connection in self._idle:
+            connection.abort()
+        self._idle.clear()
 
     def _use(self, connection: Connection, deadline: float) -> None:
         """Have the connection end its exchange at the deadline (of the loop's clock)."""

@@ -1,6 +1,7 @@
 """The addresses of one host, looked up in a thread of its own and kept for a while."""
 
 import asyncio
+import errno
 import socket
 import threading
 from contextlib import suppress
@@ -32,8 +33,12 @@ class Resolver:
         with suppress(socket.gaierror):  # an address that is written as such needs no name server
             return self._ask(socket.AI_NUMERICHOST)
         if self._looking is None:
+            thread = threading.Thread(target=self._look_up, name=f"resolver {self._host}", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:
+                raise OSError(errno.EAGAIN, "no thread can be started") from error
             self._looking = self._loop.create_future()
-            threading.Thread(target=self._look_up, name=f"resolver {self._host}", daemon=True).start()
         return list(await asyncio.shield(self._looking))
 
     def forget(self) -> None:

@@ -1,53 +1,22 @@
 """One attempt against real receivers of every temper: always an outcome, never an exception."""
 
 import asyncio
+import errno
 import itertools
+import os
+import resource
 import socket
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
-from forwarder.core.webhook import FixedHeaders, WebhookRequest
-from forwarder.destinations.http import MAX_ANSWER_BYTES, HttpSender, open_sender
+from forwarder.destinations.http import MAX_ANSWER_BYTES
 from forwarder.emulator.receiver import Answer, Receiver
-
-REQUEST = WebhookRequest(
-    fixed=FixedHeaders({"Content-Type": "application/json"}), own={"webhook-id": "msg_1"}, body=b'{"a": "\xc3\xa9"}'
-)
-
-
-@asynccontextmanager
-async def sender_to(url: str, timeout: float = 5) -> AsyncIterator[HttpSender]:
-    async with open_sender(url, timeout=timedelta(seconds=timeout), clock=lambda: datetime.now(UTC)) as sender:
-        yield sender
-
-
-@asynccontextmanager
-async def raw_server(
-    answer: Callable[[asyncio.StreamWriter], Awaitable[None]], *, stays_open: bool = False
-) -> AsyncIterator[str]:
-    """Serve bytes of our own choosing to whoever connects, and close then, or once the client has gone."""
-
-    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        try:
-            await answer(writer)
-            if stays_open:
-                await reader.read()
-        except ConnectionError:
-            pass
-        finally:
-            writer.close()
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+from tests.support.raw import REQUEST, raw_server, sender_to
 
 
 async def test_the_body_and_the_headers_arrive_as_they_are() -> None:
@@ -60,7 +29,7 @@ async def test_the_body_and_the_headers_arrive_as_they_are() -> None:
 async def test_a_receiver_that_closes_after_each_answer_without_saying_so_costs_no_failure() -> None:
     async with Receiver() as receiver, sender_to(receiver.url) as sender:
         receiver.respond = lambda _received: Answer(action="close_after")
-        outcomes = [await sender.send(REQUEST) for _ in range(100)]
+        outcomes = [await sender.send(REQUEST) for _ in range(300)]
     assert set(outcomes) == {Answered(status=200)}
 
 
@@ -150,20 +119,6 @@ async def test_a_2xx_whose_body_never_ends_counts_when_the_timeout_is_over() -> 
         assert await sender.send(REQUEST) == Answered(status=200)
 
 
-@pytest.mark.parametrize(
-    "said", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 banana\r\n\r\n", b"HTTP/1.1 200 OK\r\n" + b"a: b\r\n" * 100_000]
-)
-async def test_what_is_not_http_is_a_failure_with_a_sentence(said: bytes) -> None:
-    async def answer(writer: asyncio.StreamWriter) -> None:
-        writer.write(said)
-        await writer.drain()
-
-    async with raw_server(answer) as url, sender_to(url) as sender:
-        outcome = await sender.send(REQUEST)
-    assert isinstance(outcome, Unanswered)
-    assert outcome.detail in {"the answer is not valid HTTP", "the receiver closed the connection without an answer"}
-
-
 async def test_each_of_many_requests_that_get_no_answer_ends_in_its_time_whatever_the_others_do() -> None:
     """One timer watches over all of them: it is set again for deadlines that have just passed, and for all that follow."""
     async with Receiver() as receiver, sender_to(receiver.url, timeout=0.1) as sender:
@@ -198,23 +153,147 @@ async def test_a_name_server_that_says_nothing_holds_up_nobody_else(monkeypatch:
             async with sender_to(url) as sender:
                 assert await sender.send(REQUEST) == Answered(status=200)
             ends = set(await asyncio.gather(*waiting))
-            assert ends == {Unanswered(fault=Fault.TIMEOUT, detail="no answer within 0.3 s")}
+            said = "our name server gave no answer within 0.3 s"
+            assert ends == {Unanswered(fault=Fault.DNS, detail=said, is_ours=True)}
             assert len(asked) == 1
     finally:
         may_end.set()
 
 
-async def test_nothing_listening_no_such_host_and_no_tls_each_have_their_sentence() -> None:
+async def test_nothing_listening_and_no_tls_each_have_their_sentence() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
     async with sender_to(f"http://127.0.0.1:{port}/?token=canary") as sender:
         refused = await sender.send(REQUEST)
-    async with sender_to("http://no-such-host.invalid/canary") as sender:
-        unknown = await sender.send(REQUEST)
     async with Receiver() as receiver, sender_to(receiver.url.replace("http://", "https://")) as sender:
         plain = await sender.send(REQUEST)
     assert refused == Unanswered(fault=Fault.REFUSED, detail="connection refused: nothing listens there")
-    assert unknown == Unanswered(fault=Fault.DNS, detail="its host name cannot be resolved")
-    assert isinstance(plain, Unanswered)
-    assert plain.fault is Fault.TLS
+    assert plain == Unanswered(
+        fault=Fault.TLS, detail="it does not speak TLS at this port; should the URL begin with http://?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "is_ours"),
+    [
+        (socket.EAI_NONAME, "its host name does not exist", False),
+        (socket.EAI_NODATA, "its host name does not exist", False),
+        (socket.EAI_AGAIN, "our name server gives no answer for its host name", True),
+        (socket.EAI_FAIL, "our name server refuses to answer", True),
+        (socket.EAI_MEMORY, "no memory for a look-up of its host name is left here", True),
+        (socket.EAI_SYSTEM, "its host name cannot be looked up here", True),
+    ],
+)
+async def test_a_name_that_does_not_exist_is_told_from_a_name_server_that_fails(
+    monkeypatch: pytest.MonkeyPatch, number: int, said: str, is_ours: bool
+) -> None:
+    def fail(_host: str, _port: int, **_options: object) -> None:
+        raise socket.gaierror(number, "as the C library says it")
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    async with sender_to("http://some.example/canary") as sender:
+        assert await sender.send(REQUEST) == Unanswered(fault=Fault.DNS, detail=said, is_ours=is_ours)
+
+
+@pytest.mark.parametrize(
+    ("number", "said", "is_ours"),
+    [
+        (errno.ENETUNREACH, "no network here leads to its address", True),
+        (errno.ENETDOWN, "the network here is down", True),
+        (errno.EADDRNOTAVAIL, "no address or port is free here to connect from", True),
+        (errno.ENOBUFS, "no memory for a connection is left here", True),
+        (errno.ENFILE, "too many files are open on this machine", True),
+        (errno.EPERM, "this machine does not let us connect there (a firewall, or IPAddressDeny= of the unit)", True),
+        (errno.EHOSTUNREACH, "network error: no route to host", False),
+        (errno.ETIMEDOUT, "the connection timed out", False),
+    ],
+)
+async def test_a_fault_of_this_machine_is_told_from_one_of_the_receiver(
+    monkeypatch: pytest.MonkeyPatch, number: int, said: str, is_ours: bool
+) -> None:
+    async def fail(*_: object) -> None:
+        raise OSError(number, "as the loop says it")
+
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", fail, raising=False)
+    async with sender_to("http://127.0.0.1:1/canary") as sender:
+        outcome = await sender.send(REQUEST)
+    assert isinstance(outcome, Unanswered)
+    assert (outcome.detail, outcome.is_ours) == (said, is_ours)
+
+
+async def test_no_thread_for_a_look_up_is_our_fault_and_no_crash(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_self: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async with sender_to("http://some.example/") as sender:
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", fail)
+            outcome = await sender.send(REQUEST)
+    assert outcome == Unanswered(
+        fault=Fault.NETWORK, detail="no thread or connection can be started here", is_ours=True
+    )
+
+
+async def test_no_file_descriptor_left_is_our_fault_and_passes() -> None:
+    async with Receiver() as receiver, sender_to(receiver.url) as sender:
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        soft = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        probe = os.open(os.devnull, os.O_RDONLY)
+        os.close(probe)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (probe, hard))
+        try:
+            outcome = await sender.send(REQUEST)
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert isinstance(outcome, Unanswered)
+        assert outcome.is_ours
+        assert outcome.detail.startswith("too many connections and files are open in this process")
+        assert await sender.send(REQUEST) == Answered(status=200)
+
+
+async def test_the_address_of_a_host_is_looked_up_again_when_it_cannot_be_reached(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    look_up, asked = socket.getaddrinfo, []
+
+    def moved(host: str, port: int, **options: Any) -> Any:  # noqa: ANN401 - as getaddrinfo's
+        if host != "moved.example":
+            return look_up(host, port, **options)
+        if options["flags"] == socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "not numeric")
+        asked.append(host)
+        return look_up("127.0.0.2" if len(asked) == 1 else "127.0.0.1", port, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", moved)
+    async with Receiver() as receiver, sender_to(receiver.url.replace("127.0.0.1", "moved.example")) as sender:
+        refused = await sender.send(REQUEST)
+        assert isinstance(refused, Unanswered)
+        assert refused.fault is Fault.REFUSED
+        assert [await sender.send(REQUEST) for _ in range(20)] == [Answered(status=200)] * 20
+    assert len(asked) == 2
+
+
+async def test_an_address_that_swallows_everything_costs_a_quarter_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Happy Eyeballs: the second address is tried beside the first."""
+    look_up, connect = socket.getaddrinfo, asyncio.get_running_loop().sock_connect
+    swallowed = []
+
+    def two(host: str, port: int, **options: Any) -> Any:  # noqa: ANN401 - as getaddrinfo's
+        if host != "two.example":
+            return look_up(host, port, **options)
+        if options["flags"] == socket.AI_NUMERICHOST:
+            raise socket.gaierror(socket.EAI_NONAME, "not numeric")
+        return [*look_up("127.0.0.9", port, **options), *look_up("127.0.0.1", port, **options)]
+
+    async def swallow(sock: socket.socket, address: tuple[str, int]) -> None:
+        if address[0] == "127.0.0.9":
+            swallowed.append(address)
+            await asyncio.get_running_loop().create_future()
+        await connect(sock, address)
+
+    monkeypatch.setattr(socket, "getaddrinfo", two)
+    monkeypatch.setattr(asyncio.get_running_loop(), "sock_connect", swallow, raising=False)
+    async with Receiver() as receiver, sender_to(receiver.url.replace("127.0.0.1", "two.example")) as sender:
+        assert await sender.send(REQUEST) == Answered(status=200)
+    assert swallowed

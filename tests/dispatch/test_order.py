@@ -5,8 +5,8 @@ import json
 import random
 from collections import defaultdict
 from dataclasses import replace
-from functools import partial
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest

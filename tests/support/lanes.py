@@ -120,7 +120,7 @@ async def running(
             standing=standing,
         )
         scene = Scene(outbox, lane)
-        async with open_sender(target.url, timeout=target.timeout, clock=utc_now) as sender:
+        async with open_sender(target.url, transport=target.transport, timeout=target.timeout, clock=utc_now) as sender:
             task = asyncio.create_task(lane.run(sender, has_backlog=has_backlog))
             try:
                 yield scene

@@ -10,6 +10,7 @@ from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import did_you_mean, quote
 from forwarder.core.config.scalars import Expanded, FileLine, WrongValueError, is_null, parse_file_path, show
+from forwarder.core.config.transport import check_transport
 from forwarder.core.matching import NOTHING, Condition, compile_condition
 from forwarder.core.tree import Path, Scalar, Tree
 
@@ -18,7 +19,7 @@ ReadFile = Callable[[str], str]
 
 
 def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Findings) -> None:
-    """Set `api_key`, `url` and `secret` to what the file beside them holds, where one is named."""
+    """Set `api_key`, `url`, `secret` and the like to what the file beside them holds, where one is named."""
     for path, stream in _mappings(tree, "streams"):
         _read_secret_file(stream, "api_key", path, read_file, findings)
     for path, destination in _mappings(tree, "destinations"):
@@ -26,6 +27,15 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
         signing = destination.get("signing")
         if isinstance(signing, dict):
             _read_secret_file(signing, "secret", (*path, "signing"), read_file, findings, is_list=True)
+        auth = destination.get("auth")
+        if isinstance(auth, dict):
+            _read_secret_file(auth, "bearer", (*path, "auth"), read_file, findings)
+            if isinstance(basic := auth.get("basic"), dict):
+                _read_secret_file(basic, "password", (*path, "auth", "basic"), read_file, findings)
+        tls = destination.get("tls")
+        if isinstance(tls, dict):
+            for key in ("ca", "cert", "key"):
+                _read_secret_file(tls, key, (*path, "tls"), read_file, findings)
 
 
 def check_names(tree: dict[str, Tree], findings: Findings) -> None:
@@ -60,6 +70,12 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
         _check_exists(unmatched, {DROP: None, **destinations}, ("unmatched",), findings)
+
+
+def check_transports(tree: dict[str, Tree], findings: Findings) -> None:
+    """Note what of a destination's transport excludes each other."""
+    for path, destination in _mappings(tree, "destinations"):
+        check_transport(destination, path, findings)
 
 
 def compile_matches(tree: dict[str, Tree], findings: Findings) -> dict[str, object]:

@@ -21,6 +21,7 @@ from forwarder.core.config.scalars import (
 )
 from forwarder.core.config.secret import Secret
 from forwarder.core.config.signing import SigningConfig, check_apart
+from forwarder.core.config.transport import AuthConfig, ProxyUrl, SocketPath, TlsConfig
 from forwarder.core.order import Order
 from forwarder.core.retry import NAMED_POLICIES
 
@@ -51,6 +52,14 @@ class DestinationConfig(Section):
     url_file: FilePath | None = Field(default=None, description="A file that holds the URL, and nothing else.")
     headers: Annotated[dict[Header, HeaderValue], AfterValidator(_distinct_names)] = Field(
         default={}, description="Sent with each POST. Their values are kept secret."
+    )
+    auth: AuthConfig | None = Field(default=None, description="{basic: {username: …, password: …}} or {bearer: …}.")
+    tls: TlsConfig | None = Field(default=None, description="Certificates: a private authority, a client certificate.")
+    proxy: ProxyUrl | None = Field(
+        default=None, description="An HTTP proxy, http://user:password@host:port. Kept secret."
+    )
+    socket: SocketPath | None = Field(
+        default=None, description="A unix socket to connect to, in place of the URL's host and port."
     )
     timeout: Annotated[timedelta, duration("100ms", "5m")] = Field(
         default=timedelta(seconds=5), description="How long one attempt may take in all."

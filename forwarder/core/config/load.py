@@ -1,23 +1,37 @@
 """The way of a config file: bytes → nodes → tree → checks → `Config`. Every stage adds its problems; all are told at once."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
+from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from forwarder.core.config.checks import ReadFile, check_names, compile_matches, read_secret_files
+from forwarder.core.config.checks import ReadFile, check_names, check_transports, compile_matches, read_secret_files
 from forwarder.core.config.model import Config
 from forwarder.core.config.nodes import RefusedError, read_nodes
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import ConfigError
 from forwarder.core.config.sentences import tell
 from forwarder.core.config.variables import expand
+from forwarder.core.networks import is_address
+from forwarder.core.transport import Tls
+
+CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
+"""Yields what is wrong with certificates: the key of `tls` that it stands under, and a sentence."""
 
 
-def load_config(text: bytes, *, name: str, env: Mapping[str, str], read_file: ReadFile) -> Config:
+def load_config(
+    text: bytes,
+    *,
+    name: str,
+    env: Mapping[str, str],
+    read_file: ReadFile,
+    check_tls: CheckTls = lambda _tls: (),
+) -> Config:
     """Return the config that `text` holds.
 
     `name` is what messages call the file. `env` fills in `${NAME}`. `read_file` returns the text of a file named by a
     `*_file` key; it raises `OSError` when it cannot, and decides what relative paths are relative to.
+    `check_tls` looks into certificates.
     Raises `ConfigError` with every problem there is; nothing secret is in it.
     """
     try:
@@ -30,6 +44,7 @@ def load_config(text: bytes, *, name: str, env: Mapping[str, str], read_file: Re
     if isinstance(tree, dict):
         read_secret_files(tree, read_file, findings)
         check_names(tree, findings)
+        check_transports(tree, findings)
         draft = compile_matches(tree, findings)
     config = None
     try:
@@ -37,7 +52,22 @@ def load_config(text: bytes, *, name: str, env: Mapping[str, str], read_file: Re
     except ValidationError as error:
         for detail in error.errors(include_url=False):
             tell(detail, findings)
+    if config is not None:
+        _check_transports(config, check_tls, findings)
     if config is None or findings.problems:
         # Raised out here, so that no traceback carries pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
     return config
+
+
+def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -> None:
+    """Note certificates that cannot be used, and URLs with an address in them that nothing may connect to."""
+    networks = config.networks.value
+    for name, settings in config.destinations.items():
+        path = ("destinations", name)
+        for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():
+            findings.add((*path, "tls", key), message)
+        host = urlsplit(settings.url.reveal()).hostname or ""
+        is_direct = settings.proxy is None and settings.socket is None
+        if is_direct and is_address(host) and (reason := networks.why_not(host)) is not None:
+            findings.add((*path, "url"), reason)

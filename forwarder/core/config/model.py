@@ -15,6 +15,7 @@ from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
 from forwarder.core.config.scalars import parse_api_key, parse_outbox_url, parse_size, parse_stream_url
 from forwarder.core.config.secret import Secret
+from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
 
 DROP = "drop"
@@ -91,6 +92,9 @@ class Config(Section):
     destinations: dict[Name, DestinationConfig] = Field(min_length=1, description="The webhooks, by name.")
     routes: list[RouteConfig] = Field(min_length=1, description="Every matching route delivers.")
     admin: AdminConfig = Field(default_factory=AdminConfig, description="The way in for the other commands.")
+    networks: NetworksConfig = Field(
+        default_factory=NetworksConfig, description="Which addresses no destination may have."
+    )
     unmatched: Name = Field(default=DROP, description="drop, or the destination of what no route matched.")
     grace_period: Annotated[timedelta, duration("0s", "5m")] = Field(
         default=timedelta(seconds=10), description="How long attempts in flight may take when the daemon stops."

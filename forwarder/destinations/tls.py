@@ -1,0 +1,127 @@
+"""TLS contexts, made once for each distinct setting, and what is wrong with the certificates of a config.
+
+Nothing here is quick: reading the authorities of the system takes tens of milliseconds. Call it in a thread.
+"""
+
+import os
+import ssl
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+from weakref import WeakValueDictionary
+
+from forwarder.core.transport import Tls
+
+_contexts: WeakValueDictionary[Tls, ssl.SSLContext] = WeakValueDictionary()
+_making = threading.Lock()
+
+
+class _Handshake(ssl.SSLObject):
+    """Notes on the error which certificates were refused: the exception of the library tells the reason alone."""
+
+    def do_handshake(self) -> None:
+        try:
+            super().do_handshake()
+        except ssl.SSLCertVerificationError as error:
+            with suppress(Exception):  # not a public name before Python 3.13, and of use for the sentence alone
+                error.chain = [found.get_info() for found in self._sslobj.get_unverified_chain() or ()]  # type: ignore[attr-defined]
+            raise
+
+
+def chain_of(error: ssl.SSLCertVerificationError) -> list[dict[str, Any]]:
+    """Return the certificates that were refused, the receiver's own first, as `ssl.SSLSocket.getpeercert` has them; or nothing."""
+    return list(getattr(error, "chain", ()))
+
+
+def context_of(tls: Tls) -> ssl.SSLContext:
+    """Return the context for these settings; it is made where nobody has it. Raises `ssl.SSLError` or `OSError`."""
+    with _making:
+        context = _contexts.get(tls)
+        if context is None:
+            context = _contexts[tls] = _make(tls)
+        return context
+
+
+def problems_of(tls: Tls) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with the certificates: the key of `tls` that it stands under, and a sentence. The system's are not read."""
+    if tls.ca is not None and not _has_certificate(tls.ca):
+        yield "ca", "no certificate in it can be read; a PEM file of the authority is expected"
+    if tls.cert is None:
+        return
+    key, place = (tls.cert, "cert") if tls.key is None else (tls.key, "key")
+    if not _has_certificate(tls.cert):
+        yield "cert", "no certificate in it can be read; a PEM file of our certificate with its chain is expected"
+    elif "PRIVATE KEY-----" not in key:
+        yield place, "no private key is in it" + ("; name its file in key_file" if tls.key is None else "")
+    elif "ENCRYPTED" in key:
+        yield (
+            place,
+            "the private key is encrypted, and there is nobody to ask for its password; decrypt it: openssl pkey -in KEY -out NEW",
+        )
+    else:
+        try:
+            _load_pair(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), tls.cert, tls.key)
+        except ssl.SSLError as error:
+            yield place, _why_unusable(error)
+
+
+def _make(tls: Tls) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    context.sslobject_class = _Handshake
+    if not tls.is_verified:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    elif tls.ca is None:
+        context.load_default_certs()
+    else:
+        context.load_verify_locations(cadata=tls.ca)
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what the file names is trusted, be it no root
+    if tls.cert is not None:
+        _load_pair(context, tls.cert, tls.key)
+    return context
+
+
+def _load_pair(context: ssl.SSLContext, cert: str, key: str | None) -> None:
+    """Load a certificate and its key. OpenSSL takes them as files alone: these are in memory, and no key comes to a disk."""
+    with _file_in_memory(cert) as cert_path, _file_in_memory(key or cert) as key_path:
+        context.load_cert_chain(cert_path, key_path, password=lambda: "")  # else it would ask at the terminal
+
+
+@contextmanager
+def _file_in_memory(text: str) -> Iterator[str]:
+    if hasattr(os, "memfd_create"):
+        descriptor = os.memfd_create("pem", os.MFD_CLOEXEC)
+        folder = "/proc/self/fd"
+    else:
+        descriptor, path = tempfile.mkstemp()
+        os.unlink(path)  # noqa: PTH108 - it lives on under its descriptor
+        folder = "/dev/fd"
+    try:
+        with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
+            file.write(text)
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        yield f"{folder}/{descriptor}"
+    finally:
+        os.close(descriptor)
+
+
+def _has_certificate(text: str) -> bool:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+    except (ssl.SSLError, ValueError):
+        return False
+    return True
+
+
+def _why_unusable(error: ssl.SSLError) -> str:
+    match error.reason or "":
+        case "KEY_VALUES_MISMATCH" | "KEY_TYPE_MISMATCH":
+            return "the private key does not belong to the certificate"
+        case "EE_KEY_TOO_SMALL" | "CA_KEY_TOO_SMALL" | "CA_MD_TOO_WEAK":
+            return "OpenSSL does not take the certificate: its key is too short or its signature too weak"
+        case _:
+            return "OpenSSL cannot read the certificate with its private key; is one of the files damaged?"
