@@ -17,8 +17,9 @@ from forwarder.core.posts import Post, read_post
 from forwarder.destinations.formats import wording
 from forwarder.destinations.formats.text import clean, one_line, shorten, split_off, web_address
 
+MAX_ALL = 12_500
+"""Over all blocks, counted as bytes of JSON where it is not the text itself."""
 MAX_SECTION = 2_900
-MAX_SECTIONS = 3
 MAX_QUOTED = 900
 MAX_TITLE = 240
 MAX_PICTURES = 4
@@ -40,7 +41,7 @@ class SlackFormat:
         post = read_post(delivery.body)
         message = {
             "text": _fallback(post),
-            "blocks": list(_blocks(post)),
+            "blocks": _blocks(post),
             "unfurl_links": False,
             "unfurl_media": False,
         }
@@ -63,17 +64,18 @@ def _entities(text: str) -> str:
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
-def _blocks(post: Post) -> Iterator[dict[str, object]]:
-    yield _context(*_avatar(post), _mrkdwn(_headline(post)))
+def _blocks(post: Post) -> list[dict[str, object]]:
     link = _address(post.link)
+    above = [_context(*_avatar(post), _mrkdwn(_headline(post)))]
     if title := one_line(post.title, limit=MAX_TITLE):
-        shown = _plain(title)
-        yield _section(f"*<{_entities(link)}|{shown}>*" if link else f"*{shown}*")
-    yield from map(_section, _parts(clean(wording.own_text(post), limit=MAX_SECTION * MAX_SECTIONS)))
-    yield from _pictures(post, MAX_PICTURES)
+        shown = _plain(title, limit=MAX_TITLE)
+        above.append(_section(f"*<{_entities(link)}|{shown}>*" if link else f"*{shown}*"))
+    below = list(_pictures(post, MAX_PICTURES))
     if post.original is not None:
-        yield from _original(post.original)
-    yield _context(_mrkdwn(_below(post, link)))
+        below += _original(post.original)
+    below.append(_context(_mrkdwn(_below(post, link))))
+    room = MAX_ALL - len(_encode((above, below)))
+    return [*above, *map(_section, _parts(clean(wording.own_text(post), limit=room), room)), *below]
 
 
 def _original(post: Post) -> Iterator[dict[str, object]]:
@@ -85,30 +87,30 @@ def _original(post: Post) -> Iterator[dict[str, object]]:
     yield from _pictures(post, 1)
 
 
-def _parts(text: str) -> Iterator[str]:
-    """Yield the text as sections of whole words; of a longer one the last ends with `…`."""
-    for number in range(1, MAX_SECTIONS + 1):
-        if not text:
+def _parts(text: str, room: int) -> Iterator[str]:
+    """Yield the text as sections of whole words, in all at most `room` units long; of a longer one the last ends with `…`."""
+    while text:
+        if room <= MAX_SECTION:
+            yield shorten(text, limit=room, escape=escape)
             return
-        if number == MAX_SECTIONS:
-            yield shorten(text, limit=MAX_SECTION, escape=escape)
-        else:
-            head, text = split_off(text, limit=MAX_SECTION, escape=escape)
-            yield escape(head)
+        head, text = split_off(text, limit=MAX_SECTION, escape=escape)
+        yield escape(head)
+        room -= MAX_SECTION
 
 
 def _headline(post: Post) -> str:
     """Return who, with what it is in relation to another post."""
-    name, link = _plain(wording.author_name(post)), _address(post.author.link)
+    name, link = _plain(wording.author_name(post), limit=wording.MAX_NAME), _address(post.author.link)
     who = f"*<{_entities(link)}|{name}>*" if link else f"*{name}*"
-    beside = _entities(wording.handle(post))
-    manner = _entities(wording.manner(post))
+    beside = shorten(wording.handle(post), limit=wording.MAX_NAME, escape=_entities)
+    manner = shorten(wording.manner(post), limit=wording.MAX_NAME + 20, escape=_entities)
     return who + (f" {beside}" if beside else "") + (f" · {manner}" if manner else "")
 
 
-def _plain(text: str) -> str:
+def _plain(text: str, *, limit: int) -> str:
     """Return a text to stand within `*…*` and `<…|…>`."""
-    return _entities(text.replace("*", "\N{ASTERISK OPERATOR}").replace("|", "¦"))
+    harmless = text.replace("*", "\N{ASTERISK OPERATOR}").replace("|", "\N{BROKEN BAR}")
+    return shorten(harmless, limit=limit, escape=_entities)
 
 
 def _below(post: Post, link: str) -> str:
@@ -136,7 +138,8 @@ def _avatar(post: Post) -> list[dict[str, object]]:
 
 
 def _address(text: str) -> str:
-    return web_address(text, limit=_MAX_ADDRESS)
+    address = web_address(text, limit=_MAX_ADDRESS)
+    return address if len(_entities(address)) <= _MAX_ADDRESS else ""
 
 
 def _fallback(post: Post) -> str:

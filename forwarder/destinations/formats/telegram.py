@@ -17,7 +17,9 @@ from forwarder.core.posts import Post, read_post
 from forwarder.destinations.formats import wording
 from forwarder.destinations.formats.text import clean, one_line, shorten, web_address
 
-MAX_TEXT = 2_600
+MAX_TEXT = 3_200
+MAX_TEXT_BESIDE = 2_200
+"""Where another post is quoted."""
 MAX_QUOTED = 700
 MAX_TITLE = 200
 _MENTION = re.compile(r"(?<![\w/.@-])@(?=[A-Za-z])")
@@ -121,7 +123,7 @@ def _text(post: Post) -> str:
     parts = [_headline(post)]
     if title := one_line(post.title, limit=MAX_TITLE):
         parts.append(_linked(f"<b>{escape(title)}</b>", link))
-    parts.append(_shortened(wording.own_text(post), MAX_TEXT))
+    parts.append(_shortened(wording.own_text(post), MAX_TEXT if post.original is None else MAX_TEXT_BESIDE))
     if post.original is not None:
         parts.append(_original(post.original))
     parts.append(_below(post, link))

@@ -19,7 +19,7 @@ _LEVEL_COLOURS = {"info": 0x3498DB, "ok": 0x2ECC71, "warning": 0xF1C40F, "error"
 _LEVEL_MARKS = {"info": "\N{LARGE BLUE SQUARE}", "ok": "✅", "warning": "⚠️", "error": "❌"}
 _OPENERS = {"x": "Open on X", "fast-x": "Open on X", "telegram": "Open in Telegram", "discord": "Open in Discord"}
 _PASSED_ON = {"telegram": "forwarded", "discord": "forwarded"}
-MAX_NAME = 120
+MAX_NAME = 80
 """Units of a name, and of a handle."""
 
 
