@@ -14,8 +14,8 @@ import msgspec
 from forwarder.core.content import Content
 from forwarder.core.delivery import Delivery
 from forwarder.core.posts import Post, read_post
+from forwarder.core.text import clean, one_line, shorten, units, web_address
 from forwarder.destinations.formats import wording
-from forwarder.destinations.formats.text import clean, one_line, shorten, units, web_address
 
 MAX_TEXT = 3_600
 MAX_QUOTED = 700

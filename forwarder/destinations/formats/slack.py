@@ -14,8 +14,8 @@ import msgspec
 from forwarder.core.content import Content
 from forwarder.core.delivery import Delivery
 from forwarder.core.posts import Post, read_post
+from forwarder.core.text import clean, one_line, shorten, split_off, web_address
 from forwarder.destinations.formats import wording
-from forwarder.destinations.formats.text import clean, one_line, shorten, split_off, web_address
 
 MAX_ALL = 12_500
 """Over all blocks, counted as bytes of JSON where it is not the text itself."""

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from forwarder.core.posts import Kind, Post
-from forwarder.destinations.formats.text import one_line
+from forwarder.core.text import one_line
 
 _NAMES = {"x": "X", "fast-x": "X (fast)", "telegram": "Telegram", "discord": "Discord", "rss": "RSS", "web": "Web"}
 _COLOURS = {
