@@ -6,6 +6,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import Destination
 from forwarder.core.routing import Route, Router
 from forwarder.core.signing import decode_secret
+from forwarder.destinations.formats.build import format_of, url_of
 from forwarder.streams.websocket import WebSocketStream
 
 
@@ -14,12 +15,13 @@ def destinations_of(config: Config) -> list[Destination]:
     return [
         Destination(
             name=DestinationName(name),
-            url=settings.url.reveal(),
+            url=url_of(settings),
             headers={header: value.reveal() for header, value in settings.headers.items()},
             signing_keys=_signing_keys(settings),
             timeout=settings.timeout,
             concurrency=settings.concurrency,
             retry=settings.retry,
+            format_=format_of(settings),
         )
         for name, settings in config.destinations.items()
         if settings.enabled

@@ -23,7 +23,10 @@ def read_config(path: Path) -> Config:
             print(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}", file=sys.stderr)
         return file.read_text(encoding="utf-8")
 
-    return load_config(text, name=str(path), env=os.environ, read_file=read_file)
+    def read_template(name: str) -> str:
+        return (path.parent / name).read_text(encoding="utf-8")
+
+    return load_config(text, name=str(path), env=os.environ, read_file=read_file, read_template=read_template)
 
 
 def read_text(path: Path) -> bytes:

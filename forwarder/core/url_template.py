@@ -15,15 +15,9 @@ from forwarder.core.template_filters import TemplateError
 MAX_TARGET = 8_000
 """Characters of a filled path and query; many servers take no more."""
 
-_EXPRESSION = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _SPLIT = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
 _MARKS = re.compile(r"\{\{|\}\}|\{%|\{#")
 _SAFE = "!$%&'()*+,:;=?@~/-._"
-
-
-def has_template(url: str) -> bool:
-    """Return whether a URL is one to fill."""
-    return _MARKS.search(url) is not None
 
 
 def split_url(url: str) -> tuple[str, str]:
@@ -76,8 +70,3 @@ class UrlTemplate:
         if len(target) > MAX_TARGET:
             raise TemplateError(f"the URL becomes longer than {MAX_TARGET} characters")
         return target if target.startswith("/") else f"/{target}"
-
-
-def placeholder(url: str) -> str:
-    """Return the URL with a letter in place of each expression, to check the rest of it."""
-    return _EXPRESSION.sub("x", url)

@@ -19,20 +19,20 @@ ReadFile = Callable[[str], str]
 
 def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Findings) -> None:
     """Set `api_key`, `url` and `secret` to what the file beside them holds, where one is named."""
-    for path, stream in _mappings(tree, "streams"):
-        _read_secret_file(stream, "api_key", path, read_file, findings)
-    for path, destination in _mappings(tree, "destinations"):
-        _read_secret_file(destination, "url", path, read_file, findings)
+    for path, stream in mappings(tree, "streams"):
+        read_named_file(stream, "api_key", path, read_file, findings)
+    for path, destination in mappings(tree, "destinations"):
+        read_named_file(destination, "url", path, read_file, findings)
         signing = destination.get("signing")
         if isinstance(signing, dict):
-            _read_secret_file(signing, "secret", (*path, "signing"), read_file, findings)
+            read_named_file(signing, "secret", (*path, "signing"), read_file, findings)
 
 
 def check_names(tree: dict[str, Tree], findings: Findings) -> None:
     """Note names that stand twice, and destinations that are meant and not there."""
-    streams = [(path, stream.get("name"), "main") for path, stream in _mappings(tree, "streams")]
+    streams = [(path, stream.get("name"), "main") for path, stream in mappings(tree, "streams")]
     _check_distinct(streams, "stream", findings)
-    routes = [(path, route.get("name"), default_route_name(path)) for path, route in _mappings(tree, "routes")]
+    routes = [(path, route.get("name"), default_route_name(path)) for path, route in mappings(tree, "routes")]
     _check_distinct(routes, "route", findings)
     destinations = tree.get("destinations")
     if not isinstance(destinations, dict):
@@ -41,7 +41,7 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
         findings.add_at_key(
             ("destinations", DROP), f'"{DROP}" cannot be a name; under "unmatched" it means no destination'
         )
-    for path, route in _mappings(tree, "routes"):
+    for path, route in mappings(tree, "routes"):
         to = route.get("to")
         seen: set[str] = set()
         for place, name in _scalars(to, (*path, "to")):
@@ -70,7 +70,7 @@ def default_route_name(path: Path) -> str:
     return f"route {int(path[-1]) + 1}"
 
 
-def _mappings(tree: dict[str, Tree], section: str) -> Iterator[tuple[Path, dict[str, Tree]]]:
+def mappings(tree: dict[str, Tree], section: str) -> Iterator[tuple[Path, dict[str, Tree]]]:
     """Yield the mappings directly under a section, with their paths. Destinations have names, the others numbers."""
     below = tree.get(section)
     steps: Iterable[tuple[str | int, Tree]] = ()
@@ -110,7 +110,10 @@ def _check_exists(name: Scalar, known: Mapping[str, object], path: Path, finding
         findings.add(path, f"{show(name)} is not a destination{hint}")
 
 
-def _read_secret_file(section: dict[str, Tree], key: str, path: Path, read_file: ReadFile, findings: Findings) -> None:
+def read_named_file(
+    section: dict[str, Tree], key: str, path: Path, read_file: ReadFile, findings: Findings, *, is_secret: bool = True
+) -> None:
+    """Set `key` to what the file in `key_file` holds, if one is named."""
     written = section.get(f"{key}_file")
     place = (*path, f"{key}_file")
     if written is None or is_null(written):
@@ -121,7 +124,8 @@ def _read_secret_file(section: dict[str, Tree], key: str, path: Path, read_file:
     section[key] = Expanded("", quoted=True)
     try:
         name = parse_file_path(written)
-        section[key] = Expanded(read_file(name).strip(), quoted=True)
+        text = read_file(name)
+        section[key] = Expanded(text.strip(), quoted=True) if is_secret else Scalar(text, quoted=True)
     except WrongValueError as error:
         findings.spoil(place, str(error))
     except OSError as error:

@@ -18,7 +18,7 @@ _PLANNED: dict[type[BaseModel], frozenset[str]] = {
     Config: frozenset({"defaults", "lists", "matchers", "tests"}),
     AdminConfig: frozenset({"listen"}),
     RouteConfig: frozenset({"prefer", "wait"}),
-    DestinationConfig: frozenset({"format", "order", "rate_limit"}),
+    DestinationConfig: frozenset({"order", "rate_limit"}),
     RetrySchedule: frozenset({"max_age"}),
 }
 """Keys of the design that this version does not know yet."""
