@@ -22,6 +22,7 @@ _MODULES = {
     "demo": "demo",
     "listen": "listen",
     "emulate": "emulate",
+    "preview": "preview",
 }
 """Where each command is. Only what is asked for is loaded: the daemon carries no emulator, and starts sooner."""
 
