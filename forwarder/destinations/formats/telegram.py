@@ -22,7 +22,8 @@ MAX_TEXT_BESIDE = 2_200
 """Where another post is quoted."""
 MAX_QUOTED = 700
 MAX_TITLE = 200
-_MENTION = re.compile(r"(?<![\w/.@-])@(?=[A-Za-z])")
+_MENTION = re.compile(r"(https?://[\w.-]+\.[A-Za-z]{2,}(?::[0-9]+)?/\S*)|(?<!\w)@(?=\w)")
+"""Or a link, which may have an `@` in its path and stays as it is."""
 _WORD_JOINER = "\u2060"
 """Invisible: `@name` of another service would call whoever has that name in Telegram."""
 
@@ -104,18 +105,16 @@ def edit_of(content: Content, message_id_: str) -> Content:
 
 def escape(text: str) -> str:
     """Return the text as Telegram's HTML, with mentions that call nobody."""
-    if "@" in text:
-        text = _MENTION.sub(f"@{_WORD_JOINER}", text)
-    return html.escape(text, quote=False)
+    return html.escape(_quiet(text), quote=False)
 
 
-def _visible(text: str) -> str:
-    """Return what of the escaped text counts: entities count as the characters they stand for."""
-    return _MENTION.sub(f"@{_WORD_JOINER}", text)
+def _quiet(text: str) -> str:
+    return _MENTION.sub(lambda found: found[1] or f"@{_WORD_JOINER}", text) if "@" in text else text
 
 
 def _shortened(text: str, limit: int) -> str:
-    return html.escape(shorten(clean(text, limit=limit), limit=limit, escape=_visible), quote=False)
+    """Return the text as HTML, cut where it shows more than `limit` units: entities count as what they stand for."""
+    return html.escape(shorten(clean(text, limit=limit), limit=limit, escape=_quiet), quote=False)
 
 
 def _text(post: Post) -> str:
