@@ -63,7 +63,9 @@ class UrlTemplate:
         for part in self._path:
             filled = part if isinstance(part, str) else part.render(fields)
             if not isinstance(part, str) and filled.replace("%2E", ".") in {"", ".", ".."}:
-                raise TemplateError("a part of the URL's path would be empty, or dots alone")
+                raise TemplateError(
+                    "a part of the URL's path would be empty, or dots alone; a default helps: {{ post.author.handle or 'unknown' }}"
+                )
             parts.append(filled)
         query = self._query if isinstance(self._query, str) else self._query.render(fields)
         target = "/".join(parts) + self._question + query

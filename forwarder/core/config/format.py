@@ -4,7 +4,7 @@ import re
 from functools import partial
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, PlainValidator, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from forwarder.core.config.fields import FilePath, Section, Switch, choice
 from forwarder.core.config.problems import did_you_mean
@@ -100,13 +100,13 @@ class FormatConfig(Section):
         default="media",
         description="telegram: media shows pictures of the post, on also links of its text, off nothing.",
     )
+    content_type: Annotated[str, PlainValidator(_parse_content_type, json_schema_input_type=str)] = Field(
+        default="application/json", description="template: what the body is; JSON is checked to be JSON."
+    )
     body: Annotated[str, PlainValidator(_parse_body, json_schema_input_type=str)] | None = Field(
         default=None, description="template: a Jinja2 template of the body; or name a file in body_file."
     )
     body_file: FilePath | None = Field(default=None, description="template: a file that holds the template.")
-    content_type: Annotated[str, PlainValidator(_parse_content_type, json_schema_input_type=str)] = Field(
-        default="application/json", description="template: what the body is; JSON is checked to be JSON."
-    )
 
     @model_validator(mode="before")
     @classmethod
@@ -119,16 +119,21 @@ class FormatConfig(Section):
         hint = did_you_mean(data, FORMATS) if type(data) is Scalar else ""
         raise WrongValueError(f"expected {names} or a mapping with type: …, got {show(data)}{hint}")
 
+    @field_validator("body", mode="after")
+    @classmethod
+    def _body_works(cls, body: str | None, info: ValidationInfo) -> str | None:
+        if body is not None and info.data.get("type") == "template" and "content_type" in info.data:
+            _check_body(body, info.data["content_type"])
+        return body
+
     @model_validator(mode="after")
     def _keys_belong(self) -> Self:
         for owner, keys in _KEYS.items():
             for key in keys:
                 if key in self.model_fields_set and owner != self.type:
                     raise WrongValueError(f'the key "{key}" belongs to type: {owner}, not to {self.type}')
-        if self.type == "template":
-            if self.body is None:
-                raise WrongValueError('the key "body" (or "body_file") is missing: the template')
-            _check_body(self.body, self.content_type)
+        if self.type == "template" and self.body is None:
+            raise WrongValueError('the key "body" (or "body_file") is missing: the template')
         return self
 
     @property
@@ -150,6 +155,8 @@ def _check_body(source: str, content_type: str) -> None:
     from forwarder.core.template_fields import NAMES, fields_of  # noqa: PLC0415
     from forwarder.core.template_filters import TemplateError  # noqa: PLC0415
 
+    if isinstance(source, Expanded) and not source.written:
+        return  # its file could not be read, which is told already
     shown = not (isinstance(source, Expanded) and "${" in source.written)
     try:
         template = Template(source, known=NAMES)
@@ -205,6 +212,4 @@ def _check_url(url: str) -> None:
         try:
             template.fill(fields_of(body, id_="msg_sample"))
         except TemplateError as error:
-            raise WrongValueError(
-                f'with a sample event of {name}: {error}; a default such as {{{{ post.author.handle or "unknown" }}}} helps'
-            ) from None
+            raise WrongValueError(f"with a sample event of {name}: {error}") from None
