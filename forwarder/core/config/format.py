@@ -104,7 +104,7 @@ class FormatConfig(Section):
         default="application/json", description="template: what the body is; JSON is checked to be JSON."
     )
     body: Annotated[str, PlainValidator(_parse_body, json_schema_input_type=str)] | None = Field(
-        default=None, description="template: a Jinja2 template of the body; or name a file in body_file."
+        default=None, repr=False, description="template: a Jinja2 template of the body; or name a file in body_file."
     )
     body_file: FilePath | None = Field(default=None, description="template: a file that holds the template.")
 
