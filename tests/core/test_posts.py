@@ -101,3 +101,39 @@ def test_what_nobody_knows_is_shown_as_it_is() -> None:
     assert read_post(example("public-sse-telegram")).text.startswith('{"id":4801')
     assert read_post(b"not json").text == "not json"
     assert read_post(b'{"source":"x","payload":{"text":"\\ud800"}}').text == "\ud800"
+
+
+def test_telegrams_media_are_known_by_kind() -> None:
+    def media(**document: object) -> tuple[Media, ...]:
+        return post("telegram", message="a", media={"className": "MessageMediaDocument", "document": document}).media
+
+    assert media(mimeType="video/mp4") == (Media(is_video=True),)
+    assert media(mimeType="x", attributes=[{"className": "DocumentAttributeVideo"}]) == (Media(is_video=True),)
+    assert media(mimeType="image/png") == (Media(),)
+    assert media(mimeType="application/pdf") == ()
+    assert post("telegram", message="a", fwdFrom={"date": 1}).original is None
+
+
+def test_discord_describes_attachments_and_forwards() -> None:
+    shown = post(
+        "discord",
+        content="a",
+        attachments=[
+            {"contentType": "image/png", "url": "https://cdn.example.com/1.png"},
+            {"contentType": "video/mp4", "url": "https://cdn.example.com/2.mp4"},
+            {"contentType": "text/plain", "url": "https://cdn.example.com/3.txt"},
+        ],
+        embeds=[{"image": {"url": "https://cdn.example.com/4.png"}}, {"title": "no picture"}],
+    )
+    assert [media.image or media.video for media in shown.media] == [
+        f"https://cdn.example.com/{name}" for name in ("1.png", "2.mp4", "4.png")
+    ]
+    forwarded = post("discord", content="", messageSnapshots=[{"message": {"content": "inner"}}])
+    assert forwarded.kind is Kind.REPOST
+    assert forwarded.original is not None
+    assert forwarded.original.text == "inner"
+
+
+def test_a_number_that_python_does_not_print_is_shown_as_nothing() -> None:
+    body = b'{"source":"radio","payload":{"n":' + b"9" * 5_000 + b"}}"
+    assert read_post(body).source in {"", "radio"}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.core.config import Config, DestinationConfig, Secret, load_config
+from forwarder.core.config import Config, ConfigError, DestinationConfig, Secret, load_config
 from forwarder.core.config.format import FormatConfig
 from forwarder.core.content import raw
 from forwarder.parts import destinations_of
@@ -38,6 +38,24 @@ def destination(lines: str) -> str:
 def test_what_is_right_is_taken(lines: str) -> None:
     config = load(destination(lines))
     assert destinations_of(config) == destinations_of(load(destination(lines)))
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ("{type: discord, avatar_url: picture.png}", "expected the address of a picture, https://…"),
+        ("{type: discord, username: ''}", "expected a name of 1 to 80 characters on one line"),
+        ("{type: discord, thread_id: general}", '"general" is no id; it has digits only'),
+        ("{type: template, body: 1, content_type: json}", '"json" is no content type'),
+        ("{type: telegram, chat_id: 5, topic: 0}", "topic"),
+        ("{type: telegram, chat_id: 5, link_preview: all}", "expected media or on or off"),
+        ("[discord]", "expected a mapping, got a list"),
+    ],
+)
+def test_what_is_wrong_is_told(settings: str, said: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(destination(f"url: http://a.example/bot1:a\nformat: {settings}"))
+    assert said in str(caught.value)
 
 
 def made(lines: str) -> Config:
@@ -90,7 +108,8 @@ def test_a_template_is_read_from_a_file_that_is_no_secret() -> None:
 
 
 def test_a_program_can_build_one_without_a_file() -> None:
-    settings = DestinationConfig(url=Secret("https://a.example/"), format=FormatConfig(type="telegram", chat_id="-100"))
+    format_ = FormatConfig.model_validate({"type": "telegram", "chat_id": -100})
+    settings = DestinationConfig(url=Secret("https://a.example/"), format=format_)
     assert settings.format.chat_id == "-100"
 
 

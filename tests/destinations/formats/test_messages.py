@@ -148,6 +148,14 @@ def test_equal_settings_make_equal_formats_and_none_shows_what_is_secret() -> No
     assert "secret" not in shown
 
 
+def test_a_beginning_that_escapes_to_more_than_a_longer_one_fits_all_the_same() -> None:
+    def doubled(text: str) -> str:
+        return text if text.endswith("!") else text * 2
+
+    head, _ = split_off("one two three! four", limit=14, escape=doubled)
+    assert units(doubled(head)) <= 14
+
+
 def test_texts_are_cut_between_words_and_never_within_a_character() -> None:
     assert shorten("one two three", limit=8) == "one two…"
     assert split_off("one two three", limit=9) == ("one two", "three")
@@ -169,6 +177,7 @@ def test_texts_are_cut_between_words_and_never_within_a_character() -> None:
         "https://u:p@a.example/",
         "x" * 3000,
         "https://a.example\n.b",
+        "https://a.example/\ud800",
     ],
 )
 def test_an_odd_address_is_left_out(text: str) -> None:
