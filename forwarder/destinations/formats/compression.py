@@ -1,5 +1,6 @@
 """Compressed bodies, for receivers that take them."""
 
+import sys
 import zlib
 from dataclasses import dataclass
 from typing import Literal
@@ -40,10 +41,8 @@ def _compress(body: bytes, compression: Compression) -> bytes:
 
 
 def _zstd(body: bytes) -> bytes:
-    import sys  # noqa: PLC0415
-
     if sys.version_info >= (3, 14):
         from compression import zstd  # noqa: PLC0415
     else:
-        from backports import zstd  # noqa: PLC0415 - loaded by whoever asks for it alone
+        from backports import zstd  # noqa: PLC0415
     return zstd.compress(body, level=3)
