@@ -8,6 +8,7 @@ from forwarder.core.destination import Destination, OnFailure
 from forwarder.core.order import Order
 from forwarder.core.routing import Route, Router
 from forwarder.core.transport import Tls, Transport
+from forwarder.destinations.formats.build import format_of, url_of
 from forwarder.streams.websocket import WebSocketStream
 
 
@@ -16,7 +17,7 @@ def destinations_of(config: Config) -> list[Destination]:
     return [
         Destination(
             name=DestinationName(name),
-            url=settings.url.reveal(),
+            url=url_of(settings),
             headers=_headers(settings),
             signing=signing_of(settings.signing),
             timeout=settings.timeout,
@@ -33,6 +34,7 @@ def destinations_of(config: Config) -> list[Destination]:
                 socket=settings.socket,
                 networks=config.networks.value,
             ),
+            format_=format_of(settings),
         )
         for name, settings in config.destinations.items()
         if settings.enabled

@@ -25,6 +25,7 @@ _MODULES = {
     "send": "send",
     "listen": "listen",
     "emulate": "emulate",
+    "preview": "preview",
 }
 """Where each command is. Only what is asked for is loaded: the daemon carries no emulator, and starts sooner."""
 

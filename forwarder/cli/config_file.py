@@ -21,7 +21,12 @@ def read_config(path: Path) -> Config:
     def read_file(name: str) -> str:
         return read_secret_file(path.parent / name)
 
-    return load_config(text, name=str(path), env=os.environ, read_file=read_file, check_tls=problems_of)
+    def read_template(name: str) -> str:
+        return (path.parent / name).read_text(encoding="utf-8")
+
+    return load_config(
+        text, name=str(path), env=os.environ, read_file=read_file, read_template=read_template, check_tls=problems_of
+    )
 
 
 def _is_certificate(text: str) -> bool:

@@ -32,6 +32,8 @@ _OUTAGE = timedelta(seconds=1)
 
 Shorter ones are left to the schedule, so that one bad event amid successes does not come back each time.
 """
+_LAST_TRY = timedelta(seconds=1)
+"""So much past its deadline a delivery may still be tried: its last try is set for the deadline itself, and comes a little late."""
 _LATE_FAILURE_WAIT = timedelta(seconds=1)
 _MAX_BACKLOG_IN_MEMORY = 256
 
@@ -323,7 +325,7 @@ class Lane:
     def _is_too_old(self, delivery: Delivery, now: datetime) -> bool:
         """Give a delivery up before its attempt, where it is of no use any more."""
         deadline = self.destination.retry.deadline(delivery)
-        if deadline is None or now <= deadline:
+        if deadline is None or now <= deadline + _LAST_TRY:
             return False
         reason = expired(delivery, now=now).reason
         self._outbox.expire(delivery, None, reason=reason, now=now)

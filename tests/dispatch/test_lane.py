@@ -264,7 +264,7 @@ async def test_old_news_is_not_sent(path: Path, receiver: Receiver) -> None:
         await scene.until(lambda: any(isinstance(decision, Expired) for *_, decision in scene.attempts))
         scene.lane.pause()
         scene.bring([event(1)])
-        await asyncio.sleep(1.1)
+        await asyncio.sleep(2.1)
         tried = receiver.received
         scene.lane.resume()
         await scene.until(lambda: scene.heard(TooOld) == 1)

@@ -20,29 +20,29 @@ ReadFile = Callable[[str], str]
 
 def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Findings) -> None:
     """Set `api_key`, `url`, `secret` and the like to what the file beside them holds, where one is named."""
-    for path, stream in _mappings(tree, "streams"):
-        _read_secret_file(stream, "api_key", path, read_file, findings)
-    for path, destination in _mappings(tree, "destinations"):
-        _read_secret_file(destination, "url", path, read_file, findings)
+    for path, stream in mappings(tree, "streams"):
+        read_named_file(stream, "api_key", path, read_file, findings)
+    for path, destination in mappings(tree, "destinations"):
+        read_named_file(destination, "url", path, read_file, findings)
         signing = destination.get("signing")
         if isinstance(signing, dict):
-            _read_secret_file(signing, "secret", (*path, "signing"), read_file, findings, is_list=True)
+            read_named_file(signing, "secret", (*path, "signing"), read_file, findings, is_list=True)
         auth = destination.get("auth")
         if isinstance(auth, dict):
-            _read_secret_file(auth, "bearer", (*path, "auth"), read_file, findings)
+            read_named_file(auth, "bearer", (*path, "auth"), read_file, findings)
             if isinstance(basic := auth.get("basic"), dict):
-                _read_secret_file(basic, "password", (*path, "auth", "basic"), read_file, findings)
+                read_named_file(basic, "password", (*path, "auth", "basic"), read_file, findings)
         tls = destination.get("tls")
         if isinstance(tls, dict):
             for key in ("ca", "cert", "key"):
-                _read_secret_file(tls, key, (*path, "tls"), read_file, findings)
+                read_named_file(tls, key, (*path, "tls"), read_file, findings)
 
 
 def check_names(tree: dict[str, Tree], findings: Findings) -> None:
     """Note names that stand twice, and destinations that are meant and not there."""
-    streams = [(path, stream.get("name"), "main") for path, stream in _mappings(tree, "streams")]
+    streams = [(path, stream.get("name"), "main") for path, stream in mappings(tree, "streams")]
     _check_distinct(streams, "stream", findings)
-    routes = [(path, route.get("name"), default_route_name(path)) for path, route in _mappings(tree, "routes")]
+    routes = [(path, route.get("name"), default_route_name(path)) for path, route in mappings(tree, "routes")]
     _check_distinct(routes, "route", findings)
     destinations = tree.get("destinations")
     if not isinstance(destinations, dict):
@@ -51,7 +51,7 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
         findings.add_at_key(
             ("destinations", DROP), f'"{DROP}" cannot be a name; under "unmatched" it means no destination'
         )
-    for path, route in _mappings(tree, "routes"):
+    for path, route in mappings(tree, "routes"):
         to = route.get("to")
         seen: set[str] = set()
         for place, name in _scalars(to, (*path, "to")):
@@ -59,7 +59,7 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
                 findings.add(place, f"{show(name)} stands here twice")
             seen.add(name)
             _check_exists(name, destinations, place, findings)
-    for path, destination in _mappings(tree, "destinations"):
+    for path, destination in mappings(tree, "destinations"):
         on_failure = destination.get("on_failure")
         if isinstance(on_failure, dict) and isinstance(to := on_failure.get("to"), Scalar) and not is_null(to):
             place = (*path, "on_failure", "to")
@@ -74,7 +74,7 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
 
 def check_transports(tree: dict[str, Tree], findings: Findings) -> None:
     """Note what of a destination's transport excludes each other."""
-    for path, destination in _mappings(tree, "destinations"):
+    for path, destination in mappings(tree, "destinations"):
         check_transport(destination, path, findings)
 
 
@@ -94,7 +94,7 @@ def default_route_name(path: Path) -> str:
     return f"route {int(path[-1]) + 1}"
 
 
-def _mappings(tree: dict[str, Tree], section: str) -> Iterator[tuple[Path, dict[str, Tree]]]:
+def mappings(tree: dict[str, Tree], section: str) -> Iterator[tuple[Path, dict[str, Tree]]]:
     """Yield the mappings directly under a section, with their paths. Destinations have names, the others numbers."""
     below = tree.get(section)
     steps: Iterable[tuple[str | int, Tree]] = ()
@@ -134,8 +134,15 @@ def _check_exists(name: Scalar, known: Mapping[str, object], path: Path, finding
         findings.add(path, f"{show(name)} is not a destination{hint}")
 
 
-def _read_secret_file(
-    section: dict[str, Tree], key: str, path: Path, read_file: ReadFile, findings: Findings, *, is_list: bool = False
+def read_named_file(
+    section: dict[str, Tree],
+    key: str,
+    path: Path,
+    read_file: ReadFile,
+    findings: Findings,
+    *,
+    is_list: bool = False,
+    is_secret: bool = True,
 ) -> None:
     """Set `key` to what its file holds; `is_list`: to what each of its lines holds, where there are several."""
     written = section.get(f"{key}_file")
@@ -148,12 +155,16 @@ def _read_secret_file(
     section[key] = Expanded("", quoted=True)
     try:
         name = parse_file_path(written)
+        text = read_file(name)
         lines = [
             FileLine(line, quoted=True, written=f"line {number}")
-            for number, text in enumerate(read_file(name).split("\n"), start=1)
-            if (line := text.strip())
+            for number, each in enumerate(text.split("\n"), start=1)
+            if (line := each.strip())
         ]
-        section[key] = list(lines) if is_list and len(lines) > 1 else Expanded("\n".join(lines), quoted=True)
+        if not is_secret:
+            section[key] = Scalar(text, quoted=True)
+        else:
+            section[key] = list(lines) if is_list and len(lines) > 1 else Expanded("\n".join(lines), quoted=True)
     except WrongValueError as error:
         findings.spoil(place, str(error))
     except OSError as error:

@@ -2,12 +2,13 @@
 
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PlainValidator
+from pydantic import AfterValidator, Field, PlainValidator, model_validator
 
 from forwarder.core.breaker import BreakerPolicy
-from forwarder.core.config.fields import FilePath, Section, Switch, duration
+from forwarder.core.config.fields import FilePath, Section, Switch, choice, duration
+from forwarder.core.config.format import FormatConfig, parse_destination_url
 from forwarder.core.config.notices import OnFailureConfig
 from forwarder.core.config.pacing import BreakerField, PauseAfter, RateField
 from forwarder.core.config.retry import RetryField
@@ -17,7 +18,7 @@ from forwarder.core.config.scalars import (
     parse_header_name,
     parse_header_value,
     parse_int,
-    parse_webhook_url,
+    parse_size,
 )
 from forwarder.core.config.secret import Secret
 from forwarder.core.config.signing import SigningConfig, check_apart
@@ -46,8 +47,9 @@ HeaderValue = Annotated[Secret, PlainValidator(parse_header_value, json_schema_i
 class DestinationConfig(Section):
     """A webhook."""
 
-    url: Annotated[Secret, PlainValidator(parse_webhook_url, json_schema_input_type=str)] = Field(
-        description="Where events are POSTed, http:// or https://. Kept secret. Or name a file in url_file."
+    url: Annotated[Secret, PlainValidator(parse_destination_url, json_schema_input_type=str)] = Field(
+        description="Where events are POSTed, http:// or https://; {{ … }} may stand in path and query. Kept secret. "
+        "Or name a file in url_file."
     )
     url_file: FilePath | None = Field(default=None, description="A file that holds the URL, and nothing else.")
     headers: Annotated[dict[Header, HeaderValue], AfterValidator(_distinct_names)] = Field(
@@ -61,6 +63,15 @@ class DestinationConfig(Section):
     socket: SocketPath | None = Field(
         default=None, description="A unix socket to connect to, in place of the URL's host and port."
     )
+    format: FormatConfig = Field(
+        default_factory=FormatConfig, description="raw (as it came), discord, slack, telegram or template."
+    )
+    compression: Annotated[Literal["gzip", "zstd"], choice("gzip", "zstd")] | None = Field(
+        default=None, description="gzip or zstd, for a receiver that takes it."
+    )
+    compress_from: Annotated[
+        int, PlainValidator(partial(parse_size, low="0B", high="64MiB"), json_schema_input_type=str)
+    ] = Field(default=8 * 1024, description="Smaller bodies are not compressed.")
     timeout: Annotated[timedelta, duration("100ms", "5m")] = Field(
         default=timedelta(seconds=5), description="How long one attempt may take in all."
     )
@@ -95,3 +106,13 @@ class DestinationConfig(Section):
         default=None, description="Whom to tell when this destination fails, and when it works again."
     )
     enabled: Switch = Field(default=True, description="false skips (and counts) what would go here.")
+
+    @model_validator(mode="after")
+    def _compression_fits(self) -> Self:
+        if self.compression is None:
+            return self
+        if self.format.type not in {"raw", "template"}:
+            raise WrongValueError(f"compression is for raw and template; messages for {self.format.type} are small")
+        if any(name.lower() == "content-encoding" for name in self.headers):
+            raise WrongValueError("write compression or a header Content-Encoding of your own, not both")
+        return self

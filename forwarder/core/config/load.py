@@ -11,6 +11,7 @@ from forwarder.core.config.nodes import RefusedError, read_nodes
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import ConfigError
 from forwarder.core.config.sentences import tell
+from forwarder.core.config.services import check_services, read_template_files
 from forwarder.core.config.variables import expand
 from forwarder.core.networks import is_address
 from forwarder.core.transport import Tls
@@ -25,12 +26,14 @@ def load_config(
     name: str,
     env: Mapping[str, str],
     read_file: ReadFile,
+    read_template: ReadFile | None = None,
     check_tls: CheckTls = lambda _tls: (),
 ) -> Config:
     """Return the config that `text` holds.
 
     `name` is what messages call the file. `env` fills in `${NAME}`. `read_file` returns the text of a file named by a
-    `*_file` key; it raises `OSError` when it cannot, and decides what relative paths are relative to.
+    `*_file` key; it raises `OSError` when it cannot, and decides what relative paths are relative to. `read_template` does the
+    same for a file that holds no secret; left out, `read_file` does both.
     `check_tls` looks into certificates.
     Raises `ConfigError` with every problem there is; nothing secret is in it.
     """
@@ -43,8 +46,10 @@ def load_config(
     draft: object = tree
     if isinstance(tree, dict):
         read_secret_files(tree, read_file, findings)
+        read_template_files(tree, read_template or read_file, findings)
         check_names(tree, findings)
         check_transports(tree, findings)
+        check_services(tree, findings)
         draft = compile_matches(tree, findings)
     config = None
     try:

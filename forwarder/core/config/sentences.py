@@ -7,7 +7,6 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from forwarder.core.breaker import BreakerPolicy
-from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.model import AdminConfig, Config, RouteConfig
 from forwarder.core.config.pacing import BreakerConfig, RateLimitConfig
 from forwarder.core.config.places import Findings
@@ -22,7 +21,6 @@ _PLANNED: dict[type[BaseModel], frozenset[str]] = {
     Config: frozenset({"defaults", "lists", "matchers", "tests"}),
     AdminConfig: frozenset({"listen"}),
     RouteConfig: frozenset({"prefer", "wait"}),
-    DestinationConfig: frozenset({"format"}),
 }
 """Keys of the design that this version does not know yet."""
 

@@ -54,6 +54,7 @@ destinations:
   alerts:
     <<: *usual
     url: ${DISCORD_WEBHOOK_URL}
+    format: discord
     retry: {delays: [500ms, 5s, 1h30m]}
     enabled: FALSE
 

@@ -1,0 +1,126 @@
+"""Destinations at Discord, Slack and Telegram: whether the format fits the address, and whether it is one of a webhook at all.
+
+No sentence shows the URL: it is a secret.
+"""
+
+import re
+from urllib.parse import parse_qs, urlsplit
+
+from forwarder.core.config.checks import ReadFile, mappings, read_named_file
+from forwarder.core.config.places import Findings
+from forwarder.core.config.scalars import is_null
+from forwarder.core.tree import Path, Scalar, Tree
+
+_DISCORD = frozenset(
+    {f"{part}{host}" for part in ("", "ptb.", "canary.") for host in ("discord.com", "discordapp.com")}
+)
+_SLACK = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
+_TELEGRAM = frozenset({"api.telegram.org"})
+_NAMES = {"discord": "Discord", "slack": "Slack", "telegram": "Telegram"}
+
+_DISCORD_PATH = re.compile(r"/api(?:/v[0-9]+)?/webhooks/[0-9]+/[A-Za-z0-9_-]+(?P<suffix>/slack|/github)?/?")
+_SLACK_PATH = re.compile(r"/services/[^/]+/[^/]+/[^/]+/?")
+_SLACK_WORKFLOW = re.compile(r"/(?:workflows|triggers)/.+")
+_TELEGRAM_PATH = re.compile(r"(?:/.*)?/bot[^/]+(?P<method>(?:/test)?(?:/[A-Za-z]+)?)/?")
+_TELEGRAM_TOKEN = re.compile(r"/bot[0-9]+:[A-Za-z0-9_-]+(?:/|$)")
+
+
+def read_template_files(tree: dict[str, Tree], read_file: ReadFile, findings: Findings) -> None:
+    """Set the `body` of each template to what its `body_file` holds, where one is named."""
+    for path, destination in mappings(tree, "destinations"):
+        settings = destination.get("format")
+        if isinstance(settings, dict):
+            read_named_file(settings, "body", (*path, "format"), read_file, findings, is_secret=False)
+
+
+def check_services(tree: dict[str, Tree], findings: Findings) -> None:
+    """Note each destination whose format its address cannot take, and each address that is not that of a webhook."""
+    for path, destination in mappings(tree, "destinations"):
+        url, settings = destination.get("url"), destination.get("format")
+        fields = settings if isinstance(settings, dict) else {}
+        type_ = fields.get("type") if isinstance(settings, dict) else settings
+        format_ = "raw" if type_ is None or is_null(type_) else str(type_)
+        if not isinstance(url, Scalar):
+            continue
+        try:
+            parts = urlsplit(re.sub(r"\{\{.*?\}\}", "0", url, flags=re.DOTALL))
+            host = parts.hostname or ""
+        except ValueError:  # the models tell
+            continue
+        place = (*path, "format") if findings.has((*path, "format")) else (*path, "url")
+        if host in _DISCORD:
+            _check_discord(format_, parts.path, path, place, findings)
+        elif host in _SLACK:
+            _check_slack(format_, parts.path, path, place, findings)
+        elif format_ == "telegram" or host in _TELEGRAM:
+            is_official = host in _TELEGRAM
+            has_chat = "chat_id" in fields or "chat_id" in parse_qs(parts.query)
+            _check_telegram(format_, parts.path, path, place, findings, is_official=is_official, has_chat=has_chat)
+
+
+def _check_discord(format_: str, url_path: str, path: Path, place: Path, findings: Findings) -> None:
+    found = _DISCORD_PATH.fullmatch(url_path)
+    suffix = found["suffix"] if found else None
+    if found is None:
+        findings.add(
+            (*path, "url"),
+            "this is not the URL of a Discord webhook; one ends with /webhooks/ID/TOKEN (it is not shown)",
+        )
+    elif suffix == "/slack" and format_ not in {"slack", "template"}:
+        findings.add(
+            place,
+            'this URL ends with /slack: Discord takes messages made for Slack there; remove /slack and write "format: discord"',
+        )
+    elif suffix == "/github" and format_ != "template":
+        findings.add(
+            place,
+            'this URL ends with /github: Discord takes only events of GitHub there; remove /github and write "format: discord"',
+        )
+    elif suffix is None:
+        _check_fits("discord", format_, place, findings)
+
+
+def _check_slack(format_: str, url_path: str, path: Path, place: Path, findings: Findings) -> None:
+    if _SLACK_WORKFLOW.fullmatch(url_path):
+        if format_ != "template":
+            findings.add(
+                place, 'a workflow of Slack takes the variables it was made with; write "format: {type: template, …}"'
+            )
+    elif not _SLACK_PATH.fullmatch(url_path):
+        findings.add(
+            (*path, "url"), "this is not the URL of a Slack webhook; one is /services/T…/B…/… (it is not shown)"
+        )
+    else:
+        _check_fits("slack", format_, place, findings)
+
+
+def _check_telegram(
+    format_: str, url_path: str, path: Path, place: Path, findings: Findings, *, is_official: bool, has_chat: bool
+) -> None:
+    found = _TELEGRAM_PATH.fullmatch(url_path)
+    method = found["method"].removeprefix("/test").lower() if found else ""
+    if format_ not in {"telegram", "template"}:
+        _check_fits("telegram", format_, place, findings)
+    elif found is None or (is_official and not _TELEGRAM_TOKEN.search(url_path)):
+        findings.add(
+            (*path, "url"),
+            "this is not the URL of a Telegram bot; one ends with /botTOKEN/sendMessage (it is not shown)",
+        )
+    elif format_ == "telegram":
+        if method not in {"", "/sendmessage"}:
+            findings.add(
+                (*path, "url"),
+                "format: telegram calls sendMessage; end the URL with /botTOKEN/sendMessage or /botTOKEN",
+            )
+        if not has_chat:
+            findings.add(
+                place, 'Telegram needs a chat; write "format: {type: telegram, chat_id: …}", or ?chat_id=… in the URL'
+            )
+
+
+def _check_fits(service: str, format_: str, place: Path, findings: Findings) -> None:
+    name = _NAMES[service]
+    if format_ == "raw":
+        findings.add(place, f'{name} refuses events as they come; write "format: {service}"')
+    elif format_ in _NAMES and format_ != service:
+        findings.add(place, f'this is an address of {name}; write "format: {service}", not {format_}')

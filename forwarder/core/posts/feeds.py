@@ -1,0 +1,62 @@
+"""Everything else: feeds, sources nobody documented, and notices of our own (`source: forwarder`)."""
+
+import html
+import re
+from collections.abc import Iterator
+
+from forwarder.core.event import JSONValue
+from forwarder.core.posts.fields import elements, mapping, text, time_of_ms, time_of_text
+from forwarder.core.posts.post import Author, Kind, Media, Post
+
+NOTICE_SOURCE = "forwarder"
+LEVELS = ("info", "ok", "warning", "error")
+
+_TAG = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
+_BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^<>]{0,200}>\s*", re.IGNORECASE)
+
+
+def read(source: str, payload: dict[str, JSONValue]) -> Post:
+    """Return whatever of a post the usual names lead to."""
+    written = text(payload, "text", "message", "content", "description", "summary", "body")
+    level = text(payload, "level")
+    return Post(
+        source=source,
+        kind=Kind.POST,
+        author=_author(payload.get("author")),
+        title=text(payload, "title"),
+        text=_without_tags(written) if source in {"rss", "web"} else written,
+        link=text(payload, "link", "url"),
+        media=tuple(_pictures(payload)),
+        channel=text(payload, "channelId", "channel"),
+        lang=text(payload, "lang", "language"),
+        level=(level if level in LEVELS else LEVELS[0]) if source == NOTICE_SOURCE else "",
+        at=time_of_ms(payload.get("timestamp"))
+        or time_of_text(text(payload, "created_at", "published", "published_at", "pubDate", "date")),
+    )
+
+
+def _author(author: JSONValue) -> Author:
+    if isinstance(author, str):
+        return Author(name=author)
+    fields = mapping(author)
+    return Author(
+        name=text(fields, "name", "displayName", "title"),
+        handle=text(fields, "screen_name", "username", "handle").removeprefix("@"),
+        id=text(fields, "id"),
+        link=text(fields, "link", "url"),
+        avatar=text(fields, "profile_image_url", "avatar", "avatar_url"),
+    )
+
+
+def _pictures(payload: dict[str, JSONValue]) -> Iterator[Media]:
+    for key in ("image", "image_url", "thumbnail", "images"):
+        for found in elements(payload.get(key)) or [payload.get(key)]:
+            image = found if isinstance(found, str) else text(mapping(found), "url")
+            if image:
+                yield Media(image=image)
+
+
+def _without_tags(written: str) -> str:
+    if "<" in written:
+        written = _TAG.sub("", _BREAK.sub("\n", written)).strip()
+    return html.unescape(written) if "&" in written else written

@@ -1,0 +1,79 @@
+"""Reading fields that may be absent or of any type: each function is total and gives the empty value of its type."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from forwarder.core.event import JSONValue
+
+MAX_ELEMENTS = 100
+"""Of a list that are looked at: links, pictures, embeds."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_LAST_MS = 253_402_300_799_000
+"""The end of the year 9999, in Unix milliseconds."""
+_MONTHS = {
+    "Jan": 1,
+    "Feb": 2,
+    "Mar": 3,
+    "Apr": 4,
+    "May": 5,
+    "Jun": 6,
+    "Jul": 7,
+    "Aug": 8,
+    "Sep": 9,
+    "Oct": 10,
+    "Nov": 11,
+    "Dec": 12,
+}
+
+
+def mapping(value: JSONValue) -> dict[str, JSONValue]:
+    """Return the value if it is an object, else an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
+def elements(value: JSONValue) -> list[JSONValue]:
+    """Return the first elements of a list, else none."""
+    return value[:MAX_ELEMENTS] if isinstance(value, list) else []
+
+
+def mappings(value: JSONValue) -> Iterator[dict[str, JSONValue]]:
+    """Yield the objects of a list."""
+    return (element for element in elements(value) if isinstance(element, dict))
+
+
+def text(value: dict[str, JSONValue], *keys: str) -> str:
+    """Return the first text under one of the keys that is not empty; a whole number counts as one, as ids may be such."""
+    for key in keys:
+        found = value.get(key)
+        if isinstance(found, str) and found:
+            return found
+        if isinstance(found, int) and not isinstance(found, bool) and abs(found) < 10**30:
+            return str(found)
+    return ""
+
+
+def number(value: JSONValue) -> float:
+    """Return a number, or 0."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+
+def time_of_ms(value: JSONValue) -> datetime | None:
+    """Return a time given in Unix milliseconds."""
+    ms = number(value)
+    return _EPOCH + timedelta(milliseconds=ms) if 0 < ms <= _LAST_MS else None
+
+
+def time_of_text(value: str) -> datetime | None:
+    """Return a time in ISO 8601 or as X writes it: `Thu Jan 01 00:00:00 +0000 2026`."""
+    if not 10 <= len(value) <= 40:
+        return None
+    try:
+        words = value.split()
+        if len(words) == 6 and words[1] in _MONTHS:
+            hour, minute, second = map(int, words[3].split(":"))
+            return datetime(int(words[5]), _MONTHS[words[1]], int(words[2]), hour, minute, second, tzinfo=UTC)
+        at = datetime.fromisoformat(value)
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

@@ -1,0 +1,95 @@
+"""Messages of Telegram: a GramJS `Message` with a `channelId` beside it. It knows ids, seldom names, and no addresses of files."""
+
+from collections.abc import Iterator
+
+from forwarder.core.event import JSONValue
+from forwarder.core.posts.fields import elements, mapping, mappings, number, text, time_of_ms
+from forwarder.core.posts.post import Author, Kind, Media, Post
+
+
+def read(payload: dict[str, JSONValue]) -> Post:
+    """Return the message."""
+    chat, sender = mapping(payload.get("chat")), mapping(payload.get("sender"))
+    channel = text(payload, "channelId")
+    handle = text(chat, "username") or text(sender, "username")
+    forwarded = mapping(payload.get("fwdFrom"))
+    if forwarded:
+        kind = Kind.REPOST
+    elif payload.get("editDate") and not payload.get("editHide"):
+        kind = Kind.EDIT
+    elif mapping(payload.get("replyTo")):
+        kind = Kind.REPLY
+    else:
+        kind = Kind.POST
+    return Post(
+        source="telegram",
+        kind=kind,
+        author=Author(
+            name=text(payload, "postAuthor") or text(chat, "title") or _full_name(sender),
+            handle=handle,
+            id=text(mapping(payload.get("fromId")), "userId", "channelId") or text(sender, "id"),
+            link=f"https://t.me/{handle}" if handle.isascii() and handle.isidentifier() else "",
+        ),
+        text=_written(payload),
+        link=_link(payload, channel, handle),
+        media=tuple(_media(mapping(payload.get("media")))),
+        original=_origin(forwarded) if forwarded else None,
+        channel=channel,
+        at=time_of_ms(1_000 * number(payload.get("date"))),
+    )
+
+
+def _full_name(person: dict[str, JSONValue]) -> str:
+    return f"{text(person, 'firstName')} {text(person, 'lastName')}".strip()
+
+
+def _link(payload: dict[str, JSONValue], channel: str, handle: str) -> str:
+    """Return where the message can be seen; without the channel's name only its members can."""
+    id_, bare = text(payload, "id"), channel.removeprefix("-100")
+    if not (id_.isascii() and id_.isdigit()):
+        return ""
+    if handle.isascii() and handle.isidentifier():
+        return f"https://t.me/{handle}/{id_}"
+    return f"https://t.me/c/{bare}/{id_}" if bare.isascii() and bare.isdigit() else ""
+
+
+def _origin(forwarded: dict[str, JSONValue]) -> Post | None:
+    """Return who wrote what was forwarded; the text is that of the message itself."""
+    name = text(forwarded, "fromName", "postAuthor")
+    id_ = text(mapping(forwarded.get("fromId")), "channelId", "userId")
+    if not (name or id_):
+        return None
+    return Post(
+        source="telegram", author=Author(name=name, id=id_), at=time_of_ms(1_000 * number(forwarded.get("date")))
+    )
+
+
+def _written(payload: dict[str, JSONValue]) -> str:
+    """Return the text with the addresses of its hidden links in brackets behind them."""
+    written = text(payload, "message")
+    hidden = [
+        (int(number(entity.get("offset")) + number(entity.get("length"))), text(entity, "url"))
+        for entity in elements(payload.get("entities"))
+        if isinstance(entity, dict) and entity.get("className") == "MessageEntityTextUrl"
+        and 0 <= number(entity.get("offset")) + number(entity.get("length")) <= len(written) * 2
+    ]  # fmt: skip
+    if not hidden:
+        return written
+    units = written.encode("utf-16-le", "surrogatepass")  # Telegram counts its offsets so
+    for end, url in sorted(hidden, reverse=True):
+        units = units[: 2 * end] + f" ({url})".encode("utf-16-le", "surrogatepass") + units[2 * end :]
+    return units.decode("utf-16-le", "surrogatepass")
+
+
+def _media(media: dict[str, JSONValue]) -> Iterator[Media]:
+    match text(media, "className"):
+        case "MessageMediaPhoto":
+            yield Media()
+        case "MessageMediaDocument":
+            document = mapping(media.get("document"))
+            kind = text(document, "mimeType").partition("/")[0]
+            names = {text(attribute, "className") for attribute in mappings(document.get("attributes"))}
+            if kind == "video" or "DocumentAttributeVideo" in names:
+                yield Media(is_video=True)
+            elif kind == "image":
+                yield Media()
