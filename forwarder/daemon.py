@@ -211,6 +211,7 @@ class Daemon:
             tell=self._watch.hear,
             standing=self._watch.standing(destination.name),
             follows=follows,
+            budgets=self._dispatcher.budgets(destination.allowances),
         )
         self._dispatcher.lanes[destination.name] = lane
         task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")

@@ -1,5 +1,8 @@
 """What a config asks for, as the parts the daemon is built of."""
 
+from dataclasses import replace
+from urllib.parse import parse_qs, urlsplit
+
 from forwarder.core.config import Config
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.signing import signing_of
@@ -7,6 +10,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import Destination, OnFailure
 from forwarder.core.order import Order
 from forwarder.core.routing import Route, Router
+from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
 from forwarder.destinations.formats.build import format_of, url_of
 from forwarder.streams.websocket import WebSocketStream
@@ -14,31 +18,37 @@ from forwarder.streams.websocket import WebSocketStream
 
 def destinations_of(config: Config) -> list[Destination]:
     """Return the enabled destinations."""
-    return [
-        Destination(
-            name=DestinationName(name),
-            url=url_of(settings),
-            headers=_headers(settings),
-            signing=signing_of(settings.signing),
-            timeout=settings.timeout,
-            concurrency=settings.concurrency,
-            retry=settings.retry,
-            order=settings.order,
-            backlog_concurrency=settings.backlog_concurrency,
-            rate_limit=settings.rate_limit,
-            breaker=settings.breaker,
-            pause_after=settings.pause_after,
-            transport=Transport(
-                tls=settings.tls.value if settings.tls is not None else Tls(),
-                proxy=settings.proxy,
-                socket=settings.socket,
-                networks=config.networks.value,
-            ),
-            format_=format_of(settings),
-        )
-        for name, settings in config.destinations.items()
-        if settings.enabled
-    ]
+    return [_destination(config, name, settings) for name, settings in config.destinations.items() if settings.enabled]
+
+
+def _destination(config: Config, name: str, settings: DestinationConfig) -> Destination:
+    url = settings.url.reveal()
+    parts = urlsplit(url)
+    service = service_of(parts.hostname or "", settings.format.type)
+    chat_id = settings.format.chat_id or parse_qs(parts.query).get("chat_id", [""])[0]
+    rules = {**rules_of(service), **settings.retry.statuses}
+    return Destination(
+        name=DestinationName(name),
+        url=url_of(settings),
+        headers=_headers(settings),
+        signing=signing_of(settings.signing),
+        timeout=settings.timeout,
+        concurrency=settings.concurrency,
+        retry=replace(settings.retry, statuses=rules) if rules else settings.retry,
+        order=settings.order,
+        backlog_concurrency=settings.backlog_concurrency,
+        rate_limit=settings.rate_limit,
+        allowances=allowances_of(service, url, chat_id=chat_id),
+        breaker=settings.breaker,
+        pause_after=settings.pause_after,
+        transport=Transport(
+            tls=settings.tls.value if settings.tls is not None else Tls(),
+            proxy=settings.proxy,
+            socket=settings.socket,
+            networks=config.networks.value,
+        ),
+        format_=format_of(settings),
+    )
 
 
 def orders_of(config: Config) -> dict[DestinationName, Order]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from forwarder.core.breaker import BreakerPolicy
+from forwarder.core.budget import Allowance
 from forwarder.core.content import Format, raw
 from forwarder.core.delivery import DestinationName
 from forwarder.core.order import Order
@@ -38,6 +39,8 @@ class Destination:
     backlog_concurrency: int | None = None
     """How many of them the backlog may have; `None` is a quarter, at least one."""
     rate_limit: Rate | None = None
+    allowances: tuple[Allowance, ...] = ()
+    """What the service it belongs to allows; shared with others that have the same."""
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     pause_after: timedelta | None = timedelta(days=5)
     """It pauses itself after nothing but failures for so long; `None`: never."""

@@ -22,7 +22,7 @@ class Rate:
 
 
 class Bucket:
-    """The budget of one rate. Whoever shares it shares the object.
+    """What one rate lets through.
 
     `full_at` is when the bucket would be full again were nothing taken meanwhile (the generic cell rate algorithm,
     ITU-T I.371: the theoretical arrival time).
@@ -33,16 +33,11 @@ class Bucket:
         self._spacing_s = rate.spacing_s
         self._tolerance_s = (rate.burst - 1) * self._spacing_s + min(self._spacing_s, _SLACK_S)
         self._full_at = 0.0
-        self._closed_until = 0.0
 
     def opens_at(self) -> float:
         """Return when the next request may go; a time that has passed means at once."""
-        return max(self._full_at - self._tolerance_s, self._closed_until)
+        return self._full_at - self._tolerance_s
 
     def take(self, now: float) -> None:
         """Count a request that goes now."""
         self._full_at = max(self._full_at, now - min(self._spacing_s, _SLACK_S)) + self._spacing_s
-
-    def close_until(self, at: float) -> None:
-        """Let nothing through before `at`: the receiver has said that its own budget is used up."""
-        self._closed_until = max(self._closed_until, at)

@@ -1,5 +1,8 @@
 """The delivery side: a lane for each destination."""
 
+from collections.abc import Sequence
+
+from forwarder.core.budget import Allowance, Budget
 from forwarder.core.delivery import Delivery, DestinationName
 from forwarder.dispatch.lane import Lane, Observe, Tell
 
@@ -7,10 +10,15 @@ __all__ = ["Dispatcher", "Lane", "Observe", "Tell"]
 
 
 class Dispatcher:
-    """The lanes by the name of their destination; a reload replaces single ones."""
+    """The lanes by the name of their destination, of which a reload replaces single ones, and the budgets that they share."""
 
     def __init__(self) -> None:
         self.lanes: dict[DestinationName, Lane] = {}
+        self._budgets: dict[Allowance, Budget] = {}
+
+    def budgets(self, allowances: Sequence[Allowance]) -> list[Budget]:
+        """Return what is left of these. It outlasts a reload: what was sent before counts."""
+        return [self._budgets.setdefault(allowance, Budget(allowance)) for allowance in allowances]
 
     def offer(self, delivery: Delivery) -> bool:
         """Hand a fresh delivery to its lane; see `Lane.offer`."""

@@ -8,10 +8,11 @@ from datetime import timedelta
 from math import inf
 
 from forwarder.core.breaker import Breaker, BreakerPolicy
+from forwarder.core.budget import Budget
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Unanswered
 from forwarder.core.news import BreakerClosed, BreakerOpened, Held, News, OursBegan, OursEnded
 from forwarder.core.ramp import Ramp
-from forwarder.core.rate import Bucket
+from forwarder.core.rate import Bucket, Rate
 from forwarder.core.retry import MAX_RETRY_AFTER, Dead, Decision, Done
 
 _BUSY_STATUSES = frozenset({429, 502, 503, 504})
@@ -26,7 +27,10 @@ _WORTH_TELLING_S = 10.0
 class Gate:
     """The concurrency, the rates, the breaker, the holds and the pause of one destination, as one question."""
 
-    def __init__(self, *, concurrency: int, buckets: Sequence[Bucket], breaker: BreakerPolicy) -> None:
+    def __init__(
+        self, *, concurrency: int, rate: Rate | None, budgets: Sequence[Budget], breaker: BreakerPolicy
+    ) -> None:
+        """`budgets` are shared with other destinations."""
         self.breaker = Breaker(breaker)
         self.ramp = Ramp(concurrency)
         self.active = 0
@@ -36,10 +40,12 @@ class Gate:
         """Why nothing can be sent, by no fault of the receiver."""
         self.held_until = 0.0
         self._concurrency = concurrency
-        self._buckets = buckets
+        self._bucket = None if rate is None else Bucket(rate)
+        self._budgets = budgets
         self._hold_s = _FIRST_HOLD_S
         self._ours_wait_s = _FIRST_HOLD_S
-        self._is_plain = not buckets
+        self._is_unlimited = rate is None and not budgets
+        self._is_plain = self._is_unlimited
         """Nothing is in the way: the question is answered without looking further."""
 
     def opens_at(self, now: float, has_fresh: Callable[[], bool]) -> float:
@@ -60,8 +66,10 @@ class Gate:
             return inf
         elif not (breaker.may_be_one_deliverys and has_fresh()):
             opens_at = max(opens_at, breaker.probe_at)
-        for bucket in self._buckets:
-            opens_at = max(opens_at, bucket.opens_at())
+        if self._bucket is not None:
+            opens_at = max(opens_at, self._bucket.opens_at())
+        for budget in self._budgets:
+            opens_at = max(opens_at, budget.opens_at())
         return opens_at if opens_at > now else 0.0
 
     def begin(self, now: float) -> bool:
@@ -69,8 +77,10 @@ class Gate:
         self.active += 1
         if self._is_plain:
             return False
-        for bucket in self._buckets:
-            bucket.take(now)
+        if self._bucket is not None:
+            self._bucket.take(now)
+        for budget in self._budgets:
+            budget.take(now)
         if self.breaker.is_closed:
             return False
         self.breaker.begin_probe()
@@ -114,7 +124,7 @@ class Gate:
 
     def _look_anew(self, now: float) -> None:
         self._is_plain = (
-            not self._buckets
+            self._is_unlimited
             and not self.is_paused
             and self.breaker.is_closed
             and self.held_until <= now
@@ -136,7 +146,11 @@ class Gate:
         if self.ours is not None:
             self.ours, self._ours_wait_s = None, _FIRST_HOLD_S
             news.append(OursEnded())
-        status = outcome.status if isinstance(outcome, Answered) else None
+        status = None
+        if isinstance(outcome, Answered):
+            status = outcome.status
+            for budget in self._budgets:
+                budget.note(outcome, now)
         if status in _BUSY_STATUSES and not isinstance(decision, Done):
             news += self._note_busy(attempt, now)
         if isinstance(decision, Done):

@@ -13,13 +13,13 @@ from math import inf
 from time import monotonic
 from typing import assert_never
 
+from forwarder.core.budget import Budget
 from forwarder.core.content import CannotFormatError
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Unanswered
 from forwarder.core.destination import Destination
 from forwarder.core.news import BreakerClosed, Failing, News, PausedItself, TooOld, Working
 from forwarder.core.order import Order
 from forwarder.core.ports import Clock, Outbox, Sender
-from forwarder.core.rate import Bucket
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, RetryAt, decide, expired
 from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
 from forwarder.core.webhook import Renderer
@@ -56,10 +56,10 @@ class Lane:
         observe: Observe,
         tell: Tell,
         standing: Standing = NOTHING_KNOWN,
-        buckets: Sequence[Bucket] = (),
+        budgets: Sequence[Budget] = (),
         follows: bool = False,
     ) -> None:
-        """`buckets` are budgets shared with other destinations. `follows`: another lane of this name is still ending."""
+        """`budgets` are shared with other destinations. `follows`: another lane of this name is still ending."""
         self.destination = destination
         self._outbox = outbox
         self._clock = clock
@@ -74,8 +74,12 @@ class Lane:
         )
         self._concurrency = 1 if destination.order is Order.STRICT else destination.concurrency
         self._backlog_share = min(destination.backlog_concurrency or max(1, self._concurrency // 4), self._concurrency)
-        own = () if destination.rate_limit is None else (Bucket(destination.rate_limit),)
-        self.gate = Gate(concurrency=self._concurrency, buckets=(*own, *buckets), breaker=destination.breaker)
+        self.gate = Gate(
+            concurrency=self._concurrency,
+            rate=destination.rate_limit,
+            budgets=budgets,
+            breaker=destination.breaker,
+        )
         self.failing_since = standing.failing_since
         if standing.pause is not None:
             self.gate.pause()

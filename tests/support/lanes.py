@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 from forwarder.core.books import Entry
+from forwarder.core.budget import Budget
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.destination import Destination
 from forwarder.core.event import Event, decode_event
@@ -97,6 +98,7 @@ async def running(
     has_backlog: bool = False,
     seed: int = 0,
     grace: timedelta = timedelta(seconds=5),
+    budgets: Sequence[Budget] = (),
 ) -> AsyncIterator[Scene]:
     """Run a lane over the outbox at `path`."""
     async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
@@ -118,6 +120,7 @@ async def running(
             observe=note,
             tell=tell,
             standing=standing,
+            budgets=budgets,
         )
         scene = Scene(outbox, lane)
         async with open_sender(target.url, transport=target.transport, timeout=target.timeout, clock=utc_now) as sender:

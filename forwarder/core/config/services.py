@@ -9,13 +9,9 @@ from urllib.parse import parse_qs, urlsplit
 from forwarder.core.config.checks import ReadFile, mappings, read_named_file
 from forwarder.core.config.places import Findings
 from forwarder.core.config.scalars import is_null
+from forwarder.core.services import DISCORD_HOSTS, SLACK_HOSTS, TELEGRAM_HOSTS
 from forwarder.core.tree import Path, Scalar, Tree
 
-_DISCORD = frozenset(
-    {f"{part}{host}" for part in ("", "ptb.", "canary.") for host in ("discord.com", "discordapp.com")}
-)
-_SLACK = frozenset({"hooks.slack.com", "hooks.slack-gov.com"})
-_TELEGRAM = frozenset({"api.telegram.org"})
 _NAMES = {"discord": "Discord", "slack": "Slack", "telegram": "Telegram"}
 
 _DISCORD_PATH = re.compile(r"/api(?:/v[0-9]+)?/webhooks/[0-9]+/[A-Za-z0-9_-]+(?P<suffix>/slack|/github)?/?")
@@ -48,12 +44,12 @@ def check_services(tree: dict[str, Tree], findings: Findings) -> None:
         except ValueError:  # the models tell
             continue
         place = (*path, "format") if findings.has((*path, "format")) else (*path, "url")
-        if host in _DISCORD:
+        if host in DISCORD_HOSTS:
             _check_discord(format_, parts.path, path, place, findings)
-        elif host in _SLACK:
+        elif host in SLACK_HOSTS:
             _check_slack(format_, parts.path, path, place, findings)
-        elif format_ == "telegram" or host in _TELEGRAM:
-            is_official = host in _TELEGRAM
+        elif format_ == "telegram" or host in TELEGRAM_HOSTS:
+            is_official = host in TELEGRAM_HOSTS
             has_chat = "chat_id" in fields or "chat_id" in parse_qs(parts.query)
             _check_telegram(format_, parts.path, path, place, findings, is_official=is_official, has_chat=has_chat)
 
