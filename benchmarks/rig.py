@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from benchmarks.stream_and_receiver import KEY
@@ -130,14 +131,25 @@ def running(arguments: Sequence[str], *, log: Path | None = None) -> Iterator[Su
                 process.kill()
 
 
-def write_config(folder: Path, load: LoadSide, *, durability: str = "full", more_of_outbox: str = "") -> Path:
-    """Write a config with one stream, one destination, one route and an outbox in `folder`; return its path."""
+def write_config(
+    folder: Path,
+    load: LoadSide,
+    *,
+    durability: str = "full",
+    more_of_outbox: str = "",
+    more_of_destination: str = "",
+    others: Mapping[str, str] = MappingProxyType({}),
+) -> Path:
+    """Write a config with one stream, one destination (and `others` by name and URL), one route and an outbox in `folder`."""
     path = folder / "config.yaml"
+    destinations = {"bot": f"url: '{load.receiver}', concurrency: 16{more_of_destination}"}
+    destinations |= {name: f"url: '{url}'" for name, url in others.items()}
+    written = "".join(f"  {name}: {{{settings}}}\n" for name, settings in destinations.items())
     path.write_text(
         f"streams: [{{url: '{load.stream}', api_key: {KEY}}}]\n"
         f"outbox: {{url: 'sqlite://{folder}/outbox.db', durability: {durability}{more_of_outbox}}}\n"
-        f"destinations: {{bot: {{url: '{load.receiver}', concurrency: 16}}}}\n"
-        f"routes: [{{to: bot}}]\n",
+        f"destinations:\n{written}"
+        f"routes: [{{to: [{', '.join(destinations)}]}}]\n",
         encoding="utf-8",
     )
     return path

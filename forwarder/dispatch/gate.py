@@ -48,6 +48,11 @@ class Gate:
         self._is_plain = self._is_unlimited
         """Nothing is in the way: the question is answered without looking further."""
 
+    @property
+    def is_probing(self) -> bool:
+        """Whether nothing may go before the outcome of a probe is in."""
+        return self.breaker.is_probing
+
     def opens_at(self, now: float, has_fresh: Callable[[], bool]) -> float:
         """Return zero if an attempt may begin now, else when to ask again; infinity: when something has changed.
 

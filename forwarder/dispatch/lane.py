@@ -115,10 +115,14 @@ class Lane:
     def offer(self, delivery: Delivery) -> bool:
         """Take a fresh delivery into memory, or return `False`: it must then be kept as pending and is claimed later."""
         stock = self._stock
-        if stock is None or self._stopping.is_set() or self.gate.is_paused or not stock.offer(delivery):
-            self._look.set()
+        if stock is None or self._stopping.is_set() or self.gate.is_paused:
+            return False  # whatever ends that asks the outbox
+        if not stock.offer(delivery):
+            if stock.wants_more():
+                self._look.set()
             return False
-        if self._idle:
+        # Where the gate is shut somebody looks when it opens: to wake a worker for each event would cost other lanes their time.
+        if self._idle and (self._alarm is None or self.gate.breaker.may_be_one_deliverys) and not self.gate.is_probing:
             self._wake(1)
         return True
 

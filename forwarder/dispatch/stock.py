@@ -71,7 +71,7 @@ class Stock(Protocol):
         ...
 
     def wants_more(self) -> bool:
-        """Whether it is worth asking the outbox, now that one of the backlog was taken."""
+        """Whether there is room for what the outbox has: asked when one of the backlog was taken, or a fresh one was not."""
         ...
 
     async def fill(self, now: datetime, *, is_early: bool) -> datetime:
