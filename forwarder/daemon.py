@@ -247,7 +247,8 @@ class Daemon:
                 self._tally.failed_attempts += 1
         name, fields = describe(delivery, attempt, decision)
         (self._log.warning if isinstance(decision, Dead | Expired) else self._log.info)(name, **fields)
-        self._watch.note_attempt(destination, delivery, attempt, decision)
+        if not isinstance(decision, Done):
+            self._watch.note_attempt(destination, delivery, attempt, decision)
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
 

@@ -111,6 +111,9 @@ class Done:
     """The receiver has it."""
 
 
+_DONE = Done()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RetryAt:
     """Try again at `at`; `reason` is what went wrong this time."""
@@ -158,6 +161,8 @@ def decide(
     less than the receiver's `Retry-After` (cut to 24 h); after the last delay it is dead. `chance` returns a number in [0, 1).
     """
     reason = outcome.reason
+    if not policy.statuses and isinstance(outcome, Answered) and 200 <= outcome.status < 300:
+        return _DONE
     wish = timedelta()
     match outcome:
         case Answered(status=status, retry_after=retry_after, is_final=is_final):

@@ -103,16 +103,20 @@ class HttpSender:
             proxy = authorization(self._proxy) if self._proxy is not None else ""
             fixed = f"{host}{credentials}{proxy}{_lines(request.fixed)}"
             self._fixed = request.fixed, fixed
-        target = self._target if request.target is None else request.target
-        if not target.isprintable() or " " in target:
-            raise ValueError
+        target = self._target
+        if request.target is not None:
+            target = request.target
+            if not target.isprintable() or " " in target:
+                raise ValueError
         return f"{request.method} {self._origin}{target} HTTP/1.1\r\n{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
 
     def _answered(self, answer: Answer) -> Outcome:
         if self._proxy is not None and answer.status == 407:
             return refused_by_proxy(has_password=self._proxy.authorization is not None)
-        if not answer.headers and not answer.body:
-            return Answered(status=answer.status)
+        if not answer.headers and answer.status != 429:  # it has no wishes
+            if not answer.body:
+                return Answered(status=answer.status)
+            return Answered(status=answer.status, excerpt=_excerpt(answer.body), body=answer.body)
         location = answer.headers.get(b"location")
         return Answered(
             status=answer.status,

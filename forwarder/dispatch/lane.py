@@ -81,6 +81,7 @@ class Lane:
             breaker=destination.breaker,
         )
         self.failing_since = standing.failing_since
+        self._may_expire = destination.retry.max_age is not None
         if standing.pause is not None:
             self.gate.pause()
         self._backlog_limit = min(4 * self._concurrency, _MAX_BACKLOG_IN_MEMORY)
@@ -295,12 +296,14 @@ class Lane:
         delivery, is_backlog, early_due = taken
         loop = asyncio.get_running_loop()
         started_at, started = self._clock(), monotonic()
-        if self._is_too_old(delivery, started_at):
+        if self._may_expire and self._is_too_old(delivery, started_at):
             return
         is_probe = self.gate.begin(loop.time())
         self._backlog_active += is_backlog
         try:
-            outcome = await self._send(sender, delivery, started_at)
+            outcome: Outcome = await sender.send(self._renderer.render(delivery, now=started_at))
+        except CannotFormatError as error:
+            outcome = Unanswered(fault=Fault.FORMAT, detail=str(error))
         except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted
             self.gate.cut_short(loop.time(), is_probe=is_probe)
             self._outbox.release(delivery)
@@ -315,20 +318,14 @@ class Lane:
         )
         now = self._clock()
         decision = decide(self.destination.retry, delivery, outcome, now=now, chance=self._chance)
-        decision = self._no_later_than_needed(decision, attempt, now)
+        if isinstance(decision, RetryAt):
+            decision = self._no_later_than_needed(decision, attempt, now)
         if early_due is not None:
             decision = _uncounted(decision, attempt)
         news = self.gate.end(delivery, attempt, decision, now=loop.time(), is_probe=is_probe)
         self._record(delivery, attempt, decision, now, early_due)
         self._observe(delivery, attempt, decision)
         self._note_health(attempt, decision, news, now)
-
-    async def _send(self, sender: Sender, delivery: Delivery, now: datetime) -> Outcome:
-        try:
-            request = self._renderer.render(delivery, now=now)
-        except CannotFormatError as error:
-            return Unanswered(fault=Fault.FORMAT, detail=str(error))
-        return await sender.send(request)
 
     def _is_too_old(self, delivery: Delivery, now: datetime) -> bool:
         """Give a delivery up before its attempt, where it is of no use any more."""
@@ -382,11 +379,10 @@ class Lane:
 
     # What follows from it
 
-    def _no_later_than_needed(self, decision: Decision, attempt: Attempt, now: datetime) -> Decision:
+    def _no_later_than_needed(self, decision: RetryAt, attempt: Attempt, now: datetime) -> RetryAt:
         """Return an earlier retry for an attempt of the outage that ended meanwhile: it need not wait out a long step."""
         if (
-            isinstance(decision, RetryAt)
-            and isinstance(attempt.outcome, Unanswered)
+            isinstance(attempt.outcome, Unanswered)
             and self._recovered_at is not None
             and attempt.started_at <= self._recovered_at
         ):
@@ -395,6 +391,8 @@ class Lane:
 
     def _note_health(self, attempt: Attempt, decision: Decision, news: list[News], now: datetime) -> None:
         """Tell what changed for the destination, and see to what follows."""
+        if isinstance(decision, Done) and self.failing_since is None and not news and self.gate.breaker.is_closed:
+            return
         is_limited = isinstance(attempt.outcome, Answered) and attempt.outcome.status == 429
         is_ours = isinstance(attempt.outcome, Unanswered) and (
             attempt.outcome.is_ours or attempt.outcome.fault is Fault.FORMAT
