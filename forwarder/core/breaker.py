@@ -79,7 +79,9 @@ class Breaker:
         return self.state is BreakerState.HALF_OPEN
 
     def open(self, now: float, *, probe_in_s: float = FIRST_PROBE_S) -> None:
-        """Let nothing through but a probe, the first after `probe_in_s`."""
+        """Let nothing through but a probe, the first after `probe_in_s`; nothing where it is switched off."""
+        if not self._policy.is_on:
+            return
         self.state = BreakerState.OPEN
         self.opened_at = now
         self.probe_at = now + probe_in_s
