@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
@@ -84,6 +85,8 @@ class Lane:
         """`None` until it is known what waits, where that has to go first."""
         if destination.order is Order.NONE:
             self._stock = LooseStock(destination.name, outbox, backlog_limit=self._backlog_limit)
+        self._missed: set[str] = set()
+        """Order keys of what came before there was a stock."""
         self._backlog_active = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         """What each worker without work waits for."""
@@ -112,6 +115,8 @@ class Lane:
         """Take a fresh delivery into memory, or return `False`: it must then be kept as pending and is claimed later."""
         stock = self._stock
         if stock is None or self._stopping.is_set() or self.gate.is_paused or not stock.offer(delivery):
+            if delivery.order_key is not None:
+                (self._missed.add if stock is None else stock.expect)(delivery.order_key)
             self._look.set()
             return False
         if self._idle:
@@ -201,7 +206,7 @@ class Lane:
                 self._looks_at = min(self._looks_at, await stock.fill(now, is_early=wants_probe))
                 if self._stopping.is_set() or self.gate.is_paused:
                     self._give_back()
-                else:
+                elif not wants_probe or stock.has_work(may_be_backlog=True):  # or it would ask for the same again
                     self._wake(1)
             with suppress(TimeoutError):
                 async with asyncio.timeout(max((self._looks_at - self._clock()).total_seconds(), 0.001)):
@@ -212,7 +217,10 @@ class Lane:
         name, order = self.destination.name, self.destination.order
         keys = await self._outbox.put_in_order(name, order)
         if self._stock is None:
-            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit, keys=keys)
+            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit)
+        for key in {*keys, *self._missed}:
+            self._stock.expect(key)
+        self._missed.clear()
 
     def _give_back(self) -> None:
         if self._stock is not None:
@@ -268,7 +276,7 @@ class Lane:
         stock = self._stock
         if stock is None:
             return None
-        may_be_backlog = self._backlog_active < self._backlog_share
+        may_be_backlog = self._backlog_active < self._backlog_share or not self.gate.breaker.is_closed
         if opens_at := self.gate.opens_at(now, stock.has_fresh):
             if opens_at < self._alarm_at and (not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True)):
                 self._set_alarm(opens_at)
@@ -382,7 +390,7 @@ class Lane:
             and self._recovered_at is not None
             and attempt.started_at <= self._recovered_at
         ):
-            return RetryAt(at=min(decision.at, now + _LATE_FAILURE_WAIT), reason=decision.reason)
+            return replace(decision, at=min(decision.at, now + _LATE_FAILURE_WAIT))
         return decision
 
     def _note_health(self, attempt: Attempt, decision: Decision, news: list[News], now: datetime) -> None:
@@ -426,17 +434,18 @@ class Lane:
             pause = Pause(since=now, by=PausedBy.FAILURES, why=why)
         else:
             return
-        if not self.gate.is_paused:
+        if not self.gate.is_paused and not self._stopping.is_set():  # a lane that ends may have an old URL
             self.pause()
             self._tell(self.destination, PausedItself(pause=pause))
 
 
 def _uncounted(decision: Decision, attempt: Attempt) -> Decision:
     """Return what becomes of a delivery that was tried before its time: a failure leaves it due as it was."""
-    is_answered = isinstance(attempt.outcome, Answered) and attempt.outcome.status < 500
-    if isinstance(decision, RetryAt) and not decision.pauses:
+    outcome = attempt.outcome
+    is_final = outcome.status < 500 if isinstance(outcome, Answered) else outcome.fault is Fault.FORMAT
+    if isinstance(decision, Postponed) or (isinstance(decision, RetryAt) and not decision.pauses):
         return Postponed(at=None, reason=decision.reason)
-    if isinstance(decision, Dead | Expired) and not is_answered:
+    if isinstance(decision, Dead | Expired) and not is_final:
         return Postponed(at=None, reason=attempt.outcome.reason)
     return decision
 
