@@ -212,6 +212,7 @@ class Daemon:
             standing=self._watch.standing(destination.name),
             follows=follows,
             budgets=self._dispatcher.budgets(destination.allowances),
+            courtesy=self._dispatcher.courtesy,
         )
         self._dispatcher.lanes[destination.name] = lane
         task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from forwarder.core.budget import Allowance, Budget
 from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.dispatch.courtesy import Courtesy
 from forwarder.dispatch.lane import Lane, Observe, Tell
 
 __all__ = ["Dispatcher", "Lane", "Observe", "Tell"]
@@ -14,6 +15,7 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self.lanes: dict[DestinationName, Lane] = {}
+        self.courtesy = Courtesy()
         self._budgets: dict[Allowance, Budget] = {}
 
     def budgets(self, allowances: Sequence[Allowance]) -> list[Budget]:

@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
@@ -23,6 +24,7 @@ from forwarder.core.ports import Clock, Outbox, Sender
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, RetryAt, decide, expired
 from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
 from forwarder.core.webhook import Renderer
+from forwarder.dispatch.courtesy import Courtesy
 from forwarder.dispatch.gate import Gate
 from forwarder.dispatch.lines import OrderedStock
 from forwarder.dispatch.stock import LONGEST_WAIT, LooseStock, Stock, Taken, tried
@@ -57,9 +59,10 @@ class Lane:
         tell: Tell,
         standing: Standing = NOTHING_KNOWN,
         budgets: Sequence[Budget] = (),
+        courtesy: Courtesy | None = None,
         follows: bool = False,
     ) -> None:
-        """`budgets` are shared with other destinations. `follows`: another lane of this name is still ending."""
+        """`budgets` are shared with other destinations, `courtesy` with all lanes. `follows`: another lane of this name is still ending."""
         self.destination = destination
         self._outbox = outbox
         self._clock = clock
@@ -89,6 +92,9 @@ class Lane:
         """`None` until it is known what waits, where that has to go first."""
         if destination.order is Order.NONE:
             self._stock = LooseStock(destination.name, outbox, backlog_limit=self._backlog_limit)
+        self._courtesy = Courtesy() if courtesy is None else courtesy
+        self._missed: set[str] = set()
+        """Order keys of what came before there was a stock."""
         self._backlog_active = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         """What each worker without work waits for."""
@@ -116,12 +122,13 @@ class Lane:
     def offer(self, delivery: Delivery) -> bool:
         """Take a fresh delivery into memory, or return `False`: it must then be kept as pending and is claimed later."""
         stock = self._stock
-        if stock is None or self._stopping.is_set() or self.gate.is_paused:
-            return False  # whatever ends that asks the outbox
-        if not stock.offer(delivery):
-            if stock.wants_more():
+        if stock is None or self._stopping.is_set() or self.gate.is_paused or not stock.offer(delivery):
+            if delivery.order_key is not None:
+                (self._missed.add if stock is None else stock.expect)(delivery.order_key)
+            if stock is None or (stock.wants_more() and not self.gate.is_paused):
                 self._look.set()
             return False
+        self._courtesy.note_fresh(asyncio.get_running_loop().time())
         # Where the gate is shut somebody looks when it opens: to wake a worker for each event would cost other lanes their time.
         if self._idle and (self._alarm is None or self.gate.breaker.may_be_one_deliverys) and not self.gate.is_probing:
             self._wake(1)
@@ -210,7 +217,7 @@ class Lane:
                 self._looks_at = min(self._looks_at, await stock.fill(now, is_early=wants_probe))
                 if self._stopping.is_set() or self.gate.is_paused:
                     self._give_back()
-                else:
+                elif not wants_probe or stock.has_work(may_be_backlog=True):  # or it would ask for the same again
                     self._wake(1)
             with suppress(TimeoutError):
                 async with asyncio.timeout(max((self._looks_at - self._clock()).total_seconds(), 0.001)):
@@ -221,7 +228,10 @@ class Lane:
         name, order = self.destination.name, self.destination.order
         keys = await self._outbox.put_in_order(name, order)
         if self._stock is None:
-            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit, keys=keys)
+            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit)
+        for key in {*keys, *self._missed}:
+            self._stock.expect(key)
+        self._missed.clear()
 
     def _give_back(self) -> None:
         if self._stock is not None:
@@ -277,7 +287,12 @@ class Lane:
         stock = self._stock
         if stock is None:
             return None
-        may_be_backlog = self._backlog_active < self._backlog_share
+        may_be_backlog = self._backlog_active < self._backlog_share or not self.gate.breaker.is_closed
+        waits_until = self._courtesy.opens_at(now) if may_be_backlog and self.gate.breaker.is_closed else 0.0
+        if waits_until:
+            if waits_until < self._alarm_at and stock.has_work(may_be_backlog=True):
+                self._set_alarm(waits_until)
+            may_be_backlog = False
         if opens_at := self.gate.opens_at(now, stock.has_fresh):
             if opens_at < self._alarm_at and (not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True)):
                 self._set_alarm(opens_at)
@@ -288,6 +303,8 @@ class Lane:
             self._wants_probe = taken is None
         if self._wants_probe or (taken is not None and taken.is_backlog and stock.wants_more()):
             self._look.set()
+        if taken is not None and taken.is_backlog:
+            self._courtesy.take(now)
         if taken is not None and self._idle and stock.has_work(may_be_backlog=may_be_backlog):
             self._wake(1)
         return taken
@@ -386,7 +403,7 @@ class Lane:
             and self._recovered_at is not None
             and attempt.started_at <= self._recovered_at
         ):
-            return RetryAt(at=min(decision.at, now + _LATE_FAILURE_WAIT), reason=decision.reason)
+            return replace(decision, at=min(decision.at, now + _LATE_FAILURE_WAIT))
         return decision
 
     def _note_health(self, attempt: Attempt, decision: Decision, news: list[News], now: datetime) -> None:
@@ -432,17 +449,18 @@ class Lane:
             pause = Pause(since=now, by=PausedBy.FAILURES, why=why)
         else:
             return
-        if not self.gate.is_paused:
+        if not self.gate.is_paused and not self._stopping.is_set():  # a lane that ends may have an old URL
             self.pause()
             self._tell(self.destination, PausedItself(pause=pause))
 
 
 def _uncounted(decision: Decision, attempt: Attempt) -> Decision:
     """Return what becomes of a delivery that was tried before its time: a failure leaves it due as it was."""
-    is_answered = isinstance(attempt.outcome, Answered) and attempt.outcome.status < 500
-    if isinstance(decision, RetryAt) and not decision.pauses:
+    outcome = attempt.outcome
+    is_final = outcome.status < 500 if isinstance(outcome, Answered) else outcome.fault is Fault.FORMAT
+    if isinstance(decision, Postponed) or (isinstance(decision, RetryAt) and not decision.pauses):
         return Postponed(at=None, reason=decision.reason)
-    if isinstance(decision, Dead | Expired) and not is_answered:
+    if isinstance(decision, Dead | Expired) and not is_final:
         return Postponed(at=None, reason=attempt.outcome.reason)
     return decision
 

@@ -5,13 +5,12 @@ or that grows too long, is given back to the outbox and claimed again when its t
 """
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from forwarder.core.delivery import Delivery, DestinationName
 from forwarder.core.ports import Outbox
-from forwarder.dispatch.stock import LONGEST_WAIT, MAX_FRESH, MAX_FRESH_BYTES, LooseStock, Taken
+from forwarder.dispatch.stock import BACKLOG_TURN, LONGEST_WAIT, MAX_FRESH, MAX_FRESH_BYTES, LooseStock, Taken
 
 _CLAIM = 16
 """How many of a line are claimed at once."""
@@ -41,16 +40,17 @@ class _Line:
 class OrderedStock:
     """Lines by their key, and beside them, without order, what a person had tried again."""
 
-    def __init__(self, name: DestinationName, outbox: Outbox, *, backlog_limit: int, keys: Iterable[str]) -> None:
-        """`keys` are those that something waits under already."""
+    def __init__(self, name: DestinationName, outbox: Outbox, *, backlog_limit: int) -> None:
         self._name = name
         self._outbox = outbox
         self._backlog_limit = backlog_limit
         self._loose = LooseStock(name, outbox, backlog_limit=backlog_limit)
-        self._lines = {key: _Line(is_in_outbox=True) for key in keys}
+        self._lines: dict[str, _Line] = {}
         self._ready: deque[tuple[str, _Line]] = deque()
         """Lines whose first delivery is fresh."""
         self._ready_backlog: deque[tuple[str, _Line]] = deque()
+        self._turns = 0
+        self._is_turn_of_loose = False
         self._count = 0
         self._bytes = 0
 
@@ -58,7 +58,7 @@ class OrderedStock:
         """See `Stock`. What has to wait behind something in the outbox waits there too."""
         key = delivery.order_key
         if key is None:
-            return self._loose.offer(delivery)
+            return False
         line = self._lines.setdefault(key, _Line())
         if (
             line.is_in_outbox
@@ -74,6 +74,10 @@ class OrderedStock:
             self._make_ready(key, line)
         return True
 
+    def expect(self, order_key: str) -> None:
+        """See `Stock`."""
+        self._lines.setdefault(order_key, _Line()).is_in_outbox = True
+
     def has_work(self, *, may_be_backlog: bool) -> bool:
         """See `Stock`."""
         return bool(self._ready or (may_be_backlog and self._ready_backlog)) or self._loose.has_work(
@@ -82,17 +86,23 @@ class OrderedStock:
 
     def has_fresh(self) -> bool:
         """See `Stock`."""
-        return any(line.is_ready for _, line in self._ready) or self._loose.has_fresh()
+        return any(line.is_ready for _, line in self._ready)
 
     def take(self, *, may_be_backlog: bool) -> Taken | None:
         """See `Stock`."""
-        for ready in (self._ready, self._ready_backlog) if may_be_backlog else (self._ready,):
-            while ready:
-                _, line = ready.popleft()
-                if line.is_ready:
-                    line.is_busy = True
-                    return line.waiting[0]
-        return self._loose.take(may_be_backlog=may_be_backlog)
+        self._turns += 1
+        if not may_be_backlog:
+            return _take_of(self._ready)
+        if not self._turns % BACKLOG_TURN:
+            return self._take_backlog() or _take_of(self._ready)
+        return _take_of(self._ready) or self._take_backlog()
+
+    def _take_backlog(self) -> Taken | None:
+        """Return the next of the lines, or of what a person asked for, in turn."""
+        self._is_turn_of_loose = not self._is_turn_of_loose
+        if self._is_turn_of_loose:
+            return self._loose.take(may_be_backlog=True) or _take_of(self._ready_backlog)
+        return _take_of(self._ready_backlog) or self._loose.take(may_be_backlog=True)
 
     def take_early(self) -> Taken | None:
         """See `Stock`."""
@@ -173,7 +183,7 @@ class OrderedStock:
         for delivery in claim.deliveries:
             self._append(line, Taken(delivery, is_backlog=True, due=due if is_early else None))
         if claim.deliveries:
-            line.is_in_outbox = goes_on_there or len(claim.deliveries) == limit
+            line.is_in_outbox = goes_on_there or claim.next_due is not None
             self._make_ready(key, line)
         elif claim.next_due is not None:
             line.is_in_outbox, line.wakes_at = True, claim.next_due
@@ -238,6 +248,15 @@ class OrderedStock:
         while line.waiting:
             self._outbox.release(self._pop(line))
         line.is_in_outbox = True
+
+
+def _take_of(ready: deque[tuple[str, _Line]]) -> Taken | None:
+    while ready:
+        _, line = ready.popleft()
+        if line.is_ready:
+            line.is_busy = True
+            return line.waiting[0]
+    return None
 
 
 def _is_to_be_claimed(line: _Line) -> bool:

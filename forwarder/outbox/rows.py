@@ -48,6 +48,8 @@ class Row(msgspec.Struct):
 
     is_held: bool = True
     """A lane has it: it must not be claimed."""
+    was_held: bool = False
+    """It counts as such in the order of its destination."""
     is_changed: bool = True
     """The disk does not have it as it stands, nor does the batch under way."""
     is_being_written: bool = False
@@ -144,6 +146,7 @@ class Hand:
         """Those that the disk has to follow, each once."""
         self._held = Counter[str]()
         self._held_in_order = Counter[tuple[str, str]]()
+        """By destination and order key, of those that a lane has or had: what came as pending is newer than all of them."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -161,14 +164,15 @@ class Hand:
         return self._held[destination]
 
     def has_of(self, destination: str, order_key: str) -> bool:
-        """Whether there is a row with that key here."""
+        """Whether there is a row with that key here that a lane has, or that is not on disk as it left it."""
         return (destination, order_key) in self._held_in_order
 
     def take(self, row: Row) -> None:
         """Have a row, which `is_held` or `is_changed`."""
         self._rows[row.key] = row
         self._held[row.destination] += 1
-        if row.order_key is not None:
+        if row.is_held and row.order_key is not None:
+            row.was_held = True
             self._held_in_order[row.destination, row.order_key] += 1
         if row.is_changed:
             self._changed.append(row)
@@ -208,7 +212,7 @@ class Hand:
     def _drop_if_done(self, row: Row) -> None:
         if not (row.is_held or row.is_changed or row.is_being_written) and self._rows.pop(row.key, None) is not None:
             self._held[row.destination] -= 1
-            if row.order_key is not None:
+            if row.was_held and row.order_key is not None:
                 line = row.destination, row.order_key
                 self._held_in_order[line] -= 1
                 if not self._held_in_order[line]:

@@ -198,7 +198,7 @@ class SqliteOutbox:
     ) -> Claim:
         due_before = None if is_early else now
         return await self._claim(
-            lambda: claim_next(destination, key, due_before=due_before, limit=limit),
+            lambda: claim_next(self._hand, destination, key, due_before=due_before, limit=limit),
             destination,
             now,
             is_busy=lambda: self._hand.has_of(destination, key),
