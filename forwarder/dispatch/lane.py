@@ -100,7 +100,9 @@ class Lane:
         """What each worker without work waits for."""
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = inf
-        """When the gate opens, if something waits for it; by the loop's clock."""
+        """When a worker is to look again, if something waits; by the loop's clock."""
+        self._is_shut = False
+        """The gate is known to be shut until then."""
         self._wants_probe = False
         """The breaker lets a probe through, and there is nothing in memory to make it with."""
         self._look = asyncio.Event()
@@ -130,7 +132,7 @@ class Lane:
             return False
         self._courtesy.note_fresh(asyncio.get_running_loop().time())
         # Where the gate is shut somebody looks when it opens: to wake a worker for each event would cost other lanes their time.
-        if self._idle and (self._alarm is None or self.gate.breaker.may_be_one_deliverys) and not self.gate.is_probing:
+        if self._idle and not self.gate.is_probing and (not self._is_shut or self.gate.breaker.may_be_one_deliverys):
             self._wake(1)
         return True
 
@@ -198,7 +200,7 @@ class Lane:
             self._give_back()
             for task in (*workers, hurry, bringing):  # the filling ends by itself: what it claims is given back
                 task.cancel()
-            self._set_alarm(inf)
+            self._set_alarm(inf, is_shut=False)
 
     # What comes in from the outbox
 
@@ -259,16 +261,16 @@ class Lane:
                 idle.set_result(None)
                 count -= 1
 
-    def _set_alarm(self, at: float) -> None:
-        """Have a worker look again at `at`, by the loop's clock; infinity: never."""
+    def _set_alarm(self, at: float, *, is_shut: bool) -> None:
+        """Have a worker look again at `at`, by the loop's clock; infinity: never. `is_shut`: nothing may go before."""
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm, self._alarm_at = None, inf
+        self._alarm, self._alarm_at, self._is_shut = None, inf, is_shut
         if at < inf:
             self._alarm, self._alarm_at = asyncio.get_running_loop().call_at(at, self._ring), at
 
     def _ring(self) -> None:
-        self._alarm, self._alarm_at = None, inf
+        self._alarm, self._alarm_at, self._is_shut = None, inf, False
         self._wake(1)
 
     async def _work(self, sender: Sender) -> None:
@@ -291,11 +293,11 @@ class Lane:
         waits_until = self._courtesy.opens_at(now) if may_be_backlog and self.gate.breaker.is_closed else 0.0
         if waits_until:
             if waits_until < self._alarm_at and stock.has_work(may_be_backlog=True):
-                self._set_alarm(waits_until)
+                self._set_alarm(waits_until, is_shut=False)
             may_be_backlog = False
         if opens_at := self.gate.opens_at(now, stock.has_fresh):
             if opens_at < self._alarm_at and (not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True)):
-                self._set_alarm(opens_at)
+                self._set_alarm(opens_at, is_shut=True)
             return None
         taken = stock.take(may_be_backlog=may_be_backlog)
         if taken is None and not self.gate.breaker.is_closed:
