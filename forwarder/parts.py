@@ -1,11 +1,14 @@
 """What a config asks for, as the parts the daemon is built of."""
 
+from dataclasses import replace
+
 from forwarder.core.config import Config
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
-from forwarder.core.destination import Destination, OnFailure
+from forwarder.core.destination import CanaryPolicy, Destination, OnFailure
 from forwarder.core.order import Order
+from forwarder.core.retry import RetryPolicy
 from forwarder.core.routing import Route, Router
 from forwarder.core.transport import Tls, Transport
 from forwarder.destinations.formats.build import format_of, url_of
@@ -22,7 +25,7 @@ def destinations_of(config: Config) -> list[Destination]:
             signing=signing_of(settings.signing),
             timeout=settings.timeout,
             concurrency=settings.concurrency,
-            retry=settings.retry,
+            retry=_retry(settings),
             order=settings.order,
             backlog_concurrency=settings.backlog_concurrency,
             rate_limit=settings.rate_limit,
@@ -58,6 +61,15 @@ def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
     return OnFailure(to=DestinationName(settings.on_failure.to), after=settings.on_failure.after)
 
 
+def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
+    """Return the canaries of the enabled destinations that have one."""
+    return {
+        DestinationName(name): settings.canary.value()
+        for name, settings in config.destinations.items()
+        if settings.enabled and settings.canary is not None
+    }
+
+
 def warnings_of(config: Config) -> list[str]:
     """Return what the config allows and had better not, a sentence each."""
     return [
@@ -66,6 +78,10 @@ def warnings_of(config: Config) -> list[str]:
         for name, settings in config.destinations.items()
         if settings.enabled and settings.tls is not None and not settings.tls.verify
     ]
+
+
+def _retry(settings: DestinationConfig) -> RetryPolicy:
+    return settings.retry if settings.canary is None else replace(settings.retry, canary_age=settings.canary.every)
 
 
 def _headers(settings: DestinationConfig) -> dict[str, str]:

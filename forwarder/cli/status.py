@@ -81,4 +81,9 @@ def _state(lane: dict[str, Any]) -> str:
         parts.append(f"asks to wait another {lane['held_for_s']:g} s")
     if lane["failing_since"] is not None:
         parts.append(f"failing since {local(lane['failing_since'])}: {lane['last_failure'] or 'before the restart'}")
+    if (canary := lane["canary"]) is not None:
+        if canary["missed"]:
+            parts.append("CANARY MISSED")
+        last = "none yet" if canary["last_at"] is None else f"{canary['last_ms']:g} ms at {local(canary['last_at'])}"
+        parts = [*(parts or ["ok"]), f"last canary: {last}"]
     return "; ".join(parts) or "ok"

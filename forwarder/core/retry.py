@@ -59,6 +59,8 @@ class RetryPolicy:
     max_age: timedelta | None = None
     """What is older, counted from its acceptance, is not worth sending."""
     on_expiry: OnExpiry = OnExpiry.KEEP
+    canary_age: timedelta = timedelta()
+    """How old a canary may be: then the next one takes its place. Zero where the destination has none any more."""
 
     @property
     def max_attempts(self) -> int:
@@ -77,6 +79,8 @@ class RetryPolicy:
 
     def deadline(self, delivery: Delivery) -> datetime | None:
         """Return when the delivery becomes too old. What a person asked for never does."""
+        if delivery.trigger is Trigger.CANARY:
+            return delivery.accepted_at + self.canary_age
         if self.max_age is None or delivery.trigger in (Trigger.MANUAL, Trigger.REPLAY):
             return None
         return delivery.accepted_at + self.max_age
