@@ -9,6 +9,8 @@ from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.process import KEY, Forwarder, command
 
+OWN = b'"source":"forwarder"'
+
 
 def configure(
     folder: Path,
@@ -63,7 +65,7 @@ def bodies(receiver: Receiver) -> list[bytes]:
 
 def notices(receiver: Receiver) -> list[dict[str, Any]]:
     """Return the payloads of the notices that were taken."""
-    return [json.loads(body)["payload"] for body in bodies(receiver) if b'"source":"forwarder"' in body]
+    return [json.loads(body)["payload"] for body in bodies(receiver) if OWN in body]
 
 
 def kinds(receiver: Receiver) -> list[str]:
@@ -86,3 +88,8 @@ async def stopped(daemon: Forwarder, *, limit_s: float = 20) -> None:
     """Stop a daemon as a service manager does."""
     daemon.process.terminate()
     assert await daemon.ended(limit_s) == 0
+
+
+def is_notice(request: Received) -> bool:
+    """Whether a request carries an event of our own."""
+    return OWN in request.body
