@@ -337,6 +337,7 @@ class SqliteOutbox:
             "commits": self.writer.commits,
             "commit_lag_ms": {
                 "count": lag.count,
+                "sum": round(lag.sum_s * 1000, 2),
                 "p50": round(lag.quantile_s(0.5) * 1000, 2),
                 "p99": round(lag.quantile_s(0.99) * 1000, 2),
                 "max": round(lag.longest_s * 1000, 2),
