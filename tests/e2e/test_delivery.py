@@ -296,6 +296,33 @@ async def test_a_notice_is_readable_where_its_destination_has_a_format(tmp_path:
         await assert_balanced(config)
 
 
+async def test_a_replay_leaves_out_what_was_told_to_others(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as bot, Receiver() as alerts:
+        destinations = {"bot": (bot, "on_failure: {to: alerts, after: 0s}"), "alerts": (alerts, "")}
+        config = configure(tmp_path, emulator, destinations)
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(FRAMES[0])
+            await alerts.wait_for(2)
+            await daemon.wait_for("delivery.delivered", destination="alerts", count=2)
+            bot.status = 200
+            assert (
+                json.loads(await ok(config, "replay", "--to", "bot", "--since", "1h", "--dry-run", "--json"))[
+                    "would_queue"
+                ]
+                == 1
+            )
+            await ok(config, "replay", "--to", "bot", "--since", "1h", "--wait")
+            await daemon.wait_for("delivery.delivered", destination="alerts", count=3)
+            await ok(config, "replay", "--to", "alerts", "--since", "1h", "--wait")
+            await stopped(daemon)
+        assert bodies(bot) == [FRAMES[0]]
+        told = bodies(alerts)[:3]
+        assert sorted(bodies(alerts)) == sorted([*told, *told, FRAMES[0]])
+        assert {notice["kind"] for notice in notices(alerts)} == {"failing", "dead", "recovered"}
+        await assert_balanced(config)
+
+
 # What is too old
 
 
