@@ -22,7 +22,7 @@ from forwarder.core.retry import Dead, Decision, Done, Expired
 _LOOK_EVERY_S = 0.25
 _FIRST_AFTER_S = 2.0
 """A set-up that does not work shows soon after the start."""
-_WAITS = "it waits for its turn"
+_WAITS = "no attempt has ended yet"
 
 log = structlog.get_logger(__name__)
 

@@ -99,6 +99,20 @@ async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_de
         await assert_balanced(config)
 
 
+async def test_a_canary_that_arrives_late_is_told_of_and_followed_by_another_at_once(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
+        bot.respond = lambda _request: Answer(delay_s=1.5 if bot.received < 2 else 0)
+        settings = f"canary: {{every: 1h, within: 1s}}, {TOLD}"
+        config = configure(tmp_path, emulator, {"bot": (bot, settings), "alerts": (alerts, "")})
+        async with forwarder(config) as daemon:
+            await until_kinds(alerts, "canary", "canary")
+            assert [notice["level"] for notice in notices(alerts)] == ["error", "ok"]
+            assert bot.received == 2
+            await daemon.wait_for("canary.back", level="warning")
+            await stopped(daemon)
+        await assert_balanced(config)
+
+
 async def test_every_attempt_of_a_canary_says_that_it_is_one_and_holds_up_no_event(tmp_path: Path) -> None:
     def refuse_canaries(request: Received) -> Answer:
         return Answer(status=500 if is_canary(request) else 200)
@@ -153,9 +167,14 @@ async def test_the_schedule_goes_on_over_a_reload_and_begins_anew_at_a_start(tmp
             daemon.send(signal.SIGHUP)
             await other.wait_for(1)  # the new one's first; the old one's was not due
             assert bot.received == 1
-            await stopped(daemon)
-        async with forwarder(config) as daemon:
+            configure(tmp_path, emulator, {**destinations, "bot": (bot, "canary: {every: 5s}")})
+            daemon.send(signal.SIGHUP)
             await bot.wait_for(2)
+            assert bot.requests[1].at - bot.requests[0].at > 4.5  # its step is another; it is counted from the last one
+            await stopped(daemon)
+        configure(tmp_path, emulator, destinations)
+        async with forwarder(config) as daemon:
+            await bot.wait_for(3)
             await daemon.wait_for("delivery.delivered", destination="bot")
             await stopped(daemon)
         await assert_balanced(config)
