@@ -14,12 +14,14 @@ import structlog
 from forwarder import __version__, upkeep
 from forwarder.admin.handler import Handler
 from forwarder.admin.server import open_control_socket
+from forwarder.canary import Canaries
 from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.dedupe import GENERATIONS, RecentEvents
-from forwarder.core.delivery import Attempt, Delivery, DestinationName
+from forwarder.core.delivery import Attempt, Delivery, DestinationName, Trigger
 from forwarder.core.describe import describe
 from forwarder.core.destination import Destination
+from forwarder.core.news import News, TooOld
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.tally import Tally
 from forwarder.destinations.http import open_sender
@@ -28,7 +30,7 @@ from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import destinations_of, disabled_in, on_failure_of, orders_of, router_of, streams_of
+from forwarder.parts import canaries_of, destinations_of, disabled_in, on_failure_of, orders_of, router_of, streams_of
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
@@ -56,6 +58,7 @@ class Daemon:
     """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
 
     _watch: Watch
+    _canaries: Canaries
 
     def __init__(
         self,
@@ -113,6 +116,13 @@ class Daemon:
                 on_failure=lambda name: on_failure_of(self._config, name),
                 clock=utc_now,
             )
+            self._canaries = Canaries(
+                policies=lambda: canaries_of(self._config),
+                is_paused=lambda name: self._watch.standing(name).pause is not None,
+                post=ingest.post_canary,
+                tell=self._watch.tell,
+                clock=utc_now,
+            )
             self._starting = None
             log.info(
                 "daemon.started",
@@ -143,9 +153,11 @@ class Daemon:
                 self._warn_of_orphans(waiting)
                 tried = [self._start_stream(group, ingest, stream) for stream in streams_of(self._config)]
                 reloading = group.create_task(self._reload_when_wanted(group, outbox, ingest))
+                flying = group.create_task(self._canaries.run())
                 background.append(group.create_task(self._announce(tried)))
                 await self._stopped.wait()
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
+                flying.cancel()  # what has no lane any more is not late
                 await self._drain()
                 for task in background:
                     task.cancel()
@@ -208,7 +220,7 @@ class Daemon:
             clock=utc_now,
             chance=random.random,
             observe=partial(self._note_attempt, destination),
-            tell=self._watch.hear,
+            tell=self._hear,
             standing=self._watch.standing(destination.name),
             follows=follows,
             budgets=self._dispatcher.budgets(destination.allowances),
@@ -241,7 +253,7 @@ class Daemon:
                 self._tally.delivered += 1
             case Dead() | Expired():
                 self._tally.failed_attempts += 1
-                self._tally.dead += 1
+                self._count_end(delivery, decision)
             case Postponed():
                 self._tally.postponed += 1
             case _:
@@ -250,8 +262,24 @@ class Daemon:
         (self._log.warning if isinstance(decision, Dead | Expired) else self._log.info)(name, **fields)
         if not isinstance(decision, Done):
             self._watch.note_attempt(destination, delivery, attempt, decision)
+        if delivery.trigger is Trigger.CANARY:
+            self._canaries.note_attempt(delivery, attempt, decision)
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
+
+    def _hear(self, destination: Destination, news: News) -> None:
+        self._watch.hear(destination, news)
+        if isinstance(news, TooOld):
+            self._count_end(news.delivery, Expired(reason=news.reason))
+            self._canaries.note_too_old(news.delivery, news.reason)
+
+    def _count_end(self, delivery: Delivery, decision: Dead | Expired) -> None:
+        if delivery.trigger is Trigger.CANARY:
+            self._tally.missed_canaries += 1
+        elif isinstance(decision, Dead):
+            self._tally.dead += 1
+        else:
+            self._tally.expired += 1
 
     async def _reload_when_wanted(self, group: asyncio.TaskGroup, outbox: SqliteOutbox, ingest: Ingest) -> None:
         while True:
@@ -326,6 +354,7 @@ class Daemon:
             else {"since": pause.since.isoformat(timespec="seconds"), "by": str(pause.by), "why": pause.why},
             "failing_since": None if since is None else since.isoformat(timespec="seconds"),
             "last_failure": self._watch.last_failure(lane.destination.name),
+            "canary": self._canaries.status(lane.destination.name),
         }
 
     def _summary(self) -> str:

@@ -51,11 +51,13 @@ class Minute:
 
 
 class Cause(StrEnum):
-    """Why a planned delivery is not sent: by a rule, or by a person."""
+    """Why a delivery ends as skipped: by a rule, or by a person."""
 
     DISABLED = "disabled"
     HELD_BACK = "held back"
     DROPPED = "dropped"
+    MISSED_CANARY = "missed canary"
+    """It was given up. That is told when it happens; among the dead letters it would be in the way."""
 
 
 PRUNED = "pruned "

@@ -39,6 +39,8 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     REPLAY = "replay"
     RECOVERED = "recovered"
+    CANARY = "canary"
+    """An event of our own that only shows whether it arrives: `canary` of a destination. Of all of its attempts."""
     TEST = "test"
     """By `forwarder send`, outside the outbox."""
 
@@ -191,6 +193,7 @@ def new_delivery(
     event_seq: int,
     accepted_at: datetime,
     order_key: str | None = None,
+    trigger: Trigger = Trigger.FIRST,
 ) -> Delivery:
     """Return the delivery of `event` to `destination`."""
     return Delivery(
@@ -201,4 +204,5 @@ def new_delivery(
         accepted_at=accepted_at,
         body=event.body,
         order_key=order_key,
+        trigger=trigger,
     )

@@ -16,7 +16,7 @@ from typing import assert_never
 
 from forwarder.core.budget import Budget
 from forwarder.core.content import CannotFormatError
-from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Unanswered
+from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Trigger, Unanswered
 from forwarder.core.destination import Destination
 from forwarder.core.news import BreakerClosed, Failing, News, PausedItself, TooOld, Working
 from forwarder.core.order import Order
@@ -315,7 +315,7 @@ class Lane:
         delivery, is_backlog, early_due = taken
         loop = asyncio.get_running_loop()
         started_at, started = self._clock(), monotonic()
-        if self._may_expire and self._is_too_old(delivery, started_at):
+        if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, started_at):
             return
         is_probe = self.gate.begin(loop.time())
         self._backlog_active += is_backlog

@@ -16,7 +16,7 @@ Found = tuple[list[Row], list[Delivery], int | None]
 """The rows, what they stand for, and when the next one after them is due, in Unix milliseconds."""
 _SLICE = 1_000
 _LINE_BYTES = 64 * 1024
-_UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY})
+_UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY, Trigger.CANARY})
 
 
 def claim_due(hand: Hand, destination: DestinationName, *, due_before: datetime | None, limit: int) -> Step[Found]:

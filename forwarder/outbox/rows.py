@@ -13,6 +13,7 @@ from typing import cast
 import msgspec
 from msgspec.structs import astuple
 
+from forwarder.core.books import Cause
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
 from forwarder.core.event import EventId
 from forwarder.outbox.statements import from_ms, storable, to_ms
@@ -68,10 +69,7 @@ class Row(msgspec.Struct):
 
     def note(self, attempt: Attempt) -> None:
         """Make this the last attempt; the one before it moves to the history."""
-        if self.started_ms is not None and self.duration_ms is not None:
-            number = self.earlier_attempts + self.attempts
-            last = (self.started_ms, self.duration_ms, self.http_status, self.reason, self.excerpt)
-            self.earlier.append((self.event_seq, self.destination, number, *last))
+        self._move_last()
         outcome = attempt.outcome
         self.attempts = attempt.number
         self.started_ms = to_ms(attempt.started_at)
@@ -80,6 +78,21 @@ class Row(msgspec.Struct):
             (outcome.status, outcome.excerpt) if isinstance(outcome, Answered) else (None, None)
         )
         self.reason = None if attempt.is_delivered else storable(outcome.reason)
+
+    def end(self, status: DeliveryStatus, *, reason: str | None, at_ms: int) -> None:
+        """Be at the end. A canary that was given up is no dead letter: its last attempt moves to the history, too."""
+        if self.trigger == Trigger.CANARY and status is not DeliveryStatus.DELIVERED:
+            self._move_last()
+            self.started_ms = self.duration_ms = self.http_status = self.excerpt = None
+            status, reason = DeliveryStatus.SKIPPED, Cause.MISSED_CANARY
+        self.status, self.closed_ms = str(status), at_ms
+        self.reason = None if reason is None else storable(reason)
+
+    def _move_last(self) -> None:
+        if self.started_ms is not None and self.duration_ms is not None:
+            number = self.earlier_attempts + self.attempts
+            last = (self.started_ms, self.duration_ms, self.http_status, self.reason, self.excerpt)
+            self.earlier.append((self.event_seq, self.destination, number, *last))
 
 
 _COLUMNS = Row.__struct_fields__.index("is_held")

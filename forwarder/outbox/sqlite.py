@@ -240,14 +240,12 @@ class SqliteOutbox:
         self._close(delivery, attempt, DeliveryStatus.DELIVERED, reason=None)
 
     def bury(self, delivery: Delivery, attempt: Attempt, *, reason: str) -> None:  # noqa: D102
-        self._close(delivery, attempt, DeliveryStatus.DEAD, reason=storable(reason))
+        self._close(delivery, attempt, DeliveryStatus.DEAD, reason=reason)
 
     def _close(self, delivery: Delivery, attempt: Attempt, status: DeliveryStatus, *, reason: str | None) -> None:
         row = self._hand.of(delivery)
         row.note(attempt)
-        row.status = str(status)
-        row.reason = reason
-        row.closed_ms = to_ms(attempt.started_at + attempt.duration)
+        row.end(status, reason=reason, at_ms=to_ms(attempt.started_at + attempt.duration))
         self._hand.change(row, keep=False)
         self.writer.wake()
 
@@ -257,7 +255,7 @@ class SqliteOutbox:
         row = self._hand.of(delivery)
         if attempt is not None:
             row.note(attempt)
-        row.status, row.reason, row.closed_ms = str(DeliveryStatus.EXPIRED), storable(reason), to_ms(now)
+        row.end(DeliveryStatus.EXPIRED, reason=reason, at_ms=to_ms(now))
         self._hand.change(row, keep=False)
         self.writer.wake()
 
@@ -339,6 +337,7 @@ class SqliteOutbox:
             "commits": self.writer.commits,
             "commit_lag_ms": {
                 "count": lag.count,
+                "sum": round(lag.sum_s * 1000, 2),
                 "p50": round(lag.quantile_s(0.5) * 1000, 2),
                 "p99": round(lag.quantile_s(0.99) * 1000, 2),
                 "max": round(lag.longest_s * 1000, 2),
