@@ -156,6 +156,7 @@ class Watch:
         """Take note of an attempt that ended a delivery badly, or of why one failed."""
         match decision:
             case Done():
+                self._reasons.pop(destination.name, None)
                 return
             case Dead(reason=reason) if not notices.is_own(delivery):  # or notices would make notices
                 self._dead.setdefault(destination.name, _Gathered()).add(delivery, reason, self._clock())
