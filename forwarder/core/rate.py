@@ -41,7 +41,7 @@ class Bucket:
 
     def take(self, now: float) -> None:
         """Count a request that goes now."""
-        self._full_at = max(self._full_at, now - min(self._spacing_s, _SLACK_S)) + self._spacing_s
+        self._full_at = max(self._full_at, now) + self._spacing_s
 
     def close_until(self, at: float) -> None:
         """Let nothing through before `at`: the receiver has said that its own budget is used up."""

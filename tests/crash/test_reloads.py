@@ -6,6 +6,7 @@ import random
 import signal
 from collections import defaultdict
 from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from time import time
 
@@ -44,14 +45,71 @@ def write(config: Path, chance: random.Random, *, stream: str, urls: dict[str, s
     beside.replace(config)
 
 
-async def ask(folder: Path, verb: str, name: str) -> None:
-    """Pause or resume one; nothing where the daemon is just not there."""
+@dataclass
+class Torture:
+    """Does one thing after another to a daemon, its config and its receivers."""
 
-    def call() -> None:
-        with suppress(NoDaemonError, DaemonRefusedError), control(folder / "control.sock") as connection:
-            connection.ask(PauseChange.model_validate({"verb": verb, "destination": name, "now_ms": int(time() * 1000)}))
+    chance: random.Random
+    config: Path
+    stream: str
+    receivers: dict[str, Receiver]
+    steps: int = 0
 
-    await asyncio.to_thread(call)
+    def rewrite(self) -> None:
+        """Set everything up another way."""
+        urls = {name: receiver.url for name, receiver in self.receivers.items()}
+        write(self.config, self.chance, stream=self.stream, urls=urls)
+
+    async def ask(self, verb: str, name: str) -> None:
+        """Pause or resume one; nothing where the daemon is just not there."""
+        now_ms = int(time() * 1000)
+
+        def call() -> None:
+            asked = PauseChange.model_validate({"verb": verb, "destination": name, "now_ms": now_ms})
+            with (
+                suppress(NoDaemonError, DaemonRefusedError),
+                control(self.config.parent / "control.sock") as connection,
+            ):
+                connection.ask(asked)
+
+        await asyncio.to_thread(call)
+
+    async def listen(self) -> None:
+        """Have every receiver up."""
+        for receiver in self.receivers.values():
+            await receiver.start_listening()
+
+    async def run(self, running: Forwarder) -> None:
+        """Go on until a step ends the process, or enough were done."""
+        while self.steps < STEPS:
+            self.steps += 1
+            name = self.chance.choice(ALL)
+            match self.chance.randrange(9):
+                case 0 | 1:
+                    self.rewrite()
+                    running.send(signal.SIGHUP)
+                case 2:
+                    for _ in range(3):
+                        self.rewrite()
+                        running.send(signal.SIGHUP)
+                        await asyncio.sleep(self.chance.uniform(0, 0.15))
+                case 3:
+                    await self.ask("pause", name)
+                case 4:
+                    await self.ask("pause", name)
+                    await self.ask("resume", name)
+                case 5:
+                    await self.ask("resume", name)
+                case 6:
+                    await self.receivers[name].stop_listening()
+                case 7:
+                    await self.listen()
+                case _:
+                    how = self.chance.choice([signal.SIGKILL, signal.SIGTERM])
+                    running.send(how)
+                    assert await running.ended() == (0 if how is signal.SIGTERM else -signal.SIGKILL)
+                    return
+            await asyncio.sleep(self.chance.uniform(0.02, 0.6))
 
 
 async def test_everything_arrives_in_order_whatever_is_done_to_the_daemon(tmp_path: Path) -> None:
@@ -59,79 +117,41 @@ async def test_everything_arrives_in_order_whatever_is_done_to_the_daemon(tmp_pa
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(Emulator(api_key=KEY))
         receivers = {name: await stack.enter_async_context(Receiver(respond=flaky(chance))) for name in ALL}
-        urls = {name: receiver.url for name, receiver in receivers.items()}
-        config, oracle = tmp_path / "config.yaml", Oracle(tmp_path / "outbox.db", receivers)
-
-        def rewrite() -> None:
-            write(config, chance, stream=emulator.ws_url, urls=urls)
-
-        async def torture(running: Forwarder) -> None:
-            """One step after another until one of them ends the process."""
-            nonlocal steps
-            while steps < STEPS:
-                steps += 1
-                name = chance.choice(ALL)
-                match chance.randrange(9):
-                    case 0 | 1:
-                        rewrite()
-                        running.send(signal.SIGHUP)
-                    case 2:
-                        for _ in range(3):
-                            rewrite()
-                            running.send(signal.SIGHUP)
-                            await asyncio.sleep(chance.uniform(0, 0.15))
-                    case 3:
-                        await ask(tmp_path, "pause", name)
-                    case 4:
-                        await ask(tmp_path, "pause", name)
-                        await ask(tmp_path, "resume", name)
-                    case 5:
-                        await ask(tmp_path, "resume", name)
-                    case 6:
-                        await receivers[name].stop_listening()
-                    case 7:
-                        for receiver in receivers.values():
-                            await receiver.start_listening()
-                    case _:
-                        how = chance.choice([signal.SIGKILL, signal.SIGTERM])
-                        running.send(how)
-                        assert await running.ended() == (0 if how is signal.SIGTERM else -signal.SIGKILL)
-                        return
-                await asyncio.sleep(chance.uniform(0.02, 0.6))
-
-        steps = 0
-        rewrite()
-        load = Load(emulator, rate=200)
-        async with load.flowing():
-            while steps < STEPS:
-                async with daemon(config) as running:
+        oracle = Oracle(tmp_path / "outbox.db", receivers)
+        torture = Torture(chance, tmp_path / "config.yaml", emulator.ws_url, receivers)
+        torture.rewrite()
+        async with Load(emulator, rate=200).flowing():
+            while torture.steps < STEPS:
+                async with daemon(torture.config) as running:
                     await running.wait_for("daemon.ready")
-                    await torture(running)
+                    await torture.run(running)
                 await emulator.wait_disconnected()
         oracle.look()
+        await torture.listen()
         for receiver in receivers.values():
-            await receiver.start_listening()
             receiver.respond = None
-        async with daemon(config) as running:
+        async with daemon(torture.config) as running:
             await running.wait_for("daemon.ready")
             for name in ALL:
-                await ask(tmp_path, "resume", name)
+                await torture.ask("resume", name)
             await oracle.drained(limit_s=60)
             running.send(signal.SIGTERM)
             assert await running.ended() == 0
         oracle.look()
         oracle.assert_nothing_lost()
-        await assert_balanced(config)
+        await assert_balanced(torture.config)
         assert look(oracle.outbox, "SELECT DISTINCT status FROM deliveries") == [("delivered",)]
         assert_in_order(oracle, receivers)
-    say(f"{steps} steps, {len(oracle.committed)} events, {oracle.repeats} repeats")
+    say(f"{torture.steps} steps, {len(oracle.committed)} events, {oracle.repeats} repeats")
 
 
 def assert_in_order(oracle: Oracle, receivers: dict[str, Receiver]) -> None:
     """What a kill had come again may come again; nothing comes for the first time after what follows it."""
     seq_of = {body: seq for seq, body in oracle.committed.items()}
     for name in ("sid", "strict"):
-        firsts: dict[bytes, None] = dict.fromkeys(request.body for request in receivers[name].requests if request.accepted)
+        firsts: dict[bytes, None] = dict.fromkeys(
+            request.body for request in receivers[name].requests if request.accepted
+        )
         lines: defaultdict[str, list[int]] = defaultdict(list)
         for body in firsts:
             if body not in seq_of:  # a kill came before its commit
