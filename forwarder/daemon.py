@@ -80,7 +80,8 @@ class Daemon:
         self._log = log.bind()
         """Made once, where `log` is made again at every line: there is one for every attempt."""
         self._dispatcher = Dispatcher()
-        self._lane_tasks: set[asyncio.Task[None]] = set()
+        self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
+        """Also those that a reload has replaced, until what they have under way has ended."""
         self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
         self._started_at = utc_now()
         self._starting: asyncio.Task[Tally] | None = None
@@ -92,7 +93,8 @@ class Daemon:
         """Drain and end `run`; a second call ends what is still under way at once."""
         if self._stopped.is_set():
             log.warning("daemon.stop_at_once", note="attempts under way end now; they are made again at the next start")
-            self._stop_lanes(timedelta())
+            for lane in self._lane_tasks.values():
+                lane.stop(timedelta())
         self._stopped.set()
         if self._starting is not None:
             self._starting.cancel()
@@ -197,13 +199,10 @@ class Daemon:
         self._service.stopping()
         for _, task in self._stream_tasks.values():
             task.cancel()
-        self._stop_lanes(self._config.grace_period)
+        for lane in self._dispatcher.lanes.values():
+            lane.stop(self._config.grace_period)
         if self._lane_tasks:
             await asyncio.wait(self._lane_tasks)
-
-    def _stop_lanes(self, grace: timedelta) -> None:
-        for lane in self._dispatcher.lanes.values():
-            lane.stop(grace)
 
     def _start_lane(
         self,
@@ -212,7 +211,6 @@ class Daemon:
         destination: Destination,
         *,
         has_backlog: bool,
-        follows: bool = False,
     ) -> None:
         lane = Lane(
             destination,
@@ -222,15 +220,24 @@ class Daemon:
             observe=partial(self._note_attempt, destination),
             tell=self._hear,
             standing=self._watch.standing(destination.name),
-            follows=follows,
+            follows=self._is_ending(destination.name),
             budgets=self._dispatcher.budgets(destination.allowances),
             courtesy=self._dispatcher.courtesy,
         )
         self._dispatcher.lanes[destination.name] = lane
         task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")
-        self._lane_tasks.add(task)
-        task.add_done_callback(self._lane_tasks.discard)
-        task.add_done_callback(lambda _task: self._dispatcher.look_after_another(destination.name))
+        self._lane_tasks[task] = lane
+        task.add_done_callback(self._note_lane_ended)
+
+    def _note_lane_ended(self, task: "asyncio.Task[None]") -> None:
+        name = self._lane_tasks.pop(task).destination.name
+        if not self._is_ending(name):
+            self._dispatcher.look_after_another(name)
+
+    def _is_ending(self, name: DestinationName) -> bool:
+        """Whether a lane of that name still has something under way beside the one in force."""
+        in_force = self._dispatcher.lanes.get(name)
+        return any(lane is not in_force and lane.destination.name == name for lane in self._lane_tasks.values())
 
     def _start_stream(self, group: asyncio.TaskGroup, ingest: Ingest, stream: WebSocketStream) -> asyncio.Event:
         tried = asyncio.Event()
@@ -240,8 +247,10 @@ class Daemon:
 
     def _pause_or_resume(self, asked: PauseChange) -> None:
         self._watch.note_change(asked, utc_now())
-        lane = self._dispatcher.lanes[DestinationName(asked.destination)]
         log.info(f"destination.{asked.verb}d", destination=asked.destination, by="person", why=asked.why)
+        lane = self._dispatcher.lanes.get(DestinationName(asked.destination))
+        if lane is None:  # a reload has removed it meanwhile
+            return
         if asked.verb == "pause":
             lane.pause()
         else:
@@ -260,7 +269,7 @@ class Daemon:
                 self._tally.failed_attempts += 1
         name, fields = describe(delivery, attempt, decision)
         (self._log.warning if isinstance(decision, Dead | Expired) else self._log.info)(name, **fields)
-        if not isinstance(decision, Done):
+        if not isinstance(decision, Done) or self._watch.last_failure(destination.name) is not None:
             self._watch.note_attempt(destination, delivery, attempt, decision)
         if delivery.trigger is Trigger.CANARY:
             self._canaries.note_attempt(delivery, attempt, decision)
@@ -299,18 +308,15 @@ class Daemon:
         ingest.router, ingest.disabled, ingest.orders = router_of(config), disabled_in(config), orders_of(config)
         wanted = {destination.name: destination for destination in destinations_of(config)}
         changed: set[str] = set()
-        ending: set[DestinationName] = set()
         for lane in list(self._dispatcher.lanes.values()):
             name = lane.destination.name
             if wanted.get(name) != lane.destination:
                 lane.stop(config.grace_period)
                 del self._dispatcher.lanes[name]
-                ending.add(name)
                 changed.add(f"destination {name}")
         for destination in wanted.values():
             if destination.name not in self._dispatcher.lanes:
-                follows = destination.name in ending
-                self._start_lane(group, outbox, destination, has_backlog=True, follows=follows)
+                self._start_lane(group, outbox, destination, has_backlog=True)
                 changed.add(f"destination {destination.name}")
         streams = {stream.name: stream for stream in streams_of(config)}
         for stream, task in list(self._stream_tasks.values()):

@@ -25,7 +25,7 @@ from forwarder.core.news import (
     Working,
 )
 from forwarder.core.ports import Clock
-from forwarder.core.retry import Dead, Decision, Expired, OnExpiry
+from forwarder.core.retry import Dead, Decision, Done, Expired, OnExpiry
 from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
 
 _LOOK_EVERY_S = 1.0
@@ -155,6 +155,9 @@ class Watch:
     def note_attempt(self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
         """Take note of an attempt that ended a delivery badly, or of why one failed."""
         match decision:
+            case Done():
+                self._reasons.pop(destination.name, None)
+                return
             case Dead(reason=reason) if not notices.is_own(delivery):  # or notices would make notices
                 self._dead.setdefault(destination.name, _Gathered()).add(delivery, reason, self._clock())
             case Expired(reason=reason):

@@ -122,7 +122,8 @@ class OrderedStock:
             return self._loose.keep(delivery, at=at, now=now)
         line.is_busy = False
         line.wakes_at = at
-        if at - now > LONGEST_WAIT:
+        is_crowded = self._count > MAX_FRESH or self._bytes > MAX_FRESH_BYTES  # by lines that were claimed
+        if at - now > LONGEST_WAIT or is_crowded:
             self._send_to_outbox(line)
             return False
         line.waiting[0] = Taken(delivery, is_backlog=True)

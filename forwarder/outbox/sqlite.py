@@ -261,7 +261,9 @@ class SqliteOutbox:
 
     def postpone(self, delivery: Delivery, *, at: datetime | None, reason: str, keep: bool) -> None:  # noqa: D102
         row = self._hand.of(delivery)
-        row.status, row.reason = str(DeliveryStatus.PENDING), storable(reason)
+        row.status = str(DeliveryStatus.PENDING)
+        if row.started_ms is None:  # the reason of an attempt that is counted stays with it
+            row.reason = storable(reason)
         if at is not None:
             row.due_ms = to_ms(at)
         self._hand.change(row, keep=keep)

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.content import CannotFormatError, Content
 from forwarder.core.delivery import Delivery, DeliveryStatus
 from forwarder.core.news import BreakerOpened, PausedItself
@@ -174,3 +175,31 @@ async def test_gone_said_to_a_lane_that_ends_pauses_nothing(path: Path, receiver
         scene.lane.stop(timedelta(seconds=5))
         await scene.until(lambda: bool(scene.attempts))
         assert not scene.heard(PausedItself)
+
+
+async def test_many_accounts_that_fail_do_not_fill_the_memory(path: Path, receiver: Receiver) -> None:
+    receiver.status = 500
+    policy = RetryPolicy(delays=(timedelta(seconds=30),) * 9)
+    target = destination(receiver.url, order=Order.SID, retry=policy, breaker=BreakerPolicy(is_on=False))
+    async with running(path, target) as scene:
+        scene.bring(
+            [event(number, sid=str(number % 400), padding=1000) for number in range(4000)],
+            status=DeliveryStatus.PENDING,
+        )
+        await scene.until(lambda: len(scene.attempts) >= 400)
+        await scene.outbox.writer.settle()
+        assert int(str(scene.outbox.health()["deliveries_in_memory"])) < 2500
+    assert look(path, "SELECT count(*) FROM deliveries WHERE attempts = 1") == [(400,)]
+
+
+async def test_large_events_in_line_do_not_fill_the_memory(path: Path, receiver: Receiver) -> None:
+    receiver.respond = lambda _: Answer(delay_s=0.5)
+    async with running(path, destination(receiver.url, order=Order.SID)) as scene:
+        scene.bring(
+            [event(number, sid=str(number % 20), padding=200_000) for number in range(200)],
+            status=DeliveryStatus.PENDING,
+        )
+        await receiver.wait_until(lambda receiver: receiver.received == 4)
+        assert int(str(scene.outbox.health()["deliveries_in_memory"])) <= 20 + 4
+        receiver.respond = None
+        await receiver.wait_for(200)
