@@ -183,7 +183,8 @@ async def test_many_accounts_that_fail_do_not_fill_the_memory(path: Path, receiv
     target = destination(receiver.url, order=Order.SID, retry=policy, breaker=BreakerPolicy(is_on=False))
     async with running(path, target) as scene:
         scene.bring(
-            [event(number, sid=str(number % 400), padding=1000) for number in range(4000)], status=DeliveryStatus.PENDING
+            [event(number, sid=str(number % 400), padding=1000) for number in range(4000)],
+            status=DeliveryStatus.PENDING,
         )
         await scene.until(lambda: len(scene.attempts) >= 400)
         await scene.outbox.writer.settle()
@@ -195,7 +196,8 @@ async def test_large_events_in_line_do_not_fill_the_memory(path: Path, receiver:
     receiver.respond = lambda _: Answer(delay_s=0.5)
     async with running(path, destination(receiver.url, order=Order.SID)) as scene:
         scene.bring(
-            [event(number, sid=str(number % 20), padding=200_000) for number in range(200)], status=DeliveryStatus.PENDING
+            [event(number, sid=str(number % 20), padding=200_000) for number in range(200)],
+            status=DeliveryStatus.PENDING,
         )
         await receiver.wait_until(lambda receiver: receiver.received == 4)
         assert int(str(scene.outbox.health()["deliveries_in_memory"])) <= 20 + 4
