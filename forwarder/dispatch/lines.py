@@ -6,7 +6,7 @@ or that grows too long, is given back to the outbox and claimed again when its t
 
 from collections import deque
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from forwarder.core.delivery import Delivery, DestinationName
 from forwarder.core.ports import Outbox
@@ -14,6 +14,7 @@ from forwarder.dispatch.stock import BACKLOG_TURN, LONGEST_WAIT, MAX_FRESH, MAX_
 
 _CLAIM = 16
 """How many of a line are claimed at once."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -49,6 +50,8 @@ class OrderedStock:
         self._ready: deque[tuple[str, _Line]] = deque()
         """Lines whose first delivery is fresh."""
         self._ready_backlog: deque[tuple[str, _Line]] = deque()
+        self._first_wake = _NEVER
+        """No line that sleeps wakes before."""
         self._turns = 0
         self._is_turn_of_loose = False
         self._count = 0
@@ -121,7 +124,7 @@ class OrderedStock:
         if line is None:
             return self._loose.keep(delivery, at=at, now=now)
         line.is_busy = False
-        line.wakes_at = at
+        self._have_sleep(line, until=at)
         is_crowded = self._count > MAX_FRESH or self._bytes > MAX_FRESH_BYTES  # by lines that were claimed
         if at - now > LONGEST_WAIT or is_crowded:
             self._send_to_outbox(line)
@@ -156,25 +159,27 @@ class OrderedStock:
     async def fill(self, now: datetime, *, is_early: bool) -> datetime:
         """See `Stock`."""
         looks_at = await self._loose.fill(now, is_early=False)
+        if len(self._ready_backlog) >= self._backlog_limit and now < self._first_wake:
+            return min(looks_at, self._first_wake)  # thousands of lines need no look at each event that comes
+        self._first_wake = _NEVER
         for key, line in list(self._lines.items()):
             if line.wakes_at is not None:
                 if line.wakes_at > now:
-                    looks_at = min(looks_at, line.wakes_at)
+                    self._first_wake = min(self._first_wake, line.wakes_at)
                     continue
                 line.wakes_at = None
                 if line.is_ready:
                     self._make_ready(key, line)
             if _is_to_be_claimed(line) and len(self._ready_backlog) < self._backlog_limit:
-                wakes_at = await self._claim(key, line, now)
-                looks_at = min(looks_at, wakes_at or looks_at)
+                await self._claim(key, line, now)
         if is_early and not self.has_work(may_be_backlog=True):
             asleep = [(line.wakes_at, key) for key, line in self._lines.items() if line.wakes_at and not line.is_busy]
             if asleep and not self._lines[(first := min(asleep))[1]].waiting:
                 await self._claim(first[1], self._lines[first[1]], now, is_early=True)
-        return looks_at
+        return min(looks_at, self._first_wake)
 
-    async def _claim(self, key: str, line: _Line, now: datetime, *, is_early: bool = False) -> datetime | None:
-        """Take the next of a line out of the outbox; return when there will be some, if that is known."""
+    async def _claim(self, key: str, line: _Line, now: datetime, *, is_early: bool = False) -> None:
+        """Take the next of a line out of the outbox, or have it sleep until there will be some."""
         due, line.wakes_at = line.wakes_at, None
         line.is_claiming, line.is_in_outbox = True, False
         limit = 1 if is_early else _CLAIM
@@ -187,10 +192,10 @@ class OrderedStock:
             line.is_in_outbox = goes_on_there or claim.next_due is not None
             self._make_ready(key, line)
         elif claim.next_due is not None:
-            line.is_in_outbox, line.wakes_at = True, claim.next_due
+            line.is_in_outbox = True
+            self._have_sleep(line, until=claim.next_due)
         elif not goes_on_there:
             del self._lines[key]
-        return line.wakes_at
 
     def bring_forward(self, now: datetime) -> None:
         """See `Stock`."""
@@ -199,7 +204,7 @@ class OrderedStock:
             if line.wakes_at is None or line.is_busy:
                 continue
             if not line.waiting:
-                line.wakes_at = now  # of what the outbox has brought forward it is claimed again
+                self._have_sleep(line, until=now)  # of what the outbox has brought forward it is claimed again
             elif self._outbox.expedite_held(line.waiting[0].delivery):
                 line.wakes_at = None
                 self._make_ready(key, line)
@@ -231,6 +236,10 @@ class OrderedStock:
     def _make_ready(self, key: str, line: _Line) -> None:
         ready = self._ready_backlog if line.waiting[0].is_backlog else self._ready
         ready.append((key, line))
+
+    def _have_sleep(self, line: _Line, *, until: datetime) -> None:
+        line.wakes_at = until
+        self._first_wake = min(self._first_wake, until)
 
     def _append(self, line: _Line, taken: Taken) -> None:
         line.waiting.append(taken)

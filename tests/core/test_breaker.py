@@ -64,6 +64,14 @@ def test_one_that_is_off_never_opens() -> None:
     assert breaker.is_closed
 
 
+def test_one_that_is_off_holds_nothing_up_after_its_first_probe() -> None:
+    breaker = Breaker(BreakerPolicy(is_on=False))
+    breaker.open(0.0, probe_in_s=0.0)  # after a resume
+    breaker.begin_probe()
+    assert not fail(breaker, 1.0, is_probe=True)
+    assert breaker.is_closed
+
+
 def test_failed_probes_come_at_growing_intervals_and_an_answered_one_closes_it() -> None:
     breaker, now, waits = opened(), 0.0, []
     for _ in range(12):

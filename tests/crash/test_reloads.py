@@ -12,10 +12,10 @@ from time import time
 
 from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
 from forwarder.core.changes import PauseChange
-from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, Oracle, amount, assert_balanced, daemon, flaky, say, seeded
-from tests.support.process import KEY, Forwarder, look
+from tests.support.process import KEY, Forwarder, forwarder, look, write_config
 
 STEPS = amount("FORWARDER_RELOAD_STEPS", 30)
 ORDERS = {"loose": ["none"], "sid": ["sid", "strict"], "strict": ["strict"]}
@@ -32,7 +32,7 @@ def write(config: Path, chance: random.Random, *, stream: str, urls: dict[str, s
             "concurrency": chance.choice([1, 2, 16, 64]),
             "rate_limit": chance.choice([None, "400/s", "{rate: 500/s, burst: 20}"]),
             "breaker": chance.choice([None, "{enabled: false}", "{failures_in_a_row: 2}"]),
-            "retry": "{delays: [" + ", ".join(["50ms"] * 49) + "]}",
+            "retry": "{delays: [" + ", ".join(["50ms"] * 9 + ["1s"] * 40) + "]}",
         }
         named += f"  {name}:\n" + "".join(f"    {key}: {value}\n" for key, value in settings.items() if value)
     text = (
@@ -161,3 +161,33 @@ def assert_in_order(oracle: Oracle, receivers: dict[str, Receiver]) -> None:
             lines["*" if name == "strict" else f"{source}:{event['sid']}"].append(seq_of[body])
         for line, seqs in lines.items():
             assert seqs == sorted(seqs), f"{name} {line}"
+
+
+async def test_a_destination_that_was_away_for_a_moment_keeps_its_order(tmp_path: Path) -> None:
+    """Its first lane still waits for an answer when the second one comes."""
+    frames = [
+        f'{{"mid":"{mid}","sid":"7","source":"x","timestamp":1,"payload":{{"text":"{mid}"}}}}'.encode()
+        for mid in range(4)
+    ]
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver, Receiver() as other:
+        receiver.respond = lambda _: Answer(
+            delay_s=1.5 if receiver.received == 1 else 0, status=503 if receiver.received == 1 else 200
+        )
+
+        def write_for(*names: str) -> Path:
+            urls = {"bot": f"{receiver.url}\n    order: sid\n    retry: {{delays: [200ms]}}", "other": other.url}
+            return write_config(tmp_path, stream=emulator.ws_url, destinations={name: urls[name] for name in names})
+
+        async with forwarder(write_for("bot", "other")) as daemon_:
+            await daemon_.wait_for("daemon.ready")
+            await emulator.wait_connected()
+            await emulator.send(frames[0])
+            await receiver.wait_until(lambda receiver: receiver.received == 1)
+            for count, names in enumerate([("other",), ("bot", "other")], start=1):
+                write_for(*names)
+                daemon_.send(signal.SIGHUP)
+                await daemon_.wait_for("reload.done", count=count)
+            for frame in frames[1:]:
+                await emulator.send(frame)
+            await receiver.wait_for(4)
+    assert [request.body for request in receiver.requests if request.accepted] == frames
