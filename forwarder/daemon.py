@@ -221,6 +221,7 @@ class Daemon:
             tell=self._hear,
             standing=self._watch.standing(destination.name),
             follows=self._is_ending(destination.name),
+            bucket=self._dispatcher.bucket(destination),
             budgets=self._dispatcher.budgets(destination.allowances),
             courtesy=self._dispatcher.courtesy,
         )

@@ -86,6 +86,8 @@ class Watch:
         self._dead: dict[DestinationName, _Gathered] = {}
         self._dead_told_at: dict[DestinationName, datetime] = {}
         self._too_old: dict[DestinationName, _Gathered] = {}
+        self._resumed: dict[DestinationName, datetime] = {}
+        """Since when those failed that somebody was told of, and that a person has resumed: their success is told too."""
         self._number = 0
 
     def standing(self, name: DestinationName) -> Standing:
@@ -172,6 +174,11 @@ class Watch:
         if asked.verb == "pause":
             self._set(name, pause=Pause(since=now, by=PausedBy.PERSON, why=asked.why))
         else:
+            standing = self.standing(name)
+            pause = standing.pause
+            is_known = standing.told_at is not None or (pause is not None and pause.by is not PausedBy.PERSON)
+            if is_known and pause is not None:
+                self._resumed[name] = standing.failing_since or pause.since
             self._set(name, pause=None, failing_since=None, told_at=None)
         self._write(name)
 
@@ -214,8 +221,9 @@ class Watch:
         self._set(name, failing_since=None, told_at=None)
         self._reasons.pop(name, None)
         self._write(name)
-        if standing.told_at is not None and standing.failing_since is not None:
-            self._tell(name, notices.recovered(name, after=now - standing.failing_since))
+        since = self._resumed.pop(name, standing.failing_since if standing.told_at is not None else None)
+        if since is not None:
+            self._tell(name, notices.recovered(name, after=now - since))
 
     def tell(self, notice: notices.Notice) -> None:
         """Tell whoever is to be told of failures of the destination that the notice is about."""

@@ -21,6 +21,7 @@ from forwarder.core.destination import Destination
 from forwarder.core.news import BreakerClosed, Failing, News, PausedItself, TooOld, Working
 from forwarder.core.order import Order
 from forwarder.core.ports import Clock, Outbox, Sender
+from forwarder.core.rate import Bucket
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, RetryAt, decide, expired
 from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
 from forwarder.core.webhook import Renderer
@@ -58,11 +59,12 @@ class Lane:
         observe: Observe,
         tell: Tell,
         standing: Standing = NOTHING_KNOWN,
+        bucket: Bucket | None = None,
         budgets: Sequence[Budget] = (),
         courtesy: Courtesy | None = None,
         follows: bool = False,
     ) -> None:
-        """`budgets` are shared with other destinations, `courtesy` with all lanes. `follows`: another lane of this name is still ending."""
+        """`bucket` is that of the destination's own rate; `budgets` are shared with other destinations, `courtesy` with all lanes. `follows`: another lane of this name is still ending."""
         self.destination = destination
         self._outbox = outbox
         self._clock = clock
@@ -79,7 +81,7 @@ class Lane:
         self._backlog_share = min(destination.backlog_concurrency or max(1, self._concurrency // 4), self._concurrency)
         self.gate = Gate(
             concurrency=self._concurrency,
-            rate=destination.rate_limit,
+            bucket=bucket,
             budgets=budgets,
             breaker=destination.breaker,
         )
@@ -118,6 +120,8 @@ class Lane:
         self._hurry = asyncio.Event()
         self._grace = timedelta()
         self._recovered_at: datetime | None = None
+        self._was_resumed = False
+        """A person resumed it, and no success has followed."""
 
     # What others call
 
@@ -153,6 +157,7 @@ class Lane:
     def resume(self) -> None:
         """Go on, with a probe first. Days of failures are forgotten: the next one would pause it again."""
         self.failing_since = None
+        self._was_resumed = True
         self.gate.resume(asyncio.get_running_loop().time())
         self._look.set()
         self._wake(1)
@@ -316,12 +321,14 @@ class Lane:
         loop = asyncio.get_running_loop()
         started_at, started = self._clock(), monotonic()
         if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, started_at):
+            await asyncio.sleep(0)
             return
         is_probe = self.gate.begin(loop.time())
         self._backlog_active += is_backlog
         try:
             outcome: Outcome = await sender.send(self._renderer.render(delivery, now=started_at))
         except CannotFormatError as error:
+            await asyncio.sleep(0)  # a thousand of them in a row must not hold up the others
             outcome = Unanswered(fault=Fault.FORMAT, detail=str(error))
         except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted
             self.gate.cut_short(loop.time(), is_probe=is_probe)
@@ -410,13 +417,17 @@ class Lane:
 
     def _note_health(self, attempt: Attempt, decision: Decision, news: list[News], now: datetime) -> None:
         """Tell what changed for the destination, and see to what follows."""
-        if isinstance(decision, Done) and self.failing_since is None and not news and self.gate.breaker.is_closed:
+        is_uneventful = self.failing_since is None and not news and not self._was_resumed
+        if is_uneventful and isinstance(decision, Done) and self.gate.breaker.is_closed:
             return
         is_limited = isinstance(attempt.outcome, Answered) and attempt.outcome.status == 429
         is_ours = isinstance(attempt.outcome, Unanswered) and (
             attempt.outcome.is_ours or attempt.outcome.fault is Fault.FORMAT
         )
         if isinstance(decision, Done):
+            if self._was_resumed:
+                self._was_resumed = False
+                self._tell(self.destination, Working())
             if self.failing_since is not None:
                 lasted, self.failing_since = now - self.failing_since, None
                 self._tell(self.destination, Working())

@@ -159,9 +159,10 @@ async def test_a_410_pauses_and_a_resume_delivers_everything(tmp_path: Path) -> 
             bot.status = 200
             await ok(config, "resume", "bot")
             await bot.wait_for(4)
+            await until_kinds(alerts, "paused", "recovered")
             await stopped(daemon)
         assert sorted(bodies(bot)) == sorted(FRAMES[:4])
-        assert kinds(alerts) == ["paused"]
+        assert kinds(alerts) == ["paused", "recovered"]
         await assert_balanced(config)
 
 
