@@ -9,6 +9,7 @@ from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import Destination, OnFailure
 from forwarder.core.order import Order
+from forwarder.core.preference import OnFull
 from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
@@ -60,6 +61,11 @@ def orders_of(config: Config) -> dict[DestinationName, Order]:
     }
 
 
+def on_full_of(config: Config) -> dict[DestinationName, OnFull]:
+    """Return what becomes at each destination of a full text whose first word it has."""
+    return {DestinationName(name): settings.on_full for name, settings in config.destinations.items()}
+
+
 def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
     """Return who is told when a destination fails, if anybody is; the destination may be gone from the config."""
     settings = config.destinations.get(name)
@@ -97,6 +103,7 @@ def router_of(config: Config) -> Router:
                 condition=route.match,
                 to=tuple(DestinationName(name) for name in route.to),
                 stop=route.stop,
+                prefer=route.prefer,
             )
             for route in config.routes
         ],

@@ -56,6 +56,8 @@ class Cause(StrEnum):
     DISABLED = "disabled"
     HELD_BACK = "held back"
     DROPPED = "dropped"
+    PREFERRED = "preferred"
+    """Its route prefers the first event of a post, and the destination has that."""
 
 
 PRUNED = "pruned "
