@@ -8,7 +8,9 @@ from forwarder.core.delivery import Answered, Delivery, DestinationName, Outcome
 from forwarder.core.ports import Outbox
 
 ASK_AGAIN = timedelta(milliseconds=100)
-"""While the other delivery is under way, or due."""
+"""While the other delivery is with a lane, and due or under way."""
+_ASK_DISK_AGAIN = timedelta(seconds=2)
+"""While it waits in the outbox for its turn."""
 WAITS = "waits for the message that it changes"
 _MOST_RECEIPTS = 2_000
 
@@ -34,7 +36,7 @@ class Edits:
             is_known = False
             standing = await self._outbox.look_up(self._name, seq, now=now)
         if standing is not None and standing.is_open and standing.receipt is None:
-            return max(standing.due_at, now + ASK_AGAIN)
+            return max(standing.due_at, now + (ASK_AGAIN if is_known else _ASK_DISK_AGAIN))
         self._note(seq, None if standing is None else standing.receipt)
         return None if is_known else now
 

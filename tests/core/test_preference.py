@@ -100,4 +100,5 @@ def test_what_was_not_sent_or_came_by_other_routes_as_well_is_not_recalled() -> 
     words = FirstWords()
     words.recall(brought(1, "fast-x", cause=Cause.DISABLED), frozenset({"first"}))
     words.recall(brought(2, "fast-x", routes=("first", "all")), frozenset({"first"}))
+    words.recall(brought(3, "x", cause=Cause.PREFERRED), frozenset({"first"}))  # its first word is forgotten
     assert judged(words, "x", on_full=OnFull.IGNORE) == [WANTED]

@@ -142,6 +142,26 @@ async def _written(folder: Path) -> None:
     raise AssertionError("the outcomes are not on disk")
 
 
+async def test_a_reload_while_the_first_word_is_under_way_changes_nothing(tmp_path: Path) -> None:
+    """The lane that sends it ends, and another one has the edit."""
+    receivers = Receivers()
+    receivers.discord.delay_s = 1
+    async with Emulator(api_key=KEY) as emulator, Receiver(respond=receivers.respond) as receiver:
+        config = receivers.config(tmp_path, emulator.ws_url, receiver.url)
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(frame(1, "first"))
+            await receiver.wait_for(5)
+            config.write_text(config.read_text().replace("format: discord,", "format: discord, timeout: 7s,"))
+            daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done", restarted=["destination discord"])
+            await emulator.send(frame(1, "full"))
+            await receiver.wait_for(6 + 4)
+            await stopped(daemon)
+    assert receivers.discord.read() == [["first", "full"]]
+    assert await balanced(tmp_path) == {"planned": 12, "delivered": 10, "preferred": 2}
+
+
 async def test_by_default_both_go_and_a_replay_of_what_is_missing_leaves_alone_what_was_not_wanted(
     tmp_path: Path,
 ) -> None:
