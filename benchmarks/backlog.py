@@ -66,9 +66,15 @@ def fill(path: Path, rows: int) -> None:
                 for number, frame in enumerate(frames, first):
                     event, seq, now = decode_event(frame), outbox.new_seq(), begin + timedelta(seconds=number / _RATE)
                     delivery = new_delivery(event, DESTINATION, ("1",), event_seq=seq, accepted_at=now)
-                    deliveries = {DeliveryStatus.PENDING: [delivery]}
                     await outbox.wait_for_room()
-                    outbox.enqueue(event, seq, deliveries, entry=Entry.MATCHED, now=now, read_at=time.monotonic())
+                    outbox.enqueue(
+                        event,
+                        seq,
+                        {DeliveryStatus.PENDING: [delivery]},
+                        entry=Entry.MATCHED,
+                        now=now,
+                        read_at=time.monotonic(),
+                    )
 
     run_in_loop(enqueue())
 

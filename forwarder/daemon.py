@@ -22,6 +22,7 @@ from forwarder.core.delivery import Attempt, Delivery, DestinationName, Trigger
 from forwarder.core.describe import describe
 from forwarder.core.destination import Destination
 from forwarder.core.news import News, TooOld
+from forwarder.core.preference import CAPACITY, WINDOW, FirstWords
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.tally import Tally
 from forwarder.destinations.http import open_sender
@@ -30,7 +31,16 @@ from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import canaries_of, destinations_of, disabled_in, on_failure_of, orders_of, router_of, streams_of
+from forwarder.parts import (
+    canaries_of,
+    destinations_of,
+    disabled_in,
+    on_failure_of,
+    on_full_of,
+    orders_of,
+    router_of,
+    streams_of,
+)
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
@@ -174,10 +184,16 @@ class Daemon:
             since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
             numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
             recent.remember(numbers, latest_at=until)
+        router, first_words = router_of(self._config), FirstWords()
+        if router.first:
+            for brought in await outbox.recent_posts(since=utc_now() - WINDOW, limit=CAPACITY):
+                first_words.recall(brought, router.first)
         return Ingest(
-            router=router_of(self._config),
+            router=router,
             disabled=disabled_in(self._config),
             orders=orders_of(self._config),
+            on_full=on_full_of(self._config),
+            first_words=first_words,
             outbox=outbox,
             lanes=self._dispatcher,
             recent=recent,
@@ -306,7 +322,8 @@ class Daemon:
         for setting in _only_at_start(config, self._config):
             log.warning("reload.restart_needed", setting=setting, note="takes effect at the next start")
         self._config = config
-        ingest.router, ingest.disabled, ingest.orders = router_of(config), disabled_in(config), orders_of(config)
+        ingest.router, ingest.disabled = router_of(config), disabled_in(config)
+        ingest.orders, ingest.on_full = orders_of(config), on_full_of(config)
         wanted = {destination.name: destination for destination in destinations_of(config)}
         changed: set[str] = set()
         for lane in list(self._dispatcher.lanes.values()):

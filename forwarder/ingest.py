@@ -8,7 +8,7 @@ from typing import Protocol
 
 import structlog
 
-from forwarder.core.books import Entry
+from forwarder.core.books import Cause, Entry
 from forwarder.core.dedupe import RecentEvents
 from forwarder.core.delivery import (
     Delivery,
@@ -22,6 +22,7 @@ from forwarder.core.delivery import (
 from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
 from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Clock, Outbox
+from forwarder.core.preference import SOURCES, WANTED, FirstWords, OnFull, Verdict
 from forwarder.core.routing import UNMATCHED, Router
 from forwarder.core.tally import Tally
 
@@ -40,7 +41,7 @@ class Lanes(Protocol):
 
 
 class Ingest:
-    """Takes frames of every stream. `router`, `disabled` and `orders` are replaced together between two frames by a reload."""
+    """Takes frames of every stream. `router`, `disabled`, `orders` and `on_full` are replaced together between two frames by a reload."""
 
     def __init__(
         self,
@@ -48,6 +49,8 @@ class Ingest:
         router: Router,
         disabled: AbstractSet[DestinationName],
         orders: Mapping[DestinationName, Order],
+        on_full: Mapping[DestinationName, OnFull],
+        first_words: FirstWords,
         outbox: Outbox,
         lanes: Lanes,
         recent: RecentEvents,
@@ -58,6 +61,8 @@ class Ingest:
         self.router = router
         self.disabled = disabled
         self.orders = orders
+        self.on_full = on_full
+        self._first_words = first_words
         self._outbox = outbox
         self._lanes = lanes
         self._recent = recent
@@ -112,23 +117,44 @@ class Ingest:
         trigger: Trigger = Trigger.FIRST,
     ) -> None:
         event_seq = self._outbox.new_seq()
-        deliveries: dict[DeliveryStatus, list[Delivery]] = {}
+        deliveries: dict[DeliveryStatus | Cause, list[Delivery]] = {}
+        is_preferred = bool(self.router.first) and event.source in SOURCES
         for destination, routes in chosen.items():
             order = self.orders.get(destination)
             key = None
             if order is not None and trigger is not Trigger.CANARY:
                 key = order_key(order, source=event.source, sid=event.sid)
+            verdict = self._judge(event, destination, routes, event_seq, now) if is_preferred else WANTED
             delivery = new_delivery(
-                event, destination, routes, event_seq=event_seq, accepted_at=now, order_key=key, trigger=trigger
+                event,
+                destination,
+                routes,
+                event_seq=event_seq,
+                accepted_at=now,
+                order_key=key,
+                edits=verdict.edits,
+                trigger=trigger,
             )
-            deliveries.setdefault(self._offer(delivery), []).append(delivery)
+            became = self._offer(delivery) if verdict.is_wanted else Cause.PREFERRED
+            self._tally.skipped += isinstance(became, Cause)
+            deliveries.setdefault(became, []).append(delivery)
         self._outbox.enqueue(event, event_seq, deliveries, entry=entry, now=now, read_at=read_at)
 
-    def _offer(self, delivery: Delivery) -> DeliveryStatus:
-        """Hand it to its lane; return what it is now."""
+    def _judge(
+        self, event: Event, destination: DestinationName, routes: tuple[str, ...], event_seq: int, now: datetime
+    ) -> Verdict:
+        """Return whether a destination gets this one of the two events of a post."""
+        if destination in self.disabled or not self.router.first.issuperset(routes):
+            return WANTED
+        on_full = self.on_full.get(destination, OnFull.IGNORE)
+        return self._first_words.judge(
+            event.source, event.mid, destination, event_seq=event_seq, on_full=on_full, now=now
+        )
+
+    def _offer(self, delivery: Delivery) -> DeliveryStatus | Cause:
+        """Hand it to its lane; return what it is now, or why it is not made."""
         if delivery.destination in self.disabled:
-            self._tally.skipped += 1
-            return DeliveryStatus.SKIPPED
+            return Cause.DISABLED
         # A lane starts the attempt at the next turn of the loop at the earliest, so its outcome comes after `enqueue`.
         return DeliveryStatus.IN_FLIGHT if self._lanes.offer(delivery) else DeliveryStatus.PENDING
 

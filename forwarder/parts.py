@@ -10,6 +10,7 @@ from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import CanaryPolicy, Destination, OnFailure
 from forwarder.core.order import Order
+from forwarder.core.preference import OnFull, Prefer
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
@@ -61,6 +62,11 @@ def orders_of(config: Config) -> dict[DestinationName, Order]:
     }
 
 
+def on_full_of(config: Config) -> dict[DestinationName, OnFull]:
+    """Return what becomes at each destination of a full text whose first word it has."""
+    return {DestinationName(name): settings.on_full for name, settings in config.destinations.items()}
+
+
 def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
     """Return who is told when a destination fails, if anybody is; the destination may be gone from the config."""
     settings = config.destinations.get(name)
@@ -80,7 +86,12 @@ def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
 
 def warnings_of(config: Config) -> list[str]:
     """Return what the config allows and had better not, a sentence each."""
+    preferring = {name for route in config.routes if route.prefer is Prefer.FIRST for name in route.to}
     return [
+        f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first"
+        for name, settings in config.destinations.items()
+        if settings.on_full is not OnFull.IGNORE and name not in preferring
+    ] + [
         f"destinations.{name}.tls.verify: false: any certificate is taken, so whoever is on the way can read and answer "
         "what is sent; name the receiver's authority in tls.ca_file instead"
         for name, settings in config.destinations.items()
@@ -115,6 +126,7 @@ def router_of(config: Config) -> Router:
                 condition=route.match,
                 to=tuple(DestinationName(name) for name in route.to),
                 stop=route.stop,
+                prefer=route.prefer,
             )
             for route in config.routes
         ],

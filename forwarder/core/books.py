@@ -56,6 +56,8 @@ class Cause(StrEnum):
     DISABLED = "disabled"
     HELD_BACK = "held back"
     DROPPED = "dropped"
+    PREFERRED = "preferred"
+    """Its route prefers the first event of a post, and the destination has that."""
     MISSED_CANARY = "missed canary"
     """It was given up. That is told when it happens; among the dead letters it would be in the way."""
 

@@ -1,6 +1,7 @@
 """What a request says, apart from the headers that tell of the delivery: the event as it came, or as a format has made it."""
 
 from collections.abc import Callable, Mapping
+from typing import Protocol, runtime_checkable
 
 import msgspec
 
@@ -30,6 +31,27 @@ class CannotFormatError(Exception):
 
 Format = Callable[[Delivery], Content]
 """Makes the content of a delivery; raises `CannotFormatError`. The same delivery gives the same content each time."""
+
+
+@runtime_checkable
+class Editable(Protocol):
+    """A format whose messages can be changed after they were sent."""
+
+    def __call__(self, delivery: Delivery) -> Content:
+        """Return the content of a new message; see `Format`."""
+        ...
+
+    def receipt(self, answer: bytes) -> str | None:
+        """Return what the service calls the message that this answer tells of."""
+        ...
+
+    def edit(self, content: Content, receipt: str) -> Content:
+        """Return the request that makes a message read like `content`, which this format made."""
+        ...
+
+    def is_settled(self, status: int, answer: bytes) -> bool:
+        """Whether an edit that is refused so has nothing left to do: its message is gone, or reads like that already."""
+        ...
 
 
 def raw(delivery: Delivery) -> Content:

@@ -84,6 +84,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """Deliveries of one destination with the same key are made one after the other, in the order of their events."""
     trigger: Trigger = Trigger.FIRST
     """What the first attempt is made for; those after it are retries."""
+    edits: int | None = None
+    """The number of the event whose message at this destination it changes."""
     body: bytes
 
     def __repr__(self) -> str:  # not the body
@@ -194,6 +196,7 @@ def new_delivery(
     accepted_at: datetime,
     order_key: str | None = None,
     trigger: Trigger = Trigger.FIRST,
+    edits: int | None = None,
 ) -> Delivery:
     """Return the delivery of `event` to `destination`."""
     return Delivery(
@@ -205,4 +208,5 @@ def new_delivery(
         body=event.body,
         order_key=order_key,
         trigger=trigger,
+        edits=edits,
     )

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from forwarder.core.books import Entry
+from forwarder.core.books import Cause, Entry
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, Outcome
 from forwarder.core.event import Event
 from forwarder.core.order import Order
@@ -24,6 +24,17 @@ class Claim:
 
     deliveries: list[Delivery]
     next_due: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeliveryStanding:
+    """How a delivery stands that another one waits for."""
+
+    is_open: bool
+    """It is still to be made."""
+    due_at: datetime
+    receipt: str | None
+    """What the receiver calls the message that was made of it."""
 
 
 class Outbox(Protocol):
@@ -50,13 +61,13 @@ class Outbox(Protocol):
         self,
         event: Event,
         event_seq: int,
-        deliveries: Mapping[DeliveryStatus, Sequence[Delivery]],
+        deliveries: Mapping[DeliveryStatus | Cause, Sequence[Delivery]],
         *,
         entry: Entry,
         now: datetime,
         read_at: float,
     ) -> None:
-        """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed, `skipped` not to be made.
+        """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed; those with a cause are skipped for it.
 
         `entry` is where the books count the event. `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
         """
@@ -80,6 +91,14 @@ class Outbox(Protocol):
 
     async def put_in_order(self, destination: DestinationName, order: Order) -> list[str]:
         """Have everything pending wait under the key that the order gives it; return the keys that something waits under."""
+        ...
+
+    def standing_of(self, destination: DestinationName, event_seq: int) -> DeliveryStanding | None:
+        """Return how the delivery of an event stands, if it is in memory."""
+        ...
+
+    async def look_up(self, destination: DestinationName, event_seq: int, *, now: datetime) -> DeliveryStanding | None:
+        """Return how it stands, in memory or on disk; `None`: there is none. What cannot be read now is open, and due soon."""
         ...
 
     def complete(self, delivery: Delivery, attempt: Attempt, *, receipt: str | None = None) -> None:

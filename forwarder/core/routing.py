@@ -1,11 +1,12 @@
 """From an event to the destinations that get it, and the routes that said so."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
 from forwarder.core.matching import Condition
+from forwarder.core.preference import Prefer
 
 UNMATCHED = "unmatched"
 """Stands for a route where an event went to the destination named under `unmatched:`."""
@@ -19,6 +20,7 @@ class Route:
     condition: Condition
     to: tuple[DestinationName, ...]
     stop: bool = False
+    prefer: Prefer = Prefer.ALL
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +30,12 @@ class Router:
     routes: Sequence[Route]
     unmatched: DestinationName | None = None
     """`None` drops it (counted)."""
+    first: frozenset[str] = field(init=False)
+    """The names of the routes that prefer the first event of a post."""
+
+    def __post_init__(self) -> None:
+        first = frozenset(route.name for route in self.routes if route.prefer is Prefer.FIRST)
+        object.__setattr__(self, "first", first)
 
     def choose(self, event: Event) -> dict[DestinationName, tuple[str, ...]]:
         """Return each destination that gets the event, with the names of the routes that chose it, in their order."""

@@ -15,7 +15,7 @@ class Tally:
     unmatched: int = 0
     doubles: int = 0
     skipped: int = 0
-    """Deliveries not made because their destination is disabled."""
+    """Deliveries not made because their destination is disabled, or has the other event of the post already."""
     delivered: int = 0
     failed_attempts: int = 0
     postponed: int = 0

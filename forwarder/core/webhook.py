@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from forwarder import __version__
-from forwarder.core.content import Format, raw
+from forwarder.core.content import Editable, Format, raw
 from forwarder.core.delivery import Delivery, Trigger
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.signing import ID, SIGNATURE, TIMESTAMP, Signing
@@ -56,8 +56,10 @@ class Renderer:
         self._format = format_
         self._fixed: dict[tuple[int, str, str], FixedHeaders] = {}
 
-    def render(self, delivery: Delivery, *, now: datetime) -> WebhookRequest:
+    def render(self, delivery: Delivery, *, now: datetime, receipt: str | None = None) -> WebhookRequest:
         """Return the request of the next attempt of `delivery`, as of `now`. Raises `CannotFormatError`.
+
+        With a `receipt` it is the edit of that message.
 
         The id is the same over all attempts; timestamp and signature belong to this one.
         """
@@ -65,6 +67,8 @@ class Renderer:
         is_told_why = attempt == 1 or delivery.trigger is Trigger.CANARY
         trigger = delivery.trigger if is_told_why else Trigger.RETRY
         content = self._format(delivery)
+        if receipt is not None and isinstance(self._format, Editable):
+            content = self._format.edit(content, receipt)
         key = attempt, trigger, content.content_type
         fixed = self._fixed.get(key) or self._fix(*key)
         id_, timestamp = delivery.id, int(now.timestamp())

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import assert_never
 
 from forwarder.core.budget import Budget
-from forwarder.core.content import CannotFormatError
+from forwarder.core.content import CannotFormatError, Editable
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Trigger, Unanswered
 from forwarder.core.destination import Destination
 from forwarder.core.news import BreakerClosed, Failing, News, PausedItself, TooOld, Working
@@ -26,6 +26,7 @@ from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, Retry
 from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
 from forwarder.core.webhook import Renderer
 from forwarder.dispatch.courtesy import Courtesy
+from forwarder.dispatch.edits import ASK_AGAIN, WAITS, Edits
 from forwarder.dispatch.gate import Gate
 from forwarder.dispatch.lines import OrderedStock
 from forwarder.dispatch.stock import LONGEST_WAIT, LooseStock, Stock, Taken, tried
@@ -77,6 +78,8 @@ class Lane:
             policy=destination.retry,
             format_=destination.format_,
         )
+        format_ = destination.format_
+        self._edits = Edits(destination.name, format_, outbox) if isinstance(format_, Editable) else None
         self._concurrency = 1 if destination.order is Order.STRICT else destination.concurrency
         self._backlog_share = min(destination.backlog_concurrency or max(1, self._concurrency // 4), self._concurrency)
         self.gate = Gate(
@@ -323,10 +326,15 @@ class Lane:
         if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, started_at):
             await asyncio.sleep(0)
             return
+        receipt = None
+        if self._edits is not None and delivery.edits is not None:
+            if await self._has_to_wait(self._edits, taken, started_at):
+                return
+            receipt = self._edits.receipt_for(delivery)
         is_probe = self.gate.begin(loop.time())
         self._backlog_active += is_backlog
         try:
-            outcome: Outcome = await sender.send(self._renderer.render(delivery, now=started_at))
+            outcome: Outcome = await sender.send(self._renderer.render(delivery, now=started_at, receipt=receipt))
         except CannotFormatError as error:
             await asyncio.sleep(0)  # a thousand of them in a row must not hold up the others
             outcome = Unanswered(fault=Fault.FORMAT, detail=str(error))
@@ -344,6 +352,8 @@ class Lane:
         )
         now = self._clock()
         decision = decide(self.destination.retry, delivery, outcome, now=now, chance=self._chance)
+        if self._edits is not None and receipt is not None and self._edits.is_settled(outcome):
+            decision = Done()
         if isinstance(decision, RetryAt):
             decision = self._no_later_than_needed(decision, attempt, now)
         if early_due is not None:
@@ -352,6 +362,27 @@ class Lane:
         self._record(delivery, attempt, decision, now, early_due)
         self._observe(delivery, attempt, decision)
         self._note_health(attempt, decision, news, now)
+
+    async def _has_to_wait(self, edits: Edits, taken: Taken, now: datetime) -> bool:
+        """Put a delivery back whose message is not there yet, or of which that had to be asked; return whether it was."""
+        delivery, _, early_due = taken
+        try:
+            until = await edits.waits_until(delivery, now)
+        except asyncio.CancelledError:
+            self._outbox.release(delivery)
+            raise
+        if until is None:
+            return False
+        if early_due is None and self._keep(delivery, until, now):
+            return True
+        if early_due is not None and self._stock is not None:
+            self._stock.leave(delivery)
+        self._outbox.postpone(delivery, at=max(until, early_due or until), reason=WAITS, keep=False)
+        if early_due is not None:
+            await asyncio.sleep(
+                ASK_AGAIN.total_seconds()
+            )  # or it would be taken for the next probe at once, again and again
+        return True
 
     def _is_too_old(self, delivery: Delivery, now: datetime) -> bool:
         """Give a delivery up before its attempt, where it is of no use any more."""
@@ -369,7 +400,8 @@ class Lane:
     ) -> None:
         match decision:
             case Done():
-                self._outbox.complete(delivery, attempt)
+                receipt = None if self._edits is None else self._edits.receipt_of(delivery, attempt.outcome)
+                self._outbox.complete(delivery, attempt, receipt=receipt)
                 self._let_go(delivery)
             case RetryAt(at=at, is_refusal=is_refusal):
                 again = tried(delivery, attempt.number, is_refusal=is_refusal)

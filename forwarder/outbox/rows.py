@@ -16,6 +16,7 @@ from msgspec.structs import astuple
 from forwarder.core.books import Cause
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
 from forwarder.core.event import EventId
+from forwarder.core.ports import DeliveryStanding
 from forwarder.outbox.statements import from_ms, storable, to_ms
 
 Key = tuple[int, str]
@@ -95,23 +96,31 @@ class Row(msgspec.Struct):
             self.earlier.append((self.event_seq, self.destination, number, *last))
 
 
+_EDITS = "@"
+"""Before the edit is made, its receipt is this and the number of the event whose message it changes."""
 _COLUMNS = Row.__struct_fields__.index("is_held")
 
 
-def new_row(delivery: Delivery, status: DeliveryStatus, *, now_ms: int) -> Row:
-    """Return the row of a delivery that comes from its stream."""
+def new_row(delivery: Delivery, became: DeliveryStatus | Cause, *, now_ms: int) -> Row:
+    """Return the row of a delivery that comes from its stream; with a cause it is skipped for that."""
+    is_skipped = isinstance(became, Cause)
     return Row(
         event_seq=delivery.event_seq,
         destination=delivery.destination,
         routes=_as_json(delivery.routes),
-        status=str(status),  # SQLite takes a plain text much faster than a member of an enum
+        status="skipped"
+        if is_skipped
+        else str(became),  # SQLite takes a plain text much faster than a member of an enum
         trigger=str(delivery.trigger),
         attempts=0,
         earlier_attempts=0,
         expedited=0,
         due_ms=now_ms,
+        closed_ms=now_ms if is_skipped else None,
+        reason=str(became) if is_skipped else None,
         order_key=delivery.order_key,
-        is_held=status is DeliveryStatus.IN_FLIGHT,
+        receipt=None if delivery.edits is None else f"{_EDITS}{delivery.edits}",
+        is_held=became is DeliveryStatus.IN_FLIGHT,
     )
 
 
@@ -146,8 +155,25 @@ def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Deliv
         trigger=Trigger(row.trigger),
         refusals=row.refusals,
         order_key=row.order_key,
+        edits=_edits(row.receipt),
         body=body,
     )
+
+
+def _edits(receipt: str | None) -> int | None:
+    return int(receipt[len(_EDITS) :]) if receipt is not None and receipt.startswith(_EDITS) else None
+
+
+def standing(status: str, due_ms: int, receipt: str | None) -> DeliveryStanding:
+    """Return how a delivery stands, from its columns."""
+    return DeliveryStanding(
+        is_open=status in _OPEN,
+        due_at=from_ms(due_ms),
+        receipt=None if _edits(receipt) is not None else receipt,
+    )
+
+
+_OPEN = frozenset({"pending", "in_flight"})
 
 
 class Hand:
@@ -193,6 +219,11 @@ class Hand:
     def of(self, delivery: Delivery) -> Row:
         """Return the row of a delivery that a lane has."""
         return self._rows[delivery.event_seq, delivery.destination]
+
+    def standing_of(self, destination: str, event_seq: int) -> DeliveryStanding | None:
+        """Return how a delivery stands that is here."""
+        row = self._rows.get((event_seq, destination))
+        return None if row is None else standing(row.status, row.due_ms, row.receipt)
 
     def change(self, row: Row, *, keep: bool) -> None:
         """Note that the disk has to follow, and whether the lane keeps the delivery."""

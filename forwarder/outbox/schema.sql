@@ -34,7 +34,7 @@ CREATE TABLE deliveries (
   excerpt          TEXT,                     -- of the answer's body
   refusals         INTEGER NOT NULL,         -- how many attempts were refused as if something were set up wrongly
   order_key        TEXT,                     -- those of a destination with the same one go one after the other
-  receipt          TEXT,                     -- what the receiver calls the message that it made of it
+  receipt          TEXT,                     -- what the receiver calls the message that it made of it; before an edit: @ and the number of the event whose message it changes
   PRIMARY KEY (event_seq, destination)
 ) STRICT, WITHOUT ROWID;
 

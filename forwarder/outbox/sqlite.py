@@ -17,7 +17,8 @@ from forwarder.core.dedupe import id_numbers
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.event import Event
 from forwarder.core.order import Order
-from forwarder.core.ports import Claim
+from forwarder.core.ports import Claim, DeliveryStanding
+from forwarder.core.preference import Brought
 from forwarder.core.standing import Standing
 from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
@@ -26,6 +27,7 @@ from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
 from forwarder.outbox.inspection import check_bodies
 from forwarder.outbox.lock import locked
+from forwarder.outbox.posts import recent_posts, standing_on_disk
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.pruning import Pruner
 from forwarder.outbox.rows import Hand, new_row
@@ -139,6 +141,10 @@ class SqliteOutbox:
 
         return await self._database.run(look)
 
+    async def recent_posts(self, *, since: datetime, limit: int) -> list[Brought]:
+        """Return the newest deliveries of posts of X accepted since then, oldest first."""
+        return await self._database.run(lambda connection: recent_posts(connection, since=since, limit=limit))
+
     # The contract of core.ports.Outbox; its docstrings are there.
 
     def new_seq(self) -> int:  # noqa: D102
@@ -157,7 +163,7 @@ class SqliteOutbox:
         self,
         event: Event,
         event_seq: int,
-        deliveries: Mapping[DeliveryStatus, Sequence[Delivery]],
+        deliveries: Mapping[DeliveryStatus | Cause, Sequence[Delivery]],
         *,
         entry: Entry,
         now: datetime,
@@ -165,13 +171,10 @@ class SqliteOutbox:
     ) -> None:
         now_ms = to_ms(now)
         planned = 0
-        for status, those in deliveries.items():
+        for became, those in deliveries.items():
             planned += len(those)
             for delivery in those:
-                row = new_row(delivery, status, now_ms=now_ms)
-                if status is DeliveryStatus.SKIPPED:
-                    row.closed_ms, row.reason = now_ms, str(Cause.DISABLED)
-                self._hand.take(row)
+                self._hand.take(new_row(delivery, became, now_ms=now_ms))
         books = self.writer.books_of(now_ms // 60_000)
         books.seen += entry is not Entry.OWN
         books.matched += entry is Entry.MATCHED
@@ -233,6 +236,19 @@ class SqliteOutbox:
 
     async def put_in_order(self, destination: DestinationName, order: Order) -> list[str]:  # noqa: D102
         return await put_in_order(self._database, self.writer, destination, order)
+
+    def standing_of(self, destination: DestinationName, event_seq: int) -> DeliveryStanding | None:  # noqa: D102
+        return self._hand.standing_of(destination, event_seq)
+
+    async def look_up(  # noqa: D102
+        self, destination: DestinationName, event_seq: int, *, now: datetime
+    ) -> DeliveryStanding | None:
+        if (held := self._hand.standing_of(destination, event_seq)) is not None:
+            return held
+        try:
+            return await self._database.run(lambda connection: standing_on_disk(connection, destination, event_seq))
+        except sqlite3.Error:
+            return DeliveryStanding(is_open=True, due_at=now + _LOOK_AGAIN, receipt=None)
 
     def complete(self, delivery: Delivery, attempt: Attempt, *, receipt: str | None = None) -> None:  # noqa: D102
         if receipt is not None:

@@ -128,6 +128,17 @@ WHERE destination = :destination AND due_ms > :now_ms AND expedited < :most AND 
 SELECT substr(id, 1, 16) FROM events WHERE accepted_ms >= :since_ms AND accepted_ms < :until_ms
 ORDER BY accepted_ms DESC LIMIT :limit;
 
+-- name: recent_posts
+SELECT e.seq, e.source, e.mid, d.destination, d.routes, e.accepted_ms, iif(d.status = 'skipped', d.reason, NULL)
+FROM (
+  SELECT seq, source, mid, accepted_ms FROM events INDEXED BY events_by_age
+  WHERE accepted_ms >= :since_ms AND source IN ('x', 'fast-x') ORDER BY accepted_ms DESC LIMIT :limit
+) AS e JOIN deliveries AS d ON d.event_seq = e.seq
+ORDER BY e.seq;
+
+-- name: standing
+SELECT status, due_ms, receipt FROM deliveries WHERE event_seq = :event_seq AND destination = :destination;
+
 -- name: waiting
 SELECT destination, sum(count) FROM (
   SELECT destination, count(*) AS count FROM deliveries INDEXED BY deliveries_due

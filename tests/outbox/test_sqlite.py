@@ -10,7 +10,7 @@ from time import monotonic
 
 import pytest
 
-from forwarder.core.books import Entry
+from forwarder.core.books import Cause, Entry
 from forwarder.core.dedupe import id_number
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
@@ -258,7 +258,7 @@ async def test_the_books_balance_over_every_way_an_event_can_go(path: Path) -> N
         outbox.complete(keep(outbox, 0), attempt(200))
         outbox.bury(keep(outbox, 1), attempt(400), reason="r")
         keep(outbox, 2, DeliveryStatus.PENDING)
-        keep(outbox, 3, DeliveryStatus.SKIPPED)
+        keep(outbox, 3, Cause.DISABLED)
         keep_unmatched(outbox, 4)
         outbox.count_double(now=NOW)
         await outbox.pruner.prune(delivered_before=NOW + timedelta(days=1), dead_before=NOW)

@@ -62,14 +62,16 @@ class Scene:
     news: list[News] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def bring(self, events: Sequence[Event], *, status: DeliveryStatus | None = None) -> list[Delivery]:
+    def bring(
+        self, events: Sequence[Event], *, status: DeliveryStatus | None = None, edits: int | None = None
+    ) -> list[Delivery]:
         """Bring events as ingest does; `status` pending: as if they had come before, and not fitted into memory."""
         found = []
         order = self.lane.destination.order
         for each in events:
             seq, now = self.outbox.new_seq(), utc_now()
             key = order_key(order, source=each.source, sid=each.sid)
-            delivery = new_delivery(each, BOT, ("r",), event_seq=seq, accepted_at=now, order_key=key)
+            delivery = new_delivery(each, BOT, ("r",), event_seq=seq, accepted_at=now, order_key=key, edits=edits)
             is_taken = status is None and self.lane.offer(delivery)
             became = status or (DeliveryStatus.IN_FLIGHT if is_taken else DeliveryStatus.PENDING)
             self.outbox.enqueue(each, seq, {became: [delivery]}, entry=Entry.MATCHED, now=now, read_at=monotonic())

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
-from forwarder.core.books import Audit, Entry
+from forwarder.core.books import Audit, Cause, Entry
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
 from forwarder.emulator.script import packaged_events
@@ -19,7 +19,7 @@ EVENTS = [decode_event(frame) for frame in dict.fromkeys(packaged_events())]
 def keep(
     outbox: SqliteOutbox,
     number: int,
-    status: DeliveryStatus = DeliveryStatus.IN_FLIGHT,
+    status: DeliveryStatus | Cause = DeliveryStatus.IN_FLIGHT,
     *,
     at: datetime = NOW,
     order_key: str | None = None,

@@ -4,7 +4,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, PlainValidator, model_validator
+from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.config.canary import CanaryConfig
@@ -12,6 +12,7 @@ from forwarder.core.config.fields import FilePath, Section, Switch, choice, dura
 from forwarder.core.config.format import FormatConfig, parse_destination_url
 from forwarder.core.config.notices import OnFailureConfig
 from forwarder.core.config.pacing import BreakerField, PauseAfter, RateField
+from forwarder.core.config.preference import OnFullField, check_on_full
 from forwarder.core.config.retry import RetryField
 from forwarder.core.config.scalars import (
     WrongValueError,
@@ -25,6 +26,7 @@ from forwarder.core.config.secret import Secret
 from forwarder.core.config.signing import SigningConfig, check_apart
 from forwarder.core.config.transport import AuthConfig, ProxyUrl, SocketPath, TlsConfig
 from forwarder.core.order import Order
+from forwarder.core.preference import OnFull
 from forwarder.core.retry import NAMED_POLICIES
 
 
@@ -66,6 +68,10 @@ class DestinationConfig(Section):
     )
     format: FormatConfig = Field(
         default_factory=FormatConfig, description="raw (as it came), discord, slack, telegram or template."
+    )
+    on_full: OnFullField = Field(
+        default=OnFull.IGNORE,
+        description="What becomes of the full text of a post whose first word went here by prefer: first.",
     )
     compression: Annotated[Literal["gzip", "zstd"], choice("gzip", "zstd")] | None = Field(
         default=None, description="gzip or zstd, for a receiver that takes it."
@@ -110,6 +116,11 @@ class DestinationConfig(Section):
         default=None, description="{every: 10m, within: 1m}: an event of our own on schedule; says so when it is late."
     )
     enabled: Switch = Field(default=True, description="false skips (and counts) what would go here.")
+
+    @field_validator("on_full", mode="after")
+    @classmethod
+    def _on_full_fits(cls, on_full: OnFull, info: ValidationInfo) -> OnFull:
+        return check_on_full(on_full, info.data)
 
     @model_validator(mode="after")
     def _compression_fits(self) -> Self:

@@ -13,10 +13,12 @@ from pydantic import BeforeValidator, Field, PlainValidator
 
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
+from forwarder.core.config.preference import PreferField
 from forwarder.core.config.scalars import parse_api_key, parse_outbox_url, parse_size, parse_stream_url
 from forwarder.core.config.secret import Secret
 from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
+from forwarder.core.preference import Prefer
 
 DROP = "drop"
 """What `unmatched` says when no destination is meant."""
@@ -80,6 +82,10 @@ class RouteConfig(Section):
     ] = Field(default=EVERYTHING, description="Which events are meant. Left out, all are.")
     to: Annotated[list[Name], BeforeValidator(listed, json_schema_input_type=str | list[str])] = Field(
         min_length=1, description="The destinations that get the event."
+    )
+    prefer: PreferField = Field(
+        default=Prefer.ALL,
+        description="first: of the two events of an X post (fast-x, x) only the one that comes first.",
     )
     stop: Switch = Field(default=False, description="true: an event that matched goes to no route below.")
 

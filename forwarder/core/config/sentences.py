@@ -20,7 +20,7 @@ from forwarder.core.tree import Path
 _PLANNED: dict[type[BaseModel], frozenset[str]] = {
     Config: frozenset({"defaults", "lists", "matchers", "tests"}),
     AdminConfig: frozenset({"listen"}),
-    RouteConfig: frozenset({"prefer", "wait"}),
+    RouteConfig: frozenset({"wait"}),
 }
 """Keys of the design that this version does not know yet."""
 

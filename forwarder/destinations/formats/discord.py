@@ -29,6 +29,7 @@ _LINK = re.compile(r"https?://[^\s<>]+")
 _MARKUP = re.compile(r"[\\`*_~|\[<]|^([ \t]*)(?=[#>+-])", re.MULTILINE)
 """What Discord's Markdown would act upon: anywhere, and at the beginning of a line."""
 
+_UNKNOWN_WEBHOOK = 10015
 _encode = msgspec.json.Encoder().encode
 
 
@@ -53,6 +54,18 @@ class DiscordFormat:
             message["avatar_url"] = self.avatar_url
         return Content(body=_encode(message), target=self.target)
 
+    def receipt(self, answer: bytes) -> str | None:
+        """See `Editable`."""
+        return message_id(answer)
+
+    def edit(self, content: Content, receipt: str) -> Content:
+        """See `Editable`."""
+        return edit_of(content, receipt)
+
+    def is_settled(self, status: int, answer: bytes) -> bool:
+        """See `Editable`. A 404 may also say that the webhook itself is gone (code 10015): then there is something to see to."""
+        return status == 404 and _json_object(answer).get("code") != _UNKNOWN_WEBHOOK
+
 
 def target_of(path: str, query: str, *, thread_id: str = "") -> str:
     """Return the path and query to post to: those of the URL, `wait=true`, and the thread if one is set."""
@@ -63,12 +76,16 @@ def target_of(path: str, query: str, *, thread_id: str = "") -> str:
 
 def message_id(answer: bytes) -> str | None:
     """Return the id of the message that an answer to `wait=true` tells of."""
+    id_ = _json_object(answer).get("id")
+    return id_ if isinstance(id_, str) and id_.isascii() and id_.isdigit() else None
+
+
+def _json_object(answer: bytes) -> dict[str, object]:
     try:
         found = msgspec.json.decode(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    id_ = found.get("id") if isinstance(found, dict) else None
-    return id_ if isinstance(id_, str) and id_.isascii() and id_.isdigit() else None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def edit_of(content: Content, message_id_: str) -> Content:

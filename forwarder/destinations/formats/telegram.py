@@ -29,6 +29,7 @@ _WORD_JOINER = "\u2060"
 
 LinkPreview = Literal["media", "on", "off"]
 
+_SETTLED = ("message is not modified", "message to edit not found", "message can't be edited")
 _encode = msgspec.json.Encoder().encode
 
 
@@ -60,6 +61,19 @@ class TelegramFormat:
             message["disable_notification"] = True
         return Content(body=_encode(message), target=self.target)
 
+    def receipt(self, answer: bytes) -> str | None:
+        """See `Editable`."""
+        return message_id(answer)
+
+    def edit(self, content: Content, receipt: str) -> Content:
+        """See `Editable`."""
+        return edit_of(content, receipt)
+
+    def is_settled(self, status: int, answer: bytes) -> bool:
+        """See `Editable`. Telegram says both with a 400, and which only in words."""
+        told = str(_json_object(answer).get("description", "")).lower()
+        return status == 400 and any(words in told for words in _SETTLED)
+
     def _preview(self, post: Post) -> dict[str, object]:
         picture = next(filter(None, (_picture(post), _picture(post.original))), "")
         if picture and self.link_preview != "off":
@@ -83,13 +97,17 @@ def target_of(path: str, query: str) -> tuple[str, str]:
 
 def message_id(answer: bytes) -> str | None:
     """Return the id of the message that an answer of `sendMessage` tells of."""
+    result = _json_object(answer).get("result")
+    id_ = result.get("message_id") if isinstance(result, dict) else None
+    return str(id_) if isinstance(id_, int) and not isinstance(id_, bool) and id_ > 0 else None
+
+
+def _json_object(answer: bytes) -> dict[str, object]:
     try:
         found = msgspec.json.decode(answer)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    result = found.get("result") if isinstance(found, dict) else None
-    id_ = result.get("message_id") if isinstance(result, dict) else None
-    return str(id_) if isinstance(id_, int) and not isinstance(id_, bool) and id_ > 0 else None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def edit_of(content: Content, message_id_: str) -> Content:

@@ -1,0 +1,180 @@
+"""What ingest makes of the two events of a post: which routes brought what decides, at the moment it is brought."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from forwarder.core.dedupe import RecentEvents
+from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.core.matching import compile_condition
+from forwarder.core.preference import FirstWords, OnFull, Prefer
+from forwarder.core.routing import Route, Router
+from forwarder.core.tally import Tally
+from forwarder.core.tree import Scalar, Tree
+from forwarder.ingest import Ingest
+from forwarder.outbox.connection import FileSettings
+from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from tests.support.outbox import audit
+from tests.support.process import look
+
+BOT = DestinationName("bot")
+FAST, FULL = "fast-x", "x"
+
+
+class Recorder:
+    """Lanes that take everything."""
+
+    def __init__(self) -> None:
+        self.taken: list[Delivery] = []
+
+    def offer(self, delivery: Delivery) -> bool:
+        self.taken.append(delivery)
+        return True
+
+
+def route(name: str, *sources: str, prefer: Prefer, to: Sequence[DestinationName] = (BOT,)) -> Route:
+    tree: Tree = {"source": [Scalar(source, quoted=True) for source in sources]}
+    condition = compile_condition(tree, lambda path, message: pytest.fail(f"{path}: {message}"))
+    return Route(name=name, condition=condition, to=tuple(to), prefer=prefer)
+
+
+FIRST_OF_BOTH = route("both", FAST, FULL, "telegram", prefer=Prefer.FIRST)
+SECOND_FIRST = route("again", FAST, FULL, prefer=Prefer.FIRST)
+FIRST_OF_FULL = route("full alone", FULL, prefer=Prefer.FIRST)
+ALL_FAST, ALL_FULL = route("all fast", FAST, prefer=Prefer.ALL), route("all full", FULL, prefer=Prefer.ALL)
+
+
+def frame(source: str, mid: int = 1, text: str = "hello") -> bytes:
+    return json.dumps({"mid": mid, "sid": 7, "source": source, "timestamp": 1, "payload": {"text": text}}).encode()
+
+
+class Scene:
+    """An ingest with a real outbox, and lanes that take everything."""
+
+    def __init__(self, outbox: SqliteOutbox) -> None:
+        self.lanes = Recorder()
+        self.tally = Tally()
+        self.words = FirstWords()
+        self.ingest = Ingest(
+            router=Router(routes=[]),
+            disabled=frozenset(),
+            orders={},
+            on_full={},
+            first_words=self.words,
+            outbox=outbox,
+            lanes=self.lanes,
+            recent=RecentEvents(timedelta(minutes=30)),
+            tally=self.tally,
+            clock=lambda: datetime.now(UTC),
+        )
+
+    def reload(self, *routes: Route, on_full: OnFull = OnFull.IGNORE, off: bool = False) -> None:
+        self.ingest.router = Router(routes=routes)
+        self.ingest.on_full = {BOT: on_full}
+        self.ingest.disabled = frozenset({BOT}) if off else frozenset()
+
+    async def take(self, *sources: str, mid: int = 1) -> list[int]:
+        """Bring an event of each source; return the places of those that went to the bot."""
+        went = []
+        for index, source in enumerate(sources):
+            before = len(self.lanes.taken)
+            await self.ingest.take(frame(source, mid, text=f"text {index}"))
+            went += [index] * (len(self.lanes.taken) - before)
+        return went
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.db"
+
+
+@pytest.fixture
+async def scene(path: Path) -> AsyncIterator[Scene]:
+    async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
+        yield Scene(outbox)
+
+
+@pytest.mark.parametrize(
+    ("routes", "sources", "went"),
+    [
+        ([FIRST_OF_BOTH], (FAST, FULL), [0]),
+        ([FIRST_OF_BOTH], (FULL, FAST), [0]),
+        ([FIRST_OF_BOTH, SECOND_FIRST], (FAST, FULL), [0]),
+        ([FIRST_OF_BOTH, SECOND_FIRST], (FULL, FAST, FAST), [0]),
+        # One route that says `all` is enough, whichever of the two it takes.
+        ([FIRST_OF_BOTH, ALL_FAST], (FAST, FULL), [0, 1]),
+        ([FIRST_OF_BOTH, ALL_FAST], (FULL, FAST), [0, 1]),
+        ([FIRST_OF_BOTH, ALL_FULL], (FAST, FULL), [0, 1]),
+        ([FIRST_OF_BOTH, ALL_FULL], (FULL, FAST), [0, 1]),
+        ([ALL_FAST, ALL_FULL], (FAST, FULL), [0, 1]),
+        # Two routes, each for one of the two, and both say `first`: it counts what the destination gets.
+        ([route("fast", FAST, prefer=Prefer.FIRST), FIRST_OF_FULL], (FAST, FULL), [0]),
+        ([FIRST_OF_FULL], (FAST, FULL), [1]),
+        ([FIRST_OF_FULL, ALL_FAST], (FAST, FULL), [0, 1]),
+        # Other sources have ids of their own.
+        ([FIRST_OF_BOTH], ("telegram", FULL), [0, 1]),
+        ([FIRST_OF_BOTH], (FAST, "telegram"), [0, 1]),
+    ],
+)
+async def test_the_second_of_two_is_skipped_where_every_route_prefers_the_first(
+    scene: Scene, routes: list[Route], sources: tuple[str, ...], went: list[int]
+) -> None:
+    scene.reload(*routes)
+    assert await scene.take(*sources) == went
+    assert await scene.take(*sources, mid=2) == went
+
+
+async def test_what_is_skipped_stands_in_the_outbox_with_its_cause_and_the_books_balance(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
+        scene = Scene(outbox)
+        scene.reload(FIRST_OF_BOTH)
+        await scene.take(FAST, FULL)
+        await scene.ingest.take(frame(FULL, text="text 1"))  # a double
+    assert look(path, "SELECT status, reason, closed_ms NOT NULL, attempts FROM deliveries ORDER BY event_seq") == [
+        ("in_flight", None, 0, 0),
+        ("skipped", "preferred", 1, 0),
+    ]
+    assert (scene.tally.skipped, scene.tally.doubles) == (1, 1)
+    books = audit(path)
+    assert books.is_balanced
+    assert books.ended_as("preferred") == 1
+
+
+async def test_a_reload_holds_from_the_next_event_on(scene: Scene) -> None:
+    scene.reload(FIRST_OF_BOTH)
+    assert await scene.take(FAST, mid=1) == [0]
+    scene.reload(ALL_FAST, ALL_FULL)
+    assert await scene.take(FULL, mid=1) == [0]
+    assert await scene.take(FAST, mid=2) == [0]
+    scene.reload(FIRST_OF_BOTH)
+    assert await scene.take(FULL, mid=2) == [0]  # its first word was not brought as the one of two
+    assert await scene.take(FAST, mid=3) == [0]
+    scene.reload(SECOND_FIRST, on_full=OnFull.SEND)  # by another route, and to be sent
+    assert await scene.take(FULL, mid=3) == [0]
+    assert await scene.take(FAST, mid=4) == [0]
+    scene.reload(FIRST_OF_BOTH)
+    assert await scene.take(FULL, mid=4) == []
+
+
+async def test_what_a_destination_did_not_get_while_it_was_off_does_not_stand_for_the_other(scene: Scene) -> None:
+    scene.reload(FIRST_OF_BOTH, off=True)
+    assert await scene.take(FAST) == []
+    scene.reload(FIRST_OF_BOTH)
+    assert await scene.take(FULL) == [0]
+
+
+async def test_an_edit_names_the_event_whose_message_it_changes(scene: Scene) -> None:
+    scene.reload(FIRST_OF_BOTH, on_full=OnFull.EDIT)
+    assert await scene.take("telegram", FAST, FULL, FULL) == [0, 1, 2, 3]
+    telegram, first, full, fuller = scene.lanes.taken
+    assert (telegram.edits, first.edits) == (None, None)
+    assert (full.edits, fuller.edits) == (first.event_seq, full.event_seq)
+
+
+async def test_nothing_is_remembered_where_no_route_prefers_the_first(scene: Scene) -> None:
+    scene.reload(ALL_FAST, ALL_FULL)
+    await scene.take(FAST, FULL)
+    assert len(scene.words) == 0
