@@ -1,19 +1,21 @@
 """What a lane takes out of the outbox: what is due, or the next ones of an order."""
 
 import sqlite3
+from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
 from forwarder.core.delivery import Delivery, DestinationName, Trigger
 from forwarder.core.order import Order, order_key
 from forwarder.outbox.batch import Step
 from forwarder.outbox.database import Database
-from forwarder.outbox.rows import ClaimedRow, Hand, Row, delivery_of
+from forwarder.outbox.rows import ClaimedRow, Hand, Row, Values, delivery_of
 from forwarder.outbox.statements import SQL, to_ms
 from forwarder.outbox.writer import Writer
 
 Found = tuple[list[Row], list[Delivery], int | None]
 """The rows, what they stand for, and when the next one after them is due, in Unix milliseconds."""
+EventRow = tuple[int, str, str, str, str, float, int, int, bytes]
 _SLICE = 1_000
 _LINE_BYTES = 64 * 1024
 _UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY, Trigger.CANARY})
@@ -36,6 +38,26 @@ def claim_due(hand: Hand, destination: DestinationName, *, due_before: datetime 
         return rows, deliveries, None
 
     return look
+
+
+def claim_unwritten(
+    hand: Hand, events: Mapping[int, Values], destination: DestinationName, *, now: datetime, limit: int
+) -> list[Delivery]:
+    """Take those without an order that are due and of which nothing is on disk, because nothing can be written.
+
+    A full disk or a failing one holds up no delivery as long as there is memory.
+    """
+    now_ms, found = to_ms(now), list[Delivery]()
+    for row in hand.waiting(destination):
+        event = events.get(row.event_seq)
+        if event is None or row.order_key is not None or row.due_ms > now_ms:
+            continue
+        if len(found) == limit:
+            break
+        row.is_held = True
+        _, event_id, _, _, _, _, accepted_ms, _, body = cast("EventRow", event)
+        found.append(delivery_of(row, event_id, accepted_ms, body))
+    return found
 
 
 def claim_next(

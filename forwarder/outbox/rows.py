@@ -6,7 +6,7 @@ written once, already finished.
 
 import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import cast
 
@@ -205,6 +205,12 @@ class Hand:
     def has_of(self, destination: str, order_key: str) -> bool:
         """Whether there is a row with that key here that a lane has, or that is not on disk as it left it."""
         return (destination, order_key) in self._held_in_order
+
+    def waiting(self, destination: str) -> Iterator[Row]:
+        """Yield the pending rows of a destination that no lane has, oldest first."""
+        for row in self._rows.values():
+            if row.destination == destination and not row.is_held and row.status == DeliveryStatus.PENDING:
+                yield row
 
     def take(self, row: Row) -> None:
         """Have a row, which `is_held` or `is_changed`."""

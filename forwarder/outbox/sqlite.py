@@ -22,7 +22,7 @@ from forwarder.core.preference import Brought
 from forwarder.core.standing import Standing
 from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
-from forwarder.outbox.claims import Found, claim_due, claim_next, put_in_order
+from forwarder.outbox.claims import Found, claim_due, claim_next, claim_unwritten, put_in_order
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
 from forwarder.outbox.inspection import check_bodies
@@ -192,9 +192,13 @@ class SqliteOutbox:
         self, destination: DestinationName, *, now: datetime, limit: int, is_early: bool = False
     ) -> Claim:
         due_before = None if is_early else now
-        return await self._claim(
+        claim = await self._claim(
             lambda: claim_due(self._hand, destination, due_before=due_before, limit=limit), destination, now
         )
+        if (room := limit - len(claim.deliveries)) and self.writer.trouble is not None:
+            events = self.writer.unwritten_events()
+            claim.deliveries.extend(claim_unwritten(self._hand, events, destination, now=now, limit=room))
+        return claim
 
     async def claim_in_order(  # noqa: D102
         self, destination: DestinationName, key: str, *, now: datetime, limit: int, is_early: bool = False

@@ -235,6 +235,10 @@ class Writer:
         under_way = () if self._under_way is None else (self._under_way,)
         return [*under_way, *self._gathered, self._waiting]
 
+    def unwritten_events(self) -> dict[int, Values]:
+        """Return the rows of events that are not on disk, by their number."""
+        return {values[0]: values for waiting in self._all_waiting() for values in waiting.batch.events}
+
     def _is_full(self) -> bool:
         return (
             self.waiting_events >= MAX_WAITING_EVENTS
