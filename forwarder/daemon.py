@@ -14,12 +14,14 @@ import structlog
 from forwarder import __version__, upkeep
 from forwarder.admin.handler import Handler
 from forwarder.admin.server import open_control_socket
+from forwarder.canary import Canaries
 from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.dedupe import GENERATIONS, RecentEvents
-from forwarder.core.delivery import Attempt, Delivery, DestinationName
+from forwarder.core.delivery import Attempt, Delivery, DestinationName, Trigger
 from forwarder.core.describe import describe
 from forwarder.core.destination import Destination
+from forwarder.core.news import News, TooOld
 from forwarder.core.preference import CAPACITY, WINDOW, FirstWords
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.tally import Tally
@@ -29,7 +31,16 @@ from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import destinations_of, disabled_in, on_failure_of, on_full_of, orders_of, router_of, streams_of
+from forwarder.parts import (
+    canaries_of,
+    destinations_of,
+    disabled_in,
+    on_failure_of,
+    on_full_of,
+    orders_of,
+    router_of,
+    streams_of,
+)
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
@@ -57,6 +68,7 @@ class Daemon:
     """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
 
     _watch: Watch
+    _canaries: Canaries
 
     def __init__(
         self,
@@ -78,7 +90,8 @@ class Daemon:
         self._log = log.bind()
         """Made once, where `log` is made again at every line: there is one for every attempt."""
         self._dispatcher = Dispatcher()
-        self._lane_tasks: set[asyncio.Task[None]] = set()
+        self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
+        """Also those that a reload has replaced, until what they have under way has ended."""
         self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
         self._started_at = utc_now()
         self._starting: asyncio.Task[Tally] | None = None
@@ -90,7 +103,8 @@ class Daemon:
         """Drain and end `run`; a second call ends what is still under way at once."""
         if self._stopped.is_set():
             log.warning("daemon.stop_at_once", note="attempts under way end now; they are made again at the next start")
-            self._stop_lanes(timedelta())
+            for lane in self._lane_tasks.values():
+                lane.stop(timedelta())
         self._stopped.set()
         if self._starting is not None:
             self._starting.cancel()
@@ -112,6 +126,13 @@ class Daemon:
                 keep=outbox.note_destination,
                 post=ingest.post,
                 on_failure=lambda name: on_failure_of(self._config, name),
+                clock=utc_now,
+            )
+            self._canaries = Canaries(
+                policies=lambda: canaries_of(self._config),
+                is_paused=lambda name: self._watch.standing(name).pause is not None,
+                post=ingest.post_canary,
+                tell=self._watch.tell,
                 clock=utc_now,
             )
             self._starting = None
@@ -144,9 +165,11 @@ class Daemon:
                 self._warn_of_orphans(waiting)
                 tried = [self._start_stream(group, ingest, stream) for stream in streams_of(self._config)]
                 reloading = group.create_task(self._reload_when_wanted(group, outbox, ingest))
+                flying = group.create_task(self._canaries.run())
                 background.append(group.create_task(self._announce(tried)))
                 await self._stopped.wait()
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
+                flying.cancel()  # what has no lane any more is not late
                 await self._drain()
                 for task in background:
                     task.cancel()
@@ -192,13 +215,10 @@ class Daemon:
         self._service.stopping()
         for _, task in self._stream_tasks.values():
             task.cancel()
-        self._stop_lanes(self._config.grace_period)
+        for lane in self._dispatcher.lanes.values():
+            lane.stop(self._config.grace_period)
         if self._lane_tasks:
             await asyncio.wait(self._lane_tasks)
-
-    def _stop_lanes(self, grace: timedelta) -> None:
-        for lane in self._dispatcher.lanes.values():
-            lane.stop(grace)
 
     def _start_lane(
         self,
@@ -207,7 +227,6 @@ class Daemon:
         destination: Destination,
         *,
         has_backlog: bool,
-        follows: bool = False,
     ) -> None:
         lane = Lane(
             destination,
@@ -215,16 +234,27 @@ class Daemon:
             clock=utc_now,
             chance=random.random,
             observe=partial(self._note_attempt, destination),
-            tell=self._watch.hear,
+            tell=self._hear,
             standing=self._watch.standing(destination.name),
-            follows=follows,
+            follows=self._is_ending(destination.name),
+            bucket=self._dispatcher.bucket(destination),
             budgets=self._dispatcher.budgets(destination.allowances),
+            courtesy=self._dispatcher.courtesy,
         )
         self._dispatcher.lanes[destination.name] = lane
         task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")
-        self._lane_tasks.add(task)
-        task.add_done_callback(self._lane_tasks.discard)
-        task.add_done_callback(lambda _task: self._dispatcher.look_after_another(destination.name))
+        self._lane_tasks[task] = lane
+        task.add_done_callback(self._note_lane_ended)
+
+    def _note_lane_ended(self, task: "asyncio.Task[None]") -> None:
+        name = self._lane_tasks.pop(task).destination.name
+        if not self._is_ending(name):
+            self._dispatcher.look_after_another(name)
+
+    def _is_ending(self, name: DestinationName) -> bool:
+        """Whether a lane of that name still has something under way beside the one in force."""
+        in_force = self._dispatcher.lanes.get(name)
+        return any(lane is not in_force and lane.destination.name == name for lane in self._lane_tasks.values())
 
     def _start_stream(self, group: asyncio.TaskGroup, ingest: Ingest, stream: WebSocketStream) -> asyncio.Event:
         tried = asyncio.Event()
@@ -234,8 +264,10 @@ class Daemon:
 
     def _pause_or_resume(self, asked: PauseChange) -> None:
         self._watch.note_change(asked, utc_now())
-        lane = self._dispatcher.lanes[DestinationName(asked.destination)]
         log.info(f"destination.{asked.verb}d", destination=asked.destination, by="person", why=asked.why)
+        lane = self._dispatcher.lanes.get(DestinationName(asked.destination))
+        if lane is None:  # a reload has removed it meanwhile
+            return
         if asked.verb == "pause":
             lane.pause()
         else:
@@ -247,17 +279,33 @@ class Daemon:
                 self._tally.delivered += 1
             case Dead() | Expired():
                 self._tally.failed_attempts += 1
-                self._tally.dead += 1
+                self._count_end(delivery, decision)
             case Postponed():
                 self._tally.postponed += 1
             case _:
                 self._tally.failed_attempts += 1
         name, fields = describe(delivery, attempt, decision)
         (self._log.warning if isinstance(decision, Dead | Expired) else self._log.info)(name, **fields)
-        if not isinstance(decision, Done):
+        if not isinstance(decision, Done) or self._watch.last_failure(destination.name) is not None:
             self._watch.note_attempt(destination, delivery, attempt, decision)
+        if delivery.trigger is Trigger.CANARY:
+            self._canaries.note_attempt(delivery, attempt, decision)
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
+
+    def _hear(self, destination: Destination, news: News) -> None:
+        self._watch.hear(destination, news)
+        if isinstance(news, TooOld):
+            self._count_end(news.delivery, Expired(reason=news.reason))
+            self._canaries.note_too_old(news.delivery, news.reason)
+
+    def _count_end(self, delivery: Delivery, decision: Dead | Expired) -> None:
+        if delivery.trigger is Trigger.CANARY:
+            self._tally.missed_canaries += 1
+        elif isinstance(decision, Dead):
+            self._tally.dead += 1
+        else:
+            self._tally.expired += 1
 
     async def _reload_when_wanted(self, group: asyncio.TaskGroup, outbox: SqliteOutbox, ingest: Ingest) -> None:
         while True:
@@ -278,18 +326,15 @@ class Daemon:
         ingest.orders, ingest.on_full = orders_of(config), on_full_of(config)
         wanted = {destination.name: destination for destination in destinations_of(config)}
         changed: set[str] = set()
-        ending: set[DestinationName] = set()
         for lane in list(self._dispatcher.lanes.values()):
             name = lane.destination.name
             if wanted.get(name) != lane.destination:
                 lane.stop(config.grace_period)
                 del self._dispatcher.lanes[name]
-                ending.add(name)
                 changed.add(f"destination {name}")
         for destination in wanted.values():
             if destination.name not in self._dispatcher.lanes:
-                follows = destination.name in ending
-                self._start_lane(group, outbox, destination, has_backlog=True, follows=follows)
+                self._start_lane(group, outbox, destination, has_backlog=True)
                 changed.add(f"destination {destination.name}")
         streams = {stream.name: stream for stream in streams_of(config)}
         for stream, task in list(self._stream_tasks.values()):
@@ -333,6 +378,7 @@ class Daemon:
             else {"since": pause.since.isoformat(timespec="seconds"), "by": str(pause.by), "why": pause.why},
             "failing_since": None if since is None else since.isoformat(timespec="seconds"),
             "last_failure": self._watch.last_failure(lane.destination.name),
+            "canary": self._canaries.status(lane.destination.name),
         }
 
     def _summary(self) -> str:

@@ -10,7 +10,15 @@ import structlog
 
 from forwarder.core.books import Cause, Entry
 from forwarder.core.dedupe import RecentEvents
-from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, new_delivery
+from forwarder.core.delivery import (
+    Delivery,
+    DeliveryId,
+    DeliveryStatus,
+    DestinationName,
+    Trigger,
+    delivery_id,
+    new_delivery,
+)
 from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
 from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Clock, Outbox
@@ -92,6 +100,12 @@ class Ingest:
         now = self._clock()
         self._bring(event, {destination: (made_by,)}, Entry.OWN, now, monotonic())
 
+    def post_canary(self, event: Event, destination: DestinationName) -> DeliveryId:
+        """Bring a canary to a destination, beside its order: nothing is to wait for it. Return the delivery's id."""
+        now = self._clock()
+        self._bring(event, {destination: ("canary",)}, Entry.OWN, now, monotonic(), trigger=Trigger.CANARY)
+        return delivery_id(event.id, destination)
+
     def _bring(
         self,
         event: Event,
@@ -99,13 +113,17 @@ class Ingest:
         entry: Entry,
         now: datetime,
         read_at: float,
+        *,
+        trigger: Trigger = Trigger.FIRST,
     ) -> None:
         event_seq = self._outbox.new_seq()
         deliveries: dict[DeliveryStatus | Cause, list[Delivery]] = {}
         is_preferred = bool(self.router.first) and event.source in SOURCES
         for destination, routes in chosen.items():
             order = self.orders.get(destination)
-            key = None if order is None else order_key(order, source=event.source, sid=event.sid)
+            key = None
+            if order is not None and trigger is not Trigger.CANARY:
+                key = order_key(order, source=event.source, sid=event.sid)
             verdict = self._judge(event, destination, routes, event_seq, now) if is_preferred else WANTED
             delivery = new_delivery(
                 event,
@@ -114,6 +132,7 @@ class Ingest:
                 event_seq=event_seq,
                 accepted_at=now,
                 order_key=key,
+                trigger=trigger,
                 edits=verdict.edits,
             )
             became = self._offer(delivery) if verdict.is_wanted else Cause.PREFERRED

@@ -1,15 +1,17 @@
 """What a config asks for, as the parts the daemon is built of."""
 
 from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import parse_qs, urlsplit
 
 from forwarder.core.config import Config
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
-from forwarder.core.destination import Destination, OnFailure
+from forwarder.core.destination import CanaryPolicy, Destination, OnFailure
 from forwarder.core.order import Order
 from forwarder.core.preference import OnFull, Prefer
+from forwarder.core.retry import RetryPolicy
 from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
@@ -27,7 +29,6 @@ def _destination(config: Config, name: str, settings: DestinationConfig) -> Dest
     parts = urlsplit(url)
     service = service_of(parts.hostname or "", settings.format.type)
     chat_id = settings.format.chat_id or parse_qs(parts.query).get("chat_id", [""])[0]
-    rules = {**rules_of(service), **settings.retry.statuses}
     return Destination(
         name=DestinationName(name),
         url=url_of(settings),
@@ -35,7 +36,7 @@ def _destination(config: Config, name: str, settings: DestinationConfig) -> Dest
         signing=signing_of(settings.signing),
         timeout=settings.timeout,
         concurrency=settings.concurrency,
-        retry=replace(settings.retry, statuses=rules) if rules else settings.retry,
+        retry=_retry(settings, service),
         order=settings.order,
         backlog_concurrency=settings.backlog_concurrency,
         rate_limit=settings.rate_limit,
@@ -74,6 +75,15 @@ def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
     return OnFailure(to=DestinationName(settings.on_failure.to), after=settings.on_failure.after)
 
 
+def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
+    """Return the canaries of the enabled destinations that have one."""
+    return {
+        DestinationName(name): settings.canary.value()
+        for name, settings in config.destinations.items()
+        if settings.enabled and settings.canary is not None
+    }
+
+
 def warnings_of(config: Config) -> list[str]:
     """Return what the config allows and had better not, a sentence each."""
     preferring = {name for route in config.routes if route.prefer is Prefer.FIRST for name in route.to}
@@ -87,6 +97,14 @@ def warnings_of(config: Config) -> list[str]:
         for name, settings in config.destinations.items()
         if settings.enabled and settings.tls is not None and not settings.tls.verify
     ]
+
+
+def _retry(settings: DestinationConfig, service: str | None) -> RetryPolicy:
+    return replace(
+        settings.retry,
+        statuses={**rules_of(service), **settings.retry.statuses},
+        canary_age=timedelta() if settings.canary is None else settings.canary.every,
+    )
 
 
 def _headers(settings: DestinationConfig) -> dict[str, str]:

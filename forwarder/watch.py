@@ -25,7 +25,7 @@ from forwarder.core.news import (
     Working,
 )
 from forwarder.core.ports import Clock
-from forwarder.core.retry import Dead, Decision, Expired, OnExpiry
+from forwarder.core.retry import Dead, Decision, Done, Expired, OnExpiry
 from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
 
 _LOOK_EVERY_S = 1.0
@@ -86,6 +86,8 @@ class Watch:
         self._dead: dict[DestinationName, _Gathered] = {}
         self._dead_told_at: dict[DestinationName, datetime] = {}
         self._too_old: dict[DestinationName, _Gathered] = {}
+        self._resumed: dict[DestinationName, datetime] = {}
+        """Since when those failed that somebody was told of, and that a person has resumed: their success is told too."""
         self._number = 0
 
     def standing(self, name: DestinationName) -> Standing:
@@ -155,6 +157,9 @@ class Watch:
     def note_attempt(self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
         """Take note of an attempt that ended a delivery badly, or of why one failed."""
         match decision:
+            case Done():
+                self._reasons.pop(destination.name, None)
+                return
             case Dead(reason=reason) if not notices.is_own(delivery):  # or notices would make notices
                 self._dead.setdefault(destination.name, _Gathered()).add(delivery, reason, self._clock())
             case Expired(reason=reason):
@@ -169,6 +174,11 @@ class Watch:
         if asked.verb == "pause":
             self._set(name, pause=Pause(since=now, by=PausedBy.PERSON, why=asked.why))
         else:
+            standing = self.standing(name)
+            pause = standing.pause
+            is_known = standing.told_at is not None or (pause is not None and pause.by is not PausedBy.PERSON)
+            if is_known and pause is not None:
+                self._resumed[name] = standing.failing_since or pause.since
             self._set(name, pause=None, failing_since=None, told_at=None)
         self._write(name)
 
@@ -211,8 +221,9 @@ class Watch:
         self._set(name, failing_since=None, told_at=None)
         self._reasons.pop(name, None)
         self._write(name)
-        if standing.told_at is not None and standing.failing_since is not None:
-            self._tell(name, notices.recovered(name, after=now - standing.failing_since))
+        since = self._resumed.pop(name, standing.failing_since if standing.told_at is not None else None)
+        if since is not None:
+            self._tell(name, notices.recovered(name, after=now - since))
 
     def tell(self, notice: notices.Notice) -> None:
         """Tell whoever is to be told of failures of the destination that the notice is about."""

@@ -71,7 +71,7 @@ def add_list(parser: argparse.ArgumentParser) -> None:
     add_json(parser)
 
 
-def add_json(parser: argparse.ArgumentParser, *, default: object = False) -> None:
+def add_json(parser: argparse._ActionsContainer, *, default: object = False) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", default=default, help="JSON for scripts, a line each")
 

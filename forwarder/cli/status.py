@@ -3,10 +3,11 @@
 import argparse
 from typing import Any
 
-from forwarder.admin.client import control
+from forwarder.admin.client import NoDaemonError, control
 from forwarder.cli import exit_codes
 from forwarder.cli.places import add_config, places, told
 from forwarder.cli.records import add_json, local, print_json, print_table
+from forwarder.core import metrics
 from forwarder.core.changes import Status
 from forwarder.outbox.access import reading
 from forwarder.outbox.history import dead_by_destination, waiting
@@ -17,21 +18,30 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
     """Add the command to the parser."""
     parser = commands.add_parser("status", help="how the running daemon is, and what waits")
     add_config(parser)
-    add_json(parser)
+    forms = parser.add_mutually_exclusive_group()
+    add_json(forms)
+    forms.add_argument("--prometheus", action="store_true", help="metrics in the text format of Prometheus")
     parser.set_defaults(handler=told(run))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Print it; exit code 69 where no daemon runs, 1 where its outbox is in trouble."""
     found = places(arguments)
-    with control(found.socket) as daemon:
-        status = daemon.ask(Status())
+    try:
+        with control(found.socket) as daemon:
+            status = daemon.ask(Status())
+    except NoDaemonError:
+        if arguments.prometheus:  # a file that stays as it was would tell of a daemon that runs
+            print(metrics.write(metrics.DOWN), end="")
+        raise
     try:
         with reading(found.outbox) as connection:
             status["waiting"], status["dead"] = waiting(connection), dead_by_destination(connection)
     except OutboxUnusableError:  # why, the daemon's own words say
         status["waiting"] = status["dead"] = None
-    if arguments.json:
+    if arguments.prometheus:
+        print(metrics.write(metrics.families_of(status)), end="")
+    elif arguments.json:
         print_json(status)
     else:
         _print(status)
@@ -81,4 +91,9 @@ def _state(lane: dict[str, Any]) -> str:
         parts.append(f"asks to wait another {lane['held_for_s']:g} s")
     if lane["failing_since"] is not None:
         parts.append(f"failing since {local(lane['failing_since'])}: {lane['last_failure'] or 'before the restart'}")
+    if (canary := lane["canary"]) is not None:
+        if canary["missed"]:
+            parts.append("CANARY MISSED")
+        last = "none yet" if canary["last_at"] is None else f"{canary['last_ms']:g} ms at {local(canary['last_at'])}"
+        parts = [*(parts or ["ok"]), f"last canary: {last}"]
     return "; ".join(parts) or "ok"

@@ -51,13 +51,15 @@ class Minute:
 
 
 class Cause(StrEnum):
-    """Why a planned delivery is not sent: by a rule, or by a person."""
+    """Why a delivery ends as skipped: by a rule, or by a person."""
 
     DISABLED = "disabled"
     HELD_BACK = "held back"
     DROPPED = "dropped"
     PREFERRED = "preferred"
     """Its route prefers the first event of a post, and the destination has that."""
+    MISSED_CANARY = "missed canary"
+    """It was given up. That is told when it happens; among the dead letters it would be in the way."""
 
 
 PRUNED = "pruned "

@@ -115,7 +115,7 @@ class Breaker:
         if not self.is_closed:
             if is_probe:  # others were under way when it opened, and tell nothing new
                 self._probe_wait_s = min(self._probe_wait_s * _GROWTH, LONGEST_PROBE_WAIT_S)
-                self.state = BreakerState.OPEN
+                self.state = BreakerState.OPEN if self._policy.is_on else BreakerState.CLOSED
                 self.probe_at = now + self._probe_wait_s
             return False
         if not self._in_a_row:

@@ -39,6 +39,8 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     REPLAY = "replay"
     RECOVERED = "recovered"
+    CANARY = "canary"
+    """An event of our own that only shows whether it arrives: `canary` of a destination. Of all of its attempts."""
     TEST = "test"
     """By `forwarder send`, outside the outbox."""
 
@@ -193,6 +195,7 @@ def new_delivery(
     event_seq: int,
     accepted_at: datetime,
     order_key: str | None = None,
+    trigger: Trigger = Trigger.FIRST,
     edits: int | None = None,
 ) -> Delivery:
     """Return the delivery of `event` to `destination`."""
@@ -204,5 +207,6 @@ def new_delivery(
         accepted_at=accepted_at,
         body=event.body,
         order_key=order_key,
+        trigger=trigger,
         edits=edits,
     )

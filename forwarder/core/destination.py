@@ -24,6 +24,14 @@ class OnFailure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPolicy:
+    """One event of our own `every` so often, which has to arrive `within` that time."""
+
+    every: timedelta
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Destination:
     """Everything a lane must know; equal values mean that nothing about the destination has changed."""
 

@@ -13,12 +13,14 @@ class Histogram:
 
     def __init__(self) -> None:
         self.count = 0
+        self.sum_s = 0.0
         self.longest_s = 0.0
         self._buckets = [0] * (len(_BOUNDS_S) + 1)
 
     def observe(self, duration_s: float) -> None:
         """Count one duration."""
         self.count += 1
+        self.sum_s += duration_s
         self.longest_s = max(self.longest_s, duration_s)
         self._buckets[bisect_left(_BOUNDS_S, duration_s)] += 1
 

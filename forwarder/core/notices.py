@@ -123,6 +123,39 @@ def expired(name: str, *, count: int, first: datetime, last: datetime) -> Notice
     )
 
 
+def canary(name: str, *, every: timedelta) -> Notice:
+    """Return what a destination is sent on schedule."""
+    return Notice(
+        kind="canary",
+        about=name,
+        level=Level.INFO,
+        title=f"canary for {name}",
+        text=f"Nothing has happened. forwarder sends this every {spell(every)} to see that it arrives.",
+    )
+
+
+def canary_missed(name: str, *, within: timedelta, reason: str) -> Notice:
+    """Tell that a canary did not arrive in time."""
+    return Notice(
+        kind="canary",
+        about=name,
+        level=Level.ERROR,
+        title=f"a canary for {name} is missing",
+        text=f"What forwarder sends to {name} to see that it arrives did not arrive within {spell(within)}: {reason}.",
+    )
+
+
+def canary_back(name: str, *, took_ms: float) -> Notice:
+    """Tell that canaries arrive again."""
+    return Notice(
+        kind="canary",
+        about=name,
+        level=Level.OK,
+        title=f"canaries for {name} arrive again",
+        text=f"The last one was with {name} after {took_ms:,.0f} ms.",
+    )
+
+
 def spell(time: timedelta) -> str:
     """Return a time as a person says it: `45 s`, `12 min`, `3 h 20 min`, `2 d 4 h`."""
     seconds = round(time.total_seconds())

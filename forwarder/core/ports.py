@@ -85,7 +85,7 @@ class Outbox(Protocol):
     ) -> Claim:
         """Take the oldest pending deliveries with an order key, if the first of them is due, whatever the others are.
 
-        Nothing while one of that key is still with another lane.
+        `next_due` is that of the one after them, if there is one. Nothing while one of that key is still with another lane.
         """
         ...
 

@@ -40,4 +40,4 @@ class Bucket:
 
     def take(self, now: float) -> None:
         """Count a request that goes now."""
-        self._full_at = max(self._full_at, now - min(self._spacing_s, _SLACK_S)) + self._spacing_s
+        self._full_at = max(self._full_at, now) + self._spacing_s

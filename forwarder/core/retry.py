@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from forwarder.core.delivery import Answered, Delivery, Fault, Outcome, Trigger, Unanswered
+from forwarder.core.notices import is_own
 
 MAX_RETRY_AFTER = timedelta(hours=24)
 """A receiver's `Retry-After` is a wish: longer ones are cut to this."""
@@ -59,6 +60,8 @@ class RetryPolicy:
     max_age: timedelta | None = None
     """What is older, counted from its acceptance, is not worth sending."""
     on_expiry: OnExpiry = OnExpiry.KEEP
+    canary_age: timedelta = timedelta()
+    """How old a canary may be: then the next one takes its place. Zero where the destination has none any more."""
 
     @property
     def max_attempts(self) -> int:
@@ -76,8 +79,10 @@ class RetryPolicy:
         return _RULES.get(status, Rule.RETRY)
 
     def deadline(self, delivery: Delivery) -> datetime | None:
-        """Return when the delivery becomes too old. What a person asked for never does."""
-        if self.max_age is None or delivery.trigger in (Trigger.MANUAL, Trigger.REPLAY):
+        """Return when the delivery becomes too old. What a person asked for never does, nor do our own messages."""
+        if delivery.trigger is Trigger.CANARY:
+            return delivery.accepted_at + self.canary_age
+        if self.max_age is None or delivery.trigger in (Trigger.MANUAL, Trigger.REPLAY) or is_own(delivery):
             return None
         return delivery.accepted_at + self.max_age
 

@@ -21,6 +21,9 @@ class Tally:
     postponed: int = 0
     """Attempts that told nothing about the receiver, and are not counted."""
     dead: int = 0
+    expired: int = 0
+    missed_canaries: int = 0
+    """Of our own; they are neither dead nor expired."""
     odd_frames: Counter[NotAnEvent] = field(default_factory=Counter)
 
     def as_fields(self) -> dict[str, object]:

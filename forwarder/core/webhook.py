@@ -64,7 +64,8 @@ class Renderer:
         The id is the same over all attempts; timestamp and signature belong to this one.
         """
         attempt = delivery.attempts + 1
-        trigger = delivery.trigger if attempt == 1 else Trigger.RETRY
+        is_told_why = attempt == 1 or delivery.trigger is Trigger.CANARY
+        trigger = delivery.trigger if is_told_why else Trigger.RETRY
         content = self._format(delivery)
         if receipt is not None and isinstance(self._format, Editable):
             content = self._format.edit(content, receipt)

@@ -4,6 +4,9 @@ from collections.abc import Sequence
 
 from forwarder.core.budget import Allowance, Budget
 from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.core.destination import Destination
+from forwarder.core.rate import Bucket, Rate
+from forwarder.dispatch.courtesy import Courtesy
 from forwarder.dispatch.lane import Lane, Observe, Tell
 
 __all__ = ["Dispatcher", "Lane", "Observe", "Tell"]
@@ -14,7 +17,14 @@ class Dispatcher:
 
     def __init__(self) -> None:
         self.lanes: dict[DestinationName, Lane] = {}
+        self.courtesy = Courtesy()
+        self._buckets: dict[tuple[DestinationName, Rate], Bucket] = {}
         self._budgets: dict[Allowance, Budget] = {}
+
+    def bucket(self, destination: Destination) -> Bucket | None:
+        """Return what is left of the destination's own rate, if it has one. It outlasts a reload, too."""
+        rate = destination.rate_limit
+        return None if rate is None else self._buckets.setdefault((destination.name, rate), Bucket(rate))
 
     def budgets(self, allowances: Sequence[Allowance]) -> list[Budget]:
         """Return what is left of these. It outlasts a reload: what was sent before counts."""

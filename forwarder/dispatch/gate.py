@@ -12,7 +12,7 @@ from forwarder.core.budget import Budget
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Unanswered
 from forwarder.core.news import BreakerClosed, BreakerOpened, Held, News, OursBegan, OursEnded
 from forwarder.core.ramp import Ramp
-from forwarder.core.rate import Bucket, Rate
+from forwarder.core.rate import Bucket
 from forwarder.core.retry import MAX_RETRY_AFTER, Dead, Decision, Done
 
 _BUSY_STATUSES = frozenset({429, 502, 503, 504})
@@ -28,7 +28,7 @@ class Gate:
     """The concurrency, the rates, the breaker, the holds and the pause of one destination, as one question."""
 
     def __init__(
-        self, *, concurrency: int, rate: Rate | None, budgets: Sequence[Budget], breaker: BreakerPolicy
+        self, *, concurrency: int, bucket: Bucket | None, budgets: Sequence[Budget], breaker: BreakerPolicy
     ) -> None:
         """`budgets` are shared with other destinations."""
         self.breaker = Breaker(breaker)
@@ -40,11 +40,11 @@ class Gate:
         """Why nothing can be sent, by no fault of the receiver."""
         self.held_until = 0.0
         self._concurrency = concurrency
-        self._bucket = None if rate is None else Bucket(rate)
+        self._bucket = bucket
         self._budgets = budgets
         self._hold_s = _FIRST_HOLD_S
         self._ours_wait_s = _FIRST_HOLD_S
-        self._is_unlimited = rate is None and not budgets
+        self._is_unlimited = bucket is None and not budgets
         self._is_plain = self._is_unlimited
         """Nothing is in the way: the question is answered without looking further."""
 

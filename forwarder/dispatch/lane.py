@@ -8,6 +8,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from math import inf
 from time import monotonic
@@ -15,14 +16,16 @@ from typing import assert_never
 
 from forwarder.core.budget import Budget
 from forwarder.core.content import CannotFormatError, Editable
-from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Unanswered
+from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Trigger, Unanswered
 from forwarder.core.destination import Destination
 from forwarder.core.news import BreakerClosed, Failing, News, PausedItself, TooOld, Working
 from forwarder.core.order import Order
 from forwarder.core.ports import Clock, Outbox, Sender
+from forwarder.core.rate import Bucket
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, RetryAt, decide, expired
 from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
 from forwarder.core.webhook import Renderer
+from forwarder.dispatch.courtesy import Courtesy
 from forwarder.dispatch.edits import ASK_AGAIN, WAITS, Edits
 from forwarder.dispatch.gate import Gate
 from forwarder.dispatch.lines import OrderedStock
@@ -57,10 +60,12 @@ class Lane:
         observe: Observe,
         tell: Tell,
         standing: Standing = NOTHING_KNOWN,
+        bucket: Bucket | None = None,
         budgets: Sequence[Budget] = (),
+        courtesy: Courtesy | None = None,
         follows: bool = False,
     ) -> None:
-        """`budgets` are shared with other destinations. `follows`: another lane of this name is still ending."""
+        """`bucket` is that of the destination's own rate; `budgets` are shared with other destinations, `courtesy` with all lanes. `follows`: another lane of this name is still ending."""
         self.destination = destination
         self._outbox = outbox
         self._clock = clock
@@ -79,7 +84,7 @@ class Lane:
         self._backlog_share = min(destination.backlog_concurrency or max(1, self._concurrency // 4), self._concurrency)
         self.gate = Gate(
             concurrency=self._concurrency,
-            rate=destination.rate_limit,
+            bucket=bucket,
             budgets=budgets,
             breaker=destination.breaker,
         )
@@ -92,12 +97,17 @@ class Lane:
         """`None` until it is known what waits, where that has to go first."""
         if destination.order is Order.NONE:
             self._stock = LooseStock(destination.name, outbox, backlog_limit=self._backlog_limit)
+        self._courtesy = Courtesy() if courtesy is None else courtesy
+        self._missed: set[str] = set()
+        """Order keys of what came before there was a stock."""
         self._backlog_active = 0
         self._idle: deque[asyncio.Future[None]] = deque()
         """What each worker without work waits for."""
         self._alarm: asyncio.TimerHandle | None = None
         self._alarm_at = inf
-        """When the gate opens, if something waits for it; by the loop's clock."""
+        """When a worker is to look again, if something waits; by the loop's clock."""
+        self._is_shut = False
+        """The gate is known to be shut until then."""
         self._wants_probe = False
         """The breaker lets a probe through, and there is nothing in memory to make it with."""
         self._look = asyncio.Event()
@@ -113,20 +123,23 @@ class Lane:
         self._hurry = asyncio.Event()
         self._grace = timedelta()
         self._recovered_at: datetime | None = None
+        self._was_resumed = False
+        """A person resumed it, and no success has followed."""
 
     # What others call
 
     def offer(self, delivery: Delivery) -> bool:
         """Take a fresh delivery into memory, or return `False`: it must then be kept as pending and is claimed later."""
         stock = self._stock
-        if stock is None or self._stopping.is_set() or self.gate.is_paused:
-            return False  # whatever ends that asks the outbox
-        if not stock.offer(delivery):
-            if stock.wants_more():
+        if stock is None or self._stopping.is_set() or self.gate.is_paused or not stock.offer(delivery):
+            if delivery.order_key is not None:
+                (self._missed.add if stock is None else stock.expect)(delivery.order_key)
+            if stock is None or (stock.wants_more() and not self.gate.is_paused):
                 self._look.set()
             return False
+        self._courtesy.note_fresh(asyncio.get_running_loop().time())
         # Where the gate is shut somebody looks when it opens: to wake a worker for each event would cost other lanes their time.
-        if self._idle and (self._alarm is None or self.gate.breaker.may_be_one_deliverys) and not self.gate.is_probing:
+        if self._idle and not self.gate.is_probing and (not self._is_shut or self.gate.breaker.may_be_one_deliverys):
             self._wake(1)
         return True
 
@@ -147,6 +160,7 @@ class Lane:
     def resume(self) -> None:
         """Go on, with a probe first. Days of failures are forgotten: the next one would pause it again."""
         self.failing_since = None
+        self._was_resumed = True
         self.gate.resume(asyncio.get_running_loop().time())
         self._look.set()
         self._wake(1)
@@ -194,7 +208,7 @@ class Lane:
             self._give_back()
             for task in (*workers, hurry, bringing):  # the filling ends by itself: what it claims is given back
                 task.cancel()
-            self._set_alarm(inf)
+            self._set_alarm(inf, is_shut=False)
 
     # What comes in from the outbox
 
@@ -213,7 +227,7 @@ class Lane:
                 self._looks_at = min(self._looks_at, await stock.fill(now, is_early=wants_probe))
                 if self._stopping.is_set() or self.gate.is_paused:
                     self._give_back()
-                else:
+                elif not wants_probe or stock.has_work(may_be_backlog=True):  # or it would ask for the same again
                     self._wake(1)
             with suppress(TimeoutError):
                 async with asyncio.timeout(max((self._looks_at - self._clock()).total_seconds(), 0.001)):
@@ -224,7 +238,10 @@ class Lane:
         name, order = self.destination.name, self.destination.order
         keys = await self._outbox.put_in_order(name, order)
         if self._stock is None:
-            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit, keys=keys)
+            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit)
+        for key in {*keys, *self._missed}:
+            self._stock.expect(key)
+        self._missed.clear()
 
     def _give_back(self) -> None:
         if self._stock is not None:
@@ -252,16 +269,16 @@ class Lane:
                 idle.set_result(None)
                 count -= 1
 
-    def _set_alarm(self, at: float) -> None:
-        """Have a worker look again at `at`, by the loop's clock; infinity: never."""
+    def _set_alarm(self, at: float, *, is_shut: bool) -> None:
+        """Have a worker look again at `at`, by the loop's clock; infinity: never. `is_shut`: nothing may go before."""
         if self._alarm is not None:
             self._alarm.cancel()
-        self._alarm, self._alarm_at = None, inf
+        self._alarm, self._alarm_at, self._is_shut = None, inf, is_shut
         if at < inf:
             self._alarm, self._alarm_at = asyncio.get_running_loop().call_at(at, self._ring), at
 
     def _ring(self) -> None:
-        self._alarm, self._alarm_at = None, inf
+        self._alarm, self._alarm_at, self._is_shut = None, inf, False
         self._wake(1)
 
     async def _work(self, sender: Sender) -> None:
@@ -280,10 +297,15 @@ class Lane:
         stock = self._stock
         if stock is None:
             return None
-        may_be_backlog = self._backlog_active < self._backlog_share
+        may_be_backlog = self._backlog_active < self._backlog_share or not self.gate.breaker.is_closed
+        waits_until = self._courtesy.opens_at(now) if may_be_backlog and self.gate.breaker.is_closed else 0.0
+        if waits_until:
+            if waits_until < self._alarm_at and stock.has_work(may_be_backlog=True):
+                self._set_alarm(waits_until, is_shut=False)
+            may_be_backlog = False
         if opens_at := self.gate.opens_at(now, stock.has_fresh):
             if opens_at < self._alarm_at and (not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True)):
-                self._set_alarm(opens_at)
+                self._set_alarm(opens_at, is_shut=True)
             return None
         taken = stock.take(may_be_backlog=may_be_backlog)
         if taken is None and not self.gate.breaker.is_closed:
@@ -291,6 +313,8 @@ class Lane:
             self._wants_probe = taken is None
         if self._wants_probe or (taken is not None and taken.is_backlog and stock.wants_more()):
             self._look.set()
+        if taken is not None and taken.is_backlog:
+            self._courtesy.take(now)
         if taken is not None and self._idle and stock.has_work(may_be_backlog=may_be_backlog):
             self._wake(1)
         return taken
@@ -299,7 +323,8 @@ class Lane:
         delivery, is_backlog, early_due = taken
         loop = asyncio.get_running_loop()
         started_at, started = self._clock(), monotonic()
-        if self._may_expire and self._is_too_old(delivery, started_at):
+        if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, started_at):
+            await asyncio.sleep(0)
             return
         receipt = None
         if self._edits is not None and delivery.edits is not None:
@@ -311,6 +336,7 @@ class Lane:
         try:
             outcome: Outcome = await sender.send(self._renderer.render(delivery, now=started_at, receipt=receipt))
         except CannotFormatError as error:
+            await asyncio.sleep(0)  # a thousand of them in a row must not hold up the others
             outcome = Unanswered(fault=Fault.FORMAT, detail=str(error))
         except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted
             self.gate.cut_short(loop.time(), is_probe=is_probe)
@@ -347,15 +373,15 @@ class Lane:
             raise
         if until is None:
             return False
-        if early_due is None and self._keep(delivery, until, now):
-            return True
-        if early_due is not None and self._stock is not None:
-            self._stock.leave(delivery)
-        self._outbox.postpone(delivery, at=max(until, early_due or until), reason=WAITS, keep=False)
         if early_due is not None:
-            await asyncio.sleep(
-                ASK_AGAIN.total_seconds()
-            )  # or it would be taken for the next probe at once, again and again
+            if self._stock is not None:
+                self._stock.leave(delivery)
+            self._outbox.postpone(delivery, at=max(until, early_due), reason=WAITS, keep=False)
+            await asyncio.sleep(ASK_AGAIN.total_seconds())  # or it would be the next probe at once, again and again
+            return True
+        if not self._keep(delivery, until, now):
+            self._outbox.postpone(delivery, at=until, reason=WAITS, keep=False)
+        await asyncio.sleep(0)  # a thousand of them in a row must not hold up the others
         return True
 
     def _is_too_old(self, delivery: Delivery, now: datetime) -> bool:
@@ -418,18 +444,22 @@ class Lane:
             and self._recovered_at is not None
             and attempt.started_at <= self._recovered_at
         ):
-            return RetryAt(at=min(decision.at, now + _LATE_FAILURE_WAIT), reason=decision.reason)
+            return replace(decision, at=min(decision.at, now + _LATE_FAILURE_WAIT))
         return decision
 
     def _note_health(self, attempt: Attempt, decision: Decision, news: list[News], now: datetime) -> None:
         """Tell what changed for the destination, and see to what follows."""
-        if isinstance(decision, Done) and self.failing_since is None and not news and self.gate.breaker.is_closed:
+        is_uneventful = self.failing_since is None and not news and not self._was_resumed
+        if is_uneventful and isinstance(decision, Done) and self.gate.breaker.is_closed:
             return
         is_limited = isinstance(attempt.outcome, Answered) and attempt.outcome.status == 429
         is_ours = isinstance(attempt.outcome, Unanswered) and (
             attempt.outcome.is_ours or attempt.outcome.fault is Fault.FORMAT
         )
         if isinstance(decision, Done):
+            if self._was_resumed:
+                self._was_resumed = False
+                self._tell(self.destination, Working())
             if self.failing_since is not None:
                 lasted, self.failing_since = now - self.failing_since, None
                 self._tell(self.destination, Working())
@@ -464,17 +494,18 @@ class Lane:
             pause = Pause(since=now, by=PausedBy.FAILURES, why=why)
         else:
             return
-        if not self.gate.is_paused:
+        if not self.gate.is_paused and not self._stopping.is_set():  # a lane that ends may have an old URL
             self.pause()
             self._tell(self.destination, PausedItself(pause=pause))
 
 
 def _uncounted(decision: Decision, attempt: Attempt) -> Decision:
     """Return what becomes of a delivery that was tried before its time: a failure leaves it due as it was."""
-    is_answered = isinstance(attempt.outcome, Answered) and attempt.outcome.status < 500
-    if isinstance(decision, RetryAt) and not decision.pauses:
+    outcome = attempt.outcome
+    is_final = outcome.status < 500 if isinstance(outcome, Answered) else outcome.fault is Fault.FORMAT
+    if isinstance(decision, Postponed) or (isinstance(decision, RetryAt) and not decision.pauses):
         return Postponed(at=None, reason=decision.reason)
-    if isinstance(decision, Dead | Expired) and not is_answered:
+    if isinstance(decision, Dead | Expired) and not is_final:
         return Postponed(at=None, reason=attempt.outcome.reason)
     return decision
 

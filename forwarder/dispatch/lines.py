@@ -5,16 +5,16 @@ or that grows too long, is given back to the outbox and claimed again when its t
 """
 
 from collections import deque
-from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 
 from forwarder.core.delivery import Delivery, DestinationName
 from forwarder.core.ports import Outbox
-from forwarder.dispatch.stock import LONGEST_WAIT, MAX_FRESH, MAX_FRESH_BYTES, LooseStock, Taken
+from forwarder.dispatch.stock import BACKLOG_TURN, LONGEST_WAIT, MAX_FRESH, MAX_FRESH_BYTES, LooseStock, Taken
 
 _CLAIM = 16
 """How many of a line are claimed at once."""
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(slots=True)
@@ -41,16 +41,19 @@ class _Line:
 class OrderedStock:
     """Lines by their key, and beside them, without order, what a person had tried again."""
 
-    def __init__(self, name: DestinationName, outbox: Outbox, *, backlog_limit: int, keys: Iterable[str]) -> None:
-        """`keys` are those that something waits under already."""
+    def __init__(self, name: DestinationName, outbox: Outbox, *, backlog_limit: int) -> None:
         self._name = name
         self._outbox = outbox
         self._backlog_limit = backlog_limit
         self._loose = LooseStock(name, outbox, backlog_limit=backlog_limit)
-        self._lines = {key: _Line(is_in_outbox=True) for key in keys}
+        self._lines: dict[str, _Line] = {}
         self._ready: deque[tuple[str, _Line]] = deque()
         """Lines whose first delivery is fresh."""
         self._ready_backlog: deque[tuple[str, _Line]] = deque()
+        self._first_wake = _NEVER
+        """No line that sleeps wakes before."""
+        self._turns = 0
+        self._is_turn_of_loose = False
         self._count = 0
         self._bytes = 0
 
@@ -58,7 +61,7 @@ class OrderedStock:
         """See `Stock`. What has to wait behind something in the outbox waits there too."""
         key = delivery.order_key
         if key is None:
-            return self._loose.offer(delivery)
+            return False
         line = self._lines.setdefault(key, _Line())
         if (
             line.is_in_outbox
@@ -74,6 +77,10 @@ class OrderedStock:
             self._make_ready(key, line)
         return True
 
+    def expect(self, order_key: str) -> None:
+        """See `Stock`."""
+        self._lines.setdefault(order_key, _Line()).is_in_outbox = True
+
     def has_work(self, *, may_be_backlog: bool) -> bool:
         """See `Stock`."""
         return bool(self._ready or (may_be_backlog and self._ready_backlog)) or self._loose.has_work(
@@ -82,17 +89,23 @@ class OrderedStock:
 
     def has_fresh(self) -> bool:
         """See `Stock`."""
-        return any(line.is_ready for _, line in self._ready) or self._loose.has_fresh()
+        return any(line.is_ready for _, line in self._ready)
 
     def take(self, *, may_be_backlog: bool) -> Taken | None:
         """See `Stock`."""
-        for ready in (self._ready, self._ready_backlog) if may_be_backlog else (self._ready,):
-            while ready:
-                _, line = ready.popleft()
-                if line.is_ready:
-                    line.is_busy = True
-                    return line.waiting[0]
-        return self._loose.take(may_be_backlog=may_be_backlog)
+        self._turns += 1
+        if not may_be_backlog:
+            return _take_of(self._ready)
+        if not self._turns % BACKLOG_TURN:
+            return self._take_backlog() or _take_of(self._ready)
+        return _take_of(self._ready) or self._take_backlog()
+
+    def _take_backlog(self) -> Taken | None:
+        """Return the next of the lines, or of what a person asked for, in turn."""
+        self._is_turn_of_loose = not self._is_turn_of_loose
+        if self._is_turn_of_loose:
+            return self._loose.take(may_be_backlog=True) or _take_of(self._ready_backlog)
+        return _take_of(self._ready_backlog) or self._loose.take(may_be_backlog=True)
 
     def take_early(self) -> Taken | None:
         """See `Stock`."""
@@ -111,8 +124,9 @@ class OrderedStock:
         if line is None:
             return self._loose.keep(delivery, at=at, now=now)
         line.is_busy = False
-        line.wakes_at = at
-        if at - now > LONGEST_WAIT:
+        self._have_sleep(line, until=at)
+        is_crowded = self._count > MAX_FRESH or self._bytes > MAX_FRESH_BYTES  # by lines that were claimed
+        if at - now > LONGEST_WAIT or is_crowded:
             self._send_to_outbox(line)
             return False
         line.waiting[0] = Taken(delivery, is_backlog=True)
@@ -145,25 +159,27 @@ class OrderedStock:
     async def fill(self, now: datetime, *, is_early: bool) -> datetime:
         """See `Stock`."""
         looks_at = await self._loose.fill(now, is_early=False)
+        if len(self._ready_backlog) >= self._backlog_limit and now < self._first_wake:
+            return min(looks_at, self._first_wake)  # thousands of lines need no look at each event that comes
+        self._first_wake = _NEVER
         for key, line in list(self._lines.items()):
             if line.wakes_at is not None:
                 if line.wakes_at > now:
-                    looks_at = min(looks_at, line.wakes_at)
+                    self._first_wake = min(self._first_wake, line.wakes_at)
                     continue
                 line.wakes_at = None
                 if line.is_ready:
                     self._make_ready(key, line)
             if _is_to_be_claimed(line) and len(self._ready_backlog) < self._backlog_limit:
-                wakes_at = await self._claim(key, line, now)
-                looks_at = min(looks_at, wakes_at or looks_at)
+                await self._claim(key, line, now)
         if is_early and not self.has_work(may_be_backlog=True):
             asleep = [(line.wakes_at, key) for key, line in self._lines.items() if line.wakes_at and not line.is_busy]
             if asleep and not self._lines[(first := min(asleep))[1]].waiting:
                 await self._claim(first[1], self._lines[first[1]], now, is_early=True)
-        return looks_at
+        return min(looks_at, self._first_wake)
 
-    async def _claim(self, key: str, line: _Line, now: datetime, *, is_early: bool = False) -> datetime | None:
-        """Take the next of a line out of the outbox; return when there will be some, if that is known."""
+    async def _claim(self, key: str, line: _Line, now: datetime, *, is_early: bool = False) -> None:
+        """Take the next of a line out of the outbox, or have it sleep until there will be some."""
         due, line.wakes_at = line.wakes_at, None
         line.is_claiming, line.is_in_outbox = True, False
         limit = 1 if is_early else _CLAIM
@@ -173,13 +189,13 @@ class OrderedStock:
         for delivery in claim.deliveries:
             self._append(line, Taken(delivery, is_backlog=True, due=due if is_early else None))
         if claim.deliveries:
-            line.is_in_outbox = goes_on_there or len(claim.deliveries) == limit
+            line.is_in_outbox = goes_on_there or claim.next_due is not None
             self._make_ready(key, line)
         elif claim.next_due is not None:
-            line.is_in_outbox, line.wakes_at = True, claim.next_due
+            line.is_in_outbox = True
+            self._have_sleep(line, until=claim.next_due)
         elif not goes_on_there:
             del self._lines[key]
-        return line.wakes_at
 
     def bring_forward(self, now: datetime) -> None:
         """See `Stock`."""
@@ -188,7 +204,7 @@ class OrderedStock:
             if line.wakes_at is None or line.is_busy:
                 continue
             if not line.waiting:
-                line.wakes_at = now  # of what the outbox has brought forward it is claimed again
+                self._have_sleep(line, until=now)  # of what the outbox has brought forward it is claimed again
             elif self._outbox.expedite_held(line.waiting[0].delivery):
                 line.wakes_at = None
                 self._make_ready(key, line)
@@ -221,6 +237,10 @@ class OrderedStock:
         ready = self._ready_backlog if line.waiting[0].is_backlog else self._ready
         ready.append((key, line))
 
+    def _have_sleep(self, line: _Line, *, until: datetime) -> None:
+        line.wakes_at = until
+        self._first_wake = min(self._first_wake, until)
+
     def _append(self, line: _Line, taken: Taken) -> None:
         line.waiting.append(taken)
         self._count += 1
@@ -238,6 +258,15 @@ class OrderedStock:
         while line.waiting:
             self._outbox.release(self._pop(line))
         line.is_in_outbox = True
+
+
+def _take_of(ready: deque[tuple[str, _Line]]) -> Taken | None:
+    while ready:
+        _, line = ready.popleft()
+        if line.is_ready:
+            line.is_busy = True
+            return line.waiting[0]
+    return None
 
 
 def _is_to_be_claimed(line: _Line) -> bool:

@@ -22,7 +22,7 @@ MAX_RETRIES_BYTES = 1024 * 1024
 """What one lane keeps in memory of deliveries that wait for a retry; more of them wait in the outbox alone."""
 LONGEST_WAIT = timedelta(minutes=1)
 """The outbox is asked at least so often, whatever a jump of the clock did to the due times."""
-_BACKLOG_TURN = 4
+BACKLOG_TURN = 4
 """While fresh deliveries wait as well, every so manieth turn is the backlog's."""
 
 
@@ -40,6 +40,10 @@ class Stock(Protocol):
 
     def offer(self, delivery: Delivery) -> bool:
         """Take a fresh delivery into memory, or return that there is no room for it."""
+        ...
+
+    def expect(self, order_key: str) -> None:
+        """Note that something with this key waits in the outbox alone: what comes after it must not go first."""
         ...
 
     def take(self, *, may_be_backlog: bool) -> Taken | None:
@@ -110,6 +114,9 @@ class LooseStock:
         self._fresh_bytes += len(delivery.body)
         return True
 
+    def expect(self, order_key: str) -> None:
+        """See `Stock`."""
+
     def has_work(self, *, may_be_backlog: bool) -> bool:
         """See `Stock`."""
         return bool(self._fresh or (may_be_backlog and self._backlog))
@@ -121,7 +128,7 @@ class LooseStock:
     def take(self, *, may_be_backlog: bool) -> Taken | None:
         """See `Stock`."""
         self._turns += 1
-        is_backlogs_turn = may_be_backlog and bool(self._backlog) and not self._turns % _BACKLOG_TURN
+        is_backlogs_turn = may_be_backlog and bool(self._backlog) and not self._turns % BACKLOG_TURN
         if self._fresh and not is_backlogs_turn:
             delivery = self._fresh.popleft()
             self._fresh_bytes -= len(delivery.body)

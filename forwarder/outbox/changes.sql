@@ -2,9 +2,10 @@
 -- The next events of the history, with the delivery to one destination where there is one.
 SELECT e.seq, e.accepted_ms, iif(d.status = 'skipped', d.reason, d.status),
   coalesce((SELECT json_group_array(DISTINCT r.value) FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq), '[]')
-FROM events AS e LEFT JOIN deliveries AS d ON d.event_seq = e.seq AND d.destination = :to
+FROM events AS e NOT INDEXED LEFT JOIN deliveries AS d ON d.event_seq = e.seq AND d.destination = :to
 WHERE e.seq > :after_seq AND e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
+  AND (e.source != 'forwarder' OR d.trigger != 'canary')
   AND (:route IS NULL OR EXISTS (
     SELECT 1 FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq AND r.value = :route))
 ORDER BY e.seq LIMIT :limit;

@@ -15,7 +15,8 @@ from forwarder.outbox.writer import Writer
 Found = tuple[list[Row], list[Delivery], int | None]
 """The rows, what they stand for, and when the next one after them is due, in Unix milliseconds."""
 _SLICE = 1_000
-_UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY})
+_LINE_BYTES = 64 * 1024
+_UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY, Trigger.CANARY})
 
 
 def claim_due(hand: Hand, destination: DestinationName, *, due_before: datetime | None, limit: int) -> Step[Found]:
@@ -37,18 +38,28 @@ def claim_due(hand: Hand, destination: DestinationName, *, due_before: datetime 
     return look
 
 
-def claim_next(destination: DestinationName, key: str, *, due_before: datetime | None, limit: int) -> Step[Found]:
-    """Read the oldest with this key, unless the first of them is to wait; `due_before` `None` has it wait no longer."""
+def claim_next(
+    hand: Hand, destination: DestinationName, key: str, *, due_before: datetime | None, limit: int
+) -> Step[Found]:
+    """Read the oldest with this key, unless the first of them is to wait; `due_before` `None` has it wait no longer.
+
+    Few large ones: what waits in line should not fill the memory.
+    """
     most_ms = None if due_before is None else to_ms(due_before)
-    values = {"destination": destination, "order_key": key, "limit": limit}
+    values = {"destination": destination, "order_key": key, "limit": limit + 1}
 
     def look(connection: sqlite3.Connection) -> Found:
         rows: list[Row] = []
         deliveries: list[Delivery] = []
-        for event_seq, due_ms in connection.execute(SQL["next_in_order"], values).fetchall():
+        size = 0
+        for event_seq, due_ms in connection.execute(SQL["next_in_order"], values):
+            is_early = not rows and most_ms is not None and due_ms > most_ms
+            if is_early or len(rows) == limit or size >= _LINE_BYTES:
+                return rows, deliveries, due_ms
+            if (event_seq, destination) in hand:  # it came just now
+                break
             _read(connection, event_seq, destination, rows, deliveries)
-            if len(rows) == 1 and most_ms is not None and due_ms > most_ms:
-                return [], [], due_ms
+            size += len(deliveries[-1].body)
         return rows, deliveries, None
 
     return look
@@ -69,9 +80,12 @@ def _read(
 
 
 async def put_in_order(database: Database, writer: Writer, destination: DestinationName, order: Order) -> list[str]:
-    """Give what waits the keys of the order, in slices; return the keys that something waits under."""
-    await writer.settle()
-    if await database.run(_may_be_out_of_order(destination, order)):
+    """Give what waits the keys of the order, in slices; return the keys that something waits under.
+
+    What comes meanwhile has the key it should have. Where nothing can be written now it waits until it can: what is in memory
+    alone may have another key.
+    """
+    if not await writer.settle() or await database.run(_may_be_out_of_order(destination, order)):
         after = 0
         while (last := await writer.ask(_put_slice(destination, order, after))) is not None:
             after = last
@@ -89,14 +103,13 @@ def _may_be_out_of_order(destination: DestinationName, order: Order) -> Step[boo
 def _put_slice(destination: DestinationName, order: Order, after: int) -> Step[int | None]:
     def step(connection: sqlite3.Connection) -> int | None:
         values = {"destination": destination, "after_seq": after, "limit": _SLICE}
-        last = None
+        found = connection.execute(SQL["out_of_order"], values).fetchall()
         changes: list[dict[str, Any]] = []
-        for event_seq, has, trigger, source, sid in connection.execute(SQL["out_of_order"], values):
-            last = event_seq
+        for event_seq, has, trigger, source, sid in found:
             wanted = None if trigger in _UNORDERED else order_key(order, source=source, sid=sid)
             if wanted != has:
                 changes.append({"event_seq": event_seq, "destination": destination, "order_key": wanted})
         connection.executemany(SQL["put_in_order"], changes)
-        return last
+        return found[-1][0] if len(found) == _SLICE else None
 
     return step

@@ -51,6 +51,7 @@ WHERE event_seq = ? AND destination = ? ORDER BY number;
 SELECT count(*) FROM events AS e LEFT JOIN deliveries AS d ON d.event_seq = e.seq AND d.destination = :to
 WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
+  AND (e.source != 'forwarder' OR d.trigger != 'canary')
   AND (:route IS NULL OR EXISTS (
     SELECT 1 FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq AND r.value = :route))
   AND coalesce(d.status, '') NOT IN ('pending', 'in_flight')

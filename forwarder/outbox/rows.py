@@ -50,6 +50,8 @@ class Row(msgspec.Struct):
 
     is_held: bool = True
     """A lane has it: it must not be claimed."""
+    was_held: bool = False
+    """It counts as such in the order of its destination."""
     is_changed: bool = True
     """The disk does not have it as it stands, nor does the batch under way."""
     is_being_written: bool = False
@@ -68,10 +70,7 @@ class Row(msgspec.Struct):
 
     def note(self, attempt: Attempt) -> None:
         """Make this the last attempt; the one before it moves to the history."""
-        if self.started_ms is not None and self.duration_ms is not None:
-            number = self.earlier_attempts + self.attempts
-            last = (self.started_ms, self.duration_ms, self.http_status, self.reason, self.excerpt)
-            self.earlier.append((self.event_seq, self.destination, number, *last))
+        self._move_last()
         outcome = attempt.outcome
         self.attempts = attempt.number
         self.started_ms = to_ms(attempt.started_at)
@@ -80,6 +79,21 @@ class Row(msgspec.Struct):
             (outcome.status, outcome.excerpt) if isinstance(outcome, Answered) else (None, None)
         )
         self.reason = None if attempt.is_delivered else storable(outcome.reason)
+
+    def end(self, status: DeliveryStatus, *, reason: str | None, at_ms: int) -> None:
+        """Be at the end. A canary that was given up is no dead letter: its last attempt moves to the history, too."""
+        if self.trigger == Trigger.CANARY and status is not DeliveryStatus.DELIVERED:
+            self._move_last()
+            self.started_ms = self.duration_ms = self.http_status = self.excerpt = None
+            status, reason = DeliveryStatus.SKIPPED, Cause.MISSED_CANARY
+        self.status, self.closed_ms = str(status), at_ms
+        self.reason = None if reason is None else storable(reason)
+
+    def _move_last(self) -> None:
+        if self.started_ms is not None and self.duration_ms is not None:
+            number = self.earlier_attempts + self.attempts
+            last = (self.started_ms, self.duration_ms, self.http_status, self.reason, self.excerpt)
+            self.earlier.append((self.event_seq, self.destination, number, *last))
 
 
 _EDITS = "@"
@@ -171,6 +185,7 @@ class Hand:
         """Those that the disk has to follow, each once."""
         self._held = Counter[str]()
         self._held_in_order = Counter[tuple[str, str]]()
+        """By destination and order key, of those that a lane has or had: what came as pending is newer than all of them."""
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -188,14 +203,15 @@ class Hand:
         return self._held[destination]
 
     def has_of(self, destination: str, order_key: str) -> bool:
-        """Whether there is a row with that key here."""
+        """Whether there is a row with that key here that a lane has, or that is not on disk as it left it."""
         return (destination, order_key) in self._held_in_order
 
     def take(self, row: Row) -> None:
         """Have a row, which `is_held` or `is_changed`."""
         self._rows[row.key] = row
         self._held[row.destination] += 1
-        if row.order_key is not None:
+        if row.is_held and row.order_key is not None:
+            row.was_held = True
             self._held_in_order[row.destination, row.order_key] += 1
         if row.is_changed:
             self._changed.append(row)
@@ -240,7 +256,7 @@ class Hand:
     def _drop_if_done(self, row: Row) -> None:
         if not (row.is_held or row.is_changed or row.is_being_written) and self._rows.pop(row.key, None) is not None:
             self._held[row.destination] -= 1
-            if row.order_key is not None:
+            if row.was_held and row.order_key is not None:
                 line = row.destination, row.order_key
                 self._held_in_order[line] -= 1
                 if not self._held_in_order[line]:

@@ -201,7 +201,7 @@ class SqliteOutbox:
     ) -> Claim:
         due_before = None if is_early else now
         return await self._claim(
-            lambda: claim_next(destination, key, due_before=due_before, limit=limit),
+            lambda: claim_next(self._hand, destination, key, due_before=due_before, limit=limit),
             destination,
             now,
             is_busy=lambda: self._hand.has_of(destination, key),
@@ -256,14 +256,12 @@ class SqliteOutbox:
         self._close(delivery, attempt, DeliveryStatus.DELIVERED, reason=None)
 
     def bury(self, delivery: Delivery, attempt: Attempt, *, reason: str) -> None:  # noqa: D102
-        self._close(delivery, attempt, DeliveryStatus.DEAD, reason=storable(reason))
+        self._close(delivery, attempt, DeliveryStatus.DEAD, reason=reason)
 
     def _close(self, delivery: Delivery, attempt: Attempt, status: DeliveryStatus, *, reason: str | None) -> None:
         row = self._hand.of(delivery)
         row.note(attempt)
-        row.status = str(status)
-        row.reason = reason
-        row.closed_ms = to_ms(attempt.started_at + attempt.duration)
+        row.end(status, reason=reason, at_ms=to_ms(attempt.started_at + attempt.duration))
         self._hand.change(row, keep=False)
         self.writer.wake()
 
@@ -273,13 +271,15 @@ class SqliteOutbox:
         row = self._hand.of(delivery)
         if attempt is not None:
             row.note(attempt)
-        row.status, row.reason, row.closed_ms = str(DeliveryStatus.EXPIRED), storable(reason), to_ms(now)
+        row.end(DeliveryStatus.EXPIRED, reason=reason, at_ms=to_ms(now))
         self._hand.change(row, keep=False)
         self.writer.wake()
 
     def postpone(self, delivery: Delivery, *, at: datetime | None, reason: str, keep: bool) -> None:  # noqa: D102
         row = self._hand.of(delivery)
-        row.status, row.reason = str(DeliveryStatus.PENDING), storable(reason)
+        row.status = str(DeliveryStatus.PENDING)
+        if row.started_ms is None:  # the reason of an attempt that is counted stays with it
+            row.reason = storable(reason)
         if at is not None:
             row.due_ms = to_ms(at)
         self._hand.change(row, keep=keep)
@@ -355,6 +355,7 @@ class SqliteOutbox:
             "commits": self.writer.commits,
             "commit_lag_ms": {
                 "count": lag.count,
+                "sum": round(lag.sum_s * 1000, 2),
                 "p50": round(lag.quantile_s(0.5) * 1000, 2),
                 "p99": round(lag.quantile_s(0.99) * 1000, 2),
                 "max": round(lag.longest_s * 1000, 2),

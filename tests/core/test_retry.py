@@ -48,6 +48,7 @@ def after(
     age: timedelta = timedelta(),
     trigger: Trigger = Trigger.FIRST,
     chance: float = 0.5,
+    source: str = "x",
 ) -> Decision:
     """Return what follows from attempt number `attempt` of a delivery accepted `age` ago."""
     delivery = Delivery(
@@ -59,7 +60,7 @@ def after(
         attempts=attempt - 1,
         refusals=refusals,
         trigger=trigger,
-        body=b"{}",
+        body=b'{"mid":"1","sid":"1","source":"%b","timestamp":1,"payload":{}}' % source.encode(),
     )
     return decide(policy, delivery, outcome, now=NOW, chance=lambda: chance)
 
@@ -183,3 +184,20 @@ def test_old_news_gets_one_more_try_at_its_deadline_and_then_expires() -> None:
 def test_what_a_person_asks_for_does_not_expire(trigger: Trigger) -> None:
     policy = replace(LIVE, max_age=timedelta(minutes=10))
     assert isinstance(after(policy, SILENCE, age=timedelta(days=1), trigger=trigger), RetryAt)
+
+
+def test_a_message_of_our_own_does_not_expire() -> None:
+    policy = replace(LIVE, max_age=timedelta(minutes=10))
+    assert isinstance(after(policy, SILENCE, age=timedelta(hours=1), source="forwarder"), RetryAt)
+
+
+@pytest.mark.parametrize("max_age", [None, timedelta(days=1)])
+def test_a_canary_expires_when_the_next_one_is_due_and_at_once_where_there_are_none_any_more(
+    max_age: timedelta | None,
+) -> None:
+    policy = replace(LIVE, max_age=max_age, canary_age=timedelta(minutes=10))
+    of_old, fresh = timedelta(minutes=10), timedelta(minutes=10) - timedelta(milliseconds=1)
+    assert isinstance(after(policy, SILENCE, age=of_old, trigger=Trigger.CANARY, source="forwarder"), Expired)
+    decision = after(policy, SILENCE, age=fresh, trigger=Trigger.CANARY, source="forwarder")
+    assert decision == RetryAt(at=NOW + timedelta(milliseconds=1), reason=SILENCE.reason)
+    assert isinstance(after(LIVE, SILENCE, trigger=Trigger.CANARY), Expired)

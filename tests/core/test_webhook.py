@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from msgspec.structs import replace
 
 from forwarder.core.content import Content
-from forwarder.core.delivery import DestinationName, new_delivery
+from forwarder.core.delivery import DestinationName, Trigger, new_delivery
 from forwarder.core.event import decode_event
 from forwarder.core.matching import EVERYTHING, NOTHING, Condition
 from forwarder.core.retry import NAMED_POLICIES, RetryPolicy
@@ -27,6 +27,17 @@ def headers(attempts: int = 0, *, own: dict[str, str] | None = None, signing: Si
     assert renderer.render(delivery, now=NOW).fixed is request.fixed
     assert request.body is EVENT.body
     return request.headers
+
+
+def test_every_attempt_of_a_canary_says_that_it_is_one() -> None:
+    delivery = new_delivery(EVENT, BOT, ("canary",), event_seq=1, accepted_at=NOW, trigger=Trigger.CANARY)
+    renderer = Renderer(headers={}, signing=None, policy=NAMED_POLICIES["live"])
+    for attempts in range(3):
+        request = renderer.render(replace(delivery, attempts=attempts), now=NOW)
+        assert (request.headers["x-forwarder-trigger"], request.headers["x-forwarder-attempt"]) == (
+            "canary",
+            str(attempts + 1),
+        )
 
 
 def test_what_a_receiver_is_told() -> None:

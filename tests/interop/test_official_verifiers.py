@@ -3,6 +3,8 @@
 import base64
 import json
 import subprocess
+import time
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,11 +15,14 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from msgspec.structs import replace
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.delivery import DestinationName, new_delivery
 from forwarder.core.event import decode_event
 from forwarder.core.retry import NAMED_POLICIES
 from forwarder.core.signing import PrivateKey, StandardSigning, decode_key
 from forwarder.core.webhook import Renderer
+from forwarder.emulator.receiver import Action, Answer, Received, Receiver
+from tests.support.lanes import AT_ONCE, destination, running
 from tests.support.node import FOLDER, why_no_node
 
 EXAMPLES = {path.stem: path.read_bytes() for path in (Path(__file__).parents[1] / "data" / "events").glob("*.json")}
@@ -135,3 +140,45 @@ def test_a_secret_without_its_prefix_or_padding_is_the_same_to_them(verify: Veri
     headers, body = signed(BODIES["nearly empty"], padded.rstrip("="))
     for key in (padded, "whsec_" + padded):
         assert verify(key, headers, body) is None
+
+
+FAULTS = [
+    Answer(status=500),
+    Answer(status=429, headers={"Retry-After": "0.01"}),
+    Answer(status=503, delay_s=0.05),
+    Answer(action=Action.RESET),
+    Answer(action=Action.CLOSE),
+    Answer(action=Action.HANG),
+]
+
+
+async def test_under_every_fault_each_request_verifies_as_it_arrives(verify: Verify, tmp_path: Path) -> None:
+    """Attempts are answered by each fault in turn before one is taken; what a receiver sees of all of them is right."""
+    refused: list[str | None] = []
+    seen: defaultdict[str, int] = defaultdict(int)
+    bodies: defaultdict[str, set[bytes]] = defaultdict(set)
+
+    def respond(received: Received) -> Answer:
+        headers = {name.lower(): value for name, value in received.headers.items()}
+        id_ = headers["webhook-id"]
+        refused.append(verify(NEW, headers, received.body))
+        assert abs(int(headers["webhook-timestamp"]) - time.time()) <= 5
+        seen[id_] += 1
+        bodies[id_].add(received.body)
+        return FAULTS[seen[id_] - 1] if seen[id_] <= len(FAULTS) else Answer(action=Action.CLOSE_AFTER)
+
+    async with Receiver(respond=respond) as receiver:
+        target = destination(
+            receiver.url,
+            signing=StandardSigning((decode_key(OLD), decode_key(NEW))),
+            retry=AT_ONCE,
+            breaker=BreakerPolicy(is_on=False),
+            timeout=timedelta(seconds=0.5),
+        )
+        async with running(tmp_path / "outbox.db", target) as scene:
+            events = [decode_event(body) for body in BODIES.values()]
+            scene.bring(events)
+            await receiver.wait_until(lambda receiver: receiver.accepted == len(events), timeout=60)
+    assert len(refused) >= len(events) * (len(FAULTS) + 1)
+    assert set(refused) == {None}
+    assert {len(each) for each in bodies.values()} == {1}

@@ -169,6 +169,16 @@ async def test_an_attempt_that_told_nothing_is_not_counted(outbox: SqliteOutbox)
     assert look(outbox.path, "SELECT status, attempts, reason FROM deliveries") == [("pending", 0, "no network here")]
 
 
+async def test_an_uncounted_attempt_leaves_the_reason_of_the_last_counted_one(outbox: SqliteOutbox) -> None:
+    delivery = keep(outbox, 0)
+    outbox.reschedule(delivery, attempt(503), at=NOW + timedelta(hours=1), keep=True)
+    outbox.postpone(delivery, at=None, reason="no network here", keep=False)
+    await outbox.writer.settle()
+    assert look(outbox.path, "SELECT status, attempts, http_status, reason FROM deliveries") == [
+        ("pending", 1, 503, "HTTP 503")
+    ]
+
+
 async def test_what_a_destination_is_outlasts_a_restart(path: Path) -> None:
     standing = Standing(
         pause=Pause(since=NOW, by=PausedBy.RECEIVER, why="HTTP 410"), failing_since=NOW - timedelta(days=1)

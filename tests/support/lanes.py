@@ -16,6 +16,7 @@ from forwarder.core.destination import Destination
 from forwarder.core.event import Event, decode_event
 from forwarder.core.news import News
 from forwarder.core.order import order_key
+from forwarder.core.rate import Bucket
 from forwarder.core.retry import NAMED_POLICIES, Decision, RetryPolicy
 from forwarder.core.standing import NOTHING_KNOWN, Standing
 from forwarder.destinations.http import open_sender
@@ -122,6 +123,7 @@ async def running(
             observe=note,
             tell=tell,
             standing=standing,
+            bucket=None if target.rate_limit is None else Bucket(target.rate_limit),
             budgets=budgets,
         )
         scene = Scene(outbox, lane)

@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from forwarder.core.breaker import BreakerPolicy
+from forwarder.core.config.canary import CanaryConfig
 from forwarder.core.config.fields import FilePath, Section, Switch, choice, duration
 from forwarder.core.config.format import FormatConfig, parse_destination_url
 from forwarder.core.config.notices import OnFailureConfig
@@ -110,6 +111,9 @@ class DestinationConfig(Section):
     )
     on_failure: OnFailureConfig | None = Field(
         default=None, description="Whom to tell when this destination fails, and when it works again."
+    )
+    canary: CanaryConfig | None = Field(
+        default=None, description="{every: 10m, within: 1m}: an event of our own on schedule; says so when it is late."
     )
     enabled: Switch = Field(default=True, description="false skips (and counts) what would go here.")
 

@@ -5,25 +5,25 @@ from collections.abc import Mapping
 
 from forwarder.core.config import Config, load_config
 
-CANARY = "canary"
+CANARY = "magpie"
 """Part of every secret; no message may hold it."""
 
 ENV = {
-    "SCRAPEST_API_KEY": "canary-key",
-    "CANARY": "canary-from-a-variable",
-    "BAD_REGEX": "(canary",
+    "SCRAPEST_API_KEY": "magpie-key",
+    "CANARY": "magpie-from-a-variable",
+    "BAD_REGEX": "(magpie",
     "EMPTY": "",
-    "BOT_TOKEN": "canary-token",
+    "BOT_TOKEN": "magpie-token",
     "BOT_SECRET": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz",
-    "DISCORD_WEBHOOK_URL": "https://discord.com/api/webhooks/1/canary",
+    "DISCORD_WEBHOOK_URL": "https://discord.com/api/webhooks/1/magpie",
 }
 FILES = {
-    "/run/credentials/key": "canary-key-of-a-file\n",
-    "/run/credentials/two-words": "canary canary\n",
-    "/run/credentials/url": "https://example.com/canary\n",
+    "/run/credentials/key": "magpie-key-of-a-file\n",
+    "/run/credentials/two-words": "magpie magpie\n",
+    "/run/credentials/url": "https://example.com/magpie\n",
     "/run/credentials/secret": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n",
     "/run/credentials/two-secrets": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n\n  whsk_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE= \r\n",
-    "/run/credentials/secrets-with-a-mistake": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\nwhsec_canary\n",
+    "/run/credentials/secrets-with-a-mistake": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\nwhsec_magpie\n",
 }
 
 

@@ -80,12 +80,12 @@ def event(text: str, *, sid: str = "1", source: str = "x") -> Event:
 def test_the_file_of_the_design_loads() -> None:
     config = load(DESIGN)
     (stream,) = config.streams
-    assert stream == StreamConfig(api_key=Secret("canary-key"), use_fast_x=True)
+    assert stream == StreamConfig(api_key=Secret("magpie-key"), use_fast_x=True)
     assert config.outbox.url == "sqlite:///var/lib/forwarder/outbox.db"
     assert (config.outbox.keep_delivered, config.outbox.keep_dead) == (timedelta(hours=24), timedelta(days=30))
     bot, alerts = config.destinations["bot"], config.destinations["alerts"]
     assert bot.url.reveal() == "http://127.0.0.1:9000/hook"
-    assert bot.headers["Authorization"].reveal() == "Bearer canary-token"
+    assert bot.headers["Authorization"].reveal() == "Bearer magpie-token"
     assert bot.signing is not None
     assert [secret.reveal()[:6] for secret in bot.signing.secret] == ["whsec_"]
     assert bot.retry is NAMED_POLICIES["live"] or bot.retry == NAMED_POLICIES["live"]
@@ -135,10 +135,10 @@ destinations:
 routes: [{to: bot}]
 """
     )
-    assert config.streams[0].api_key.reveal() == "canary-key-of-a-file"
+    assert config.streams[0].api_key.reveal() == "magpie-key-of-a-file"
     assert config.streams[0].api_key_file == "/run/credentials/key"
     bot = config.destinations["bot"]
-    assert bot.url.reveal() == "https://example.com/canary"
+    assert bot.url.reveal() == "https://example.com/magpie"
     assert bot.signing is not None
     assert [secret.reveal() for secret in bot.signing.secret] == ["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"]
 
@@ -201,11 +201,11 @@ def test_nothing_secret_is_in_the_repr() -> None:
 
 
 def test_a_secret_hides_itself_and_its_length() -> None:
-    secret = Secret("canary")
+    secret = Secret("magpie")
     assert {repr(secret), str(secret), f"{secret}", f"{secret!r}", repr(Secret(""))} == {"***"}
-    assert secret == Secret("canary") != Secret("other")
-    assert secret != "canary"
-    assert len({secret, Secret("canary")}) == 1
+    assert secret == Secret("magpie") != Secret("other")
+    assert secret != "magpie"
+    assert len({secret, Secret("magpie")}) == 1
     assert copy.deepcopy(secret) == pickle.loads(pickle.dumps(secret)) == secret  # noqa: S301 - our own bytes
 
 

@@ -7,8 +7,8 @@ from forwarder.core.transport import Proxy, Tls, Transport
 from forwarder.parts import destinations_of, warnings_of
 from tests.core.config.support import CANARY, FILES, config_text, load
 
-CERT = "-----BEGIN CERTIFICATE-----\ncanary\n-----END CERTIFICATE-----"
-KEY = "-----BEGIN PRIVATE KEY-----\ncanary\n-----END PRIVATE KEY-----"
+CERT = "-----BEGIN CERTIFICATE-----\nmagpie\n-----END CERTIFICATE-----"
+KEY = "-----BEGIN PRIVATE KEY-----\nmagpie\n-----END PRIVATE KEY-----"
 
 
 @pytest.fixture(autouse=True)
@@ -17,7 +17,7 @@ def _files(monkeypatch: pytest.MonkeyPatch) -> None:
         "/tls/ca.pem": CERT,
         "/tls/cert.pem": CERT,
         "/tls/key.pem": KEY,
-        "/run/pw": "canary pw\n",
+        "/run/pw": "magpie pw\n",
     }.items():
         monkeypatch.setitem(FILES, name, text)
 
@@ -25,11 +25,11 @@ def _files(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("auth", "header"),
     [
-        ("{bearer: '${BOT_TOKEN}'}", "Bearer canary-token"),
-        ("{bearer_file: /run/credentials/key}", "Bearer canary-key-of-a-file"),
+        ("{bearer: '${BOT_TOKEN}'}", "Bearer magpie-token"),
+        ("{bearer_file: /run/credentials/key}", "Bearer magpie-key-of-a-file"),
         ("{basic: {username: us\u00e9r, password: ''}}", "Basic dXPDqXI6"),
-        ("{basic: {username: user, password: 'canary: pw'}}", "Basic dXNlcjpjYW5hcnk6IHB3"),
-        ("{basic: {username: user, password_file: /run/pw}}", "Basic dXNlcjpjYW5hcnkgcHc="),
+        ("{basic: {username: user, password: 'magpie: pw'}}", "Basic dXNlcjptYWdwaWU6IHB3"),
+        ("{basic: {username: user, password_file: /run/pw}}", "Basic dXNlcjptYWdwaWUgcHc="),
     ],
 )
 def test_auth_is_a_header(auth: str, header: str) -> None:
@@ -48,7 +48,7 @@ def test_tls_holds_what_the_files_hold_so_that_a_renewed_certificate_is_a_change
     (destination,) = destinations_of(load(text))
     assert destination.transport == Transport(tls=Tls(ca=CERT, cert=CERT, key=KEY, server_name="bot.internal"))
     assert [destination] == destinations_of(load(text))
-    monkeypatch.setitem(FILES, "/tls/cert.pem", CERT.replace("canary", "renewed"))
+    monkeypatch.setitem(FILES, "/tls/cert.pem", CERT.replace("magpie", "renewed"))
     assert [destination] != destinations_of(load(text))
     assert CANARY not in repr(load(text)) + repr(destination)
 
@@ -68,7 +68,7 @@ def test_a_proxy_is_read_from_its_url(url: str, proxy: Proxy) -> None:
     assert "Basic" not in repr(destination)
 
 
-@pytest.mark.parametrize("url", ["proxy.example:3128", "http://h/path", "http://h?x=canary", "http://", "ftp://h", ""])
+@pytest.mark.parametrize("url", ["proxy.example:3128", "http://h/path", "http://h?x=magpie", "http://", "ftp://h", ""])
 def test_a_proxy_is_nothing_else_and_never_shown(url: str) -> None:
     with pytest.raises(ConfigError, match=r"destinations.bot.proxy: expected a proxy as http://host:port") as caught:
         load(config_text(destination=f"proxy: '{url}'"))

@@ -1,0 +1,150 @@
+"""The circuit breaker: when it opens, how it probes, and that it is never stuck."""
+
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forwarder.core.breaker import FIRST_PROBE_S, LONGEST_PROBE_WAIT_S, Breaker, BreakerPolicy, BreakerState
+
+NEVER_IN_A_ROW = BreakerPolicy(in_a_row=1000)
+
+
+def fail(breaker: Breaker, now: float, culprit: int = 1, *, is_probe: bool = False) -> bool:
+    return breaker.note_failure(now, is_probe=is_probe, culprit=culprit)
+
+
+def opened(now: float = 0.0) -> Breaker:
+    breaker = Breaker(BreakerPolicy(in_a_row=1))
+    assert fail(breaker, now)
+    return breaker
+
+
+def test_it_opens_at_so_many_failures_in_a_row_and_a_success_begins_the_row_anew() -> None:
+    breaker = Breaker(BreakerPolicy(in_a_row=3))
+    assert [fail(breaker, now) for now in (0.0, 0.1)] == [False, False]
+    breaker.note_success(0.2)
+    assert [fail(breaker, now) for now in (0.3, 0.4, 0.5)] == [False, False, True]
+    assert breaker.state is BreakerState.OPEN
+    assert (breaker.opened_at, breaker.probe_at) == (0.5, 0.5 + FIRST_PROBE_S)
+
+
+def test_it_opens_when_nothing_but_failures_came_for_two_seconds() -> None:
+    breaker = Breaker(NEVER_IN_A_ROW)
+    assert not fail(breaker, 0.0)
+    assert not fail(breaker, 1.9)
+    assert fail(breaker, 2.0)
+
+
+def test_it_opens_at_a_share_of_the_window() -> None:
+    breaker = Breaker(BreakerPolicy(in_a_row=1000, ratio=0.5, min_attempts=10))
+    for number in range(4):
+        breaker.note_success(number)
+        assert not fail(breaker, number + 0.5)
+    breaker.note_success(4.0)
+    assert fail(breaker, 4.5)  # five of ten
+
+
+def test_what_is_older_than_the_window_is_forgotten() -> None:
+    window = timedelta(seconds=10)
+    breaker = Breaker(BreakerPolicy(in_a_row=1000, ratio=0.5, min_attempts=4, window=window))
+    for at in (0.0, 0.1):
+        assert not fail(breaker, at)
+    breaker.note_success(0.2)
+    breaker.note_success(20.0)
+    assert not fail(breaker, 20.1)
+    breaker.note_success(20.2)
+    assert fail(breaker, 20.3)  # two of the last four
+
+
+def test_one_that_is_off_never_opens() -> None:
+    breaker = Breaker(BreakerPolicy(is_on=False))
+    assert not any(fail(breaker, float(now)) for now in range(100))
+    assert breaker.is_closed
+
+
+def test_one_that_is_off_holds_nothing_up_after_its_first_probe() -> None:
+    breaker = Breaker(BreakerPolicy(is_on=False))
+    breaker.open(0.0, probe_in_s=0.0)  # after a resume
+    breaker.begin_probe()
+    assert not fail(breaker, 1.0, is_probe=True)
+    assert breaker.is_closed
+
+
+def test_failed_probes_come_at_growing_intervals_and_an_answered_one_closes_it() -> None:
+    breaker, now, waits = opened(), 0.0, []
+    for _ in range(12):
+        waits.append(breaker.probe_at - now)
+        now = breaker.probe_at
+        breaker.begin_probe()
+        assert breaker.is_probing
+        assert not fail(breaker, now, is_probe=True)
+    assert waits[:4] == pytest.approx([1, 1.5, 2.25, 3.375])
+    assert waits[-1] == LONGEST_PROBE_WAIT_S
+    breaker.begin_probe()
+    assert breaker.note_success(now)
+    assert breaker.is_closed
+
+
+def test_those_that_were_under_way_when_it_opened_change_nothing() -> None:
+    breaker = opened()
+    probe_at = breaker.probe_at
+    assert not fail(breaker, 0.5)
+    assert (breaker.state, breaker.probe_at) == (BreakerState.OPEN, probe_at)
+
+
+def test_a_probe_that_told_nothing_is_made_again() -> None:
+    breaker = opened()
+    breaker.begin_probe()
+    breaker.give_up_probe(10.0)
+    assert (breaker.state, breaker.probe_at) == (BreakerState.OPEN, 10.0 + FIRST_PROBE_S)
+    breaker.begin_probe()
+    breaker.give_up_probe(20.0, wait_s=0.0)
+    assert breaker.probe_at == 20.0
+    breaker.note_success(21.0)
+    breaker.give_up_probe(22.0)  # it was closed meanwhile
+    assert breaker.is_closed
+
+
+def test_one_deliverys_failures_may_be_its_own_fault_and_those_of_two_are_not() -> None:
+    breaker = Breaker(BreakerPolicy())
+    assert not breaker.may_be_one_deliverys
+    for now, culprit in enumerate([7, 7, 7]):
+        fail(breaker, now, culprit)
+        assert breaker.may_be_one_deliverys
+    fail(breaker, 4, 8)
+    fail(breaker, 5, 9)
+    assert not breaker.may_be_one_deliverys
+    breaker.note_success(6)
+    fail(breaker, 7, 9)
+    assert breaker.may_be_one_deliverys
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.sampled_from(["success", "failure", "nothing"]), st.floats(0, 5), st.booleans()), max_size=60
+    ),
+    in_a_row=st.integers(1, 5),
+)
+def test_it_is_never_stuck(steps: list[tuple[str, float, bool]], in_a_row: int) -> None:
+    """Whatever attempts come to, late ones too: the next may be made within the longest wait, and a success closes it."""
+    breaker, now = Breaker(BreakerPolicy(in_a_row=in_a_row)), 0.0
+    for outcome, later, is_late in steps:
+        now += later
+        is_probe = False
+        if not breaker.is_closed and not is_late:
+            now = max(now, breaker.probe_at)
+            breaker.begin_probe()
+            is_probe = True
+        match outcome:
+            case "success":
+                breaker.note_success(now)
+                assert breaker.is_closed
+            case "failure":
+                fail(breaker, now, is_probe=is_probe)
+            case _ if is_probe:
+                breaker.give_up_probe(now)
+        assert not breaker.is_probing
+        if not breaker.is_closed:
+            assert breaker.probe_at <= now + LONGEST_PROBE_WAIT_S

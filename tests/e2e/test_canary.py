@@ -1,0 +1,224 @@
+"""Canaries, with the real daemon: they arrive on schedule, and one that does not is told of."""
+
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+from forwarder.emulator.receiver import Answer, Received, Receiver
+from forwarder.emulator.script import packaged_events
+from forwarder.emulator.server import Emulator
+from tests.support.crash import until
+from tests.support.delivery import (
+    assert_balanced,
+    configure,
+    is_canary,
+    kinds,
+    lane,
+    notices,
+    ok,
+    status,
+    stopped,
+    until_kinds,
+)
+from tests.support.process import KEY, forwarder, look
+
+EVERY_5_S = "canary: {every: 5s, within: 1s}"
+TOLD = "on_failure: {to: alerts, after: 1h}"
+
+
+async def test_a_canary_comes_soon_after_the_start_and_on_schedule_and_status_shows_its_time(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
+        config = configure(tmp_path, emulator, {"bot": (bot, f"{EVERY_5_S}, {TOLD}"), "alerts": (alerts, "")})
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("daemon.ready")
+            assert (await lane(config))["canary"]["last_ms"] is None
+            await bot.wait_for(2)
+            first, second = bot.requests
+            assert 4 < second.at - first.at < 7  # the schedule is what is tested
+            assert is_canary(first)
+            event = json.loads(first.body)
+            assert (event["source"], event["sid"], event["payload"]["kind"]) == ("forwarder", "bot", "canary")
+            await daemon.wait_for("delivery.delivered", count=2)
+            seen = (await lane(config))["canary"]
+            assert 0 < seen["last_ms"] < 1000
+            assert seen["missed"] is False
+            assert "canary" in await ok(config, "status")
+            assert (await lane(config, "alerts"))["canary"] is None
+            await stopped(daemon)
+        assert alerts.received == 0
+        await assert_balanced(config)
+
+
+async def test_a_canary_that_does_not_arrive_is_told_of_once_and_so_is_the_next_that_does(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver(status=500) as bot, Receiver() as alerts:
+        # No other way for it to be tried soon: the breaker would probe.
+        settings = f"{EVERY_5_S}, {TOLD}, retry: {{delays: [1h]}}, breaker: {{enabled: false}}"
+        config = configure(tmp_path, emulator, {"bot": (bot, settings), "alerts": (alerts, "")})
+        async with forwarder(config) as daemon:
+            await until_kinds(alerts, "canary")
+            (missed,) = notices(alerts)
+            assert (missed["level"], missed["destination"]) == ("error", "bot")
+            assert "HTTP 500" in missed["text"]
+            line = await daemon.wait_for("canary.missed")
+            assert (line["level"], line["destination"]) == ("error", "bot")
+            assert "CANARY MISSED" in await ok(config, "status")
+            # It is given up when the next one is due, which fails as well and is not told of.
+            await bot.wait_until(lambda bot: ids(bot, 2), 20, "two canaries")
+            assert kinds(alerts) == ["canary"]
+            bot.status = 200
+            await until_kinds(alerts, "canary", "canary")
+            assert notices(alerts)[1]["level"] == "ok"
+            assert (await lane(config))["canary"]["missed"] is False
+            await stopped(daemon)
+        await assert_balanced(config)
+        assert (await ok(config, "dead", "list", "--json")) == ""
+        assert look(tmp_path / "outbox.db", "SELECT count(*) FROM deliveries WHERE reason = 'missed canary'") != [(0,)]
+
+
+def ids(receiver: Receiver, count: int) -> bool:
+    return len({request.headers["webhook-id"] for request in receiver.requests}) >= count
+
+
+async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_dead_letter(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as bot, Receiver() as alerts:
+        settings = f"canary: {{every: 1h}}, {TOLD}"
+        config = configure(tmp_path, emulator, {"bot": (bot, settings), "alerts": (alerts, "")})
+        async with forwarder(config) as daemon:
+            await until_kinds(alerts, "canary")
+            assert "HTTP 400" in notices(alerts)[0]["text"]
+            said = await status(config)
+            assert said["dead"] == {}
+            assert (said["since_start"]["dead"], said["since_start"]["missed_canaries"]) == (0, 1)
+            (shown,) = json.loads(f"[{await ok(config, 'deliveries', '--destination', 'bot', '--json')}]")
+            shown = json.loads(await ok(config, "deliveries", "show", shown["delivery_id"], "--json"))
+            assert (shown["status"], shown["reason"], shown["trigger"]) == ("skipped", "missed canary", "canary")
+            assert [(each["http_status"], each["number"]) for each in shown["attempts"]] == [(400, 1)]
+            assert "HTTP 400" in shown["attempts"][0]["reason"]
+            await stopped(daemon)
+        await assert_balanced(config)
+
+
+async def test_a_canary_that_arrives_late_is_told_of_and_followed_by_another_at_once(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
+        bot.respond = lambda _request: Answer(delay_s=1.5 if bot.received < 2 else 0)
+        settings = f"canary: {{every: 1h, within: 1s}}, {TOLD}"
+        config = configure(tmp_path, emulator, {"bot": (bot, settings), "alerts": (alerts, "")})
+        async with forwarder(config) as daemon:
+            await until_kinds(alerts, "canary", "canary")
+            assert [notice["level"] for notice in notices(alerts)] == ["error", "ok"]
+            assert bot.received == 2
+            await daemon.wait_for("canary.back", level="warning")
+            await stopped(daemon)
+        await assert_balanced(config)
+
+
+async def test_every_attempt_of_a_canary_says_that_it_is_one_and_holds_up_no_event(tmp_path: Path) -> None:
+    def refuse_canaries(request: Received) -> Answer:
+        return Answer(status=500 if is_canary(request) else 200)
+
+    async with Emulator(api_key=KEY) as emulator, Receiver(respond=refuse_canaries) as bot:
+        settings = (
+            "canary: {every: 1h, within: 30m}, order: strict, retry: {delays: [100ms, 1h]}, breaker: {enabled: false}"
+        )
+        config = configure(tmp_path, emulator, {"bot": (bot, settings)})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await daemon.wait_for("delivery.retry_scheduled", count=2)
+            assert [request.headers["x-forwarder-attempt"] for request in bot.requests] == ["1", "2"]
+            assert all(map(is_canary, bot.requests))
+            for frame in packaged_events()[:5]:
+                await emulator.send(frame)
+            await bot.wait_for(5)
+            await stopped(daemon)
+        await assert_balanced(config)
+
+
+async def test_a_paused_destination_gets_no_canary_and_is_not_told_of(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as probe, Receiver() as alerts:
+        destinations = {
+            "bot": (bot, f"{EVERY_5_S}, {TOLD}"),
+            "off": (bot, f"{EVERY_5_S}, enabled: false"),
+            "probe": (probe, EVERY_5_S),
+            "alerts": (alerts, ""),
+        }
+        config = configure(tmp_path, emulator, destinations)
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("daemon.ready")
+            await ok(config, "pause", "bot")
+            await probe.wait_for(2)
+            assert (bot.received, alerts.received) == (0, 0)
+            await ok(config, "resume", "bot")
+            await bot.wait_for(1)
+            assert is_canary(bot.requests[0])
+            await stopped(daemon)
+        assert alerts.received == 0
+        assert {line["event"] for line in daemon.lines}.isdisjoint({"canary.missed", "delivery.expired"})
+        await assert_balanced(config)
+
+
+async def test_the_schedule_goes_on_over_a_reload_and_begins_anew_at_a_start(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as other:
+        destinations = {"bot": (bot, "canary: {every: 1h}"), "other": (other, "")}
+        config = configure(tmp_path, emulator, destinations)
+        async with forwarder(config) as daemon:
+            await bot.wait_for(1)
+            configure(tmp_path, emulator, {**destinations, "other": (other, "canary: {every: 1h}, timeout: 4s")})
+            daemon.send(signal.SIGHUP)
+            await other.wait_for(1)  # the new one's first; the old one's was not due
+            assert bot.received == 1
+            configure(tmp_path, emulator, {**destinations, "bot": (bot, "canary: {every: 5s}")})
+            daemon.send(signal.SIGHUP)
+            await bot.wait_for(2)
+            assert bot.requests[1].at - bot.requests[0].at > 4.5  # its step is another; it is counted from the last one
+            await stopped(daemon)
+        configure(tmp_path, emulator, destinations)
+        async with forwarder(config) as daemon:
+            await bot.wait_for(3)
+            await daemon.wait_for("delivery.delivered", destination="bot")
+            await stopped(daemon)
+        await assert_balanced(config)
+
+
+async def test_old_canaries_are_given_up_and_not_sent_when_a_receiver_is_back(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "canary: {every: 1h}")})
+        await bot.stop_listening()
+        for count in (1, 2):  # each run leaves one
+            async with forwarder(config) as daemon:
+                await daemon.wait_for("daemon.ready")
+                await left(tmp_path, count)
+                await stopped(daemon)
+        configure(tmp_path, emulator, {"bot": (bot, "")})  # without canaries, what is left of them is of no use
+        await bot.start_listening()
+        await asyncio.sleep(1.1)  # so long past its time a delivery may still be tried
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(packaged_events()[0])
+            await bot.wait_for(1)
+            await daemon.wait_for("delivery.expired", count=2)
+            await stopped(daemon)
+        assert [request.body for request in bot.requests] == [packaged_events()[0]]
+        await left(tmp_path, 0)
+        await assert_balanced(config)
+
+
+async def left(folder: Path, count: int) -> None:
+    """Wait until so many deliveries wait in the outbox."""
+    waiting = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')"
+    await until(lambda: look(folder / "outbox.db", waiting) == [(count,)], limit_s=10, what=f"{count} waiting")
+
+
+async def test_a_replay_of_the_history_leaves_canaries_out(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "canary: {every: 1h}")})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(packaged_events()[0])
+            await bot.wait_for(2)
+            await daemon.wait_for("delivery.delivered", count=2)
+            await ok(config, "replay", "--to", "bot", "--since", "1h", "--wait")
+            await bot.wait_for(3)
+            await stopped(daemon)
+        assert [is_canary(request) for request in bot.requests].count(True) == 1
+        await assert_balanced(config)

@@ -1,0 +1,84 @@
+"""`forwarder status --prometheus` beside the real daemon, read by the official parser."""
+
+from pathlib import Path
+
+from prometheus_client.parser import text_string_to_metric_families
+
+from forwarder.cli import exit_codes
+from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.server import Emulator
+from tests.support.crash import until
+from tests.support.delivery import configure, ok, stopped
+from tests.support.lanes import event
+from tests.support.process import KEY, command, forwarder, look
+
+
+async def metrics(config: Path) -> dict[tuple[str, ...], float]:
+    """Return the values by the name of the sample and its labels."""
+    families = text_string_to_metric_families(await ok(config, "status", "--prometheus"))
+    return {(sample.name, *sample.labels.values()): sample.value for family in families for sample in family.samples}
+
+
+async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
+    async with (
+        Emulator(api_key=KEY) as emulator,
+        Receiver() as bot,
+        Receiver() as down,
+        Receiver(status=400) as refuses,
+    ):
+        destinations = {
+            "bot": (bot, "canary: {every: 1h}"),
+            "down": (down, ""),
+            "refuses": (refuses, ""),
+            "paused": (bot, ""),
+            "off": (bot, "enabled: false"),
+        }
+        config = configure(tmp_path, emulator, destinations, to=tuple(destinations))
+        await down.stop_listening()
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await ok(config, "pause", "paused")
+            frames = [event(number).body for number in range(6)]
+            for frame in [*frames, frames[0], b"no event"]:
+                await emulator.send(frame)
+            await bot.wait_for(7)  # with the canary
+            await daemon.wait_for("destination.down", destination="down")
+            await daemon.wait_for("delivery.dead", count=6)
+            await daemon.wait_for("delivery.delivered", count=7)
+            waiting = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')"
+            await until(lambda: look(tmp_path / "outbox.db", waiting) == [(12,)], limit_s=10, what="all of it on disk")
+            found = await metrics(config)
+            await stopped(daemon)
+        code, out, err = await command("status", "--prometheus", "-c", str(config))
+        assert code == exit_codes.NO_DAEMON
+        assert out.endswith("\nforwarder_up 0\n")
+        assert "no forwarder answers" in err
+    expected = {
+        ("forwarder_up",): 1,
+        ("forwarder_events_seen_total",): 7,
+        ("forwarder_events_routed_total", "matched"): 6,
+        ("forwarder_events_routed_total", "double"): 1,
+        ("forwarder_deliveries_total", "delivered"): 7,
+        ("forwarder_deliveries_total", "dead"): 6,
+        ("forwarder_deliveries_total", "expired"): 0,
+        ("forwarder_deliveries_total", "skipped"): 6,
+        ("forwarder_destination_waiting", "bot"): 0,
+        ("forwarder_destination_waiting", "down"): 6,
+        ("forwarder_destination_waiting", "paused"): 6,
+        ("forwarder_destination_dead_letters", "refuses"): 6,
+        ("forwarder_destination_breaker_state", "bot", "closed"): 1,
+        ("forwarder_destination_breaker_state", "down", "closed"): 0,
+        ("forwarder_destination_paused", "paused"): 1,
+        ("forwarder_destination_paused", "bot"): 0,
+        ("forwarder_destination_canary_missed", "bot"): 0,
+        ("forwarder_commit_lag_seconds_count",): 7,
+        ("forwarder_outbox_healthy",): 1,
+    }
+    assert {key: found.get(key) for key in expected} == expected
+    states = ("closed", "open", "half_open")
+    assert sum(found["forwarder_destination_breaker_state", "down", state] for state in states) == 1
+    assert sum(value for key, value in found.items() if key[0] == "forwarder_odd_frames_total") == 1
+    assert 0 < found["forwarder_destination_canary_seconds", "bot"] < 1
+    assert found["forwarder_commit_lag_seconds_sum",] > 0
+    assert ("forwarder_destination_failing_since_timestamp_seconds", "down") in found
+    assert ("forwarder_destination_paused", "off") not in found
