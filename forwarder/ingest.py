@@ -134,6 +134,7 @@ class Ingest:
                 order_key=key,
                 trigger=trigger,
                 edits=verdict.edits,
+                trigger=trigger,
             )
             became = self._offer(delivery) if verdict.is_wanted else Cause.PREFERRED
             self._tally.skipped += isinstance(became, Cause)
