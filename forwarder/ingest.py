@@ -132,7 +132,6 @@ class Ingest:
                 event_seq=event_seq,
                 accepted_at=now,
                 order_key=key,
-                trigger=trigger,
                 edits=verdict.edits,
                 trigger=trigger,
             )
