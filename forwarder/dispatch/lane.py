@@ -5,12 +5,9 @@ earlier process left) is claimed from the outbox and drains beside them.
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from datetime import datetime, timedelta
-from math import inf
 from time import monotonic
 from typing import assert_never
 
@@ -18,27 +15,23 @@ from forwarder.core.budget import Budget
 from forwarder.core.content import CannotFormatError, Editable
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Trigger, Unanswered
 from forwarder.core.destination import Destination
-from forwarder.core.news import BreakerClosed, Failing, News, PausedItself, TooOld, Working
+from forwarder.core.news import News, PausedItself, TooOld
 from forwarder.core.order import Order
 from forwarder.core.ports import Clock, Outbox, Sender
 from forwarder.core.rate import Bucket
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed, RetryAt, decide, expired
-from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
+from forwarder.core.standing import NOTHING_KNOWN, Standing
 from forwarder.core.webhook import Renderer
 from forwarder.dispatch.courtesy import Courtesy
+from forwarder.dispatch.crew import Crew
 from forwarder.dispatch.edits import ASK_AGAIN, WAITS, Edits
 from forwarder.dispatch.gate import Gate
+from forwarder.dispatch.health import Course, Health
 from forwarder.dispatch.lines import OrderedStock
 from forwarder.dispatch.stock import LONGEST_WAIT, LooseStock, Stock, Taken, tried
 
-_OUTAGE = timedelta(seconds=1)
-"""Failures without a success in between, for so long, are an outage, also where the breaker had no time to open.
-
-Shorter ones are left to the schedule, so that one bad event amid successes does not come back each time.
-"""
 _LAST_TRY = timedelta(seconds=1)
 """So much past its deadline a delivery may still be tried: its last try is set for the deadline itself, and comes a little late."""
-_LATE_FAILURE_WAIT = timedelta(seconds=1)
 _MAX_BACKLOG_IN_MEMORY = 256
 
 Observe = Callable[[Delivery, Attempt, Decision], None]
@@ -88,7 +81,7 @@ class Lane:
             budgets=budgets,
             breaker=destination.breaker,
         )
-        self.failing_since = standing.failing_since
+        self._health = Health(failing_since=standing.failing_since, pause_after=destination.pause_after)
         self._may_expire = destination.retry.max_age is not None
         if standing.pause is not None:
             self.gate.pause()
@@ -101,13 +94,7 @@ class Lane:
         self._missed: set[str] = set()
         """Order keys of what came before there was a stock."""
         self._backlog_active = 0
-        self._idle: deque[asyncio.Future[None]] = deque()
-        """What each worker without work waits for."""
-        self._alarm: asyncio.TimerHandle | None = None
-        self._alarm_at = inf
-        """When a worker is to look again, if something waits; by the loop's clock."""
-        self._is_shut = False
-        """The gate is known to be shut until then."""
+        self._crew = Crew()
         self._wants_probe = False
         """The breaker lets a probe through, and there is nothing in memory to make it with."""
         self._look = asyncio.Event()
@@ -122,9 +109,6 @@ class Lane:
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._grace = timedelta()
-        self._recovered_at: datetime | None = None
-        self._was_resumed = False
-        """A person resumed it, and no success has followed."""
 
     # What others call
 
@@ -139,8 +123,9 @@ class Lane:
             return False
         self._courtesy.note_fresh(asyncio.get_running_loop().time())
         # Where the gate is shut somebody looks when it opens: to wake a worker for each event would cost other lanes their time.
-        if self._idle and not self.gate.is_probing and (not self._is_shut or self.gate.breaker.may_be_one_deliverys):
-            self._wake(1)
+        is_shut = self._crew.is_shut and not self.gate.breaker.may_be_one_deliverys
+        if self._crew.has_idle and not is_shut and not self.gate.is_probing:
+            self._crew.wake()
         return True
 
     def look(self) -> None:
@@ -159,11 +144,10 @@ class Lane:
 
     def resume(self) -> None:
         """Go on, with a probe first. Days of failures are forgotten: the next one would pause it again."""
-        self.failing_since = None
-        self._was_resumed = True
+        self._health.note_resumed()
         self.gate.resume(asyncio.get_running_loop().time())
         self._look.set()
-        self._wake(1)
+        self._crew.wake()
 
     def status(self) -> dict[str, object]:
         """Return how it goes."""
@@ -199,7 +183,7 @@ class Lane:
             bringing = group.create_task(self._bring_forward())
             await self._stopping.wait()
             self._give_back()
-            self._wake(len(workers))
+            self._crew.wake(len(workers))
             hurry = group.create_task(self._hurry.wait())
             finished = group.create_task(_all_done(workers))
             await asyncio.wait(
@@ -208,7 +192,7 @@ class Lane:
             self._give_back()
             for task in (*workers, hurry, bringing):  # the filling ends by itself: what it claims is given back
                 task.cancel()
-            self._set_alarm(inf, is_shut=False)
+            self._crew.forget()
 
     # What comes in from the outbox
 
@@ -228,7 +212,7 @@ class Lane:
                 if self._stopping.is_set() or self.gate.is_paused:
                     self._give_back()
                 elif not wants_probe or stock.has_work(may_be_backlog=True):  # or it would ask for the same again
-                    self._wake(1)
+                    self._crew.wake()
             with suppress(TimeoutError):
                 async with asyncio.timeout(max((self._looks_at - self._clock()).total_seconds(), 0.001)):
                     await self._look.wait()
@@ -261,26 +245,6 @@ class Lane:
 
     # What goes out
 
-    def _wake(self, count: int) -> None:
-        """Wake as many workers as there is new work, where so many are idle."""
-        while count and self._idle:
-            idle = self._idle.popleft()
-            if not idle.done():
-                idle.set_result(None)
-                count -= 1
-
-    def _set_alarm(self, at: float, *, is_shut: bool) -> None:
-        """Have a worker look again at `at`, by the loop's clock; infinity: never. `is_shut`: nothing may go before."""
-        if self._alarm is not None:
-            self._alarm.cancel()
-        self._alarm, self._alarm_at, self._is_shut = None, inf, is_shut
-        if at < inf:
-            self._alarm, self._alarm_at = asyncio.get_running_loop().call_at(at, self._ring), at
-
-    def _ring(self) -> None:
-        self._alarm, self._alarm_at, self._is_shut = None, inf, False
-        self._wake(1)
-
     async def _work(self, sender: Sender) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
@@ -288,9 +252,7 @@ class Lane:
             if taken is not None:
                 await self._attempt(sender, taken)
             else:
-                idle = loop.create_future()
-                self._idle.append(idle)
-                await idle
+                await self._crew.rest()
 
     def _next(self, now: float) -> Taken | None:
         """Return the next delivery, if there is one and it may go; else see that somebody looks when it may."""
@@ -300,12 +262,12 @@ class Lane:
         may_be_backlog = self._backlog_active < self._backlog_share or not self.gate.breaker.is_closed
         waits_until = self._courtesy.opens_at(now) if may_be_backlog and self.gate.breaker.is_closed else 0.0
         if waits_until:
-            if waits_until < self._alarm_at and stock.has_work(may_be_backlog=True):
-                self._set_alarm(waits_until, is_shut=False)
+            if stock.has_work(may_be_backlog=True):
+                self._crew.look_at(waits_until, is_shut=False)
             may_be_backlog = False
         if opens_at := self.gate.opens_at(now, stock.has_fresh):
-            if opens_at < self._alarm_at and (not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True)):
-                self._set_alarm(opens_at, is_shut=True)
+            if not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True):
+                self._crew.look_at(opens_at, is_shut=True)
             return None
         taken = stock.take(may_be_backlog=may_be_backlog)
         if taken is None and not self.gate.breaker.is_closed:
@@ -315,8 +277,8 @@ class Lane:
             self._look.set()
         if taken is not None and taken.is_backlog:
             self._courtesy.take(now)
-        if taken is not None and self._idle and stock.has_work(may_be_backlog=may_be_backlog):
-            self._wake(1)
+        if taken is not None and self._crew.has_idle and stock.has_work(may_be_backlog=may_be_backlog):
+            self._crew.wake()
         return taken
 
     async def _attempt(self, sender: Sender, taken: Taken) -> None:
@@ -336,7 +298,6 @@ class Lane:
         try:
             outcome: Outcome = await sender.send(self._renderer.render(delivery, now=started_at, receipt=receipt))
         except CannotFormatError as error:
-            await asyncio.sleep(0)  # a thousand of them in a row must not hold up the others
             outcome = Unanswered(fault=Fault.FORMAT, detail=str(error))
         except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted
             self.gate.cut_short(loop.time(), is_probe=is_probe)
@@ -355,13 +316,15 @@ class Lane:
         if self._edits is not None and receipt is not None and self._edits.is_settled(outcome):
             decision = Done()
         if isinstance(decision, RetryAt):
-            decision = self._no_later_than_needed(decision, attempt, now)
+            decision = self._health.no_later_than_needed(decision, attempt, now)
         if early_due is not None:
             decision = _uncounted(decision, attempt)
         news = self.gate.end(delivery, attempt, decision, now=loop.time(), is_probe=is_probe)
         self._record(delivery, attempt, decision, now, early_due)
         self._observe(delivery, attempt, decision)
-        self._note_health(attempt, decision, news, now)
+        self._follow(self._health.note(attempt, decision, news, now), now)
+        if isinstance(outcome, Unanswered) and outcome.fault is Fault.FORMAT:
+            await asyncio.sleep(0)  # nothing was awaited, and a thousand of them in a row would hold up the others
 
     async def _has_to_wait(self, edits: Edits, taken: Taken, now: datetime) -> bool:
         """Put a delivery back whose message is not there yet, or of which that had to be asked; return whether it was."""
@@ -437,66 +400,20 @@ class Lane:
 
     # What follows from it
 
-    def _no_later_than_needed(self, decision: RetryAt, attempt: Attempt, now: datetime) -> RetryAt:
-        """Return an earlier retry for an attempt of the outage that ended meanwhile: it need not wait out a long step."""
-        if (
-            isinstance(attempt.outcome, Unanswered)
-            and self._recovered_at is not None
-            and attempt.started_at <= self._recovered_at
-        ):
-            return replace(decision, at=min(decision.at, now + _LATE_FAILURE_WAIT))
-        return decision
-
-    def _note_health(self, attempt: Attempt, decision: Decision, news: list[News], now: datetime) -> None:
-        """Tell what changed for the destination, and see to what follows."""
-        is_uneventful = self.failing_since is None and not news and not self._was_resumed
-        if is_uneventful and isinstance(decision, Done) and self.gate.breaker.is_closed:
-            return
-        is_limited = isinstance(attempt.outcome, Answered) and attempt.outcome.status == 429
-        is_ours = isinstance(attempt.outcome, Unanswered) and (
-            attempt.outcome.is_ours or attempt.outcome.fault is Fault.FORMAT
-        )
-        if isinstance(decision, Done):
-            if self._was_resumed:
-                self._was_resumed = False
-                self._tell(self.destination, Working())
-            if self.failing_since is not None:
-                lasted, self.failing_since = now - self.failing_since, None
-                self._tell(self.destination, Working())
-                if lasted >= _OUTAGE:
-                    self._end_outage(now)
-        elif not is_ours and not is_limited:
-            if self.failing_since is None:
-                self.failing_since = attempt.started_at
-                self._tell(self.destination, Failing(reason=attempt.outcome.reason))
-            self._pause_if_hopeless(decision, attempt, now)
-        for told in news:
+    def _follow(self, course: Course, now: datetime) -> None:
+        for told in course.news:
             self._tell(self.destination, told)
-            if isinstance(told, BreakerClosed):
-                self._end_outage(now)
-        if not self.gate.breaker.is_closed and self._idle:
-            self._wake(1)  # it finds the gate closed, and sees that somebody looks when it opens
-
-    def _end_outage(self, now: datetime) -> None:
-        """Make due at once what waited for it, oldest first: here what is in memory, in `_bring_forward` the rest."""
-        self._recovered_at = now
-        if self._stock is not None:
-            self._stock.bring_forward(now)
-        self._is_over.set()
-        self._look.set()
-
-    def _pause_if_hopeless(self, decision: Decision, attempt: Attempt, now: datetime) -> None:
-        after = self.destination.pause_after
-        if isinstance(decision, RetryAt) and decision.pauses:
-            pause = Pause(since=now, by=PausedBy.RECEIVER, why=attempt.outcome.reason)
-        elif after is not None and self.failing_since is not None and now - self.failing_since >= after:
-            why = f"nothing but failures since {self.failing_since:%Y-%m-%d %H:%M} UTC; the last: {attempt.outcome.reason}"
-            pause = Pause(since=now, by=PausedBy.FAILURES, why=why)
-        else:
-            return
-        if not self.gate.is_paused and not self._stopping.is_set():  # a lane that ends may have an old URL
-            self.pause()
-            self._tell(self.destination, PausedItself(pause=pause))
+        if course.is_outage_over:
+            # Oldest first: here what is in memory, in `_bring_forward` the rest.
+            if self._stock is not None:
+                self._stock.bring_forward(now)
+            self._is_over.set()
+            self._look.set()
+        if course.pause is not None and not self.gate.is_paused and not self._stopping.is_set():
+            self.pause()  # but not where the lane ends: it may have an old URL
+            self._tell(self.destination, PausedItself(pause=course.pause))
+        if not self.gate.breaker.is_closed:
+            self._crew.wake()  # it finds the gate closed, and sees that somebody looks when it opens
 
 
 def _uncounted(decision: Decision, attempt: Attempt) -> Decision:
