@@ -336,13 +336,15 @@ class Lane:
             raise
         if until is None:
             return False
-        if early_due is None and self._keep(delivery, until, now):
-            return True
-        if early_due is not None and self._stock is not None:
-            self._stock.leave(delivery)
-        self._outbox.postpone(delivery, at=max(until, early_due or until), reason=WAITS, keep=False)
         if early_due is not None:
+            if self._stock is not None:
+                self._stock.leave(delivery)
+            self._outbox.postpone(delivery, at=max(until, early_due), reason=WAITS, keep=False)
             await asyncio.sleep(ASK_AGAIN.total_seconds())  # or it would be the next probe at once, again and again
+            return True
+        if not self._keep(delivery, until, now):
+            self._outbox.postpone(delivery, at=until, reason=WAITS, keep=False)
+        await asyncio.sleep(0)  # a thousand of them in a row must not hold up the others
         return True
 
     def _is_too_old(self, delivery: Delivery, now: datetime) -> bool:

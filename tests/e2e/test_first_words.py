@@ -47,7 +47,7 @@ streams: [{{url: "{stream}", api_key: {KEY}, use_fast_x: true}}]
 outbox: {{url: "sqlite:outbox.db"}}
 destinations:
   discord: {{url: "{url}/api/webhooks/1/token", format: discord, on_full: edit}}
-  telegram: {{url: "{url}/bot1:token?chat_id=100", format: telegram, on_full: edit}}
+  telegram: {{url: "{url}/bot1:token?chat_id=100", format: telegram, on_full: edit, order: sid}}
   ignores: {{url: "{url}/ignores"}}
   sends: {{url: "{url}/sends", on_full: send}}
   gets_all: {{url: "{url}/gets_all"}}
