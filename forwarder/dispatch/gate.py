@@ -73,11 +73,15 @@ class Gate:
             return inf
         elif not (breaker.may_be_one_deliverys and has_fresh()):
             opens_at = max(opens_at, breaker.probe_at)
-        if self._bucket is not None:
-            opens_at = max(opens_at, self._bucket.opens_at())
+        opens_at = max(opens_at, self.limited_until())
+        return opens_at if opens_at > now else 0.0
+
+    def limited_until(self) -> float:
+        """Return when the limits of rate let the next attempt through; a time that has passed means at once."""
+        opens_at = 0.0 if self._bucket is None else self._bucket.opens_at()
         for budget in self._budgets:
             opens_at = max(opens_at, budget.opens_at())
-        return opens_at if opens_at > now else 0.0
+        return opens_at
 
     def begin(self, now: float) -> bool:
         """Note that an attempt begins; return whether it is a probe."""
