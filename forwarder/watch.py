@@ -34,7 +34,9 @@ _WORTH_KEEPING = timedelta(seconds=30)
 _DEAD_EVERY = timedelta(hours=1)
 """Of dead letters one is told at once, the others so often, by their number."""
 _DIGEST_AFTER = timedelta(seconds=5)
-"""What expired is told of when nothing more has for so long."""
+"""What expired is told of when nothing more has for so long,"""
+_DIGEST_AT_LATEST = timedelta(minutes=10)
+"""or, where that goes on and on, so long after the first of it."""
 
 Post = Callable[[Event, DestinationName, str], None]
 """Brings an event of our own on its way to a destination, under the name of what made it."""
@@ -52,15 +54,24 @@ class _Gathered:
     """When the oldest of them was accepted."""
     last: datetime | None = None
     reason: str = ""
+    began: datetime | None = None
+    """When the first one came,"""
     at: datetime | None = None
-    """When the last one came."""
+    """and when the last one did."""
 
     def add(self, delivery: Delivery, reason: str, now: datetime) -> None:
         accepted = delivery.accepted_at
         self.count += 1
         self.first = accepted if self.first is None else min(self.first, accepted)
         self.last = accepted if self.last is None else max(self.last, accepted)
+        self.began = now if self.began is None else self.began
         self.reason, self.at = reason, now
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it is time to tell of them as a digest."""
+        if self.began is None or self.at is None:
+            return False
+        return now - self.at >= _DIGEST_AFTER or now - self.began >= _DIGEST_AT_LATEST
 
 
 class Watch:
@@ -123,7 +134,9 @@ class Watch:
                     note="everything waits; it is probed until it answers",
                 )
                 self._write(name)
-            case BreakerClosed(after=after):
+            case BreakerClosed(after=None):
+                log.info("destination.back", destination=name, note="it answers, and gets what waited for it")
+            case BreakerClosed(after=timedelta() as after):
                 log.warning("destination.back", destination=name, after_s=round(after.total_seconds(), 1))
             case Held(until=until, reason=reason):
                 log.warning(
@@ -198,7 +211,8 @@ class Watch:
             if now - since >= _WORTH_KEEPING:
                 self._write(name)
             wanted = self._on_failure(name)
-            if wanted is not None and standing.told_at is None and now - since >= wanted.after:
+            is_due = wanted is not None and standing.told_at is None and now - since >= wanted.after
+            if is_due and standing.pause is None:  # of a pause was told when it began, and nothing is tried in it
                 self._set(name, told_at=now)
                 self._write(name)
                 reason = self._reasons.get(name, "nothing is known of it since the restart")
@@ -210,7 +224,7 @@ class Watch:
                 self._dead_told_at[name] = now
                 self._tell(name, notices.dead(name, count=gathered.count, reason=gathered.reason))
         for name, gathered in list(self._too_old.items()):
-            if gathered.at is not None and now - gathered.at >= _DIGEST_AFTER:
+            if gathered.is_over(now):
                 del self._too_old[name]
                 first, last = gathered.first or now, gathered.last or now
                 digest = notices.expired(name, count=gathered.count, first=first, last=last)

@@ -1,26 +1,22 @@
 """A request and its answer as a person may see them: nothing secret of the destination is shown, not even where it is echoed."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import urlsplit
 
 from forwarder.core.delivery import Answered, Outcome, Unanswered
 from forwarder.core.destination import Destination
 from forwarder.core.signing import SIGNATURE
+from forwarder.destinations.echoes import HIDDEN, secret_texts
 from forwarder.destinations.http import Transcript
 from forwarder.emulator.display import one_line
 
 SHOWN_CHARACTERS = 4_000
 """Of each body."""
-HIDDEN = "***"
 _CREDENTIALS = frozenset({"authorization", "cookie", "proxy-authorization", "set-cookie"})
 _SIGNATURE_VALUE = re.compile(r"(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{6})[A-Za-z0-9+/]{14,}=*")
-_SEGMENT_LENGTH = 12
-"""From here on a part of a path, or a word of a header, is looked for in what came back; shorter ones are names."""
-_ECHO_LENGTH = 5
-"""The same for a whole value: a shorter one stands in many a text by chance."""
 
 Headers = list[tuple[str, str]]
 
@@ -121,24 +117,15 @@ class Exchange:
     def _possible_echoes(self, url: str) -> list[tuple[str, str]]:
         """Return the secret texts that a receiver may repeat, each with what is shown in its place, the longest first."""
         found: dict[str, str] = {}
+        secret = []
         for name, value in self._sent:
             lowered = name.lower()
             if lowered in self._signed:
                 found |= {word: _shortened(word) for word in (value, *value.split(" ")) if _shortened(word) != word}
             elif lowered in self._hidden:
-                found |= dict.fromkeys((value, *_long(value.split())), HIDDEN)
-        parts = urlsplit(url)
-        for target in (self._target, parts.path):
-            if len(target) > 1:
-                found |= dict.fromkeys(_long((target, *re.split(r"[/?&=]", target))), HIDDEN)
-        values = (value for _, value in parse_qsl(parts.query))
-        found |= dict.fromkeys((*_long(values), parts.password or ""), HIDDEN)
-        long = [pair for pair in found.items() if len(pair[0]) >= _ECHO_LENGTH]
-        return sorted(long, key=lambda pair: len(pair[0]), reverse=True)
-
-
-def _long(words: Iterable[str]) -> Iterator[str]:
-    return (word for word in words if len(word) >= _SEGMENT_LENGTH)
+                secret.append(value)
+        found |= dict.fromkeys(secret_texts(headers=secret, target=self._target, url=url), HIDDEN)
+        return sorted(found.items(), key=lambda pair: len(pair[0]), reverse=True)
 
 
 def _shortened(value: str) -> str:

@@ -124,7 +124,7 @@ def show_deliveries(arguments: argparse.Namespace) -> int:
         print(f"  routes: {shown(delivery['routes'])}")
         for attempt in delivery["attempts"]:
             said = "no answer" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}"
-            why = "" if attempt["reason"] is None else f": {shown(attempt['reason'])}"
+            why = "" if attempt["reason"] is None else f": {shown(attempt['reason']).removeprefix(f'{said}: ')}"
             print(
                 f"  attempt {attempt['number']}  {local(attempt['started_at'])}  {attempt['duration_ms']:.1f} ms  {said}{why}"
             )
@@ -138,7 +138,7 @@ def _end(delivery: Record) -> str:
         case "pending":
             return f"waiting, due {local(delivery['due_at'])}, {delivery['attempts_made']} attempts so far"
         case "in_flight":
-            return "in flight"
+            return "in flight: being sent, or next in line (forwarder status tells how the destination is)"
         case "delivered":
             return f"delivered {local(delivery['closed_at'])} (HTTP {delivery['http_status']})"
         case status:

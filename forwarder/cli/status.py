@@ -68,7 +68,7 @@ def _print(status: dict[str, Any]) -> None:
             name,
             status["waiting"].get(name, 0),
             status["dead"].get(name, 0),
-            _state(status["destinations"][name])
+            _state(status["destinations"][name], has_waiting=name in status["waiting"])
             if name in status["destinations"]
             else "not in the config, or disabled",
         )
@@ -77,7 +77,7 @@ def _print(status: dict[str, Any]) -> None:
     print_table(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
 
 
-def _state(lane: dict[str, Any]) -> str:
+def _state(lane: dict[str, Any], *, has_waiting: bool) -> str:
     """Return in a few words how a destination is."""
     parts = []
     if (pause := lane["paused"]) is not None:
@@ -89,6 +89,8 @@ def _state(lane: dict[str, Any]) -> str:
         parts.append(f"DOWN, next probe in {lane['next_probe_in_s']:g} s")
     if lane["held_for_s"]:
         parts.append(f"asks to wait another {lane['held_for_s']:g} s")
+    elif not parts and has_waiting and lane["limited_for_s"]:
+        parts.append(f"ok, but its limit of rate is reached: the next one goes in {lane['limited_for_s']:g} s")
     if lane["failing_since"] is not None:
         parts.append(f"failing since {local(lane['failing_since'])}: {lane['last_failure'] or 'before the restart'}")
     if (canary := lane["canary"]) is not None:

@@ -30,7 +30,8 @@ class BreakerOpened:
 class BreakerClosed:
     """A probe was answered: everything that waited is due at once."""
 
-    after: timedelta
+    after: timedelta | None
+    """How long it was down; `None` where it was probed as a precaution, after a start or a pause, and answered."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

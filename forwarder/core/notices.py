@@ -70,7 +70,7 @@ def failing(name: str, *, since: datetime, now: datetime, reason: str) -> Notice
         level=Level.ERROR,
         title=f"{name} is failing",
         text=f"Nothing could be delivered to {name} for {spell(now - since)}. The last attempt came to: {reason}. "
-        "What is meant for it waits and is delivered when it works again.",
+        "What is meant for it waits and is delivered when it works again; what was given up is among the dead letters.",
     )
 
 

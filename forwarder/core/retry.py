@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from forwarder.core.delivery import Answered, Delivery, Fault, Outcome, Trigger, Unanswered
-from forwarder.core.notices import is_own
+from forwarder.core.notices import is_own, spell
 
 MAX_RETRY_AFTER = timedelta(hours=24)
 """A receiver's `Retry-After` is a wish: longer ones are cut to this."""
@@ -224,5 +224,5 @@ def _follow(
 
 def expired(delivery: Delivery, *, now: datetime, last: str | None = None) -> Expired:
     """Return that a delivery is too old now, with what its `last` attempt came to."""
-    age = timedelta(seconds=round((now - delivery.accepted_at).total_seconds()))
+    age = spell(now - delivery.accepted_at)
     return Expired(reason=f"expired: {age} old" + (f"; the last attempt came to: {last}" if last else ""))

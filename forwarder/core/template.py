@@ -265,6 +265,10 @@ class Template:
                     break
         except TemplateError:
             raise
+        except jinja2.UndefinedError:
+            raise TemplateError(
+                "it reckons with something that the event has not; give it a default, as in {{ (payload.views or 0) + 1 }}"
+            ) from None
         except Exception as error:  # noqa: BLE001 - a template can raise whatever Python does
             raise TemplateError(f"the template failed: {type(error).__name__}") from None
         if length > MAX_OUTPUT:

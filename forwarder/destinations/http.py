@@ -18,12 +18,15 @@ from forwarder.core.transport import Transport
 from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.core.wishes import read_wishes
 from forwarder.destinations.dialer import Dialer, authorization
+from forwarder.destinations.echoes import secret_texts, without
 from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, NotHttpError
 from forwarder.destinations.faults import NotConnectedError, broken, refused_by_proxy
 from forwarder.destinations.pool import Pool
 
 MAX_ANSWER_BYTES = MAX_BODY_BYTES
 EXCERPT_CHARACTERS = 500
+_PUBLIC_HEADERS = frozenset({"accept-encoding", "content-type", "host", "user-agent"})
+"""With the x-forwarder-* ones: what stands in them may be kept where a receiver repeats it."""
 
 
 @dataclass(slots=True)
@@ -43,6 +46,7 @@ class HttpSender:
         self._timeout_s = timeout.total_seconds()
         self._clock = clock
         self._loop = asyncio.get_running_loop()
+        self._url = url
         self._target = url.raw_path_qs
         self._proxy = transport.proxy if url.scheme == "http" else None
         """The one that reads our requests; through a tunnel it only passes them on."""
@@ -51,6 +55,8 @@ class HttpSender:
         self._credentials = _basic_auth(url)
         self._fixed: tuple[FixedHeaders | None, str] = None, ""
         """The ones used last, and how they are written."""
+        self._secrets: list[str] | None = None
+        """What an answer must not bring into the outbox; `None` until it is asked for."""
         self.transcript: Transcript | None = None
         """Where set, what goes out and what comes in is written there, for a person who tries the destination."""
 
@@ -80,7 +86,7 @@ class HttpSender:
             if self.transcript is not None:
                 connection.transcript = self.transcript.came
             try:
-                return self._answered(await connection.exchange(head, request.body))
+                return self._answered(await connection.exchange(head, request.body), request)
             except BrokenConnectionError as error:
                 if is_fresh or error.heard:
                     return broken(error.error)
@@ -110,21 +116,36 @@ class HttpSender:
                 raise ValueError
         return f"{request.method} {self._origin}{target} HTTP/1.1\r\n{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
 
-    def _answered(self, answer: Answer) -> Outcome:
+    def _answered(self, answer: Answer, request: WebhookRequest) -> Outcome:
         if self._proxy is not None and answer.status == 407:
             return refused_by_proxy(has_password=self._proxy.authorization is not None)
         if not answer.headers and answer.status != 429:  # it has no wishes
             if not answer.body:
                 return Answered(status=answer.status)
-            return Answered(status=answer.status, excerpt=_excerpt(answer.body), body=answer.body)
+            return Answered(status=answer.status, excerpt=self._excerpt(answer.body, request), body=answer.body)
         location = answer.headers.get(b"location")
         return Answered(
             status=answer.status,
-            excerpt=_excerpt(answer.body),
+            excerpt=self._excerpt(answer.body, request),
             body=answer.body,
             location=None if location is None else _origin(_text(location)),
             **read_wishes(answer.status, answer.headers, answer.body, now=self._clock()),
         )
+
+    def _excerpt(self, body: bytes, request: WebhookRequest) -> str:
+        """Return the beginning of an answer's body, fit for one line, and without the secrets of the request that it repeats."""
+        if not body:
+            return ""
+        text = without(body.decode("utf-8", "replace"), self._secret_texts(request))[:EXCERPT_CHARACTERS]
+        return (text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)).strip()
+
+    def _secret_texts(self, request: WebhookRequest) -> list[str]:
+        """Return what is secret in a request. The headers that it shares with others of another attempt are public ones."""
+        if self._secrets is None or request.target is not None:
+            pairs = (line.partition(": ") for line in self._fixed[1].split("\r\n") if line)
+            secret = [value for name, _, value in pairs if not _is_public(name.lower())]
+            self._secrets = secret_texts(headers=secret, target=request.target or self._target, url=str(self._url))
+        return self._secrets
 
 
 @asynccontextmanager
@@ -153,16 +174,12 @@ def _basic_auth(url: URL) -> str:
     return f"Authorization: Basic {pair}\r\n"
 
 
+def _is_public(name: str) -> bool:
+    return name in _PUBLIC_HEADERS or name.startswith("x-forwarder-")
+
+
 def _text(value: bytes) -> str:
     return value.decode("utf-8", "replace")
-
-
-def _excerpt(body: bytes) -> str:
-    """Return the beginning of an answer's body, fit for one line."""
-    if not body:
-        return ""
-    text = body[: 4 * EXCERPT_CHARACTERS].decode("utf-8", "replace")[:EXCERPT_CHARACTERS]
-    return (text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)).strip()
 
 
 def _origin(location: str) -> str:

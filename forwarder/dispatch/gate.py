@@ -44,6 +44,8 @@ class Gate:
         self._budgets = budgets
         self._hold_s = _FIRST_HOLD_S
         self._ours_wait_s = _FIRST_HOLD_S
+        self._is_precaution = False
+        """The breaker is open although nothing failed: what the first probe comes to is awaited."""
         self._is_unlimited = bucket is None and not budgets
         self._is_plain = self._is_unlimited
         """Nothing is in the way: the question is answered without looking further."""
@@ -71,11 +73,15 @@ class Gate:
             return inf
         elif not (breaker.may_be_one_deliverys and has_fresh()):
             opens_at = max(opens_at, breaker.probe_at)
-        if self._bucket is not None:
-            opens_at = max(opens_at, self._bucket.opens_at())
+        opens_at = max(opens_at, self.limited_until())
+        return opens_at if opens_at > now else 0.0
+
+    def limited_until(self) -> float:
+        """Return when the limits of rate let the next attempt through; a time that has passed means at once."""
+        opens_at = 0.0 if self._bucket is None else self._bucket.opens_at()
         for budget in self._budgets:
             opens_at = max(opens_at, budget.opens_at())
-        return opens_at if opens_at > now else 0.0
+        return opens_at
 
     def begin(self, now: float) -> bool:
         """Note that an attempt begins; return whether it is a probe."""
@@ -119,12 +125,12 @@ class Gate:
         """Begin anew, with a probe: what stopped it may be there still."""
         self.is_paused = False
         self.held_until = 0.0
-        self.breaker.open(now, probe_in_s=0.0)
-        self._look_anew(now)
+        self.be_careful(now)
 
     def be_careful(self, now: float) -> None:
         """Begin with a probe, at once: something waits from before, and the receiver may be down."""
         self.breaker.open(now, probe_in_s=0.0)
+        self._is_precaution = not self.breaker.is_closed
         self._look_anew(now)
 
     def _look_anew(self, now: float) -> None:
@@ -169,8 +175,11 @@ class Gate:
             self.ramp.note_success(now)
             if self.breaker.note_success(now):
                 self.ramp.start_slowly(now)
-                news.append(BreakerClosed(after=timedelta(seconds=now - self.breaker.opened_at)))
-        elif self.breaker.note_failure(now, is_probe=is_probe, culprit=delivery.event_seq):
+                was_down = timedelta(seconds=now - self.breaker.opened_at)
+                news.append(BreakerClosed(after=None if self._is_precaution else was_down))
+                self._is_precaution = False
+        elif self.breaker.note_failure(now, is_probe=is_probe, culprit=delivery.event_seq) or self._is_precaution:
+            self._is_precaution = False
             news.append(BreakerOpened(reason=outcome.reason))
         return news
 

@@ -158,6 +158,7 @@ class Lane:
             "breaker": str(gate.breaker.state),
             "next_probe_in_s": None if gate.breaker.is_closed else round(max(gate.breaker.probe_at - now, 0.0), 1),
             "held_for_s": round(wait_s, 1) or None,
+            "limited_for_s": round(max(gate.limited_until() - now, 0.0), 1) or None,
             "ours": gate.ours,
             "under_way": gate.active,
             "may_be_under_way": 0 if gate.is_paused else gate.ramp.limit,

@@ -212,6 +212,8 @@ class Writer:
         batch.add_rows(self._hand.collect(before_seq=later[0] if later else None))
         await self._commit(batch)
         self._under_way = None
+        if self._closing_since is not None:  # it moves: patience begins anew
+            self._closing_since = monotonic()
         self._left_events -= len(batch.events)
         self._left_bytes -= batch.size
         self._last_size = len(batch.events)

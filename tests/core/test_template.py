@@ -52,6 +52,7 @@ def test_what_templates_make(source: str, made: str) -> None:
         ("{{ payload }}", "put it through tojson"),
         ("{% include 'x' %}", "cannot be included"),
         ("{{ 1 / 0 }}", "the template failed: ZeroDivisionError"),
+        ("{{ payload.nothing.here + 1 }}", "it reckons with something that the event has not; give it a default"),
         ("x" * 20_000, "20000 characters; 16384 are allowed"),
         ("{{ timestamp | date('%1000000Y') }}", "date takes a format of letters"),
     ],

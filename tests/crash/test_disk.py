@@ -51,7 +51,11 @@ class Bench:
         """Stop the daemon once nothing waits, and check everything."""
         await self.oracle.drained()
         running.send(signal.SIGTERM)
-        assert await running.ended() == 0
+        assert await running.ended() == 0, [
+            (l["timestamp"][11:], l["event"], l.get("reason"), l.get("events_in_memory"))
+            for l in running.lines
+            if not l["event"].startswith("delivery")
+        ][-14:]
         self.oracle.look()
         self.oracle.assert_sound()
         self.oracle.assert_nothing_lost()

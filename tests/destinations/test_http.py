@@ -11,11 +11,13 @@ from collections import Counter
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
+from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.destinations.http import MAX_ANSWER_BYTES
-from forwarder.emulator.receiver import Answer, Receiver
+from forwarder.emulator.receiver import Answer, Received, Receiver
 from tests.support.raw import REQUEST, raw_server, sender_to
 
 
@@ -92,6 +94,33 @@ async def test_an_answer_is_read_up_to_64_kib_and_kept_as_one_harmless_line() ->
         assert outcome.excerpt.isprintable()
         receiver.respond = None
         assert await sender.send(REQUEST) == Answered(status=200)
+
+
+async def test_what_an_answer_repeats_of_the_requests_secrets_is_not_kept() -> None:
+    shared = FixedHeaders({"Content-Type": "application/json", "X-Key": "canary-header", "x-forwarder-attempt": "1"})
+    request = WebhookRequest(fixed=shared, own={"webhook-id": "msg_1"}, body=b"{}")
+    echoed: list[bytes] = []
+
+    def echo(received: Received) -> Answer:
+        headers = "; ".join(f"{name}: {value}" for name, value in received.headers.items())
+        echoed.append(f"no {received.path} here; {'x' * 420} {headers}".encode())
+        return Answer(status=400, body=echoed[-1])
+
+    async with Receiver(respond=echo) as receiver:
+        url = receiver.url.replace("http://", "http://u:canary-password@") + "/canary-long-path?key=canary-long-query"
+        async with sender_to(url) as sender:
+            outcomes = [
+                await sender.send(request),
+                await sender.send(
+                    msgspec.structs.replace(request, target="/canary-of-a-template?key=canary-long-query")
+                ),
+            ]
+    for outcome, answer in zip(outcomes, echoed, strict=True):
+        assert isinstance(outcome, Answered)
+        assert b"canary" in answer
+        assert outcome.excerpt.startswith("no *** here")
+        assert "canary" not in outcome.excerpt
+        assert "Host: 127.0.0.1" in outcome.excerpt
 
 
 @pytest.mark.parametrize(

@@ -234,6 +234,21 @@ async def test_a_pause_outlasts_a_restart(path: Path, receiver: Receiver) -> Non
         await receiver.wait_for(1)
 
 
+@pytest.mark.parametrize("status", [200, 503])
+async def test_what_a_probe_as_a_precaution_came_to_is_told_as_that(
+    path: Path, receiver: Receiver, status: int
+) -> None:
+    receiver.status = status
+    async with running(path, destination(receiver.url), has_backlog=True) as scene:
+        scene.bring([event(0)])
+        await receiver.wait_for(1) if status == 200 else await scene.until(lambda: scene.heard(BreakerOpened) == 1)
+        if status == 503:
+            receiver.status = 200
+        await scene.until(lambda: scene.heard(BreakerClosed) == 1)
+        (closed,) = [told for told in scene.news if isinstance(told, BreakerClosed)]
+        assert (closed.after is None) == (status == 200)
+
+
 async def test_nothing_but_failures_for_days_pauses_it(path: Path, receiver: Receiver) -> None:
     receiver.status = 500
     failing = Standing(failing_since=utc_now() - timedelta(days=5))

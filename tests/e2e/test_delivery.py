@@ -388,6 +388,20 @@ def shown(lane_: dict[str, Any]) -> tuple[str, bool]:
     return lane_["breaker"], lane_["next_probe_in_s"] is not None
 
 
+async def test_one_that_has_reached_its_limit_of_rate_says_so_as_long_as_something_waits(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "rate_limit: 1/m")})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(FRAMES[0])
+            await daemon.wait_for("delivery.delivered")
+            assert "limit of rate" not in await ok(config, "status")
+            await emulator.send(FRAMES[1])
+            await waits(tmp_path, 1)
+            assert "ok, but its limit of rate is reached: the next one goes in" in await ok(config, "status")
+            await stopped(daemon)
+
+
 async def test_one_that_hangs_and_one_that_is_busy_do_not_delay_a_third(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as hangs, Receiver(status=503) as busy, Receiver() as well:
         hangs.respond = lambda _request: Answer(action=Action.HANG)

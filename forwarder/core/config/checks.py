@@ -67,9 +67,15 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
                 findings.add(place, "a destination that fails cannot be told of it; name another one")
             else:
                 _check_exists(to, destinations, place, findings)
+                if _is_disabled(destinations.get(to)) and not _is_disabled(destination):
+                    findings.add(place, f"{show(to)} is disabled, so nobody would be told; name another one")
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
         _check_exists(unmatched, {DROP: None, **destinations}, ("unmatched",), findings)
+
+
+def _is_disabled(destination: Tree | None) -> bool:
+    return isinstance(destination, dict) and destination.get("enabled") == "false"
 
 
 def check_transports(tree: dict[str, Tree], findings: Findings) -> None:

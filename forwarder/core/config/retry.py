@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import Field, GetPydanticSchema, PlainValidator, model_validator
 from pydantic_core import core_schema
@@ -72,6 +72,12 @@ class RetrySchedule(Section):
             max_age=self.max_age,
             on_expiry=OnExpiry(self.on_expiry),
         )
+
+    @model_validator(mode="after")
+    def _something_expires(self) -> Self:
+        if self.on_expiry == OnExpiry.DIGEST and self.max_age is None:
+            raise WrongValueError("on_expiry: digest tells of what is older than max_age; write a max_age beside it")
+        return self
 
     @model_validator(mode="before")
     @classmethod
