@@ -82,7 +82,11 @@ def _state(lane: dict[str, Any], *, has_waiting: bool) -> str:
     parts = []
     if (pause := lane["paused"]) is not None:
         who = {"person": "by hand", "receiver": "because it is gone", "failures": "after days of failures"}[pause["by"]]
-        parts.append(f"PAUSED {who} since {local(pause['since'])}" + (f" ({pause['why']})" if pause["why"] else ""))
+        parts.append(
+            f"PAUSED {who} since {local(pause['since'])}"
+            + (f" ({pause['why']})" if pause["why"] else "")
+            + "; forwarder resume sends again"
+        )
     elif lane["ours"] is not None:
         parts.append(f"cannot be reached from here: {lane['ours']}")
     elif lane["breaker"] != "closed":

@@ -1,6 +1,7 @@
 """A disk that fills up, a file that disappears, and others who hold it: what is committed stays, and delivering goes on."""
 
 import asyncio
+import json
 import signal
 import subprocess
 import sys
@@ -51,11 +52,7 @@ class Bench:
         """Stop the daemon once nothing waits, and check everything."""
         await self.oracle.drained()
         running.send(signal.SIGTERM)
-        assert await running.ended() == 0, [
-            (l["timestamp"][11:], l["event"], l.get("reason"), l.get("events_in_memory"))
-            for l in running.lines
-            if not l["event"].startswith("delivery")
-        ][-14:]
+        assert await running.ended() == 0
         self.oracle.look()
         self.oracle.assert_sound()
         self.oracle.assert_nothing_lost()
@@ -194,6 +191,16 @@ async def test_a_disk_that_fills_up_stops_no_delivery_and_costs_nothing(tmp_path
             await on.stopped(running)
 
 
+async def written(config: Path, limit_s: float = 30) -> None:
+    """Return once nothing is in memory alone: what was delivered from there is written when there is room."""
+    async with asyncio.timeout(limit_s):
+        while True:
+            _, said, _ = await command("status", "--json", "-c", str(config))
+            if not json.loads(said)["outbox"]["events_in_memory"]:
+                return
+            await asyncio.sleep(0.2)
+
+
 def told(running: Forwarder, event: str) -> int:
     return sum(line["event"] == event for line in running.lines)
 
@@ -243,6 +250,7 @@ async def test_an_outbox_that_pending_deliveries_filled_has_room_again_once_they
                 await on.receiver.start_listening()
                 await running.wait_for("outbox.recovered", limit_s=30)
             await on.arrived([sent.frame for sent in on.emulator.sent], limit_s=40)
+            await written(on.config)
             await on.stopped(running)
 
 
