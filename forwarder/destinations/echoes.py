@@ -7,7 +7,7 @@ from urllib.parse import parse_qsl, urlsplit
 HIDDEN = "***"
 _SEGMENT_LENGTH = 12
 """From here on a part of a path, or a word of a header, is looked for in what came back; shorter ones are names."""
-_ECHO_LENGTH = 5
+SHORTEST_SECRET = 5
 """The same for a whole value: a shorter one stands in many a text by chance."""
 
 
@@ -23,7 +23,7 @@ def secret_texts(*, headers: Iterable[str], target: str, url: str) -> list[str]:
     for sent in (target, parts.path):
         found |= dict.fromkeys(_long((sent, *re.split(r"[/?&=]", sent))))
     found |= dict.fromkeys((*_long(value for _, value in parse_qsl(parts.query)), parts.password or ""))
-    return sorted((text for text in found if len(text) >= _ECHO_LENGTH), key=len, reverse=True)
+    return sorted((text for text in found if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
 
 
 def without(text: str, secrets: Iterable[str]) -> str:

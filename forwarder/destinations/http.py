@@ -18,7 +18,7 @@ from forwarder.core.transport import Transport
 from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.core.wishes import read_wishes
 from forwarder.destinations.dialer import Dialer, authorization
-from forwarder.destinations.echoes import secret_texts, without
+from forwarder.destinations.echoes import SHORTEST_SECRET, secret_texts, without
 from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, NotHttpError
 from forwarder.destinations.faults import NotConnectedError, broken, refused_by_proxy
 from forwarder.destinations.pool import Pool
@@ -136,7 +136,9 @@ class HttpSender:
         """Return the beginning of an answer's body, fit for one line, and without the secrets of the request that it repeats."""
         if not body:
             return ""
-        text = without(body.decode("utf-8", "replace"), self._secret_texts(request))[:EXCERPT_CHARACTERS]
+        text = body.decode("utf-8", "replace")
+        if len(text) >= SHORTEST_SECRET:
+            text = without(text, self._secret_texts(request))[:EXCERPT_CHARACTERS]
         return (text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)).strip()
 
     def _secret_texts(self, request: WebhookRequest) -> list[str]:

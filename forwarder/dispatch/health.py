@@ -27,7 +27,7 @@ class Course:
     """It is to be paused."""
 
 
-_NOTHING = Course()
+NOTHING = Course()
 
 
 class Health:
@@ -49,7 +49,7 @@ class Health:
         """Return what follows from an attempt; `news` are those of the gate."""
         if isinstance(decision, Done):
             if not news and self._failing_since is None and not self._was_resumed:
-                return _NOTHING
+                return NOTHING
             return self._note_success(news, now)
         if _tells_nothing(attempt):
             return self._course(news, now)

@@ -26,7 +26,7 @@ from forwarder.dispatch.courtesy import Courtesy
 from forwarder.dispatch.crew import Crew
 from forwarder.dispatch.edits import ASK_AGAIN, WAITS, Edits
 from forwarder.dispatch.gate import Gate
-from forwarder.dispatch.health import Course, Health
+from forwarder.dispatch.health import NOTHING, Course, Health
 from forwarder.dispatch.lines import OrderedStock
 from forwarder.dispatch.stock import LONGEST_WAIT, LooseStock, Stock, Taken, tried
 
@@ -260,18 +260,18 @@ class Lane:
         stock = self._stock
         if stock is None:
             return None
-        may_be_backlog = self._backlog_active < self._backlog_share or not self.gate.breaker.is_closed
-        waits_until = self._courtesy.opens_at(now) if may_be_backlog and self.gate.breaker.is_closed else 0.0
-        if waits_until:
+        is_closed = self.gate.breaker.is_closed
+        may_be_backlog = self._backlog_active < self._backlog_share or not is_closed
+        if is_closed and may_be_backlog and (waits_until := self._courtesy.opens_at(now)):
             if stock.has_work(may_be_backlog=True):
                 self._crew.look_at(waits_until, is_shut=False)
             may_be_backlog = False
         if opens_at := self.gate.opens_at(now, stock.has_fresh):
-            if not self.gate.breaker.is_closed or stock.has_work(may_be_backlog=True):
+            if not is_closed or stock.has_work(may_be_backlog=True):
                 self._crew.look_at(opens_at, is_shut=True)
             return None
         taken = stock.take(may_be_backlog=may_be_backlog)
-        if taken is None and not self.gate.breaker.is_closed:
+        if taken is None and not is_closed:
             taken = stock.take_early()
             self._wants_probe = taken is None
         if self._wants_probe or (taken is not None and taken.is_backlog and stock.wants_more()):
@@ -402,6 +402,8 @@ class Lane:
     # What follows from it
 
     def _follow(self, course: Course, now: datetime) -> None:
+        if course is NOTHING and self.gate.breaker.is_closed:
+            return
         for told in course.news:
             self._tell(self.destination, told)
         if course.is_outage_over:
