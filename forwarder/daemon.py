@@ -170,6 +170,7 @@ class Daemon:
                 await self._stopped.wait()
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
                 flying.cancel()  # what has no lane any more is not late
+                self._watch.take_leave()
                 await self._drain()
                 for task in background:
                     task.cancel()

@@ -223,8 +223,15 @@ class Watch:
                 del self._dead[name]
                 self._dead_told_at[name] = now
                 self._tell(name, notices.dead(name, count=gathered.count, reason=gathered.reason))
+        self._tell_what_expired(now, is_last=False)
+
+    def take_leave(self) -> None:
+        """Tell what is gathered in memory alone: the process ends."""
+        self._tell_what_expired(self._clock(), is_last=True)
+
+    def _tell_what_expired(self, now: datetime, *, is_last: bool) -> None:
         for name, gathered in list(self._too_old.items()):
-            if gathered.is_over(now):
+            if is_last or gathered.is_over(now):
                 del self._too_old[name]
                 first, last = gathered.first or now, gathered.last or now
                 digest = notices.expired(name, count=gathered.count, first=first, last=last)

@@ -358,6 +358,25 @@ async def test_what_expired_is_told_in_one_message_and_can_be_delivered_after_al
         await assert_balanced(config)
 
 
+async def test_a_stop_tells_what_had_expired_until_then(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        settings = "retry: {delays: [100ms, 1s, 1s, 1s], max_age: 1s, on_expiry: digest}, breaker: {enabled: false}"
+        config = configure(tmp_path, emulator, {"bot": (bot, settings)})
+        await bot.stop_listening()
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await send(emulator, FRAMES[:3])
+            await daemon.wait_for("delivery.expired", count=3)
+            await stopped(daemon)  # before the time that a digest gathers is over
+        await bot.start_listening()
+        async with forwarder(config) as daemon:
+            await bot.wait_for(1)
+            (told,) = notices(bot)
+            assert told["text"].startswith("3 events were too old")
+            await stopped(daemon)
+        await assert_balanced(config)
+
+
 # When a destination is down
 
 
