@@ -1,9 +1,10 @@
 """What the sections of the config are built of: a mapping with a fixed set of keys, and the kinds of fields many have."""
 
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, PlainValidator, model_validator
+from pydantic import BaseModel, ConfigDict, GetPydanticSchema, PlainValidator, model_validator
+from pydantic_core import core_schema
 
 from forwarder.core.config.scalars import (
     is_null,
@@ -52,3 +53,15 @@ class Section(BaseModel):
         if not isinstance(data, dict):
             return data
         return {key: value for key, value in data.items() if key not in cls.model_fields or not is_null(value)}
+
+
+def meaning_of(section: type[Section], result: type) -> GetPydanticSchema:
+    """Have a field hold what the section means (its `value()`), read as the file writes it."""
+
+    def schema(_source: object, handler: Any) -> core_schema.CoreSchema:  # noqa: ANN401 - pydantic's own type is private
+        def resolve(value: object, read: core_schema.ValidatorFunctionWrapHandler) -> object:
+            return value if isinstance(value, result) else read(value).value()
+
+        return core_schema.no_info_wrap_validator_function(resolve, handler(section))
+
+    return GetPydanticSchema(schema)

@@ -3,13 +3,12 @@
 import re
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any
+from typing import Annotated
 
-from pydantic import Field, GetPydanticSchema, PlainValidator, model_validator
-from pydantic_core import core_schema
+from pydantic import Field, PlainValidator, model_validator
 
 from forwarder.core.breaker import BreakerPolicy
-from forwarder.core.config.fields import Section, Switch, duration
+from forwarder.core.config.fields import Section, Switch, duration, meaning_of
 from forwarder.core.config.scalars import WrongValueError, parse_duration, parse_int, show, text_of
 from forwarder.core.rate import Rate
 from forwarder.core.tree import Scalar
@@ -91,18 +90,6 @@ class BreakerConfig(Section):
         )
 
 
-def _meaning_of(section: type[RateLimitConfig] | type[BreakerConfig], result: type) -> GetPydanticSchema:
-    """Have a field hold what the section means, read as the file writes it."""
-
-    def schema(_source: object, handler: Any) -> core_schema.CoreSchema:  # noqa: ANN401 - pydantic's own type is private
-        def resolve(value: object, read: core_schema.ValidatorFunctionWrapHandler) -> object:
-            return value if isinstance(value, result) else read(value).value()
-
-        return core_schema.no_info_wrap_validator_function(resolve, handler(section))
-
-    return GetPydanticSchema(schema)
-
-
-RateField = Annotated[Rate, _meaning_of(RateLimitConfig, Rate)]
-BreakerField = Annotated[BreakerPolicy, _meaning_of(BreakerConfig, BreakerPolicy)]
+RateField = Annotated[Rate, meaning_of(RateLimitConfig, Rate)]
+BreakerField = Annotated[BreakerPolicy, meaning_of(BreakerConfig, BreakerPolicy)]
 PauseAfter = Annotated[timedelta | None, PlainValidator(_parse_pause_after, json_schema_input_type=str)]

@@ -2,12 +2,11 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
-from pydantic import Field, GetPydanticSchema, PlainValidator, model_validator
-from pydantic_core import core_schema
+from pydantic import Field, PlainValidator, model_validator
 
-from forwarder.core.config.fields import Section, choice, duration
+from forwarder.core.config.fields import Section, choice, duration, meaning_of
 from forwarder.core.config.problems import did_you_mean
 from forwarder.core.config.scalars import WrongValueError, parse_choice, show, text_of
 from forwarder.core.retry import NAMED_POLICIES, OnExpiry, RetryPolicy, Rule
@@ -26,15 +25,6 @@ def _parse_status(value: object) -> str:
 
 def _parse_rule(value: object) -> Rule:
     return Rule(parse_choice(value, *Rule))
-
-
-def _retry_policy(_source: object, handler: Any) -> core_schema.CoreSchema:  # noqa: ANN401 - pydantic's own type is private
-    """Read the schedule as the file writes it, and keep the policy that it means."""
-
-    def resolve(value: object, read: core_schema.ValidatorFunctionWrapHandler) -> RetryPolicy:
-        return value if isinstance(value, RetryPolicy) else read(value).policy()
-
-    return core_schema.no_info_wrap_validator_function(resolve, handler(RetrySchedule))
 
 
 Status = Annotated[str, PlainValidator(_parse_status, json_schema_input_type=str)]
@@ -63,7 +53,7 @@ class RetrySchedule(Section):
         default=OnExpiry.KEEP, description="digest: one message tells of all that expired."
     )
 
-    def policy(self) -> RetryPolicy:
+    def value(self) -> RetryPolicy:
         """Return what it means."""
         known = NAMED_POLICIES[self.schedule]
         return RetryPolicy(
@@ -97,4 +87,4 @@ class RetrySchedule(Section):
         return self
 
 
-RetryField = Annotated[RetryPolicy, GetPydanticSchema(_retry_policy)]
+RetryField = Annotated[RetryPolicy, meaning_of(RetrySchedule, RetryPolicy)]
