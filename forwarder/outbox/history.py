@@ -11,9 +11,9 @@ from typing import Any
 from forwarder.core.books import Audit
 from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import EventId
-from forwarder.outbox.statements import from_ms, load
+from forwarder.outbox.statements import SQL, from_ms, load
 
-_SQL = load("history.sql")
+_SQL = load("history.sql") | {"waiting": SQL["waiting"]}
 NO_LIMIT = -1
 FOREVER_MS = 1 << 53
 """After the last moment there is."""

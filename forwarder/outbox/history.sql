@@ -62,15 +62,6 @@ SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
 WHERE status IN ('dead', 'expired') AND closed_ms >= :since_ms AND closed_ms < :until_ms
   AND (:destination IS NULL OR destination = :destination);
 
--- name: waiting
-SELECT destination, sum(count) FROM (
-  SELECT destination, count(*) AS count FROM deliveries INDEXED BY deliveries_due
-  WHERE status = 'pending' AND order_key IS NULL GROUP BY destination
-  UNION ALL
-  SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_in_order
-  WHERE status = 'pending' AND order_key IS NOT NULL GROUP BY destination
-) GROUP BY destination;
-
 -- name: under_way
 SELECT destination, count(*) FROM deliveries WHERE status = 'in_flight' GROUP BY destination;
 
