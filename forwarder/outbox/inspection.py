@@ -86,7 +86,8 @@ def damaged_in_use(path: Path, detail: str) -> OutboxFailedError:
     """Return the sentence for damage met while the daemon runs, and leave the mark."""
     mark(path)
     return OutboxFailedError(
-        f"outbox {path}: the file is damaged ({detail}). The next start sets it aside and salvages what can be read"
+        f"outbox {path}: the file reads as damaged ({detail}). The next start reads all of it; what is damaged is "
+        "set aside, and what can be read is salvaged"
     )
 
 
