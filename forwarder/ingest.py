@@ -23,7 +23,7 @@ from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_even
 from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Clock, Outbox
 from forwarder.core.preference import SOURCES, WANTED, FirstWords, OnFull, Verdict
-from forwarder.core.routing import UNMATCHED, Router
+from forwarder.core.routing import Router
 from forwarder.core.tally import Tally
 
 log = structlog.get_logger(__name__)
@@ -86,14 +86,14 @@ class Ingest:
             self._tell(event, None)
             log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
             return
-        chosen = self.router.choose(event)
-        self._tell(event, chosen)
-        is_matched = bool(chosen) and (UNMATCHED,) not in chosen.values()
-        if is_matched:
+        selection = self.router.select(event, now)
+        self._tell(event, selection.chosen)
+        if selection.is_matched:
             self._tally.matched += 1
         else:
             self._tally.unmatched += 1
-        self._bring(event, chosen, Entry.MATCHED if is_matched else Entry.UNMATCHED, now, read_at)
+        entry = Entry.MATCHED if selection.is_matched else Entry.UNMATCHED
+        self._bring(event, selection.chosen, entry, now, read_at)
 
     def post(self, event: Event, destination: DestinationName, made_by: str) -> None:
         """Bring an event of our own to one destination; `made_by` stands where the names of routes do."""

@@ -21,11 +21,17 @@ def read_config(path: Path) -> Config:
     def read_file(name: str) -> str:
         return read_secret_file(path.parent / name)
 
-    def read_template(name: str) -> str:
+    def read_plain(name: str) -> str:
         return (path.parent / name).read_text(encoding="utf-8")
 
     return load_config(
-        text, name=str(path), env=os.environ, read_file=read_file, read_template=read_template, check_tls=problems_of
+        text,
+        name=str(path),
+        env=os.environ,
+        read_file=read_file,
+        read_template=read_plain,
+        read_list=read_plain,
+        check_tls=problems_of,
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
-from forwarder.core.config.scalars import read_duration
+from forwarder.core.durations import read_duration
 
 
 class Lines:

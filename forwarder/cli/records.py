@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
-from forwarder.core.config.scalars import read_duration
 from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.durations import read_duration
 from forwarder.outbox.history import FOREVER_MS, NO_LIMIT, Query, Record, now_ms
 
 STATUSES = [status.value for status in DeliveryStatus]

@@ -1,11 +1,12 @@
 """From an event to the destinations that get it, and the routes that said so."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
-from forwarder.core.matching import Condition
+from forwarder.core.matching import Condition, Subject
 from forwarder.core.preference import Prefer
 
 UNMATCHED = "unmatched"
@@ -23,6 +24,16 @@ class Route:
     prefer: Prefer = Prefer.ALL
 
 
+@dataclass(slots=True)
+class Selection:
+    """What the routes make of an event."""
+
+    chosen: dict[DestinationName, tuple[str, ...]]
+    """Each destination that gets it, with the names of the routes that chose it, in their order."""
+    is_matched: bool
+    """Whether a route wanted it, and not only `unmatched`."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Router:
     """The routes in the order of the file, and what becomes of an event that none of them wants."""
@@ -37,15 +48,22 @@ class Router:
         first = frozenset(route.name for route in self.routes if route.prefer is Prefer.FIRST)
         object.__setattr__(self, "first", first)
 
-    def choose(self, event: Event) -> dict[DestinationName, tuple[str, ...]]:
-        """Return each destination that gets the event, with the names of the routes that chose it, in their order."""
-        chosen: dict[DestinationName, tuple[str, ...]] = {}
+    def matching(self, subject: Subject) -> Iterator[Route]:
+        """Yield the routes that the event meets, in their order, up to one that stops."""
         for route in self.routes:
-            if route.condition.matches(event):
-                for destination in route.to:
-                    chosen[destination] = (*chosen.get(destination, ()), route.name)
+            if route.condition.matches(subject):
+                yield route
                 if route.stop:
-                    break
-        if not chosen and self.unmatched is not None:
+                    return
+
+    def select(self, event: Event, now: datetime) -> Selection:
+        """Return what becomes of an event that is matched now."""
+        chosen: dict[DestinationName, tuple[str, ...]] = {}
+        is_matched = False
+        for route in self.matching(Subject(event, now)):
+            is_matched = True
+            for destination in route.to:
+                chosen[destination] = (*chosen.get(destination, ()), route.name)
+        if not is_matched and self.unmatched is not None:
             chosen[self.unmatched] = (UNMATCHED,)
-        return chosen
+        return Selection(chosen, is_matched)

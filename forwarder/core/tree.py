@@ -22,6 +22,20 @@ class Scalar(str):
         return self
 
 
+class Expanded(Scalar):
+    """A text with the values of variables in it. Those may be secret, so messages show `written` in its place."""
+
+    __slots__ = ("written",)
+
+    written: str
+
+    def __new__(cls, text: str, *, quoted: bool = False, written: str = "") -> Self:
+        """A scalar that reads `written` in the file."""
+        self = super().__new__(cls, text, quoted=quoted)
+        self.written = written
+        return self
+
+
 Tree = Scalar | list["Tree"] | dict[str, "Tree"]
 
 Path = tuple[str | int, ...]

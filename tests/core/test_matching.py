@@ -1,47 +1,15 @@
 """Conditions: what each means, that no JSON makes one fail, and that the blocks obey logic."""
 
-import json
-from typing import Any
-
 import pytest
-import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.core.event import Event, JSONValue, decode_event
-from forwarder.core.matching import AllOf, AnyOf, Condition, Not, compile_condition
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.event import JSONValue, decode_event
+from forwarder.core.matching import AllOf, AnyOf, Condition, Not, Subject, compile_condition
+from forwarder.core.tree import Path
+from tests.support.conditions import NOW, condition, subject, tree
 
-
-def tree(text: str) -> Tree:
-    """Return what a YAML file with this text holds, as the config reads it."""
-
-    def read(node: yaml.Node) -> Tree:
-        match node:
-            case yaml.MappingNode():
-                return {key.value: read(value) for key, value in node.value}
-            case yaml.SequenceNode():
-                return [read(element) for element in node.value]
-            case _:
-                return Scalar(node.value, quoted=isinstance(node, yaml.ScalarNode) and node.style is not None)
-
-    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
-    return read(node)
-
-
-def condition(text: str) -> Condition:
-    problems: list[tuple[Path, str]] = []
-    compiled = compile_condition(tree(text), lambda path, message: problems.append((path, message)))
-    assert problems == []
-    return compiled
-
-
-def event(payload: JSONValue = None, **envelope: object) -> Event:
-    value = {"mid": "1", "sid": "2", "source": "x", "timestamp": 3, "payload": payload or {}} | envelope
-    return decode_event(json.dumps(value).encode())
-
-
-POST = event(
+POST = subject(
     {
         "text": "GM, $BTC to 0x52908400098527886E0F7030069857D2E4169EE7",
         "author": {"screen_name": "nova", "id": "44"},
@@ -54,6 +22,10 @@ POST = event(
     },
     sid="0777",
 )
+
+
+def decoded(frame: bytes) -> Subject:
+    return Subject(decode_event(frame), NOW)
 
 
 @pytest.mark.parametrize(
@@ -123,8 +95,8 @@ def test_what_a_condition_means(text: str, expected: bool) -> None:
     ],
 )
 def test_text_reads_the_same_over_all_sources(payload: JSONValue, source: str) -> None:
-    assert condition("text: hello").matches(event(payload, source=source))
-    assert not condition("text: hello").matches(event({"other": "hello"}, source=source))
+    assert condition("text: hello").matches(subject(payload, source=source))
+    assert not condition("text: hello").matches(subject({"other": "hello"}, source=source))
 
 
 @pytest.mark.parametrize(
@@ -137,7 +109,7 @@ def test_text_reads_the_same_over_all_sources(payload: JSONValue, source: str) -
         ("text: {}", ("text",), "no test here"),
         ("text: {ignore_case: perhaps, contains: a}", ("text", "ignore_case"), "expected true or false"),
         ("text: {contains: ''}", ("text", "contains"), "contained in every text"),
-        ("text: {contains: {a: b}}", ("text", "contains"), "expected a value or a list of values"),
+        ("text: {contains: {a: b}}", ("text", "contains"), "expected a value, a list of values, {list: NAME}"),
         ("text: [[a]]", ("text", 0), "expected a value"),
         ("text: []", ("text",), "matches nothing"),
         ("text:", ("text",), "the value is missing"),
@@ -159,18 +131,18 @@ def test_a_mistake_is_reported_with_its_path_and_matches_nothing(text: str, path
 
 
 def test_half_a_surrogate_pair_is_no_obstacle() -> None:
-    odd = decode_event(rb'{"mid":"1","sid":"2","source":"x","timestamp":3,"payload":{"text":"rocket \ud83d"}}')
+    odd = decoded(rb'{"mid":"1","sid":"2","source":"x","timestamp":3,"payload":{"text":"rocket \ud83d"}}')
     assert condition("text: {regex: rocket}").matches(odd)
     assert condition("text: {contains: rocket}").matches(odd)
 
 
 def test_a_regex_that_would_take_exponential_time_elsewhere_is_quick() -> None:
-    assert not condition("text: {regex: '(a+)+$'}").matches(event({"text": "a" * 100_000 + "!"}))
+    assert not condition("text: {regex: '(a+)+$'}").matches(subject({"text": "a" * 100_000 + "!"}))
 
 
 def test_arrays_nested_as_deep_as_a_parser_takes_are_walked_through() -> None:
     deep = b"[" * 490 + b'"here"' + b"]" * 490
-    nested = decode_event(b'{"mid":"1","sid":"2","source":"x","timestamp":3,"payload":{"a":' + deep + b"}}")
+    nested = decoded(b'{"mid":"1","sid":"2","source":"x","timestamp":3,"payload":{"a":' + deep + b"}}")
     assert condition("payload.a: here").matches(nested)
 
 
@@ -193,7 +165,7 @@ conditions = st.sampled_from(
 
 @given(conditions, st.dictionaries(st.sampled_from(["a", "t", "text", "message"]), json_values))
 def test_matching_is_total_and_the_blocks_obey_logic(one: Condition, payload: dict[str, JSONValue]) -> None:
-    seen = event(payload)
+    seen = subject(payload)
     holds = one.matches(seen)
     assert Not(Not(one)).matches(seen) is holds
     other = condition("payload.a: 1")

@@ -119,12 +119,12 @@ def test_every_matching_route_delivers_once_to_each_destination_until_one_stops(
             route("d", EVERYTHING, "z"),
         ]
     )
-    assert router.choose(EVENT) == {"x": ("a",), "y": ("a", "c")}
+    assert router.select(EVENT, NOW).chosen == {"x": ("a",), "y": ("a", "c")}
 
 
 def test_what_no_route_wants_is_dropped_or_goes_where_the_config_says() -> None:
-    assert Router(routes=[route("b", NOTHING, "z")]).choose(EVENT) == {}
-    assert Router(routes=[], unmatched=BOT).choose(EVENT) == {"bot": ("unmatched",)}
+    assert Router(routes=[route("b", NOTHING, "z")]).select(EVENT, NOW).chosen == {}
+    assert Router(routes=[], unmatched=BOT).select(EVENT, NOW).chosen == {"bot": ("unmatched",)}
 
 
 def test_a_policy_of_one_delay_makes_two_attempts() -> None:

@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import did_you_mean, quote
-from forwarder.core.config.scalars import Expanded, FileLine, WrongValueError, is_null, parse_file_path, show
+from forwarder.core.config.scalars import FileLine, WrongValueError, is_null, parse_file_path, show
 from forwarder.core.config.transport import check_transport
-from forwarder.core.matching import NOTHING, Condition, compile_condition
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.tree import Expanded, Path, Scalar, Tree
 
 ReadFile = Callable[[str], str]
 """Returns the text of a file; raises `OSError` when it cannot."""
@@ -82,17 +81,6 @@ def check_transports(tree: dict[str, Tree], findings: Findings) -> None:
     """Note what of a destination's transport excludes each other."""
     for path, destination in mappings(tree, "destinations"):
         check_transport(destination, path, findings)
-
-
-def compile_matches(tree: dict[str, Tree], findings: Findings) -> dict[str, object]:
-    """Return the tree with each `match` of a route compiled, and a name for each route that has none."""
-    routes = tree.get("routes")
-    if not isinstance(routes, list):
-        return dict(tree)
-    return {
-        **tree,
-        "routes": [_compile_route(route, ("routes", index), findings) for index, route in enumerate(routes)],
-    }
 
 
 def default_route_name(path: Path) -> str:
@@ -177,46 +165,3 @@ def read_named_file(
         findings.spoil(place, f"cannot read {show(written)}: {error.strerror or type(error).__name__}")
     except UnicodeDecodeError:
         findings.spoil(place, f"{show(written)} is not UTF-8 text")
-
-
-def _compile_route(route: Tree, path: Path, findings: Findings) -> object:
-    if not isinstance(route, dict):
-        return route
-    ready: dict[str, object] = dict(route)
-    if "name" not in route or is_null(route["name"]):
-        ready["name"] = default_route_name(path)
-    if "match" in route:
-        ready["match"] = _compile(route["match"], (*path, "match"), findings)
-    return ready
-
-
-def _compile(tree: Tree, path: Path, findings: Findings) -> Condition:
-    if is_null(tree):
-        # Not "all events": a file saved while the condition is being written would send everything everywhere.
-        findings.add(path, 'the condition is missing; leave "match" out where every event is meant')
-        return NOTHING
-    problems: list[tuple[Path, str]] = []
-    condition = compile_condition(tree, lambda below, message: problems.append((below, message)))
-    if problems:
-        # A message may quote its value. One that is the same whatever the variables hold does not tell what they hold.
-        blind: set[tuple[Path, str]] = set()
-        compile_condition(_as_written(tree), lambda below, message: blind.add((below, message)))
-        for below, message in problems:
-            if (below, message) not in blind:
-                message = "not a valid condition with what its variables hold (which is not shown)"  # noqa: PLW2901
-            # An unknown name is wrong where it stands, not at the value under it.
-            add = findings.add_at_key if message.startswith("unknown") else findings.add
-            add((*path, *below), message)
-    return condition
-
-
-def _as_written(tree: Tree) -> Tree:
-    match tree:
-        case dict():
-            return {key: _as_written(below) for key, below in tree.items()}
-        case list():
-            return [_as_written(element) for element in tree]
-        case Expanded():
-            return Scalar(tree.written, quoted=tree.quoted)
-        case _:
-            return tree

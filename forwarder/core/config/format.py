@@ -8,9 +8,9 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator, mod
 
 from forwarder.core.config.fields import FilePath, Section, Switch, choice
 from forwarder.core.config.problems import did_you_mean
-from forwarder.core.config.scalars import Expanded, WrongValueError, parse_int, parse_webhook_url, show, text_of
+from forwarder.core.config.scalars import WrongValueError, parse_int, parse_webhook_url, show, text_of
 from forwarder.core.config.secret import Secret
-from forwarder.core.tree import Scalar
+from forwarder.core.tree import Expanded, Scalar
 
 FORMATS = ("raw", "discord", "slack", "telegram", "template")
 _KEYS: dict[str, tuple[str, ...]] = {

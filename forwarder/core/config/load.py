@@ -5,7 +5,8 @@ from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
-from forwarder.core.config.checks import ReadFile, check_names, check_transports, compile_matches, read_secret_files
+from forwarder.core.config.checks import ReadFile, check_names, check_transports, read_secret_files
+from forwarder.core.config.conditions import Conditions
 from forwarder.core.config.model import Config
 from forwarder.core.config.nodes import RefusedError, read_nodes
 from forwarder.core.config.places import Findings
@@ -27,13 +28,14 @@ def load_config(
     env: Mapping[str, str],
     read_file: ReadFile,
     read_template: ReadFile | None = None,
+    read_list: ReadFile | None = None,
     check_tls: CheckTls = lambda _tls: (),
 ) -> Config:
     """Return the config that `text` holds.
 
     `name` is what messages call the file. `env` fills in `${NAME}`. `read_file` returns the text of a file named by a
     `*_file` key; it raises `OSError` when it cannot, and decides what relative paths are relative to. `read_template` does the
-    same for a file that holds no secret; left out, `read_file` does both.
+    same for a template and `read_list` for a list, which hold no secret; left out, `read_file` does it.
     `check_tls` looks into certificates.
     Raises `ConfigError` with every problem there is; nothing secret is in it.
     """
@@ -50,7 +52,7 @@ def load_config(
         check_names(tree, findings)
         check_transports(tree, findings)
         check_services(tree, findings)
-        draft = compile_matches(tree, findings)
+        draft = Conditions(tree, read_list or read_file, findings).of_routes(tree)
     config = None
     try:
         config = Config.model_validate(draft)

@@ -4,7 +4,6 @@ What one field can know is checked here; what takes two places of the file (name
 The models also take finished values, so that a program can build a config without a file.
 """
 
-from collections.abc import Mapping
 from datetime import timedelta
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -22,6 +21,10 @@ from forwarder.core.preference import Prefer
 
 DROP = "drop"
 """What `unmatched` says when no destination is meant."""
+
+
+AsCompiled = PlainValidator(lambda compiled: compiled, json_schema_input_type=Any)
+"""What `conditions.py` has made of the file."""
 
 
 class StreamConfig(Section):
@@ -77,9 +80,9 @@ class RouteConfig(Section):
     """A rule: which events go where."""
 
     name: Name = Field(description='Shown wherever a match is explained. Left out, it is "route 1", "route 2", …')
-    match: Annotated[
-        Condition, PlainValidator(lambda condition: condition, json_schema_input_type=Mapping[str, Any])
-    ] = Field(default=EVERYTHING, description="Which events are meant. Left out, all are.")
+    match: Annotated[Condition, AsCompiled] = Field(
+        default=EVERYTHING, description="Which events are meant. Left out, all are."
+    )
     to: Annotated[list[Name], BeforeValidator(listed, json_schema_input_type=str | list[str])] = Field(
         min_length=1, description="The destinations that get the event."
     )
@@ -91,12 +94,18 @@ class RouteConfig(Section):
 
 
 class Config(Section):
-    """The whole file."""
+    """The whole file. `lists` and `matchers` are in the conditions that use them; here they are as they were compiled."""
 
     streams: list[StreamConfig] = Field(min_length=1, description="Where events come from; one is usual.")
     outbox: OutboxConfig = Field(default_factory=OutboxConfig, description="Where deliveries wait.")
     destinations: dict[Name, DestinationConfig] = Field(min_length=1, description="The webhooks, by name.")
     routes: list[RouteConfig] = Field(min_length=1, description="Every matching route delivers.")
+    lists: dict[Name, Annotated[tuple[str, ...], AsCompiled]] = Field(
+        default_factory=dict, description="Values with a name, for conditions: {list: NAME}."
+    )
+    matchers: dict[Name, Annotated[Condition, AsCompiled]] = Field(
+        default_factory=dict, description="Conditions with a name, for others: {matcher: NAME}."
+    )
     admin: AdminConfig = Field(default_factory=AdminConfig, description="The way in for the other commands.")
     networks: NetworksConfig = Field(
         default_factory=NetworksConfig, description="Which addresses no destination may have."

@@ -7,12 +7,12 @@ file, never as what it came to.
 
 import re
 from datetime import timedelta
-from typing import Self
 from urllib.parse import urlsplit
 
 from forwarder.core.config.problems import did_you_mean, quote
 from forwarder.core.config.secret import Secret
-from forwarder.core.tree import Scalar
+from forwarder.core.durations import read_duration
+from forwarder.core.tree import Expanded, Scalar
 
 MAX_NAME_LENGTH = 64
 
@@ -21,10 +21,6 @@ _TRUE = frozenset({"true", "True", "TRUE"})
 _FALSE = frozenset({"false", "False", "FALSE"})
 _YAML_1_1_BOOLEANS = frozenset({"y", "n", "yes", "no", "on", "off"})
 
-_DURATION = re.compile(
-    r"(?:(?P<days>[0-9]{1,6})d)?(?:(?P<hours>[0-9]{1,7})h)?(?:(?P<minutes>[0-9]{1,9})m(?!s))?"
-    r"(?:(?P<seconds>[0-9]{1,9})s)?(?:(?P<milliseconds>[0-9]{1,12})ms)?"
-)
 _SIZE = re.compile(r"(?P<number>[0-9]{1,12})(?P<unit>[KMGT]i?B|B)")
 _UNITS: dict[str, int] = {"B": 1} | {
     f"{letter}{kind}": int(base**power)
@@ -45,20 +41,6 @@ _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection
 
 class WrongValueError(ValueError):
     """A value that its field cannot hold; the text is the sentence for the user."""
-
-
-class Expanded(Scalar):
-    """A text with the values of variables in it. Those may be secret, so messages show `written` in its place."""
-
-    __slots__ = ("written",)
-
-    written: str
-
-    def __new__(cls, text: str, *, quoted: bool = False, written: str = "") -> Self:
-        """A scalar that reads `written` in the file."""
-        self = super().__new__(cls, text, quoted=quoted)
-        self.written = written
-        return self
 
 
 class FileLine(Expanded):
@@ -121,16 +103,6 @@ def parse_int(value: object, *, low: int, high: int) -> int:
     if not low <= number <= high:
         raise WrongValueError(f"{show(value)} is out of range; {low} to {high} are allowed")
     return number
-
-
-def read_duration(text: str) -> timedelta:
-    """Return a duration such as `250ms`, `5s`, `1h30m`, `7d` or `0`. Raises `ValueError` for any other text."""
-    if text == "0":
-        return timedelta()
-    found = _DURATION.fullmatch(text)
-    if not text or found is None:
-        raise ValueError("not a duration")
-    return timedelta(**{unit: int(number) for unit, number in found.groupdict(default="0").items()})
 
 
 def parse_duration(value: object, *, low: str, high: str) -> timedelta:

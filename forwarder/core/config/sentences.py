@@ -18,7 +18,7 @@ from forwarder.core.retry import RetryPolicy
 from forwarder.core.tree import Path
 
 _PLANNED: dict[type[BaseModel], frozenset[str]] = {
-    Config: frozenset({"defaults", "lists", "matchers", "tests"}),
+    Config: frozenset({"defaults", "tests"}),
     AdminConfig: frozenset({"listen"}),
     RouteConfig: frozenset({"wait"}),
 }

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 
 from forwarder.core.config.nodes import ListNode, Node, TextNode
 from forwarder.core.config.places import Findings
-from forwarder.core.config.scalars import Expanded
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.tree import Expanded, Path, Scalar, Tree
 
 _MARK = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\})?")
 _LITERAL = 'write "$${" where the characters "${" are meant'

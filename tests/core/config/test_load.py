@@ -2,7 +2,7 @@
 
 import copy
 import pickle
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from pydantic import ValidationError
@@ -18,9 +18,12 @@ from forwarder.core.config import (
 )
 from forwarder.core.config.signing import signing_of
 from forwarder.core.event import Event, decode_event
+from forwarder.core.matching import Subject
 from forwarder.core.retry import NAMED_POLICIES, RetryPolicy
 from forwarder.core.signing import Algorithm, Encoding, PlainSigning, PrivateKey, SecretKey, StandardSigning
 from tests.core.config.support import CANARY, config_text, load
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 DESIGN = r"""
 # yaml-language-server: $schema=./config.schema.json
@@ -100,9 +103,9 @@ def test_the_file_of_the_design_loads() -> None:
         ("route 2", ["bot"], False),
     ]
     first, second = (route.match for route in config.routes)
-    assert first.matches(event("buy 0x52908400098527886E0F7030069857D2E4169EE7"))
-    assert not first.matches(event("nothing"))
-    assert second.matches(event("nothing"))
+    assert first.matches(Subject(event("buy 0x52908400098527886E0F7030069857D2E4169EE7"), NOW))
+    assert not first.matches(Subject(event("nothing"), NOW))
+    assert second.matches(Subject(event("nothing"), NOW))
 
 
 def test_what_is_left_out_has_its_default() -> None:
@@ -148,9 +151,9 @@ def test_an_id_is_the_text_that_stands_in_the_file(sid: str) -> None:
     route = load(config_text(route=f"match: {{sid: {sid if ':' not in sid else repr(sid)}}}")).routes[0]
     block = load(config_text(route=f"match:\n  sid: {sid}")).routes[0]
     for condition in (route.match, block.match):
-        assert condition.matches(event("", sid=sid))
-        assert not condition.matches(event("", sid=sid + "0"))
-        assert not condition.matches(event("", sid="45045"))
+        assert condition.matches(Subject(event("", sid=sid), NOW))
+        assert not condition.matches(Subject(event("", sid=sid + "0"), NOW))
+        assert not condition.matches(Subject(event("", sid="45045"), NOW))
 
 
 def test_names_are_text_too() -> None:
@@ -220,7 +223,7 @@ def test_a_config_can_be_built_without_a_file() -> None:
         routes=[RouteConfig(name="all", to=["a"])],
     )
     assert config.destinations["a"].retry.delays == ()
-    assert config.routes[0].match.matches(event(""))
+    assert config.routes[0].match.matches(Subject(event(""), NOW))
     with pytest.raises(ValidationError):
         DestinationConfig(url=Secret("http://a/"), timeout=timedelta(hours=1))
 

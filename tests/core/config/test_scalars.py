@@ -14,8 +14,8 @@ from forwarder.core.config.scalars import (
     parse_header_value,
     parse_int,
     parse_name,
-    read_duration,
 )
+from forwarder.core.durations import read_duration
 from forwarder.core.tree import Scalar
 
 

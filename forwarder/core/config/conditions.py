@@ -1,0 +1,170 @@
+"""Compiles what the config says of matching: `lists`, `matchers`, and the `match` of each route."""
+
+from collections.abc import Iterator
+
+from forwarder.core.config.checks import ReadFile, default_route_name
+from forwarder.core.config.places import Findings
+from forwarder.core.config.scalars import WrongValueError, is_null, kind, parse_file_path, show
+from forwarder.core.matching import NOTHING, Condition, Names, compile_condition
+from forwarder.core.matching.literals import Literals, lines_of
+from forwarder.core.tree import Expanded, Path, Scalar, Tree
+
+MAX_LIST_BYTES = 8 << 20
+"""Of a list file: some hundred thousand accounts."""
+
+
+class ListFiles:
+    """Reads list files, each once. `read_list` of the loader decides what relative paths are relative to."""
+
+    def __init__(self, read: ReadFile) -> None:
+        self._read = read
+        self._known: dict[str, tuple[Scalar, ...] | str] = {}
+
+    def lines(self, written: Scalar) -> tuple[Scalar, ...]:
+        """Return the values in a file. Raises `ValueError` with a sentence."""
+        if written not in self._known:
+            self._known[str(written)] = self._look(written)
+        found = self._known[str(written)]
+        if isinstance(found, str):
+            raise WrongValueError(found)
+        return found
+
+    def _look(self, written: Scalar) -> tuple[Scalar, ...] | str:
+        try:
+            text = self._read(parse_file_path(written))
+        except WrongValueError as error:
+            return str(error)
+        except OSError as error:
+            return f"cannot read {show(written)}: {error.strerror or type(error).__name__}"
+        except UnicodeDecodeError:
+            return f"{show(written)} is not UTF-8 text"
+        if len(text) > MAX_LIST_BYTES:
+            return f"{show(written)} is too long; {MAX_LIST_BYTES} characters are allowed"
+        return lines_of(text)
+
+
+class Conditions:
+    """The conditions of one config: `names` are what they may refer to, once both sections are read."""
+
+    def __init__(self, tree: dict[str, Tree], read_list: ReadFile, findings: Findings) -> None:
+        self._findings = findings
+        self._files = ListFiles(read_list)
+        self.lists = dict(self._read_lists(tree.get("lists")))
+        self.names = Names(lists=self.lists, read_list=self._files.lines)
+        self.names = Names(lists=self.lists, read_list=self._files.lines, matchers=self._matchers(tree.get("matchers")))
+
+    def _read_lists(self, section: Tree | None) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
+        for name, below in self._named(section, "lists"):
+            problems: list[tuple[Path, str]] = []
+            yield name, self._values(below, ("lists", name), problems)
+            for path, message in problems:
+                self._findings.add(path, message)
+
+    def _values(self, below: Tree, path: Path, problems: list[tuple[Path, str]]) -> tuple[Scalar, ...]:
+        return Literals({}, self._files.lines, lambda at, message: problems.append((at, message))).values(below, path)
+
+    def _named(self, section: Tree | None, key: str) -> Iterator[tuple[str, Tree]]:
+        if section is None or is_null(section):
+            return
+        if not isinstance(section, dict):
+            self._findings.add((key,), f"expected a mapping, got {kind(section)}")
+            return
+        yield from section.items()
+
+    def _matchers(self, section: Tree | None) -> dict[str, Condition]:
+        """Return the named conditions; one may use others, whatever their order, but not itself."""
+        written = dict(self._named(section, "matchers"))
+        done: dict[str, Condition] = {}
+        for name in written:
+            self._compile_matcher(name, written, done, [])
+        return done
+
+    def _compile_matcher(
+        self, name: str, written: dict[str, Tree], done: dict[str, Condition], under_way: list[str]
+    ) -> None:
+        if name in done:
+            return
+        under_way = [*under_way, name]
+        for path, used in _uses(written[name], ("matchers", name)):
+            if used in under_way:
+                loop = " → ".join([*under_way[under_way.index(used) :], used])
+                self._findings.add(path, f"a matcher cannot use itself: {loop}")
+            elif used in written:
+                self._compile_matcher(used, written, done, under_way)
+        known = {**dict.fromkeys(written, NOTHING), **done}
+        names = Names(lists=self.lists, read_list=self._files.lines, matchers=known)
+        done[name] = self._compile(written[name], ("matchers", name), names)
+
+    def of_routes(self, tree: dict[str, Tree]) -> dict[str, object]:
+        """Return the tree with each `match` of a route compiled, and a name for each route that has none."""
+        ready: dict[str, object] = dict(tree)
+        for key, compiled in (("lists", self.lists), ("matchers", dict(self.names.matchers))):
+            if isinstance(tree.get(key), dict):
+                ready[key] = compiled
+        routes = tree.get("routes")
+        if isinstance(routes, list):
+            ready["routes"] = [self._route(route, ("routes", index)) for index, route in enumerate(routes)]
+        return ready
+
+    def _route(self, route: Tree, path: Path) -> object:
+        if not isinstance(route, dict):
+            return route
+        ready: dict[str, object] = dict(route)
+        if "name" not in route or is_null(route["name"]):
+            ready["name"] = default_route_name(path)
+        if "match" in route:
+            ready["match"] = self._compile(route["match"], (*path, "match"), self.names)
+        return ready
+
+    def _compile(self, tree: Tree, path: Path, names: Names) -> Condition:
+        if is_null(tree):
+            # Not "all events": a file saved while the condition is being written would send everything everywhere.
+            what = (
+                'leave "match" out where every event is meant'
+                if path[-1] == "match"
+                else "name a field and what it must be"
+            )
+            self._findings.add(path, f"the condition is missing; {what}")
+            return NOTHING
+        problems: list[tuple[Path, str]] = []
+        condition = compile_condition(tree, lambda below, message: problems.append((below, message)), names)
+        if problems:
+            # A message may quote its value. One that is the same whatever the variables hold does not tell what they hold.
+            blind: set[tuple[Path, str]] = set()
+            compile_condition(_as_written(tree), lambda below, message: blind.add((below, message)), names)
+            for below, message in problems:
+                if (below, message) not in blind:
+                    message = "not a valid condition with what its variables hold (which is not shown)"  # noqa: PLW2901
+                # An unknown name is wrong where it stands, not at the value under it.
+                add = self._findings.add_at_key if message.startswith("unknown") else self._findings.add
+                add((*path, *below), message)
+        return condition
+
+
+def _uses(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
+    """Yield the matchers that a condition names."""
+    if isinstance(tree, dict):
+        for key, below in tree.items():
+            if key != "matcher":
+                yield from _uses(below, (*path, key))
+            elif isinstance(below, Scalar):
+                yield (*path, key), below
+            elif isinstance(below, list):
+                yield from (
+                    ((*path, key, index), str(each)) for index, each in enumerate(below) if isinstance(each, Scalar)
+                )
+    elif isinstance(tree, list):
+        for index, below in enumerate(tree):
+            yield from _uses(below, (*path, index))
+
+
+def _as_written(tree: Tree) -> Tree:
+    match tree:
+        case dict():
+            return {key: _as_written(below) for key, below in tree.items()}
+        case list():
+            return [_as_written(element) for element in tree]
+        case Expanded():
+            return Scalar(tree.written, quoted=tree.quoted)
+        case _:
+            return tree

@@ -1,0 +1,220 @@
+"""From the tree of a `match:` to its condition. Each mistake is reported with its path; the rest is compiled all the same."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from forwarder.core.matching.compile_tests import TESTS, compile_test
+from forwarder.core.matching.conditions import (
+    NOTHING,
+    AllOf,
+    AnyOf,
+    Condition,
+    Exists,
+    FieldTest,
+    Matcher,
+    Not,
+    ValueTest,
+    Where,
+)
+from forwarder.core.matching.fields import NAMED_FIELDS, NOW, field_of, path_within
+from forwarder.core.matching.literals import Literals, Report, did_you_mean, switch
+from forwarder.core.matching.subject import Field
+from forwarder.core.tree import Path, Scalar, Tree
+
+BLOCKS = ("any", "all", "not")
+_OF_NODE = ("type", "length")
+CLOCK = ("hours", "days", "timezone")
+
+
+@dataclass(frozen=True, slots=True)
+class Names:
+    """What a condition may refer to by name."""
+
+    matchers: Mapping[str, Condition] = field(default_factory=dict)
+    lists: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
+    read_list: Callable[[Scalar], tuple[Scalar, ...]] | None = None
+    """Returns the lines of a list file. Raises `ValueError` with a sentence."""
+
+
+def compile_condition(tree: Tree, report: Report, names: Names | None = None) -> Condition:
+    """Return the condition that `tree` describes.
+
+    Each problem goes to `report`, with its path; the part it is in then matches nothing, so the result is always usable.
+    """
+    names = names or Names()
+    return _Compiler(names, Literals(names.lists, names.read_list, report)).block(tree, ())
+
+
+class _Compiler:
+    def __init__(self, names: Names, literals: Literals, *, is_within: bool = False) -> None:
+        """`is_within`: below a `where`, where paths begin at an element and no other fields are."""
+        self._names = names
+        self._literals = literals
+        self._report = literals.report
+        self._is_within = is_within
+
+    def block(self, tree: Tree, path: Path) -> Condition:
+        """Return a whole condition: a mapping is AND, a list is OR."""
+        match tree:
+            case dict():
+                conditions = [self._entry(name, below, (*path, name)) for name, below in tree.items()]
+                return conditions[0] if len(conditions) == 1 else AllOf(tuple(conditions))
+            case list():
+                return AnyOf(self._each(tree, path))
+            case _:
+                self._report(path, f'expected a mapping of fields such as "source: x", got {str(tree)!r}')
+                return NOTHING
+
+    def _each(self, trees: list[Tree], path: Path) -> tuple[Condition, ...]:
+        if not trees:
+            self._report(path, "an empty list matches nothing; remove it or name a condition")
+        return tuple(self.block(tree, (*path, index)) for index, tree in enumerate(trees))
+
+    def _entry(self, name: str, below: Tree, path: Path) -> Condition:
+        match name:
+            case "any":
+                return AnyOf(self._parts(below, path))
+            case "all":
+                return AllOf(self._parts(below, path))
+            case "not":
+                return Not(self.block(below, path))
+            case "matcher" if not self._is_within:
+                return self._matchers(below, path)
+        found = path_within(name) if self._is_within else field_of(name)
+        if found is None:
+            self._report(path, self._unknown_field(name))
+            return NOTHING
+        return self._field_test(found, below, path)
+
+    def _parts(self, below: Tree, path: Path) -> tuple[Condition, ...]:
+        if isinstance(below, list):
+            return self._each(below, path)
+        if isinstance(below, dict) and below:
+            return tuple(self._entry(name, tree, (*path, name)) for name, tree in below.items())
+        self._report(path, "expected a list of conditions")
+        return ()
+
+    def _unknown_field(self, name: str) -> str:
+        if self._is_within:
+            return f"{name!r} is no path; write key.key, and a key that has a dot in it in double quotes"
+        if name == "payload" or name.startswith("payload."):
+            return 'unknown field: after "payload." comes a path, such as payload.author.id; a key that has a dot in it stands in double quotes'
+        head = name.partition(".")[0]
+        if head != name:
+            return f"unknown field; did you mean payload.{name}?"
+        known = [*NAMED_FIELDS, *BLOCKS, "matcher"]
+        hint = did_you_mean(name, known)
+        return "unknown field" + (hint or f"; fields are {', '.join(known)} and payload.…")
+
+    def _matchers(self, below: Tree, path: Path) -> Condition:
+        found: list[Condition] = []
+        for place, name in _names_in(below, path):
+            if name is None:
+                self._report(place, "expected the name of a matcher, or a list of names")
+            elif (condition := self._names.matchers.get(name)) is None:
+                hint = did_you_mean(name, self._names.matchers) or "; they stand under the key matchers"
+                self._report(place, f"there is no matcher of that name{hint}")
+            else:
+                found.append(Matcher(str(name), condition))
+        if isinstance(below, list) and not below:
+            self._report(path, "an empty list matches nothing; remove it or name a matcher")
+        return found[0] if len(found) == 1 else AnyOf(tuple(found))
+
+    def _field_test(self, field: Field, tree: Tree, path: Path) -> Condition:
+        """Return the test that stands under a field: a bare value, a list of values, or a mapping of tests."""
+        if field is NOW and not (isinstance(tree, dict) and set(tree) <= set(CLOCK)):
+            self._report(
+                path,
+                "of now there are hours, days and timezone to ask for; the age of a post is timestamp: {within: 5m}",
+            )
+            return NOTHING
+        tests = _Tests(field, self._literals, path)
+        if isinstance(tree, dict):
+            tests.read(
+                tree, lambda below, place: _Compiler(self._names, self._literals, is_within=True).block(below, place)
+            )
+        else:
+            tests.read_values(tree)
+        return tests.condition()
+
+
+class _Tests:
+    """The tests that stand under one field."""
+
+    def __init__(self, field: Field, literals: Literals, path: Path) -> None:
+        self._field = field
+        self._literals = literals
+        self._report = literals.report
+        self._path = path
+        self._exists: Exists | None = None
+        self._of_element: list[ValueTest] = []
+        self._of_node: list[ValueTest] = []
+        self._is_refused = False
+
+    def read_values(self, tree: Tree) -> None:
+        """Take a bare value or a list of them."""
+        self._of_element.append(self._test("equals", tree, self._path, ignore_case=self._field.ignores_case))
+
+    def read(self, tree: dict[str, Tree], within: Callable[[Tree, Path], Condition]) -> None:
+        """Take a mapping of tests; `within` compiles what stands under `where`."""
+        wish = (
+            switch(tree["ignore_case"], (*self._path, "ignore_case"), self._report) if "ignore_case" in tree else None
+        )
+        ignore_case = self._field.ignores_case if wish is None else wish
+        clock = {key: tree[key] for key in CLOCK if key in tree}
+        if set(clock) == {"timezone"}:
+            self._report((*self._path, "timezone"), "a time zone is for hours and days; there are none here")
+            self._is_refused = True
+        elif clock:
+            self._of_element.append(self._test("clock", clock, self._path))
+        for name, below in tree.items():
+            place = (*self._path, name)
+            if name == "exists":
+                wanted = switch(below, place, self._report)
+                self._exists = None if wanted is None else Exists(self._field, wanted)
+                self._is_refused |= wanted is None
+            elif name == "where":
+                self._of_element.append(Where(within(below, place)))
+            elif name in TESTS:
+                tests = self._of_node if name in _OF_NODE else self._of_element
+                tests.append(self._test(name, below, place, ignore_case=ignore_case))
+            elif name != "ignore_case" and name not in CLOCK:
+                self._report(place, _unknown_test(name, self._field))
+                self._is_refused = True
+
+    def _test(self, name: str, tree: Tree, path: Path, *, ignore_case: bool = False) -> ValueTest:
+        return compile_test(name, tree, path, self._literals, field=self._field, ignore_case=ignore_case)
+
+    def condition(self) -> Condition:
+        """Return what they come to."""
+        has_tests = bool(self._of_element or self._of_node)
+        if self._is_refused:
+            return NOTHING
+        if not has_tests and self._exists is None:
+            self._report(self._path, f"no test here; tests are {', '.join(ALL_TESTS)}")
+            return NOTHING
+        if self._exists is not None and not self._exists.wanted and has_tests:
+            self._report(self._path, "what does not exist passes no other test; write exists: false alone")
+        test = FieldTest(self._field, tuple(self._of_element), tuple(self._of_node))
+        if self._exists is None:
+            return test
+        return AllOf((self._exists, test)) if has_tests else self._exists
+
+
+ALL_TESTS = (*TESTS, "exists", "where", *CLOCK)
+
+
+def _unknown_test(name: str, field: Field) -> str:
+    if name == "not":
+        return f"unknown test; write not: {{{field.name}: …}} around the field"
+    if name in {"in", "is", "eq", "any", "any_of", "one_of"}:
+        return f"unknown test; write {field.name}: [value, value], or equals"
+    known = [*ALL_TESTS, "ignore_case"]
+    below = f"; a field within it is written {field.name}.{name}" if field.is_deep else ""
+    return "unknown test" + (did_you_mean(name, known) or f"; tests are {', '.join(ALL_TESTS)}{below}")
+
+
+def _names_in(tree: Tree, path: Path) -> Iterable[tuple[Path, Scalar | None]]:
+    places = [((*path, index), each) for index, each in enumerate(tree)] if isinstance(tree, list) else [(path, tree)]
+    for place, each in places:
+        yield place, each if isinstance(each, Scalar) and each else None

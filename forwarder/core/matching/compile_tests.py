@@ -1,0 +1,301 @@
+"""From what stands under a test's name to the test."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, time, timedelta
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import re2
+
+from forwarder.core.durations import read_duration
+from forwarder.core.matching.conditions import ValueTest
+from forwarder.core.matching.literals import Literals, as_json, did_you_mean, listed
+from forwarder.core.matching.subject import Field
+from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
+from forwarder.core.matching.values import (
+    TYPES,
+    Age,
+    Between,
+    Compare,
+    Hours,
+    Length,
+    NumberTest,
+    Operator,
+    TypeIs,
+    WallClock,
+)
+from forwarder.core.tree import Path, Scalar, Tree
+
+_MAX_REGEX_MEMORY = 1 << 20
+"""Bytes one compiled regex may take; RE2 refuses larger programs, such as `(a{1000}){1000}`."""
+_INTEGER = re.compile(r"-?[0-9]{1,40}")
+_DECIMAL = re.compile(r"-?[0-9]{1,40}\.[0-9]{1,40}")
+_HOURS = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*[-\u2013]\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
+_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+Compile = Callable[[Tree, Path, Literals, Field, bool], ValueTest]
+"""Takes what stands under the test, its path, whether case is ignored; problems go to the literals' report."""
+
+
+def compile_test(
+    name: str, tree: Tree, path: Path, literals: Literals, *, field: Field, ignore_case: bool
+) -> ValueTest:
+    """Return the test of that name, or of a `clock` (hours and days)."""
+    return (_clock if name == "clock" else TESTS[name])(tree, path, literals, field, ignore_case)
+
+
+def _equals(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+    written = literals.values(tree, path)
+    if field.values:
+        for each in written:
+            if each not in field.values:
+                literals.report(
+                    path,
+                    f"{field.name} is never {str(each)!r}{did_you_mean(each, field.values)}; it is {listed(field.values)}",
+                )
+    return equals(written, ignore_case=ignore_case, marker=field.marker)
+
+
+def equals(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str = "") -> Equals:
+    """Return the test for these values; an unquoted number, true, false or null is also meant as such."""
+    texts = (each.removeprefix(marker) if marker else str(each) for each in written)
+    return Equals(
+        written=written,
+        texts=frozenset(text.casefold() if ignore_case else text for text in texts),
+        others=tuple(value for each in written if not each.quoted for value in as_json(each)),
+        ignore_case=ignore_case,
+    )
+
+
+def _of_parts(kind: type[Contains | Word | Prefix | Suffix], *, keeps_marker: bool = True) -> Compile:
+    def compile_(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+        written = literals.values(tree, path)
+        if any(not each for each in written):
+            literals.report(path, "an empty text is contained in every text")
+        marker = "" if keeps_marker else field.marker
+        parts = (each.removeprefix(marker) if marker else str(each) for each in written if each)
+        return kind(
+            written=written,
+            parts=tuple(part.casefold() if ignore_case else part for part in parts),
+            ignore_case=ignore_case,
+        )
+
+    return compile_
+
+
+def _wildcard(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+    written = literals.values(tree, path)
+    shapes: list[tuple[str, ...]] = []
+    for each in written:
+        text = each.removeprefix(field.marker) if field.marker else str(each)
+        shapes.append(_pieces(text.casefold() if ignore_case else text))
+    return Wildcard(written=written, shapes=tuple(shapes), ignore_case=ignore_case)
+
+
+def _pieces(text: str) -> tuple[str, ...]:
+    r"""Return what stands between the `*`; `\*` is a star and `\\` a backslash."""
+    pieces, at = [""], 0
+    while at < len(text):
+        if text[at] == "\\" and text[at + 1 : at + 2] in {"*", "\\"}:
+            pieces[-1] += text[at + 1]
+            at += 2
+            continue
+        if text[at] == "*":
+            pieces.append("")
+        else:
+            pieces[-1] += text[at]
+        at += 1
+    first, *rest = pieces
+    if not rest:
+        return (first,)
+    return (first, *filter(None, rest[:-1]), rest[-1])
+
+
+def _regex(tree: Tree, path: Path, literals: Literals, _field: Field, ignore_case: bool) -> ValueTest:
+    written = literals.values(tree, path)
+    compiled = [_pattern(each, path, literals, ignore_case=ignore_case) for each in written]
+    return Regex(
+        written=written, patterns=tuple(each for each in compiled if each is not None), ignore_case=ignore_case
+    )
+
+
+def regex_options(*, ignore_case: bool) -> "re2.Options":
+    """Return how regexes of the config are compiled."""
+    options = re2.Options()
+    options.case_sensitive = not ignore_case
+    options.log_errors = False
+    options.max_mem = _MAX_REGEX_MEMORY
+    return options
+
+
+def _pattern(pattern: Scalar, path: Path, literals: Literals, *, ignore_case: bool) -> "re2._Regexp[str] | None":
+    try:
+        return re2.compile(str(pattern), regex_options(ignore_case=ignore_case))
+    except re2.error as error:
+        said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
+        hint = ""
+        if any(mark in pattern for mark in ("(?=", "(?!", "(?<=", "(?<!")):
+            hint = "; look-around is not supported, because a rule must run in linear time (RE2)"
+        elif "invalid escape sequence" in said and any(f"\\{digit}" in pattern for digit in "123456789"):
+            hint = "; back-references are not supported, because a rule must run in linear time (RE2)"
+        literals.report(path, f"not a valid regex: {said}{hint}")
+    except UnicodeEncodeError:
+        literals.report(path, "not a valid regex: it holds half a surrogate pair")
+    return None
+
+
+def _number(tree: Tree, path: Path, literals: Literals) -> int | float | None:
+    if isinstance(tree, Scalar):
+        if _INTEGER.fullmatch(tree):
+            return int(tree)
+        if _DECIMAL.fullmatch(tree):
+            return float(tree)
+    literals.report(path, "expected a number such as 5 or 0.25")
+    return None
+
+
+_NEVER = Between(1, 0)
+"""Stands for a test that was refused."""
+
+
+def _compare(operator: Operator) -> Compile:
+    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+        bound = _number(tree, path, literals)
+        return _NEVER if bound is None else Compare(operator, bound)
+
+    return compile_
+
+
+def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+    if not isinstance(tree, list) or len(tree) != 2:
+        literals.report(path, "expected two numbers, the lower one first: [1, 5]")
+        return _NEVER
+    low, high = (_number(each, (*path, index), literals) for index, each in enumerate(tree))
+    if low is None or high is None:
+        return _NEVER
+    if low > high:
+        literals.report(path, "nothing lies between: the lower number comes first")
+    return Between(low, high)
+
+
+_NUMBER_TESTS: dict[str, Compile] = {**{str(each): _compare(each) for each in Operator}, "between": _between}
+
+
+def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+    if not isinstance(tree, dict):
+        exact = _number(tree, path, literals)
+        return _NEVER if exact is None else Length((Between(exact, exact),))
+    tests: list[NumberTest] = []
+    for name, below in tree.items():
+        if name not in _NUMBER_TESTS:
+            literals.report(
+                (*path, name),
+                f"unknown test{did_you_mean(name, _NUMBER_TESTS)}; a length has {', '.join(_NUMBER_TESTS)}",
+            )
+        else:
+            test = _NUMBER_TESTS[name](below, (*path, name), literals, field, ignore_case)
+            if isinstance(test, NumberTest):
+                tests.append(test)
+    if not tree:
+        literals.report(path, "expected a number, or a test of one: {gte: 1}")
+    return Length(tuple(tests))
+
+
+def _type(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+    written = literals.values(tree, path)
+    for each in written:
+        if each not in TYPES:
+            literals.report(path, f"{str(each)!r} is no type{did_you_mean(each, TYPES)}; types are {', '.join(TYPES)}")
+    return TypeIs(tuple(each for each in written if each in TYPES))
+
+
+def _age(*, is_older: bool) -> Compile:
+    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+        try:
+            if isinstance(tree, Scalar):
+                return Age(read_duration(tree), is_older)
+        except ValueError:
+            pass
+        literals.report(path, "expected a duration such as 30s, 5m or 2h")
+        return Age(timedelta(), is_older)
+
+    return compile_
+
+
+def _clock(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+    parts = tree if isinstance(tree, dict) else {}
+    hours = [_hours(each, (*path, "hours"), literals) for each in _words(parts, "hours", path, literals)]
+    days = [day for each in _words(parts, "days", path, literals) for day in _days(each, (*path, "days"), literals)]
+    zone_name = next(iter(_words(parts, "timezone", path, literals)), Scalar("UTC"))
+    try:
+        zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        literals.report(
+            (*path, "timezone"),
+            f"{str(zone_name)!r} is no time zone; write one such as Europe/Berlin, America/New_York or UTC",
+        )
+        zone = UTC
+    return WallClock(
+        hours=tuple(each for each in hours if each is not None),
+        days=frozenset(days) if "days" in parts else frozenset(range(7)),
+        zone=zone,
+        zone_name=str(zone_name),
+    )
+
+
+def _words(parts: dict[str, Tree], key: str, path: Path, literals: Literals) -> tuple[Scalar, ...]:
+    return literals.values(parts[key], (*path, key)) if key in parts else ()
+
+
+def _hours(written: Scalar, path: Path, literals: Literals) -> Hours | None:
+    found = _HOURS.fullmatch(written.strip())
+    if found is not None:
+        hour, minute, last_hour, last_minute = map(int, found.groups())
+        if hour < 24 and (last_hour, last_minute) <= (24, 0):
+            begin, end = time(hour, minute), time(last_hour % 24, last_minute)
+            if begin != end or last_hour == 24:
+                return Hours(begin, end)
+    literals.report(
+        path, f"{str(written)!r} is no span of a day; write one such as 09:00-17:30, or 22:00-07:00 over midnight"
+    )
+    return None
+
+
+def _days(written: Scalar, path: Path, literals: Literals) -> list[int]:
+    first, dash, last = written.lower().replace("\u2013", "-").partition("-")
+    found = [_day(first.strip()), _day(last.strip()) if dash else _day(first.strip())]
+    if None in found:
+        literals.report(path, f"{str(written)!r} is no weekday; write {', '.join(_DAYS)}, or a span such as mon-fri")
+        return []
+    begin, end = (day or 0 for day in found)
+    return [(begin + step) % 7 for step in range((end - begin) % 7 + 1)]
+
+
+def _day(word: str) -> int | None:
+    for days in (_DAYS, _DAY_NAMES):
+        if word in days:
+            return days.index(word)
+    return None
+
+
+TESTS: dict[str, Compile] = {
+    "equals": _equals,
+    "contains": _of_parts(Contains),
+    "word": _of_parts(Word),
+    "prefix": _of_parts(Prefix, keeps_marker=False),
+    "suffix": _of_parts(Suffix),
+    "wildcard": _wildcard,
+    "regex": _regex,
+    **_NUMBER_TESTS,
+    "length": _length,
+    "type": _type,
+    "within": _age(is_older=False),
+    "older_than": _age(is_older=True),
+    "list": lambda tree, path, literals, field, ignore_case: _equals(
+        {"list": tree}, path[:-1], literals, field, ignore_case
+    ),
+    "file": lambda tree, path, literals, field, ignore_case: _equals(
+        {"file": tree}, path[:-1], literals, field, ignore_case
+    ),
+}

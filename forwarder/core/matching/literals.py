@@ -1,0 +1,114 @@
+"""The values that stand in a condition: written there, named in `lists`, or in a file."""
+
+import difflib
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+from forwarder.core.tree import Path, Scalar, Tree
+
+Report = Callable[[Path, str], None]
+"""Takes each problem: its path below the condition's tree, and what is wrong."""
+
+_REFERENCES = ("list", "file")
+
+
+class Literals:
+    """Reads values, and follows what refers to them."""
+
+    def __init__(
+        self,
+        lists: Mapping[str, tuple[Scalar, ...]],
+        read_list: Callable[[Scalar], tuple[Scalar, ...]] | None,
+        report: Report,
+    ) -> None:
+        self._lists = lists
+        self._read_list = read_list
+        self.report = report
+
+    def values(self, tree: Tree, path: Path) -> tuple[Scalar, ...]:
+        """Return the values of a bare value, of a list of them, or of `{list: NAME}` or `{file: NAME}` in the place of either."""
+        if isinstance(tree, Scalar):
+            if not tree and not tree.quoted:
+                self.report(path, 'the value is missing; write "" for an empty text')
+            return (tree,)
+        if isinstance(tree, dict):
+            return self._referred(tree, path)
+        if not tree:
+            self.report(path, "an empty list matches nothing; remove it or name a value")
+        found: list[Scalar] = []
+        for index, element in enumerate(tree):
+            if isinstance(element, list):
+                self.report((*path, index), "expected a value, got a list")
+            else:
+                found += self.values(element, (*path, index))
+        return tuple(found)
+
+    def _referred(self, tree: dict[str, Tree], path: Path) -> tuple[Scalar, ...]:
+        kind = next(iter(tree), "")
+        if len(tree) != 1 or kind not in _REFERENCES:
+            self.report(path, "expected a value, a list of values, {list: NAME} or {file: NAME}, got a mapping")
+            return ()
+        found: list[Scalar] = []
+        names = tree[kind] if isinstance(tree[kind], list) else [tree[kind]]
+        for name in names:
+            if not isinstance(name, Scalar) or not name:
+                self.report((*path, kind), f"expected the name of a {kind}")
+            elif kind == "list":
+                found += self._named(name, (*path, kind))
+            else:
+                found += self._read(name, (*path, kind))
+        return tuple(found)
+
+    def _named(self, name: Scalar, path: Path) -> tuple[Scalar, ...]:
+        if name not in self._lists:
+            known = ", ".join(list(self._lists)[:10]) or "none"
+            self.report(path, f'there is no list of that name under "lists"; there are: {known}')
+        return self._lists.get(name, ())
+
+    def _read(self, name: Scalar, path: Path) -> tuple[Scalar, ...]:
+        if self._read_list is None:
+            self.report(path, "no files can be read here")
+            return ()
+        try:
+            return self._read_list(name)
+        except ValueError as error:
+            self.report(path, str(error))
+            return ()
+
+
+def lines_of(text: str) -> tuple[Scalar, ...]:
+    """Return the values of a list file: one a line, blank lines and those that begin with `#` and a space or another `#` left out.
+
+    So that `#btc`, a hashtag, stays a value.
+    """
+    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
+    return tuple(Scalar(line) for line in lines if line and not (line[0] == "#" and (line == "#" or line[1] in "# \t")))
+
+
+def switch(tree: Tree, path: Path, report: Report) -> bool | None:
+    """Return a switch, or `None` where it is none."""
+    if isinstance(tree, Scalar) and tree.lower() in {"true", "false"}:
+        return tree.lower() == "true"
+    report(path, "expected true or false")
+    return None
+
+
+def as_json(text: str) -> Iterator[bool | int | float | None]:
+    """Yield the JSON number, true, false or null that an unquoted text also stands for, if any."""
+    try:
+        value = json.loads(text, parse_constant=lambda _: "")
+    except (ValueError, RecursionError):
+        return
+    if value is None or isinstance(value, bool | int | float):
+        yield value
+
+
+def listed(values: Sequence[str]) -> str:
+    """Return words as people list them: `a, b or c`."""
+    return " or ".join(filter(None, (", ".join(values[:-1]), values[-1])))
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return `; did you mean "x"?` for the nearest known name, if one is near."""
+    nearest = difflib.get_close_matches(name[:60], known, n=1)
+    return f'; did you mean "{nearest[0]}"?' if nearest else ""

@@ -1,0 +1,178 @@
+"""Tests of numbers, types, lengths and times."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta, tzinfo
+from enum import StrEnum
+from operator import ge, gt, le, lt
+
+from forwarder.core.event import JSONValue
+from forwarder.core.matching.subject import Found, Subject
+from forwarder.core.posts.fields import time_of_ms, time_of_text
+
+_MAX_DIGITS = 40
+"""Of a text that counts as a number: ids come as text."""
+_MS_FROM = 10**11
+"""From here on a number is a time in milliseconds, below it one in seconds: the one begins in 1973, the other ends in 5138."""
+
+
+class Operator(StrEnum):
+    """How a number compares."""
+
+    GT = "gt"
+    GTE = "gte"
+    LT = "lt"
+    LTE = "lte"
+
+
+_COMPARE: dict[Operator, Callable[[float, float], bool]] = {
+    Operator.GT: gt,
+    Operator.GTE: ge,
+    Operator.LT: lt,
+    Operator.LTE: le,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Compare:
+    """The value is a number on that side of the bound; Python compares whole numbers of any size exactly, with decimals too."""
+
+    operator: Operator
+    bound: int | float
+
+    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102 - said by the Protocol
+        number = number_of(value)
+        return number is not None and _COMPARE[self.operator](number, self.bound)
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """The value is a number from `low` to `high`, both included."""
+
+    low: int | float
+    high: int | float
+
+    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
+        number = number_of(value)
+        return number is not None and self.low <= number <= self.high
+
+
+NumberTest = Compare | Between
+
+
+@dataclass(frozen=True, slots=True)
+class Length:
+    """The number of characters of a text, of elements of an array, or of keys of an object passes the tests."""
+
+    tests: tuple[NumberTest, ...]
+
+    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+        if not isinstance(value, str | list | dict):
+            return False
+        length = len(value)
+        return all(test.passes(length, subject) for test in self.tests)
+
+
+TYPES: dict[str, Callable[[Found], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "null": lambda value: value is None,
+    "array": lambda value: isinstance(value, list),
+    "object": lambda value: isinstance(value, dict),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TypeIs:
+    """The value is of one of these JSON types."""
+
+    types: tuple[str, ...]
+
+    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
+        return any(TYPES[name](value) for name in self.types)
+
+
+@dataclass(frozen=True, slots=True)
+class Age:
+    """The value is a time at most so long ago (`within`; the future counts too), or longer ago (`older_than`)."""
+
+    than: timedelta
+    is_older: bool
+
+    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+        at = time_of(value)
+        return at is not None and (subject.now - at > self.than) == self.is_older
+
+
+@dataclass(frozen=True, slots=True)
+class Hours:
+    """A span of the day, as wall clocks show it; where it ends before it begins, it goes over midnight."""
+
+    begin: time
+    end: time
+    """Not included; 00:00 is the end of the day."""
+
+    def day_offset(self, at: time) -> int | None:
+        """Return 0 where it holds at that time, -1 where it began the day before, `None` where it does not hold."""
+        is_over_midnight = self.end <= self.begin
+        if at >= self.begin and (is_over_midnight or at < self.end):
+            return 0
+        return -1 if is_over_midnight and at < self.end else None
+
+
+@dataclass(frozen=True, slots=True)
+class WallClock:
+    """The value is a time within these hours of these weekdays, in a time zone. Hours over midnight belong to the day they begin on."""
+
+    hours: tuple[Hours, ...]
+    """None: the whole day."""
+    days: frozenset[int]
+    """Monday is 0."""
+    zone: tzinfo = field(compare=False)
+    zone_name: str = "UTC"
+
+    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
+        at = time_of(value)
+        if at is None:
+            return False
+        try:
+            local = at.astimezone(self.zone)
+        except OverflowError:  # at the very end of the calendar
+            return False
+        if not self.hours:
+            return local.weekday() in self.days
+        offsets = (hours.day_offset(local.time()) for hours in self.hours)
+        return any(offset is not None and (local.weekday() + offset) % 7 in self.days for offset in offsets)
+
+
+def number_of(value: Found) -> int | float | None:
+    """Return a number: a JSON number, or a text that is a whole number, as ids are."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int | float):
+        return value
+    if (
+        isinstance(value, str)
+        and 0 < len(value) <= _MAX_DIGITS
+        and value.isascii()
+        and value.removeprefix("-").isdigit()
+    ):
+        return int(value)
+    return None
+
+
+def time_of(value: Found) -> datetime | None:
+    """Return a time: Unix seconds or milliseconds as a number or text, ISO 8601 (without a zone: UTC), or as X writes it."""
+    if isinstance(value, datetime):
+        return value
+    number = number_of(value)
+    if number is not None:
+        return _time_of_number(number)
+    return time_of_text(value) if isinstance(value, str) else None
+
+
+def _time_of_number(number: float) -> datetime | None:
+    ms: JSONValue = number if number >= _MS_FROM else number * 1_000
+    return time_of_ms(ms)

@@ -1,0 +1,48 @@
+"""Conditions out of YAML, and events to ask them about."""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import yaml
+
+from forwarder.core.event import Event, JSONValue, decode_event
+from forwarder.core.matching import Condition, Names, Subject, compile_condition
+from forwarder.core.tree import Path, Scalar, Tree
+
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def tree(text: str) -> Tree:
+    """Return what a YAML file with this text holds, as the config reads it."""
+
+    def read(node: yaml.Node) -> Tree:
+        match node:
+            case yaml.MappingNode():
+                return {key.value: read(value) for key, value in node.value}
+            case yaml.SequenceNode():
+                return [read(element) for element in node.value]
+            case _:
+                return Scalar(node.value, quoted=isinstance(node, yaml.ScalarNode) and node.style is not None)
+
+    node: Any = yaml.compose(text, Loader=yaml.SafeLoader)
+    return read(node)
+
+
+def condition(text: str, names: Names | None = None) -> Condition:
+    """Return the condition that this text is; it must have no mistakes."""
+    problems: list[tuple[Path, str]] = []
+    compiled = compile_condition(tree(text), lambda path, message: problems.append((path, message)), names)
+    assert problems == []
+    return compiled
+
+
+def event(payload: JSONValue = None, **envelope: object) -> Event:
+    """Return an event of X, or with another envelope."""
+    value = {"mid": "1", "sid": "2", "source": "x", "timestamp": 3, "payload": payload or {}} | envelope
+    return decode_event(json.dumps(value).encode())
+
+
+def subject(payload: JSONValue = None, *, now: datetime = NOW, **envelope: object) -> Subject:
+    """Return such an event as conditions see it."""
+    return Subject(event(payload, **envelope), now)
