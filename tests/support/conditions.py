@@ -46,3 +46,14 @@ def event(payload: JSONValue = None, **envelope: object) -> Event:
 def subject(payload: JSONValue = None, *, now: datetime = NOW, **envelope: object) -> Subject:
     """Return such an event as conditions see it."""
     return Subject(event(payload, **envelope), now)
+
+
+_OF_ENVELOPE = ("source", "sid", "mid", "timestamp")
+
+
+def subject_of(described: dict[str, Any]) -> Subject:
+    """Return an event described flatly: `now`, keys of the envelope, and all else in the payload."""
+    now = datetime.fromisoformat(described["now"]) if "now" in described else NOW
+    envelope = {key: described[key] for key in _OF_ENVELOPE if key in described}
+    payload = {key: value for key, value in described.items() if key != "now" and key not in _OF_ENVELOPE}
+    return subject(payload, now=now, **envelope)

@@ -98,9 +98,8 @@ class Conditions:
     def of_routes(self, tree: dict[str, Tree]) -> dict[str, object]:
         """Return the tree with each `match` of a route compiled, and a name for each route that has none."""
         ready: dict[str, object] = dict(tree)
-        for key, compiled in (("lists", self.lists), ("matchers", dict(self.names.matchers))):
-            if isinstance(tree.get(key), dict):
-                ready[key] = compiled
+        compiled = {"lists": self.lists, "matchers": dict(self.names.matchers)}
+        ready.update((key, below) for key, below in compiled.items() if isinstance(tree.get(key), dict))
         routes = tree.get("routes")
         if isinstance(routes, list):
             ready["routes"] = [self._route(route, ("routes", index)) for index, route in enumerate(routes)]
