@@ -49,19 +49,17 @@ class Conditions:
     def __init__(self, tree: dict[str, Tree], read_list: ReadFile, findings: Findings) -> None:
         self._findings = findings
         self._files = ListFiles(read_list)
-        self.lists = dict(self._read_lists(tree.get("lists")))
+        self.lists = self._read_lists(tree.get("lists"))
         self.names = Names(lists=self.lists, read_list=self._files.lines)
         self.names = Names(lists=self.lists, read_list=self._files.lines, matchers=self._matchers(tree.get("matchers")))
 
-    def _read_lists(self, section: Tree | None) -> Iterator[tuple[str, tuple[Scalar, ...]]]:
+    def _read_lists(self, section: Tree | None) -> dict[str, tuple[Scalar, ...]]:
+        """Return the named lists; one may have those above it in it."""
+        read: dict[str, tuple[Scalar, ...]] = {}
+        literals = Literals(read, self._files.lines, self._findings.add)
         for name, below in self._named(section, "lists"):
-            problems: list[tuple[Path, str]] = []
-            yield name, self._values(below, ("lists", name), problems)
-            for path, message in problems:
-                self._findings.add(path, message)
-
-    def _values(self, below: Tree, path: Path, problems: list[tuple[Path, str]]) -> tuple[Scalar, ...]:
-        return Literals({}, self._files.lines, lambda at, message: problems.append((at, message))).values(below, path)
+            read[name] = literals.values(below, ("lists", name))
+        return read
 
     def _named(self, section: Tree | None, key: str) -> Iterator[tuple[str, Tree]]:
         if section is None or is_null(section):

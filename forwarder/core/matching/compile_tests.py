@@ -46,15 +46,12 @@ def compile_test(
 
 
 def _equals(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
-    written = literals.values(tree, path)
-    if field.values:
-        for each in written:
-            if each not in field.values:
-                literals.report(
-                    path,
-                    f"{field.name} is never {str(each)!r}{did_you_mean(each, field.values)}; it is {listed(field.values)}",
-                )
-    return equals(written, ignore_case=ignore_case, marker=field.marker)
+    written = literals.placed(tree, path)
+    for at, each in written if field.values else ():
+        if each not in field.values:
+            hint = did_you_mean(each, field.values) or f"; it is {listed(field.values)}"
+            literals.report(at, f"{field.name} is never {str(each)!r}{hint}")
+    return equals(tuple(value for _, value in written), ignore_case=ignore_case, marker=field.marker)
 
 
 def equals(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str = "") -> Equals:
@@ -113,10 +110,12 @@ def _pieces(text: str) -> tuple[str, ...]:
 
 
 def _regex(tree: Tree, path: Path, literals: Literals, _field: Field, ignore_case: bool) -> ValueTest:
-    written = literals.values(tree, path)
-    compiled = [_pattern(each, path, literals, ignore_case=ignore_case) for each in written]
+    written = literals.placed(tree, path)
+    compiled = [_pattern(each, at, literals, ignore_case=ignore_case) for at, each in written]
     return Regex(
-        written=written, patterns=tuple(each for each in compiled if each is not None), ignore_case=ignore_case
+        written=tuple(value for _, value in written),
+        patterns=tuple(each for each in compiled if each is not None),
+        ignore_case=ignore_case,
     )
 
 
@@ -203,11 +202,12 @@ def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_cas
 
 
 def _type(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
-    written = literals.values(tree, path)
-    for each in written:
+    written = literals.placed(tree, path)
+    for at, each in written:
         if each not in TYPES:
-            literals.report(path, f"{str(each)!r} is no type{did_you_mean(each, TYPES)}; types are {', '.join(TYPES)}")
-    return TypeIs(tuple(each for each in written if each in TYPES))
+            hint = did_you_mean(each, TYPES) or f"; types are {', '.join(TYPES)}"
+            literals.report(at, f"{str(each)!r} is no type{hint}")
+    return TypeIs(tuple(str(each) for _, each in written if each in TYPES))
 
 
 def _age(*, is_older: bool) -> Compile:
@@ -225,9 +225,9 @@ def _age(*, is_older: bool) -> Compile:
 
 def _clock(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
     parts = tree if isinstance(tree, dict) else {}
-    hours = [_hours(each, (*path, "hours"), literals) for each in _words(parts, "hours", path, literals)]
-    days = [day for each in _words(parts, "days", path, literals) for day in _days(each, (*path, "days"), literals)]
-    zone_name = next(iter(_words(parts, "timezone", path, literals)), Scalar("UTC"))
+    hours = [_hours(each, at, literals) for at, each in _words(parts, "hours", path, literals)]
+    days = [day for at, each in _words(parts, "days", path, literals) for day in _days(each, at, literals)]
+    zone_name = next((each for _, each in _words(parts, "timezone", path, literals)), Scalar("UTC"))
     try:
         zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -244,8 +244,8 @@ def _clock(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_ca
     )
 
 
-def _words(parts: dict[str, Tree], key: str, path: Path, literals: Literals) -> tuple[Scalar, ...]:
-    return literals.values(parts[key], (*path, key)) if key in parts else ()
+def _words(parts: dict[str, Tree], key: str, path: Path, literals: Literals) -> list[tuple[Path, Scalar]]:
+    return literals.placed(parts[key], (*path, key)) if key in parts else []
 
 
 def _hours(written: Scalar, path: Path, literals: Literals) -> Hours | None:

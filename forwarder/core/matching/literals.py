@@ -27,37 +27,40 @@ class Literals:
 
     def values(self, tree: Tree, path: Path) -> tuple[Scalar, ...]:
         """Return the values of a bare value, of a list of them, or of `{list: NAME}` or `{file: NAME}` in the place of either."""
+        return tuple(value for _, value in self.placed(tree, path))
+
+    def placed(self, tree: Tree, path: Path) -> list[tuple[Path, Scalar]]:
+        """Return the same values, each with the place to complain of."""
         if isinstance(tree, Scalar):
             if not tree and not tree.quoted:
                 self.report(path, 'the value is missing; write "" for an empty text')
-            return (tree,)
+            return [(path, tree)]
         if isinstance(tree, dict):
             return self._referred(tree, path)
         if not tree:
             self.report(path, "an empty list matches nothing; remove it or name a value")
-        found: list[Scalar] = []
+        found: list[tuple[Path, Scalar]] = []
         for index, element in enumerate(tree):
             if isinstance(element, list):
                 self.report((*path, index), "expected a value, got a list")
             else:
-                found += self.values(element, (*path, index))
-        return tuple(found)
+                found += self.placed(element, (*path, index))
+        return found
 
-    def _referred(self, tree: dict[str, Tree], path: Path) -> tuple[Scalar, ...]:
+    def _referred(self, tree: dict[str, Tree], path: Path) -> list[tuple[Path, Scalar]]:
         kind = next(iter(tree), "")
         if len(tree) != 1 or kind not in _REFERENCES:
             self.report(path, "expected a value, a list of values, {list: NAME} or {file: NAME}, got a mapping")
-            return ()
-        found: list[Scalar] = []
-        names = tree[kind] if isinstance(tree[kind], list) else [tree[kind]]
-        for name in names:
+            return []
+        below, place = tree[kind], (*path, kind)
+        found: list[tuple[Path, Scalar]] = []
+        for index, name in enumerate(below if isinstance(below, list) else [below]):
+            at = (*place, index) if isinstance(below, list) else place
             if not isinstance(name, Scalar) or not name:
-                self.report((*path, kind), f"expected the name of a {kind}")
-            elif kind == "list":
-                found += self._named(name, (*path, kind))
+                self.report(at, f"expected the name of a {kind}")
             else:
-                found += self._read(name, (*path, kind))
-        return tuple(found)
+                found += [(at, value) for value in (self._named if kind == "list" else self._read)(name, at)]
+        return found
 
     def _named(self, name: Scalar, path: Path) -> tuple[Scalar, ...]:
         if name not in self._lists:
