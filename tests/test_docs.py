@@ -100,3 +100,21 @@ def test_every_form_of_signature_in_the_documentation_is_a_valid_config() -> Non
             f"    signing: {written}\nroutes: [{{to: bot}}]\n",
             {},
         )
+
+
+def test_the_examples_of_the_routing_page_are_valid() -> None:
+    page = (ROOT / "docs" / "routing.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    assert len(examples) == 3
+    head = (
+        "streams: [{api_key: key}]\ndestinations: {bot: {url: http://127.0.0.1/}, alerts: {url: http://127.0.0.1/}}\n"
+    )
+    for example in examples:
+        body = example
+        if "\nroutes:" not in f"\n{example}":
+            body = "lists: {spammers: [a]}\nroutes:\n  - to: bot\n" + "".join(
+                f"    {line}\n" for line in example.splitlines()
+            )
+        load_config(
+            (head + body).encode(), name="config.yaml", env={}, read_file=lambda name: {"more-coins.txt": "sol\n"}[name]
+        )

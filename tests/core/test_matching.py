@@ -1,6 +1,7 @@
 """Conditions: what each means, that no JSON makes one fail, and that the blocks obey logic."""
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path as FilePath
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from forwarder.core.event import Event, EventId, JSONValue, decode_event
 from forwarder.core.matching import AllOf, AnyOf, Names, Not, Subject, compile_condition
-from forwarder.core.matching.compile import ALL_TESTS
+from forwarder.core.matching.compile import ALL_TESTS, BLOCKS
 from forwarder.core.matching.literals import lines_of
 from forwarder.core.tree import Path, Scalar
 from tests.support.conditions import NOW, condition, subject, subject_of, tree
@@ -43,6 +44,23 @@ def cases() -> Iterator[tuple[str, str, bool]]:
 @pytest.mark.parametrize(("asked", "about", "expected"), list(cases()))
 def test_what_a_condition_means(asked: str, about: str, expected: bool) -> None:
     assert condition(asked, NAMES).matches(subject_of(json.loads(about))) is expected
+
+
+PAGE = (FilePath(__file__).parents[2] / "docs" / "routing.md").read_text()
+ROW = re.compile(r"^\| .+ \| `(?P<asked>.+)` \| `(?P<yes>\{.*\})` \| `(?P<no>\{.*\})` \|$", re.MULTILINE)
+
+
+@pytest.mark.parametrize(("asked", "yes", "no"), ROW.findall(PAGE))
+def test_what_the_page_says_of_each_test_is_so(asked: str, yes: str, no: str) -> None:
+    assert condition(asked, NAMES).matches(subject_of(json.loads(yes)))
+    assert not condition(asked, NAMES).matches(subject_of(json.loads(no)))
+
+
+def test_the_page_has_every_test_and_no_row_that_is_not_run() -> None:
+    rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
+    assert len(ROW.findall(PAGE)) == len(rows) - 1
+    for name in (*ALL_TESTS, *BLOCKS, "matcher", "ignore_case"):
+        assert any(f"`{name}`" in row for row in rows), name
 
 
 def test_there_are_cases_enough() -> None:
