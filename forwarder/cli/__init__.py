@@ -26,6 +26,7 @@ _MODULES = {
     "listen": "listen",
     "emulate": "emulate",
     "preview": "preview",
+    "schema": "schema",
 }
 """Where each command is. Only what is asked for is loaded: the daemon carries no emulator, and starts sooner."""
 

@@ -17,3 +17,17 @@ def read_duration(text: str) -> timedelta:
     if not text or found is None:
         raise ValueError("not a duration")
     return timedelta(**{unit: int(number) for unit, number in found.groupdict(default="0").items()})
+
+
+_UNITS_MS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
+
+
+def write_duration(duration: timedelta) -> str:
+    """Return a duration as a person would write it: `5s`, `1h30m`; `0s` for none."""
+    left = round(duration / timedelta(milliseconds=1))
+    parts: list[str] = []
+    for unit, ms in _UNITS_MS:
+        count, left = divmod(left, ms)
+        if count:
+            parts.append(f"{count}{unit}")
+    return "".join(parts) or "0s"

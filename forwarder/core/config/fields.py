@@ -1,7 +1,7 @@
 """What the sections of the config are built of: a mapping with a fixed set of keys, and the kinds of fields many have."""
 
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, GetPydanticSchema, PlainValidator, model_validator
 from pydantic_core import core_schema
@@ -45,6 +45,8 @@ class Section(BaseModel):
     """A mapping of the file with a fixed set of keys."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    short_form: ClassVar[dict[str, Any] | None] = None
+    """The JSON Schema of what may stand in the place of the mapping, if anything may."""
 
     @model_validator(mode="before")
     @classmethod

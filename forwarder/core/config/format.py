@@ -2,7 +2,7 @@
 
 import re
 from functools import partial
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
@@ -107,6 +107,8 @@ class FormatConfig(Section):
         default=None, repr=False, description="template: a Jinja2 template of the body; or name a file in body_file."
     )
     body_file: FilePath | None = Field(default=None, description="template: a file that holds the template.")
+
+    short_form: ClassVar[dict[str, Any] | None] = {"enum": list(FORMATS), "description": "The name of a format."}
 
     @model_validator(mode="before")
     @classmethod

@@ -6,9 +6,9 @@ The models also take finished values, so that a program can build a config witho
 
 from datetime import timedelta
 from functools import partial
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator
+from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
 
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
@@ -23,8 +23,10 @@ DROP = "drop"
 """What `unmatched` says when no destination is meant."""
 
 
-AsCompiled = PlainValidator(lambda compiled: compiled, json_schema_input_type=Any)
-"""What `conditions.py` has made of the file."""
+_AsCompiled = PlainValidator(lambda compiled: compiled)
+ListField = Annotated[tuple[str, ...], _AsCompiled, WithJsonSchema({"x-ref": "values"})]
+ConditionField = Annotated[Condition, _AsCompiled, WithJsonSchema({"x-ref": "condition"})]
+"""Both come as `conditions.py` has made them of the file."""
 
 
 class StreamConfig(Section):
@@ -80,9 +82,7 @@ class RouteConfig(Section):
     """A rule: which events go where."""
 
     name: Name = Field(description='Shown wherever a match is explained. Left out, it is "route 1", "route 2", …')
-    match: Annotated[Condition, AsCompiled] = Field(
-        default=EVERYTHING, description="Which events are meant. Left out, all are."
-    )
+    match: ConditionField = Field(default=EVERYTHING, description="Which events are meant. Left out, all are.")
     to: Annotated[list[Name], BeforeValidator(listed, json_schema_input_type=str | list[str])] = Field(
         min_length=1, description="The destinations that get the event."
     )
@@ -100,10 +100,10 @@ class Config(Section):
     outbox: OutboxConfig = Field(default_factory=OutboxConfig, description="Where deliveries wait.")
     destinations: dict[Name, DestinationConfig] = Field(min_length=1, description="The webhooks, by name.")
     routes: list[RouteConfig] = Field(min_length=1, description="Every matching route delivers.")
-    lists: dict[Name, Annotated[tuple[str, ...], AsCompiled]] = Field(
+    lists: dict[Name, ListField] = Field(
         default_factory=dict, description="Values with a name, for conditions: {list: NAME}."
     )
-    matchers: dict[Name, Annotated[Condition, AsCompiled]] = Field(
+    matchers: dict[Name, ConditionField] = Field(
         default_factory=dict, description="Conditions with a name, for others: {matcher: NAME}."
     )
     admin: AdminConfig = Field(default_factory=AdminConfig, description="The way in for the other commands.")

@@ -3,7 +3,7 @@
 import re
 from datetime import timedelta
 from functools import partial
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PlainValidator, model_validator
 
@@ -49,6 +49,11 @@ class RateLimitConfig(Section):
     burst: Annotated[int, PlainValidator(partial(parse_int, low=1, high=10_000), json_schema_input_type=int)] | None = (
         Field(default=None, description="How many may go at once after a pause; left out, a tenth of a second's worth.")
     )
+
+    short_form: ClassVar[dict[str, Any] | None] = {
+        "type": "string",
+        "description": "How many in how much time, such as 50/s.",
+    }
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated, Self
+from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, PlainValidator, model_validator
 
@@ -68,6 +68,11 @@ class RetrySchedule(Section):
         if self.on_expiry == OnExpiry.DIGEST and self.max_age is None:
             raise WrongValueError("on_expiry: digest tells of what is older than max_age; write a max_age beside it")
         return self
+
+    short_form: ClassVar[dict[str, Any] | None] = {
+        "enum": list(NAMED_POLICIES),
+        "description": "The name of a schedule.",
+    }
 
     @model_validator(mode="before")
     @classmethod
