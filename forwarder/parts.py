@@ -10,7 +10,7 @@ from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import CanaryPolicy, Destination, OnFailure
 from forwarder.core.order import Order
-from forwarder.core.preference import OnFull, Prefer
+from forwarder.core.preference import OnFull
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
@@ -82,21 +82,6 @@ def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
         for name, settings in config.destinations.items()
         if settings.enabled and settings.canary is not None
     }
-
-
-def warnings_of(config: Config) -> list[str]:
-    """Return what the config allows and had better not, a sentence each."""
-    preferring = {name for route in config.routes if route.prefer is Prefer.FIRST for name in route.to}
-    return [
-        f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first"
-        for name, settings in config.destinations.items()
-        if settings.on_full is not OnFull.IGNORE and name not in preferring
-    ] + [
-        f"destinations.{name}.tls.verify: false: any certificate is taken, so whoever is on the way can read and answer "
-        "what is sent; name the receiver's authority in tls.ca_file instead"
-        for name, settings in config.destinations.items()
-        if settings.enabled and settings.tls is not None and not settings.tls.verify
-    ]
 
 
 def _retry(settings: DestinationConfig, service: str | None) -> RetryPolicy:

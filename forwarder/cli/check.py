@@ -8,8 +8,8 @@ from pathlib import Path
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_config
 from forwarder.core.config import Config
+from forwarder.core.config.advice import warnings_of
 from forwarder.daemon import try_streams
-from forwarder.parts import warnings_of
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:

@@ -14,11 +14,11 @@ import structlog
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_config, socket_path
 from forwarder.core.config import Config
+from forwarder.core.config.advice import warnings_of
 from forwarder.daemon import Daemon
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
-from forwarder.parts import warnings_of
 
 _GC_THRESHOLDS = 2_000, 20, 50
 """Python's 700, 10, 10 have it look for cycles, of which a delivery makes none, hundreds of times a second: 5 % of the time.
@@ -75,7 +75,7 @@ def _outbox_lost(error: Exception) -> Exception | None:
 
 def _warn(config: Config) -> None:
     for warning in warnings_of(config):
-        log.warning("config.unsafe", note=warning)
+        log.warning("config.warning", note=warning)
 
 
 async def _run_daemon(config: Config, path: Path) -> None:

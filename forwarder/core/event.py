@@ -11,6 +11,9 @@ from typing import NewType, NoReturn
 
 import msgspec
 
+KNOWN_SOURCES = ("x", "fast-x", "telegram", "discord", "rss", "web", "forwarder")
+"""What scrape.st names as sources, and our own notices; it may add others at any time."""
+
 EventId = NewType("EventId", str)
 """32 hex digits, derived from source, mid, sid and the payload's bytes: the same event has the same id everywhere."""
 

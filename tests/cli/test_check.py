@@ -56,8 +56,8 @@ async def test_verify_false_is_warned_of_by_check_at_the_start_and_at_a_reload(f
         assert code == exit_codes.OK
         assert err.startswith("warning: destinations.bot.tls.verify: false: any certificate is taken")
         async with forwarder(config) as daemon:
-            await daemon.wait_for("config.unsafe")
+            await daemon.wait_for("config.warning")
             await daemon.wait_for("daemon.ready")
             daemon.send(signal.SIGHUP)
-            line = await daemon.wait_for("config.unsafe", count=2)
+            line = await daemon.wait_for("config.warning", count=2)
             assert line["level"] == "warning"

@@ -60,7 +60,7 @@ def equals(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str = "") 
     return Equals(
         written=written,
         texts=frozenset(text.casefold() if ignore_case else text for text in texts),
-        others=tuple(value for each in written if not each.quoted for value in as_json(each)),
+        others=tuple(sorted((value for each in written if not each.quoted for value in as_json(each)), key=repr)),
         ignore_case=ignore_case,
     )
 

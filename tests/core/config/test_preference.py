@@ -1,8 +1,9 @@
 """`prefer` of a route and `on_full` of a destination, as the daemon gets them."""
 
+from forwarder.core.config.advice import warnings_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.preference import OnFull
-from forwarder.parts import on_full_of, router_of, warnings_of
+from forwarder.parts import on_full_of, router_of
 from tests.core.config.support import config_text, load
 
 BOT = DestinationName("bot")
