@@ -1,66 +1,141 @@
-"""Stub."""
+"""The fields that read the same over all sources. docs/fields.md says where each source keeps them.
+
+The words mean what they mean in messages and templates: both read the same `Post`. There is one difference: where an event holds
+nothing we know, a message shows its JSON for want of anything better, and here it has no `text`.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts.post import Post
-from forwarder.core.posts.read import read_value
+from forwarder.core.posts import Kind, Post, Tag, has_link, read_payload, read_tags
 
 
-class Facts:  # noqa: D101
-    def __init__(self, *, source: str, payload: JSONValue, timestamp: float) -> None:
-        self._all = {"source": source, "payload": payload, "timestamp": timestamp}
+class Facts:
+    """An event's source, payload and time (Unix milliseconds), and what is read from them, once and when it is first asked for."""
+
+    __slots__ = ("_post", "fields", "payload", "source", "timestamp")
+
+    def __init__(self, source: str, payload: JSONValue, timestamp: float) -> None:
+        self.source = source
+        self.payload = payload
+        self.timestamp = timestamp
+        self.fields: dict[str, JSONValue] = payload if isinstance(payload, dict) else {}
+        """The payload; without any field where it is no object."""
         self._post: Post | None = None
 
     @property
-    def post(self) -> Post:  # noqa: D102
+    def post(self) -> Post:
+        """What the payload says of a post."""
         if self._post is None:
-            self._post = read_value(self._all)
+            self._post = read_payload(self.source, self.fields, self.timestamp)
         return self._post
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommonField:  # noqa: D101
+class CommonField:
+    """A field that every source may have."""
+
     name: str
     description: str
+    """One line."""
     read: Callable[[Facts], tuple[JSONValue, ...]]
+    """Returns the values; none where the event does not say. Total: never raises, whatever JSON."""
     ignores_case: bool
+    """What tests do unless `ignore_case` is written."""
     marker: str = ""
+    """A mark before the value that may be written or left out in the config; values have none."""
     values: tuple[str, ...] = ()
+    """The only values there are, or none where it may be any."""
     is_many: bool = False
+    """May have several values."""
 
 
-COMMON_FIELDS: Mapping[str, CommonField] = {
-    f.name: f
-    for f in (
-        CommonField(
-            name="text",
-            description="",
-            read=lambda f: tuple(filter(None, ["\n".join(filter(None, (f.post.title, f.post.text)))])),
-            ignores_case=True,
-        ),
-        CommonField(
-            name="author",
-            description="",
-            read=lambda f: (f.post.author.handle,) if f.post.author.handle else (),
-            ignores_case=True,
-            marker="@",
-        ),
-        CommonField(
-            name="kind",
-            description="",
-            read=lambda f: (str(f.post.kind),),
-            ignores_case=True,
-            values=("post", "reply", "repost", "quote", "edit"),
-        ),
-        CommonField(name="symbols", description="", read=lambda _f: (), ignores_case=True, marker="$", is_many=True),
-        CommonField(
-            name="has_media",
-            description="",
-            read=lambda f: (f.post.has_media,),
-            ignores_case=False,
-            values=("true", "false"),
-        ),
+def _said(value: str) -> tuple[JSONValue, ...]:
+    return (value,) if value else ()
+
+
+def _text(facts: Facts) -> tuple[JSONValue, ...]:
+    post = facts.post
+    return _said(f"{post.title}\n{post.text}" if post.title and post.text else post.title or post.text)
+
+
+def _tags(tag: Tag, facts: Facts) -> tuple[JSONValue, ...]:
+    return read_tags(tag, facts.fields, facts.post)
+
+
+def _texts(name: str, description: str, read: Callable[[Post], str]) -> CommonField:
+    """Return a field of text that people write in upper or lower case as they like."""
+    return CommonField(
+        name=name, description=description, read=lambda facts: _said(read(facts.post)), ignores_case=True
     )
-}
+
+
+def _handle(name: str, description: str, read: Callable[[Post], str]) -> CommonField:
+    return CommonField(
+        name=name,
+        description=description,
+        read=lambda facts: _said(read(facts.post).removeprefix("@")),
+        ignores_case=True,
+        marker="@",
+    )
+
+
+def _exact(name: str, description: str, read: Callable[[Post], str], values: tuple[str, ...] = ()) -> CommonField:
+    return CommonField(
+        name=name,
+        description=description,
+        read=lambda facts: _said(read(facts.post)),
+        ignores_case=False,
+        values=values,
+    )
+
+
+def _flag(name: str, description: str, read: Callable[[Facts], bool]) -> CommonField:
+    return CommonField(
+        name=name,
+        description=description,
+        read=lambda facts: (read(facts),),
+        ignores_case=False,
+        values=("true", "false"),
+    )
+
+
+def _several(name: str, description: str, tag: Tag) -> CommonField:
+    return CommonField(
+        name=name, description=description, read=partial(_tags, tag), ignores_case=True, marker=tag.value, is_many=True
+    )
+
+
+_FIELDS = (
+    CommonField(
+        name="text", description="What a person reads: the title, if any, and the text.", read=_text, ignores_case=True
+    ),
+    _texts("title", "The title, of feeds, notices and embeds.", lambda post: post.title),
+    _handle("author", "The handle of who wrote it, with or without @.", lambda post: post.author.handle),
+    _exact("author_id", "The id of who wrote it.", lambda post: post.author.id),
+    _texts("author_name", "The name of who wrote it, as it is displayed.", lambda post: post.author.name),
+    _exact("channel", "The id of the Telegram or Discord channel.", lambda post: post.channel),
+    _exact("link", "The address of the post.", lambda post: post.link),
+    _texts("lang", "The language, as the source names it: en, ja.", lambda post: post.lang),
+    _exact("kind", "How the post relates to others.", lambda post: post.kind.value, tuple(Kind)),
+    _flag("has_media", "Whether it has pictures or videos of its own.", lambda facts: facts.post.has_media),
+    _flag(
+        "has_link",
+        "Whether it has a web link, besides those to its own pictures and quoted post.",
+        lambda facts: has_link(facts.fields, facts.post),
+    ),
+    _flag(
+        "has_video",
+        "Whether it has a video of its own.",
+        lambda facts: any(media.is_video for media in facts.post.media),
+    ),
+    _several("symbols", "Its cashtags, with or without $.", Tag.SYMBOL),
+    _several("hashtags", "Its hashtags, with or without #.", Tag.HASHTAG),
+    _several("mentions", "Whom it mentions: handles, with or without @, or ids.", Tag.MENTION),
+    _handle("reply_to", "The handle of whoever it answers, with or without @.", lambda post: post.reply_to),
+)
+
+COMMON_FIELDS: Mapping[str, CommonField] = {field.name: field for field in _FIELDS}
+"""By name, in the order of the documentation."""

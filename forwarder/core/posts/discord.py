@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts.fields import elements, mapping, mappings, text, time_of_ms
+from forwarder.core.posts.fields import MAX_TAGS, WEB_ADDRESS, elements, mapping, mappings, text, time_of_ms
 from forwarder.core.posts.post import Author, Kind, Media, Post
+from forwarder.core.posts.tags import Tag
 
 _FORWARD = 1
 """The type of a reference to a message that was forwarded; 0 is a reply."""
@@ -87,3 +88,22 @@ def _pictures(embeds: list[dict[str, JSONValue]]) -> Iterator[Media]:
         image = text(mapping(embed.get("image")), "url") or text(mapping(embed.get("thumbnail")), "url")
         if image:
             yield Media(image=image)
+
+
+def tags(payload: dict[str, JSONValue], tag: Tag) -> list[str] | None:
+    """Return whom the message mentions: ids of people and roles, and `everyone`; `None` for other tags, which are only in its text."""
+    mentions = payload.get("mentions")
+    if tag is not Tag.MENTION or not isinstance(mentions, dict):
+        return None
+    found = ["everyone"] if mentions.get("everyone") is True else []
+    for key in ("users", "roles"):
+        found += (text({"id": of}, "id") or text(mapping(of), "id") for of in elements(mentions.get(key), MAX_TAGS))
+    return found
+
+
+def has_link(payload: dict[str, JSONValue], post: Post) -> bool:
+    """Return whether the text has a web address, or an embed leads to one."""
+    embeds = mappings(payload.get("embeds"))
+    return any(
+        WEB_ADDRESS.search(found) for found in (post.title, post.text, *(text(embed, "url") for embed in embeds))
+    )

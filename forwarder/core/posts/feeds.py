@@ -5,26 +5,30 @@ import re
 from collections.abc import Iterator
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts.fields import elements, mapping, text, time_of_ms, time_of_text
+from forwarder.core.posts.fields import WEB_ADDRESS, elements, mapping, text, time_of_ms, time_of_text
 from forwarder.core.posts.post import Author, Kind, Media, Post
 
 NOTICE_SOURCE = "forwarder"
 LEVELS = ("info", "ok", "warning", "error")
 
+_MARKED_UP = {"rss", "web"}
+"""Sources whose texts may be HTML."""
+_WRITTEN = ("text", "message", "content", "description", "summary", "body")
 _TAG = re.compile(r"</?[A-Za-z][^<>]{0,2000}>")
+_HREF = re.compile(r"<a\s[^<>]{0,2000}?\bhref\s{0,9}=\s{0,9}[\"']?https?://\w", re.IGNORECASE)
 _BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^<>]{0,200}>\s*", re.IGNORECASE)
 
 
 def read(source: str, payload: dict[str, JSONValue]) -> Post:
     """Return whatever of a post the usual names lead to."""
-    written = text(payload, "text", "message", "content", "description", "summary", "body")
+    written = text(payload, *_WRITTEN)
     level = text(payload, "level")
     return Post(
         source=source,
         kind=Kind.POST,
         author=_author(payload.get("author")),
         title=text(payload, "title"),
-        text=_without_tags(written) if source in {"rss", "web"} else written,
+        text=_without_tags(written) if source in _MARKED_UP else written,
         link=text(payload, "link", "url"),
         media=tuple(_pictures(payload)),
         channel=text(payload, "channelId", "channel"),
@@ -59,4 +63,14 @@ def _pictures(payload: dict[str, JSONValue]) -> Iterator[Media]:
 def _without_tags(written: str) -> str:
     if "<" in written:
         written = _TAG.sub("", _BREAK.sub("\n", written)).strip()
-    return html.unescape(written) if "&" in written else written
+    try:
+        return html.unescape(written) if "&" in written else written
+    except ValueError:  # "&#" and more digits than Python reads
+        return written
+
+
+def has_link(payload: dict[str, JSONValue], post: Post) -> bool:
+    """Return whether the title or the text has a web address; a feed's may have it behind words."""
+    if WEB_ADDRESS.search(post.title) or WEB_ADDRESS.search(post.text):
+        return True
+    return post.source in _MARKED_UP and _HREF.search(text(payload, *_WRITTEN)) is not None

@@ -1,5 +1,6 @@
 """Reading fields that may be absent or of any type: each function is total and gives the empty value of its type."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -7,6 +8,11 @@ from forwarder.core.event import JSONValue
 
 MAX_ELEMENTS = 100
 """Of a list that are looked at: links, pictures, embeds."""
+MAX_TAGS = 1_000
+"""Of the cashtags, hashtags or mentions of a post that are looked at, in its order."""
+
+WEB_ADDRESS = re.compile(r"https?://\w(?:[!-~]*[0-9A-Za-z/])?", re.IGNORECASE)
+"""A web address within a text, as far as its last letter, digit or slash."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_000
@@ -32,14 +38,14 @@ def mapping(value: JSONValue) -> dict[str, JSONValue]:
     return value if isinstance(value, dict) else {}
 
 
-def elements(value: JSONValue) -> list[JSONValue]:
+def elements(value: JSONValue, limit: int = MAX_ELEMENTS) -> list[JSONValue]:
     """Return the first elements of a list, else none."""
-    return value[:MAX_ELEMENTS] if isinstance(value, list) else []
+    return value[:limit] if isinstance(value, list) else []
 
 
-def mappings(value: JSONValue) -> Iterator[dict[str, JSONValue]]:
-    """Yield the objects of a list."""
-    return (element for element in elements(value) if isinstance(element, dict))
+def mappings(value: JSONValue, limit: int = MAX_ELEMENTS) -> Iterator[dict[str, JSONValue]]:
+    """Yield the objects among the first elements of a list."""
+    return (element for element in elements(value, limit) if isinstance(element, dict))
 
 
 def text(value: dict[str, JSONValue], *keys: str) -> str:
@@ -56,6 +62,11 @@ def text(value: dict[str, JSONValue], *keys: str) -> str:
 def number(value: JSONValue) -> float:
     """Return a number, or 0."""
     return value if isinstance(value, int | float) and not isinstance(value, bool) else 0
+
+
+def index(value: JSONValue) -> int:
+    """Return a place in a text, counted from 0, or -1."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else -1
 
 
 def time_of_ms(value: JSONValue) -> datetime | None:

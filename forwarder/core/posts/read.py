@@ -30,9 +30,18 @@ def read_value(event: JSONValue) -> Post:
     """Return the post of an event that is decoded already."""
     envelope = mapping(event)
     source, payload = text(envelope, "source"), envelope.get("payload")
+    timestamp = envelope.get("timestamp")
     if not isinstance(payload, dict):
         shown = payload if isinstance(payload, str) else _shown(event if payload is None else payload)
-        return Post(source=source, text=shown, at=time_of_ms(envelope.get("timestamp")))
+        return Post(source=source, text=shown, at=time_of_ms(timestamp))
+    post = read_payload(source, payload, timestamp)
+    if not (post.text or post.title or post.media or post.original or post.link or post.author != Author()):
+        post = msgspec.structs.replace(post, text=_shown(payload))
+    return post
+
+
+def read_payload(source: str, payload: dict[str, JSONValue], timestamp: JSONValue) -> Post:
+    """Return what the payload says of a post and nothing else, as rules ask for it; `timestamp` is that of the envelope."""
     match source:
         case "x" | "fast-x":
             post = x.read(payload)
@@ -42,9 +51,7 @@ def read_value(event: JSONValue) -> Post:
             post = discord.read(payload)
         case _:
             post = feeds.read(source, payload)
-    if not (post.text or post.title or post.media or post.original):
-        post = msgspec.structs.replace(post, text=_shown(payload) if not post.link and post.author == Author() else "")
-    at = time_of_ms(envelope.get("timestamp"))
+    at = time_of_ms(timestamp)
     # X's envelope carries the time of the post; elsewhere it is the time at which the event was made.
     at = (at or post.at) if source in {"x", "fast-x"} else (post.at or at)
     return msgspec.structs.replace(post, source=source, at=at)

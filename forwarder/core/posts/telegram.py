@@ -3,8 +3,17 @@
 from collections.abc import Iterator
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts.fields import elements, mapping, mappings, number, text, time_of_ms
+from forwarder.core.posts.fields import MAX_TAGS, WEB_ADDRESS, index, mapping, mappings, number, text, time_of_ms
 from forwarder.core.posts.post import Author, Kind, Media, Post
+from forwarder.core.posts.tags import Tag
+
+_MAX_MARKED = 300
+"""Code units of what an entity marks that are looked at."""
+_ENTITIES = {
+    Tag.SYMBOL: "MessageEntityCashtag",
+    Tag.HASHTAG: "MessageEntityHashtag",
+    Tag.MENTION: "MessageEntityMention",
+}
 
 
 def read(payload: dict[str, JSONValue]) -> Post:
@@ -68,17 +77,22 @@ def _written(payload: dict[str, JSONValue]) -> str:
     """Return the text with the addresses of its hidden links in brackets behind them."""
     written = text(payload, "message")
     hidden = [
-        (int(number(entity.get("offset")) + number(entity.get("length"))), text(entity, "url"))
-        for entity in elements(payload.get("entities"))
-        if isinstance(entity, dict) and entity.get("className") == "MessageEntityTextUrl"
-        and 0 <= number(entity.get("offset")) + number(entity.get("length")) <= len(written) * 2
-    ]  # fmt: skip
+        (end, text(entity, "url"))
+        for entity in mappings(payload.get("entities"))
+        if entity.get("className") == "MessageEntityTextUrl" and 0 <= (end := _span(entity)[1]) <= len(written) * 2
+    ]
     if not hidden:
         return written
     units = written.encode("utf-16-le", "surrogatepass")  # Telegram counts its offsets so
     for end, url in sorted(hidden, reverse=True):
         units = units[: 2 * end] + f" ({url})".encode("utf-16-le", "surrogatepass") + units[2 * end :]
     return units.decode("utf-16-le", "surrogatepass")
+
+
+def _span(entity: dict[str, JSONValue]) -> tuple[int, int]:
+    """Return where an entity begins and where it ends, in UTF-16 code units; (-1, -1) where it does not say."""
+    start, length = index(entity.get("offset")), index(entity.get("length"))
+    return (start, start + length) if start >= 0 and length >= 0 else (-1, -1)
 
 
 def _media(media: dict[str, JSONValue]) -> Iterator[Media]:
@@ -93,3 +107,36 @@ def _media(media: dict[str, JSONValue]) -> Iterator[Media]:
                 yield Media(is_video=True)
             elif kind == "image":
                 yield Media()
+
+
+def tags(payload: dict[str, JSONValue], tag: Tag) -> Iterator[str] | None:
+    """Return the tags of this kind that the message lists, or `None` where it has no list of entities.
+
+    Somebody without a handle is mentioned by name, and found by id. A hashtag may name a channel: of `#news@channel` it is `#news`.
+    """
+    if not isinstance(payload.get("entities"), list):
+        return None
+    if tag is Tag.HASHTAG:
+        return (marked.partition("@")[0] for _, marked in _marked(payload, _ENTITIES[tag]))
+    named = {_ENTITIES[tag]: "", "MessageEntityMentionName": "userId"} if tag is Tag.MENTION else {_ENTITIES[tag]: ""}
+    return (text(entity, named[text(entity, "className")]) or marked for entity, marked in _marked(payload, *named))
+
+
+def has_link(payload: dict[str, JSONValue], post: Post) -> bool:
+    """Return whether the text has a web address, written out (`example.com` is one), or behind words."""
+    if WEB_ADDRESS.search(post.text):
+        return True
+    return any("://" not in marked and marked for _, marked in _marked(payload, "MessageEntityUrl"))
+
+
+def _marked(payload: dict[str, JSONValue], *classes: str) -> Iterator[tuple[dict[str, JSONValue], str]]:
+    """Yield each entity of these classes and the beginning of what it marks."""
+    written = text(payload, "message")
+    units = b"" if written.isascii() else written.encode("utf-16-le", "surrogatepass")
+    for entity in mappings(payload.get("entities"), MAX_TAGS):
+        if entity.get("className") in classes:
+            start, end = _span(entity)
+            end = min(end, start + _MAX_MARKED)
+            if start >= 0:
+                cut = units[2 * start : 2 * end]
+                yield entity, cut.decode("utf-16-le", "surrogatepass") if units else written[start:end]

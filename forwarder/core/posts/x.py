@@ -2,12 +2,33 @@
 
 import re
 from collections.abc import Iterator
+from itertools import islice
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts.fields import mapping, mappings, number, text, time_of_text
+from forwarder.core.posts.fields import (
+    MAX_ELEMENTS,
+    MAX_TAGS,
+    WEB_ADDRESS,
+    mapping,
+    mappings,
+    number,
+    text,
+    time_of_text,
+)
 from forwarder.core.posts.post import Author, Kind, Media, Post
+from forwarder.core.posts.tags import Tag
 
+_MAX_GROWTH = 20_000
+"""Characters by which links written in full lengthen a text, and then none is replaced any more."""
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,50}")
+_STATUS = re.compile(r"/status/([0-9]{1,30})")
+_SHORT = ("https://t.co/", "http://t.co/")
+_LISTS = {
+    Tag.SYMBOL: ("symbols", "text"),
+    Tag.HASHTAG: ("hashtags", "text"),
+    Tag.MENTION: ("user_mentions", "screen_name"),
+}
+"""Where `entities` has the tags of each kind, and the key of each."""
 
 
 def read(payload: dict[str, JSONValue], *, depth: int = 0) -> Post:
@@ -56,9 +77,10 @@ def _written(payload: dict[str, JSONValue], original: Post | None) -> str:
     """Return the text as people see it: links in full, without those that only stand for the pictures or the quoted post."""
     written = text(payload, "note_tweet_text", "text")
     if "https://" in written:
+        longest = len(written) + _MAX_GROWTH
         for url in mappings(mapping(payload.get("entities")).get("urls")):
             short, full = text(url, "url"), text(url, "expanded_url")
-            if short.startswith("https://") and len(full) < 2_000:
+            if short.startswith("https://") and len(full) < 2_000 and len(written) <= longest:
                 written = written.replace(short, full or short, 10)  # bounded: a hostile event must not grow
         dispensable = [text(media, "url") for media in mappings(payload.get("media"))]
         if original is not None:
@@ -82,3 +104,36 @@ def _media(payload: dict[str, JSONValue]) -> Iterator[Media]:
         is_video = bool(videos) or text(media, "type") in {"video", "animated_gif"}
         if image or is_video:
             yield Media(is_video=is_video, image=image, video=max(videos, default=(0, ""))[1])
+
+
+def tags(payload: dict[str, JSONValue], tag: Tag) -> Iterator[str] | None:
+    """Return the tags of this kind that the post lists, or `None` where it has no `entities`, as in `fast-x`."""
+    entities = payload.get("entities")
+    if not isinstance(entities, dict):
+        return None
+    name, key = _LISTS[tag]
+    return (text(found, key) for found in mappings(entities.get(name), MAX_TAGS))
+
+
+def has_link(payload: dict[str, JSONValue], post: Post) -> bool:
+    """Return whether there is a link beside those to its own pictures, to itself and to the post it quotes or passes on.
+
+    X appends a `t.co` address for each of these. Those for pictures are in no list, so in a post that has pictures or another post
+    an unlisted one counts as such; a `fast-x` event says nothing of either, and there each address counts.
+    """
+    urls = list(mappings(mapping(payload.get("entities")).get("urls")))
+    shown = {text(media, key) for media in mappings(payload.get("media")) for key in ("url", "expanded_url")}
+    ids = {text(mapping(of), "id") for of in (payload, payload.get("quoted_tweet"), payload.get("retweeted"))}
+
+    def is_own(address: str) -> bool:
+        status = _STATUS.search(address)
+        return address not in shown and not (status and status[1] in ids)
+
+    for url in urls:
+        if (address := text(url, "expanded_url", "url")) and is_own(address) and is_own(text(url, "url")):
+            return True
+    unlisted = bool(post.media or post.original)
+    for found in islice(WEB_ADDRESS.finditer(post.text), MAX_ELEMENTS):
+        if is_own(found[0]) and not (unlisted and found[0].startswith(_SHORT)):
+            return True
+    return False
