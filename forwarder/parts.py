@@ -9,6 +9,7 @@ from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import CanaryPolicy, Destination, OnFailure
+from forwarder.core.notices import spell
 from forwarder.core.order import Order
 from forwarder.core.preference import OnFull, Prefer
 from forwarder.core.retry import RetryPolicy
@@ -86,17 +87,29 @@ def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
 
 def warnings_of(config: Config) -> list[str]:
     """Return what the config allows and had better not, a sentence each."""
-    preferring = {name for route in config.routes if route.prefer is Prefer.FIRST for name in route.to}
-    return [
-        f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first"
-        for name, settings in config.destinations.items()
-        if settings.on_full is not OnFull.IGNORE and name not in preferring
-    ] + [
-        f"destinations.{name}.tls.verify: false: any certificate is taken, so whoever is on the way can read and answer "
-        "what is sent; name the receiver's authority in tls.ca_file instead"
-        for name, settings in config.destinations.items()
-        if settings.enabled and settings.tls is not None and not settings.tls.verify
-    ]
+    preferring = {name for route in config.routes if route.prefer is not Prefer.ALL for name in route.to}
+    return (
+        [
+            f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first or full"
+            for name, settings in config.destinations.items()
+            if settings.on_full is not OnFull.IGNORE and name not in preferring
+        ]
+        + [
+            f"routes.{route.name}.wait: {spell(route.wait)}: a first word that has waited so long is older than the retry.max_age "
+            f"of {name} ({spell(max_age)}), and expires there; write a shorter wait or a longer max_age"
+            for route in config.routes
+            for name in route.to
+            if route.prefer is Prefer.FULL
+            and (max_age := config.destinations[name].retry.max_age) is not None
+            and max_age <= route.wait
+        ]
+        + [
+            f"destinations.{name}.tls.verify: false: any certificate is taken, so whoever is on the way can read and answer "
+            "what is sent; name the receiver's authority in tls.ca_file instead"
+            for name, settings in config.destinations.items()
+            if settings.enabled and settings.tls is not None and not settings.tls.verify
+        ]
+    )
 
 
 def _retry(settings: DestinationConfig, service: str | None) -> RetryPolicy:
@@ -127,6 +140,7 @@ def router_of(config: Config) -> Router:
                 to=tuple(DestinationName(name) for name in route.to),
                 stop=route.stop,
                 prefer=route.prefer,
+                wait=route.wait,
             )
             for route in config.routes
         ],
