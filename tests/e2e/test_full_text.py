@@ -12,7 +12,7 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.e2e.test_first_words import balanced, frame, stopped
 from tests.support.delivery import ok
-from tests.support.process import KEY, Forwarder, command, forwarder, look
+from tests.support.process import KEY, Forwarder, forwarder, look
 
 LONG = "10m"
 """No test waits for its end."""
