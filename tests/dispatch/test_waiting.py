@@ -9,14 +9,19 @@ from pathlib import Path
 import pytest
 
 from forwarder.core.breaker import BreakerPolicy
+from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.order import Order
 from forwarder.core.retry import Done, RetryPolicy
 from forwarder.dispatch import lines
+from forwarder.dispatch.lines import OrderedStock
 from forwarder.emulator.receiver import Answer, Received, Receiver
+from forwarder.outbox.connection import FileSettings
+from forwarder.outbox.sqlite import open_outbox
 from tests.dispatch.test_edits import post
 from tests.dispatch.test_order import ACCOUNTS, QUICK, Ledger
 from tests.support.chats import Chat
 from tests.support.lanes import destination, event, running
+from tests.support.outbox import BOT, NOW, attempt, keep
 from tests.support.process import look
 
 SOON, LATE = timedelta(milliseconds=50), timedelta(hours=1)
@@ -122,3 +127,31 @@ async def test_those_that_wait_keep_their_order_under_random_failures_and_restar
                 if run == 2:
                     await receiver.wait_until(partial(ledger.has_taken, count), timeout=60)
     ledger.assert_in_order(count)
+
+
+@pytest.mark.parametrize("is_more_in_outbox", [False, True])
+async def test_one_that_joins_a_line_whose_first_one_is_looked_at_comes_first_when_that_is_put_back(
+    tmp_path: Path, *, is_more_in_outbox: bool
+) -> None:
+    """Or an edit would wait for the first word behind it, and that for the edit."""
+    async with open_outbox(FileSettings(path=tmp_path / "outbox.db", durability="normal")) as outbox:
+        stock = OrderedStock(BOT, outbox, order=Order.STRICT, backlog_limit=16)
+        first = keep(outbox, 0, DeliveryStatus.PENDING, waits_until=NOW)
+        edit = keep(outbox, 1, order_key="*")
+        assert stock.offer(edit)
+        taken = stock.take(may_be_backlog=True)
+        assert taken is not None
+        assert taken.delivery == edit
+        if is_more_in_outbox:
+            keep(outbox, 2, DeliveryStatus.PENDING, order_key="*")
+            stock.expect("*")
+        await stock.fill(NOW, is_early=False)
+        assert not stock.has_work(may_be_backlog=True)
+        assert stock.keep(edit, at=NOW + SOON, now=NOW)
+        order = []
+        while (taken := stock.take(may_be_backlog=True)) is not None:
+            order.append(taken.delivery.event_seq)
+            outbox.complete(taken.delivery, attempt(200))
+            stock.let_go(taken.delivery)
+            await stock.fill(NOW + SOON, is_early=False)
+        assert order == [first.event_seq, edit.event_seq, *([edit.event_seq + 1] * is_more_in_outbox)]
