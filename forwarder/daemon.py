@@ -186,9 +186,9 @@ class Daemon:
             numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
             recent.remember(numbers, latest_at=until)
         router, first_words = router_of(self._config), FirstWords()
-        if router.first:
+        if router.once:
             for brought in await outbox.recent_posts(since=utc_now() - WINDOW, limit=CAPACITY):
-                first_words.recall(brought, router.first)
+                first_words.recall(brought, router.once)
         return Ingest(
             router=router,
             disabled=disabled_in(self._config),

@@ -22,7 +22,7 @@ from forwarder.core.delivery import (
 from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
 from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Clock, Outbox
-from forwarder.core.preference import SOURCES, WANTED, FirstWords, OnFull, Verdict
+from forwarder.core.preference import FULL, SOURCES, WANTED, FirstWords, OnFull, Verdict
 from forwarder.core.routing import Router
 from forwarder.core.tally import Tally
 
@@ -37,6 +37,10 @@ class Lanes(Protocol):
 
     def offer(self, delivery: Delivery) -> bool:
         """Take the delivery for its first attempt, or return that there is no room for it in memory now."""
+        ...
+
+    def look_by(self, destination: DestinationName, at: datetime) -> None:
+        """Ask the outbox at `at` at the latest: something waits there that is due then."""
         ...
 
 
@@ -118,13 +122,14 @@ class Ingest:
     ) -> None:
         event_seq = self._outbox.new_seq()
         deliveries: dict[DeliveryStatus | Cause, list[Delivery]] = {}
-        is_preferred = bool(self.router.first) and event.source in SOURCES
+        is_preferred = bool(self.router.once) and event.source in SOURCES
         for destination, routes in chosen.items():
             order = self.orders.get(destination)
             key = None
-            if order is not None and trigger is not Trigger.CANARY:
-                key = order_key(order, source=event.source, sid=event.sid)
             verdict = self._judge(event, destination, routes, event_seq, now) if is_preferred else WANTED
+            # What waits takes its place in the order when its wait is over.
+            if order is not None and trigger is not Trigger.CANARY and verdict.waits_until is None:
+                key = order_key(order, source=event.source, sid=event.sid)
             delivery = new_delivery(
                 event,
                 destination,
@@ -133,6 +138,7 @@ class Ingest:
                 accepted_at=now,
                 order_key=key,
                 edits=verdict.edits,
+                waits_until=verdict.waits_until,
                 trigger=trigger,
             )
             became = self._offer(delivery) if verdict.is_wanted else Cause.PREFERRED
@@ -143,18 +149,32 @@ class Ingest:
     def _judge(
         self, event: Event, destination: DestinationName, routes: tuple[str, ...], event_seq: int, now: datetime
     ) -> Verdict:
-        """Return whether a destination gets this one of the two events of a post."""
-        if destination in self.disabled or not self.router.first.issuperset(routes):
+        """Return whether a destination gets this one of the two events of a post, and when; a full text replaces what waits for it."""
+        if destination in self.disabled or not self.router.once.issuperset(routes):
             return WANTED
-        on_full = self.on_full.get(destination, OnFull.IGNORE)
-        return self._first_words.judge(
-            event.source, event.mid, destination, event_seq=event_seq, on_full=on_full, now=now
+        words = self._first_words
+        if event.source == FULL:
+            for waiting in words.waiting(event.mid, destination, now=now):
+                if self._outbox.replace(destination, waiting, now=now):
+                    words.replaced(event.mid, destination, waiting)
+                    self._tally.skipped += 1
+        return words.judge(
+            event.source,
+            event.mid,
+            destination,
+            event_seq=event_seq,
+            on_full=self.on_full.get(destination, OnFull.IGNORE),
+            now=now,
+            wait=self.router.wait_of(routes),
         )
 
     def _offer(self, delivery: Delivery) -> DeliveryStatus | Cause:
         """Hand it to its lane; return what it is now, or why it is not made."""
         if delivery.destination in self.disabled:
             return Cause.DISABLED
+        if delivery.waits_until is not None:
+            self._lanes.look_by(delivery.destination, delivery.waits_until)
+            return DeliveryStatus.PENDING
         # A lane starts the attempt at the next turn of the loop at the earliest, so its outcome comes after `enqueue`.
         return DeliveryStatus.IN_FLIGHT if self._lanes.offer(delivery) else DeliveryStatus.PENDING
 

@@ -112,6 +112,7 @@ def router_of(config: Config) -> Router:
                 to=tuple(DestinationName(name) for name in route.to),
                 stop=route.stop,
                 prefer=route.prefer,
+                wait=route.wait,
             )
             for route in config.routes
         ],

@@ -29,16 +29,26 @@ class Recorder:
 
     def __init__(self) -> None:
         self.taken: list[Delivery] = []
+        self.looks: list[datetime] = []
 
     def offer(self, delivery: Delivery) -> bool:
         self.taken.append(delivery)
         return True
 
+    def look_by(self, _destination: DestinationName, at: datetime) -> None:
+        self.looks.append(at)
 
-def route(name: str, *sources: str, prefer: Prefer, to: Sequence[DestinationName] = (BOT,)) -> Route:
+
+def route(
+    name: str,
+    *sources: str,
+    prefer: Prefer,
+    to: Sequence[DestinationName] = (BOT,),
+    wait: timedelta = timedelta(seconds=3),
+) -> Route:
     tree: Tree = {"source": [Scalar(source, quoted=True) for source in sources]}
     condition = compile_condition(tree, lambda path, message: pytest.fail(f"{path}: {message}"))
-    return Route(name=name, condition=condition, to=tuple(to), prefer=prefer)
+    return Route(name=name, condition=condition, to=tuple(to), prefer=prefer, wait=wait)
 
 
 FIRST_OF_BOTH = route("both", FAST, FULL, "telegram", prefer=Prefer.FIRST)
@@ -56,6 +66,8 @@ class Scene:
 
     def __init__(self, outbox: SqliteOutbox) -> None:
         self.lanes = Recorder()
+        self.outbox = outbox
+        self.now: datetime | None = None
         self.tally = Tally()
         self.words = FirstWords()
         self.ingest = Ingest(
@@ -68,7 +80,7 @@ class Scene:
             lanes=self.lanes,
             recent=RecentEvents(timedelta(minutes=30)),
             tally=self.tally,
-            clock=lambda: datetime.now(UTC),
+            clock=lambda: self.now or datetime.now(UTC),
         )
 
     def reload(self, *routes: Route, on_full: OnFull = OnFull.IGNORE, off: bool = False) -> None:
@@ -178,3 +190,112 @@ async def test_nothing_is_remembered_where_no_route_prefers_the_first(scene: Sce
     scene.reload(ALL_FAST, ALL_FULL)
     await scene.take(FAST, FULL)
     assert len(scene.words) == 0
+
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+FULL_TEXT = route("full", FAST, FULL, prefer=Prefer.FULL)
+HOW = "SELECT e.source, d.status, d.reason FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq ORDER BY e.seq"
+
+
+def after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+async def claimed(scene: Scene, at: datetime, *, is_early: bool = False) -> list[int]:
+    claim = await scene.outbox.claim(BOT, now=at, limit=10, is_early=is_early)
+    return [delivery.event_seq for delivery in claim.deliveries]
+
+
+async def take_at(scene: Scene, source: str, seconds: float, *, mid: int = 1) -> list[int]:
+    scene.now = after(seconds)
+    return await scene.take(source, mid=mid)
+
+
+async def test_a_first_word_waits_in_the_outbox_and_its_full_text_takes_its_place(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
+        scene = Scene(outbox)
+        scene.reload(FULL_TEXT)
+        assert await take_at(scene, FAST, 0) == []
+        assert scene.lanes.looks == [after(3)]
+        assert (await outbox.claim(BOT, now=after(2.9), limit=10)).next_due == after(3)
+        assert look(path, HOW) == [(FAST, "pending", "waits for the full text")]
+        assert await take_at(scene, FULL, 1) == [0]
+        assert await claimed(scene, after(3)) == []  # on disk it may still wait
+        assert await take_at(scene, FAST, 2) == []
+    assert look(path, HOW) == [
+        (FAST, "skipped", "preferred"),
+        (FULL, "in_flight", None),
+    ]
+    assert (scene.tally.skipped, scene.tally.doubles) == (1, 1)
+    books = audit(path)
+    assert books.is_balanced
+    assert (books.ended_as("preferred"), books.waiting) == (1, 1)
+
+
+async def test_one_that_no_full_text_has_replaced_goes_when_its_wait_is_over(scene: Scene, path: Path) -> None:
+    scene.reload(FULL_TEXT)
+    await take_at(scene, FAST, 0)
+    assert await claimed(scene, after(2.9)) == []
+    assert await claimed(scene, after(3)) == [1]
+    assert await take_at(scene, FULL, 3.1) == []
+    scene.reload(FULL_TEXT, on_full=OnFull.EDIT)
+    assert await take_at(scene, FAST, 4, mid=2) == []
+    assert await take_at(scene, FULL, 7, mid=2) == [0]
+    assert scene.lanes.taken[-1].edits == 3
+
+
+async def test_neither_a_probe_nor_the_end_of_an_outage_ends_a_wait(scene: Scene) -> None:
+    scene.reload(FULL_TEXT)
+    await take_at(scene, FAST, 0)
+    assert await claimed(scene, after(1), is_early=True) == []
+    await scene.outbox.expedite(BOT, now=after(1))
+    assert await claimed(scene, after(2.9)) == []
+    assert await claimed(scene, after(3), is_early=True) == [1]
+
+
+async def test_one_that_a_lane_has_is_not_replaced_even_by_a_clock_that_was_set_back(scene: Scene) -> None:
+    scene.reload(FULL_TEXT)
+    await take_at(scene, FAST, 0)
+    assert await claimed(scene, after(3)) == [1]
+    assert await take_at(scene, FULL, 1) == []
+
+
+@pytest.mark.parametrize(
+    ("routes", "sources", "went"),
+    [
+        ([FULL_TEXT, ALL_FAST], (FAST, FULL), [0, 1]),
+        # The first word that waits was chosen by a route that prefers the full one alone; it goes too, when it is due.
+        ([FULL_TEXT, ALL_FULL], (FAST, FULL), [1]),
+        ([FULL_TEXT, SECOND_FIRST], (FAST, FULL), [0]),  # a mix counts as first
+        ([FULL_TEXT, SECOND_FIRST], (FULL, FAST), [0]),
+        ([route("fast", FAST, prefer=Prefer.FULL), FIRST_OF_FULL], (FAST, FULL), [1]),
+        ([FULL_TEXT], (FULL, FAST, FULL), [0, 2]),
+    ],
+)
+async def test_several_routes_to_a_destination_that_prefers_the_full_text(
+    scene: Scene, routes: list[Route], sources: tuple[str, ...], went: list[int]
+) -> None:
+    scene.reload(*routes)
+    assert await scene.take(*sources) == went
+
+
+async def test_of_several_waits_the_shortest_counts(scene: Scene) -> None:
+    scene.reload(FULL_TEXT, route("short", FAST, prefer=Prefer.FULL, wait=timedelta(seconds=1)))
+    await take_at(scene, FAST, 0)
+    assert scene.lanes.looks == [after(1)]
+
+
+async def test_a_full_text_that_is_not_for_this_destination_changes_nothing(scene: Scene, path: Path) -> None:
+    scene.reload(
+        route("fast", FAST, prefer=Prefer.FULL), route("full", FULL, prefer=Prefer.FULL, to=[DestinationName("other")])
+    )
+    await take_at(scene, FAST, 0)
+    assert await take_at(scene, FULL, 1) == [0]
+    assert await claimed(scene, after(3)) == [1]
+
+
+async def test_an_event_of_another_source_with_the_same_mid_is_left_alone(scene: Scene) -> None:
+    scene.reload(route("everything", FAST, "telegram", prefer=Prefer.FULL))
+    assert await take_at(scene, FAST, 0) == []
+    assert await take_at(scene, "telegram", 1) == [0]
+    assert await claimed(scene, after(3)) == [1]

@@ -3,10 +3,12 @@
 import argparse
 import sys
 from collections import Counter
+from datetime import UTC, datetime
 
 from forwarder.cli import exit_codes
 from forwarder.cli.places import Handler, add_config, places, told
 from forwarder.cli.records import add_filters, add_json, add_list, local, print_json, print_table, query, shown
+from forwarder.core.preference import AWAITS_FULL
 from forwarder.outbox.access import reading
 from forwarder.outbox.history import Record, deliveries, events, find_deliveries, find_events
 
@@ -79,11 +81,20 @@ def print_deliveries(found: list[Record], *, as_json: bool) -> None:
             delivery["attempts_made"],
             delivery["http_status"],
             None if delivery["duration_ms"] is None else f"{delivery['duration_ms']:.1f}",
-            delivery["reason"],
+            _reason(delivery),
         )
         for delivery in found
     ]
     print_table(("ACCEPTED", "DELIVERY", "DESTINATION", "STATUS", "ATTEMPTS", "HTTP", "MS", "REASON"), rows)
+
+
+def _reason(delivery: Record) -> str | None:
+    """Return its reason; of what waits for its full text also for how long it still does."""
+    reason: str | None = delivery["reason"]
+    if reason != AWAITS_FULL:
+        return reason
+    left = datetime.fromisoformat(delivery["due_at"]) - datetime.now(UTC)
+    return f"{reason}; due in {max(left.total_seconds(), 0):.1f} s"
 
 
 def show_event(arguments: argparse.Namespace) -> int:
@@ -135,6 +146,8 @@ def show_deliveries(arguments: argparse.Namespace) -> int:
 
 def _end(delivery: Record) -> str:
     match delivery["status"]:
+        case "pending" if delivery["reason"] == AWAITS_FULL:
+            return f"{AWAITS_FULL}, due {local(delivery['due_at'])}"
         case "pending":
             return f"waiting, due {local(delivery['due_at'])}, {delivery['attempts_made']} attempts so far"
         case "in_flight":

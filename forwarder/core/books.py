@@ -57,7 +57,7 @@ class Cause(StrEnum):
     HELD_BACK = "held back"
     DROPPED = "dropped"
     PREFERRED = "preferred"
-    """Its route prefers the first event of a post, and the destination has that."""
+    """Its routes want one event of a post, and the destination gets the other one."""
     MISSED_CANARY = "missed canary"
     """It was given up. That is told when it happens; among the dead letters it would be in the way."""
 

@@ -86,6 +86,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """What the first attempt is made for; those after it are retries."""
     edits: int | None = None
     """The number of the event whose message at this destination it changes."""
+    waits_until: datetime | None = None
+    """It is not to go before: it is the first word of a post whose full text may come."""
     body: bytes
 
     def __repr__(self) -> str:  # not the body
@@ -197,6 +199,7 @@ def new_delivery(
     order_key: str | None = None,
     trigger: Trigger = Trigger.FIRST,
     edits: int | None = None,
+    waits_until: datetime | None = None,
 ) -> Delivery:
     """Return the delivery of `event` to `destination`."""
     return Delivery(
@@ -209,4 +212,5 @@ def new_delivery(
         order_key=order_key,
         trigger=trigger,
         edits=edits,
+        waits_until=waits_until,
     )

@@ -67,16 +67,32 @@ class Outbox(Protocol):
         now: datetime,
         read_at: float,
     ) -> None:
-        """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed; those with a cause are skipped for it.
+        """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed, when their wait is over; those with a cause are skipped for it.
 
         `entry` is where the books count the event. `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
         """
         ...
 
-    async def claim(self, destination: DestinationName, *, now: datetime, limit: int, is_early: bool = False) -> Claim:
+    def replace(self, destination: DestinationName, event_seq: int, *, now: datetime) -> bool:
+        """End a delivery that waits for the full text as skipped, together with the event that is enqueued next.
+
+        Called right before that. Returns whether it still waits; one that a lane has is left alone.
+        """
+        ...
+
+    async def claim(
+        self,
+        destination: DestinationName,
+        *,
+        now: datetime,
+        limit: int,
+        is_early: bool = False,
+        order: Order = Order.NONE,
+    ) -> Claim:
         """Take up to `limit` pending deliveries that have no order and are due, and tell when the next one will be.
 
-        `is_early`: also those that are not due yet, the next ones first.
+        `is_early`: also those that are not due yet, the next ones first, but for those that wait for the full text. Of these
+        the ones whose wait is over come with the key that `order` gives them, and are to take their place in it.
         """
         ...
 

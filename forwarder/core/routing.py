@@ -1,13 +1,13 @@
 """From an event to the destinations that get it, and the routes that said so."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
 from forwarder.core.matching import Condition, Subject
-from forwarder.core.preference import Prefer
+from forwarder.core.preference import WAIT, Prefer
 
 UNMATCHED = "unmatched"
 """Stands for a route where an event went to the destination named under `unmatched:`."""
@@ -22,6 +22,8 @@ class Route:
     to: tuple[DestinationName, ...]
     stop: bool = False
     prefer: Prefer = Prefer.ALL
+    wait: timedelta = WAIT
+    """How long a first word waits for the full text, where that is preferred."""
 
 
 @dataclass(slots=True)
@@ -41,12 +43,22 @@ class Router:
     routes: Sequence[Route]
     unmatched: DestinationName | None = None
     """`None` drops it (counted)."""
-    first: frozenset[str] = field(init=False)
-    """The names of the routes that prefer the first event of a post."""
+    once: frozenset[str] = field(init=False)
+    """The names of the routes that want one of the two events of a post: the first, or the full one."""
+    waits: Mapping[str, timedelta] = field(init=False)
+    """How long those that prefer the full one wait for it, by their names."""
 
     def __post_init__(self) -> None:
-        first = frozenset(route.name for route in self.routes if route.prefer is Prefer.FIRST)
-        object.__setattr__(self, "first", first)
+        once = frozenset(route.name for route in self.routes if route.prefer is not Prefer.ALL)
+        waits = {route.name: route.wait for route in self.routes if route.prefer is Prefer.FULL}
+        object.__setattr__(self, "once", once)
+        object.__setattr__(self, "waits", waits)
+
+    def wait_of(self, routes: Sequence[str]) -> timedelta | None:
+        """Return how long a first word that these routes chose waits for the full text; `None`: it goes at once."""
+        if not all(name in self.waits for name in routes):
+            return None
+        return min((self.waits[name] for name in routes), default=None)
 
     def matching(self, subject: Subject) -> Iterator[Route]:
         """Yield the routes that the event meets, in their order, up to one that stops."""

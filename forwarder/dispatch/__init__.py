@@ -1,6 +1,7 @@
 """The delivery side: a lane for each destination."""
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from forwarder.core.budget import Allowance, Budget
 from forwarder.core.delivery import Delivery, DestinationName
@@ -34,6 +35,11 @@ class Dispatcher:
         """Hand a fresh delivery to its lane; see `Lane.offer`."""
         lane = self.lanes.get(delivery.destination)
         return lane is not None and lane.offer(delivery)
+
+    def look_by(self, destination: DestinationName, at: datetime) -> None:
+        """Have the lane of that name, where there is one, ask the outbox at `at` at the latest."""
+        if (lane := self.lanes.get(destination)) is not None:
+            lane.look_by(at)
 
     def look(self, destination: DestinationName) -> None:
         """Have the lane of that name, where there is one, ask the outbox again."""

@@ -132,6 +132,11 @@ class Lane:
         """Ask the outbox again: somebody else may have brought something."""
         self._look.set()
 
+    def look_by(self, at: datetime) -> None:
+        """Ask the outbox again at `at` at the latest."""
+        if self._looks_at is None or at < self._looks_at:
+            self._look.set()
+
     def look_after_another(self) -> None:
         """Ask the outbox again: the lane that this one replaces has let go of what it had."""
         self._is_out_of_order = True
@@ -223,7 +228,7 @@ class Lane:
         name, order = self.destination.name, self.destination.order
         keys = await self._outbox.put_in_order(name, order)
         if self._stock is None:
-            self._stock = OrderedStock(name, self._outbox, backlog_limit=self._backlog_limit)
+            self._stock = OrderedStock(name, self._outbox, order=order, backlog_limit=self._backlog_limit)
         for key in {*keys, *self._missed}:
             self._stock.expect(key)
         self._missed.clear()
@@ -389,8 +394,7 @@ class Lane:
 
     def _keep(self, delivery: Delivery, at: datetime, now: datetime) -> bool:
         """Keep a delivery in memory for its next attempt, or return that the outbox alone has to."""
-        if self._looks_at is None or at < self._looks_at:
-            self._look.set()
+        self.look_by(at)
         stock = self._stock
         if stock is None:
             return False

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.core.order import Order
 from forwarder.core.ports import Outbox
 from forwarder.dispatch.stock import BACKLOG_TURN, LONGEST_WAIT, MAX_FRESH, MAX_FRESH_BYTES, LooseStock, Taken
 
@@ -39,13 +40,16 @@ class _Line:
 
 
 class OrderedStock:
-    """Lines by their key, and beside them, without order, what a person had tried again."""
+    """Lines by their key, and beside them, without order, what a person had tried again.
 
-    def __init__(self, name: DestinationName, outbox: Outbox, *, backlog_limit: int) -> None:
+    A first word that waited for its full text comes from there into its line, before what came after it.
+    """
+
+    def __init__(self, name: DestinationName, outbox: Outbox, *, order: Order, backlog_limit: int) -> None:
         self._name = name
         self._outbox = outbox
         self._backlog_limit = backlog_limit
-        self._loose = LooseStock(name, outbox, backlog_limit=backlog_limit)
+        self._loose = LooseStock(name, outbox, backlog_limit=backlog_limit, order=order, join=self._join)
         self._lines: dict[str, _Line] = {}
         self._ready: deque[tuple[str, _Line]] = deque()
         """Lines whose first delivery is fresh."""
@@ -130,6 +134,10 @@ class OrderedStock:
             self._send_to_outbox(line)
             return False
         line.waiting[0] = Taken(delivery, is_backlog=True)
+        if len(line.waiting) > 1 and line.waiting[1].delivery.event_seq < delivery.event_seq:  # it joined meanwhile
+            line.waiting[0], line.waiting[1] = line.waiting[1], line.waiting[0]
+            line.wakes_at = None
+            self._make_ready(str(delivery.order_key), line)
         return True
 
     def leave(self, delivery: Delivery) -> None:
@@ -225,6 +233,40 @@ class OrderedStock:
         self._ready.clear()
         self._ready_backlog.clear()
         return everything
+
+    def _join(self, delivery: Delivery) -> None:
+        """Have one whose wait is over take its place in its line, which is by the numbers of the events."""
+        key = str(delivery.order_key)
+        line = self._lines.setdefault(key, _Line())
+        begin = int(line.is_busy)
+        place = len(line.waiting)
+        while place > begin and line.waiting[place - 1].delivery.event_seq > delivery.event_seq:
+            place -= 1
+        is_last = not line.waiting or line.waiting[-1].delivery.event_seq < delivery.event_seq
+        if is_last and line.is_in_outbox:  # or among those there, of which it may be the first
+            self._outbox.release(delivery)
+            if not line.waiting:
+                line.wakes_at = None
+            return
+        was_ready = line.is_ready
+        line.waiting.insert(place, Taken(delivery, is_backlog=True))
+        self._count += 1
+        self._bytes += len(delivery.body)
+        if place == 0:
+            line.wakes_at = None
+        if line.is_ready and not was_ready:
+            self._make_ready(key, line)
+        self._give_back_last(line)
+
+    def _give_back_last(self, line: _Line) -> None:
+        """Have the last one of a line wait in the outbox, if there is no room for it. Its first one may wait for those that joined."""
+        is_crowded = self._count > MAX_FRESH or self._bytes > MAX_FRESH_BYTES
+        if is_crowded and line.waiting[-1].delivery.event_seq > line.waiting[0].delivery.event_seq:
+            delivery = line.waiting.pop().delivery
+            self._count -= 1
+            self._bytes -= len(delivery.body)
+            self._outbox.release(delivery)
+            line.is_in_outbox = True
 
     def _line_of(self, delivery: Delivery) -> _Line | None:
         """Return the line that this delivery is the first of."""

@@ -5,13 +5,14 @@ Memory is bounded whatever waits: what does not fit stays in the outbox and is c
 
 import heapq
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from msgspec import structs
 
 from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.core.order import Order
 from forwarder.core.ports import Outbox
 
 MAX_FRESH = 1_000
@@ -94,7 +95,16 @@ class Stock(Protocol):
 class LooseStock:
     """Deliveries that have no order among them."""
 
-    def __init__(self, name: DestinationName, outbox: Outbox, *, backlog_limit: int) -> None:
+    def __init__(
+        self,
+        name: DestinationName,
+        outbox: Outbox,
+        *,
+        backlog_limit: int,
+        order: Order = Order.NONE,
+        join: Callable[[Delivery], None] | None = None,
+    ) -> None:
+        """`join` takes what is claimed here and has a place in the `order`."""
         self._name = name
         self._outbox = outbox
         self._fresh: deque[Delivery] = deque()
@@ -104,6 +114,8 @@ class LooseStock:
         """A heap by when they are due, then by the number of their event, which a lane has but once."""
         self._retries_bytes = 0
         self._backlog_limit = backlog_limit
+        self._order = order
+        self._join = join
         self._turns = 0
 
     def offer(self, delivery: Delivery) -> bool:
@@ -177,8 +189,12 @@ class LooseStock:
             self._retries_bytes -= len(delivery.body)
             self._backlog.append(Taken(delivery, is_backlog=True))
         if (room := self._backlog_limit - len(self._backlog)) > 0:
-            claim = await self._outbox.claim(self._name, now=now, limit=room)
-            self._backlog.extend([Taken(delivery, is_backlog=True) for delivery in claim.deliveries])
+            claim = await self._outbox.claim(self._name, now=now, limit=room, order=self._order)
+            for delivery in claim.deliveries:
+                if delivery.order_key is not None and self._join is not None:
+                    self._join(delivery)
+                else:
+                    self._backlog.append(Taken(delivery, is_backlog=True))
             if claim.next_due is not None and len(claim.deliveries) < room:
                 looks_at = min(looks_at, claim.next_due)
             if is_early and not (self._fresh or self._backlog or self._retries) and claim.next_due is not None:

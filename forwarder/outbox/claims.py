@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from forwarder.core.delivery import Delivery, DestinationName, Trigger
 from forwarder.core.order import Order, order_key
+from forwarder.core.preference import AWAITS_FULL
 from forwarder.outbox.batch import Step
 from forwarder.outbox.database import Database
 from forwarder.outbox.rows import ClaimedRow, Hand, Row, Values, delivery_of
@@ -21,27 +22,38 @@ _LINE_BYTES = 64 * 1024
 _UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY, Trigger.CANARY})
 
 
-def claim_due(hand: Hand, destination: DestinationName, *, due_before: datetime | None, limit: int) -> Step[Found]:
-    """Read those without an order, in the order they fall due; `due_before` `None` takes them whenever they are due."""
-    most_ms = None if due_before is None else to_ms(due_before)
-    asked = limit + hand.count(destination) + 1
+def claim_due(
+    hand: Hand, destination: DestinationName, *, now: datetime, limit: int, is_early: bool, order: Order
+) -> Step[Found]:
+    """Read those without an order, in the order they fall due; `is_early` takes them whenever they are due."""
+    now_ms = to_ms(now)
+    statement = SQL["next_early" if is_early else "next_due"]
+    values: dict[str, Any] = {"destination": destination, "limit": limit + hand.count(destination) + 1}
+    if is_early:
+        values |= {"now_ms": now_ms, "awaits": AWAITS_FULL}
 
     def look(connection: sqlite3.Connection) -> Found:
         rows: list[Row] = []
         deliveries: list[Delivery] = []
-        for event_seq, due_ms in connection.execute(SQL["next_due"], {"destination": destination, "limit": asked}):
+        for event_seq, due_ms in connection.execute(statement, values):
             if (event_seq, destination) in hand:
                 continue
-            if (most_ms is not None and due_ms > most_ms) or len(deliveries) == limit:
+            if (not is_early and due_ms > now_ms) or len(deliveries) == limit:
                 return rows, deliveries, due_ms
-            _read(connection, event_seq, destination, rows, deliveries)
+            _read(connection, event_seq, destination, rows, deliveries, order=order)
         return rows, deliveries, None
 
     return look
 
 
 def claim_unwritten(
-    hand: Hand, events: Mapping[int, Values], destination: DestinationName, *, now: datetime, limit: int
+    hand: Hand,
+    events: Mapping[int, Values],
+    destination: DestinationName,
+    *,
+    now: datetime,
+    limit: int,
+    order: Order,
 ) -> list[Delivery]:
     """Take those without an order that are due and of which nothing is on disk, because nothing can be written.
 
@@ -54,8 +66,9 @@ def claim_unwritten(
             continue
         if len(found) == limit:
             break
-        row.is_held = True
-        _, event_id, _, _, _, _, accepted_ms, _, body = cast("EventRow", event)
+        _, event_id, source, _, sid, _, accepted_ms, _, body = cast("EventRow", event)
+        _end_wait(row, order, source=source, sid=sid)
+        hand.hold(row)
         found.append(delivery_of(row, event_id, accepted_ms, body))
     return found
 
@@ -93,12 +106,24 @@ def _read(
     destination: DestinationName,
     rows: list[Row],
     deliveries: list[Delivery],
+    *,
+    order: Order = Order.NONE,
 ) -> None:
     key = {"event_seq": event_seq, "destination": destination}
     found: ClaimedRow = connection.execute(SQL["claimed"], key).fetchone()
+    event_id, accepted_ms, body, source, sid = found[18:]
     row = Row(*found[:18], is_changed=False)
+    row.is_changed = _end_wait(row, order, source=source, sid=sid)
     rows.append(row)
-    deliveries.append(delivery_of(row, *found[18:]))
+    deliveries.append(delivery_of(row, event_id, accepted_ms, body))
+
+
+def _end_wait(row: Row, order: Order, *, source: str, sid: str) -> bool:
+    """Give a first word that has waited for its full text its place in the order; return whether the disk has to know."""
+    if row.reason != AWAITS_FULL:
+        return False
+    row.reason, row.order_key = None, order_key(order, source=source, sid=sid)
+    return row.order_key is not None
 
 
 async def put_in_order(database: Database, writer: Writer, destination: DestinationName, order: Order) -> list[str]:
@@ -127,8 +152,9 @@ def _put_slice(destination: DestinationName, order: Order, after: int) -> Step[i
         values = {"destination": destination, "after_seq": after, "limit": _SLICE}
         found = connection.execute(SQL["out_of_order"], values).fetchall()
         changes: list[dict[str, Any]] = []
-        for event_seq, has, trigger, source, sid in found:
-            wanted = None if trigger in _UNORDERED else order_key(order, source=source, sid=sid)
+        for event_seq, has, trigger, reason, source, sid in found:
+            is_beside = trigger in _UNORDERED or reason == AWAITS_FULL
+            wanted = None if is_beside else order_key(order, source=source, sid=sid)
             if wanted != has:
                 changes.append({"event_seq": event_seq, "destination": destination, "order_key": wanted})
         connection.executemany(SQL["put_in_order"], changes)

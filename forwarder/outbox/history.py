@@ -11,6 +11,7 @@ from typing import Any
 from forwarder.core.books import Audit
 from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import EventId
+from forwarder.core.preference import AWAITS_FULL
 from forwarder.outbox.statements import SQL, from_ms, load
 
 _SQL = load("history.sql") | {"waiting": SQL["waiting"]}
@@ -192,7 +193,7 @@ def _delivery(row: tuple[Any, ...]) -> Record:
         "last_attempt_at": _when(started_ms),
         "duration_ms": duration_ms,
         "http_status": http_status,
-        "reason": reason,
+        "reason": None if reason == AWAITS_FULL and due_ms <= now_ms() else reason,
         "excerpt": excerpt,
     }
 

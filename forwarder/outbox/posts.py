@@ -4,9 +4,11 @@ import json
 import sqlite3
 from datetime import datetime
 
+from forwarder.core.books import Cause
 from forwarder.core.delivery import DestinationName
 from forwarder.core.ports import DeliveryStanding
-from forwarder.core.preference import Brought
+from forwarder.core.preference import AWAITS_FULL, Brought
+from forwarder.outbox.batch import Step
 from forwarder.outbox.rows import standing
 from forwarder.outbox.statements import SQL, from_ms, to_ms
 
@@ -22,11 +24,24 @@ def recent_posts(connection: sqlite3.Connection, *, since: datetime, limit: int)
             routes=tuple(json.loads(routes)),
             at=from_ms(accepted_ms),
             cause=cause,
+            waits_until=None if waits_ms is None else from_ms(waits_ms),
         )
-        for seq, source, mid, destination, routes, accepted_ms, cause in connection.execute(
-            SQL["recent_posts"], {"since_ms": to_ms(since), "limit": limit}
+        for seq, source, mid, destination, routes, accepted_ms, cause, waits_ms in connection.execute(
+            SQL["recent_posts"], {"since_ms": to_ms(since), "limit": limit, "awaits": AWAITS_FULL}
         )
     ]
+
+
+def skip_waiting(destination: DestinationName, event_seq: int, *, now: datetime) -> Step[object]:
+    """End a delivery that waits for the full text, which has come."""
+    values = {
+        "event_seq": event_seq,
+        "destination": destination,
+        "now_ms": to_ms(now),
+        "awaits": AWAITS_FULL,
+        "cause": Cause.PREFERRED,
+    }
+    return lambda connection: connection.execute(SQL["skip_waiting"], values)
 
 
 def standing_on_disk(

@@ -17,6 +17,7 @@ from forwarder.core.books import Cause
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
 from forwarder.core.event import EventId
 from forwarder.core.ports import DeliveryStanding
+from forwarder.core.preference import AWAITS_FULL
 from forwarder.outbox.statements import from_ms, storable, to_ms
 
 Key = tuple[int, str]
@@ -104,6 +105,9 @@ _COLUMNS = Row.__struct_fields__.index("is_held")
 def new_row(delivery: Delivery, became: DeliveryStatus | Cause, *, now_ms: int) -> Row:
     """Return the row of a delivery that comes from its stream; with a cause it is skipped for that."""
     is_skipped = isinstance(became, Cause)
+    reason, due_ms = (str(became) if is_skipped else None), now_ms
+    if delivery.waits_until is not None and not is_skipped:
+        reason, due_ms = AWAITS_FULL, to_ms(delivery.waits_until)
     return Row(
         event_seq=delivery.event_seq,
         destination=delivery.destination,
@@ -115,9 +119,9 @@ def new_row(delivery: Delivery, became: DeliveryStatus | Cause, *, now_ms: int) 
         attempts=0,
         earlier_attempts=0,
         expedited=0,
-        due_ms=now_ms,
+        due_ms=due_ms,
         closed_ms=now_ms if is_skipped else None,
-        reason=str(became) if is_skipped else None,
+        reason=reason,
         order_key=delivery.order_key,
         receipt=None if delivery.edits is None else f"{_EDITS}{delivery.edits}",
         is_held=became is DeliveryStatus.IN_FLIGHT,
@@ -137,9 +141,9 @@ def _as_names(text: str) -> tuple[str, ...]:
 ClaimedRow = tuple[
     int, str, str, str, str, int, int, int, int,
     int | None, int | None, float | None, int | None, str | None, str | None, int, str | None, str | None,
-    str, int, bytes,
+    str, int, bytes, str, str,
 ]  # fmt: skip
-"""What the statement `claimed` brings: the columns of the delivery, then the event's id, its time, its body."""
+"""What the statement `claimed` brings: the columns of the delivery, then the event's id, its time, its body, its source and sid."""
 
 
 def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Delivery:
@@ -186,12 +190,14 @@ class Hand:
         self._held = Counter[str]()
         self._held_in_order = Counter[tuple[str, str]]()
         """By destination and order key, of those that a lane has or had: what came as pending is newer than all of them."""
+        self._replaced: set[Key] = set()
+        """First words whose full text is not on disk yet, and with it their end."""
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def __contains__(self, key: Key) -> bool:
-        return key in self._rows
+        return key in self._rows or key in self._replaced
 
     @property
     def changed(self) -> int:
@@ -199,8 +205,8 @@ class Hand:
         return len(self._changed)
 
     def count(self, destination: str) -> int:
-        """Return how many rows of a destination are here."""
-        return self._held[destination]
+        """Return how many rows of a destination are here, at most."""
+        return self._held[destination] + len(self._replaced)
 
     def has_of(self, destination: str, order_key: str) -> bool:
         """Whether there is a row with that key here that a lane has, or that is not on disk as it left it."""
@@ -209,18 +215,41 @@ class Hand:
     def waiting(self, destination: str) -> Iterator[Row]:
         """Yield the pending rows of a destination that no lane has, oldest first."""
         for row in self._rows.values():
-            if row.destination == destination and not row.is_held and row.status == DeliveryStatus.PENDING:
+            if row.destination != destination or row.is_held or row.key in self._replaced:
+                continue
+            if row.status == DeliveryStatus.PENDING:
                 yield row
 
     def take(self, row: Row) -> None:
         """Have a row, which `is_held` or `is_changed`."""
         self._rows[row.key] = row
         self._held[row.destination] += 1
-        if row.is_held and row.order_key is not None:
-            row.was_held = True
-            self._held_in_order[row.destination, row.order_key] += 1
+        if row.is_held:
+            self._note_held(row)
         if row.is_changed:
             self._changed.append(row)
+
+    def hold(self, row: Row) -> None:
+        """Note that a lane has a row that is here."""
+        row.is_held = True
+        self._note_held(row)
+
+    def _note_held(self, row: Row) -> None:
+        if row.order_key is not None:
+            row.was_held = True
+            self._held_in_order[row.destination, row.order_key] += 1
+
+    def replace(self, key: Key) -> bool:
+        """Have a delivery that waits never be claimed, until `forget_replaced`; return whether it still waits, and no lane has it."""
+        row = self._rows.get(key)
+        if row is not None and (row.is_held or row.status != DeliveryStatus.PENDING):
+            return False
+        self._replaced.add(key)
+        return True
+
+    def forget_replaced(self, key: Key) -> None:
+        """Note that its end is on disk."""
+        self._replaced.discard(key)
 
     def of(self, delivery: Delivery) -> Row:
         """Return the row of a delivery that a lane has."""

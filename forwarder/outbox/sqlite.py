@@ -18,7 +18,7 @@ from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, Destinati
 from forwarder.core.event import Event
 from forwarder.core.order import Order
 from forwarder.core.ports import Claim, DeliveryStanding
-from forwarder.core.preference import Brought
+from forwarder.core.preference import AWAITS_FULL, Brought
 from forwarder.core.standing import Standing
 from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
@@ -27,7 +27,7 @@ from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
 from forwarder.outbox.inspection import check_bodies
 from forwarder.outbox.lock import locked
-from forwarder.outbox.posts import recent_posts, standing_on_disk
+from forwarder.outbox.posts import recent_posts, skip_waiting, standing_on_disk
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.pruning import Pruner
 from forwarder.outbox.rows import Hand, new_row
@@ -188,16 +188,32 @@ class SqliteOutbox:
             read_at=read_at,
         )
 
+    def replace(self, destination: DestinationName, event_seq: int, *, now: datetime) -> bool:  # noqa: D102
+        key = event_seq, destination
+        if not self._hand.replace(key):
+            return False
+        self.writer.add_step(
+            skip_waiting(destination, event_seq, now=now), when_written=lambda: self._hand.forget_replaced(key)
+        )
+        return True
+
     async def claim(  # noqa: D102
-        self, destination: DestinationName, *, now: datetime, limit: int, is_early: bool = False
+        self,
+        destination: DestinationName,
+        *,
+        now: datetime,
+        limit: int,
+        is_early: bool = False,
+        order: Order = Order.NONE,
     ) -> Claim:
-        due_before = None if is_early else now
         claim = await self._claim(
-            lambda: claim_due(self._hand, destination, due_before=due_before, limit=limit), destination, now
+            lambda: claim_due(self._hand, destination, now=now, limit=limit, is_early=is_early, order=order),
+            destination,
+            now,
         )
         if (room := limit - len(claim.deliveries)) and self.writer.trouble is not None:
             events = self.writer.unwritten_events()
-            claim.deliveries.extend(claim_unwritten(self._hand, events, destination, now=now, limit=room))
+            claim.deliveries.extend(claim_unwritten(self._hand, events, destination, now=now, limit=room, order=order))
         return claim
 
     async def claim_in_order(  # noqa: D102
@@ -231,8 +247,13 @@ class SqliteOutbox:
                 if self.writer.trouble is None:
                     log.warning("outbox.claim_failed", destination=destination, reason=str(error), note="tried again")
                 return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
+            if any(row.key in self._hand for row in rows):  # replaced meanwhile, by a clock that was set back
+                deliveries = [each for each, row in zip(deliveries, rows, strict=True) if row.key not in self._hand]
+                rows = [row for row in rows if row.key not in self._hand]
             for row in rows:
                 self._hand.take(row)
+                if row.is_changed:
+                    self.writer.wake()
         next_due = None if next_due_ms is None else from_ms(next_due_ms)
         if not is_settled:  # what is in memory alone may be due sooner
             next_due = min(next_due or now + _LOOK_AGAIN, now + _LOOK_AGAIN)
@@ -310,7 +331,13 @@ class SqliteOutbox:
             self._hand.let_go(row)
 
     async def expedite(self, destination: DestinationName, *, now: datetime) -> None:  # noqa: D102
-        values = {"destination": destination, "now_ms": to_ms(now), "most": MAX_EXPEDITED, "limit": _EXPEDITE_SLICE}
+        values = {
+            "destination": destination,
+            "now_ms": to_ms(now),
+            "most": MAX_EXPEDITED,
+            "awaits": AWAITS_FULL,
+            "limit": _EXPEDITE_SLICE,
+        }
         await self.writer.ask(lambda connection: connection.execute(SQL["expedite_in_order"], values))
         # In slices, so that a great backlog does not hold up the commits of fresh events.
         while await self.writer.ask(lambda connection: connection.execute(SQL["expedite"], values).rowcount):

@@ -42,6 +42,13 @@ SELECT event_seq, due_ms FROM deliveries
 WHERE destination = :destination AND status = 'pending' AND order_key IS NULL
 ORDER BY due_ms, event_seq LIMIT :limit;
 
+-- name: next_early
+-- The same whenever they are due, but for those that wait for the full text.
+SELECT event_seq, due_ms FROM deliveries
+WHERE destination = :destination AND status = 'pending' AND order_key IS NULL
+  AND (due_ms <= :now_ms OR reason IS NOT :awaits)
+ORDER BY due_ms, event_seq LIMIT :limit;
+
 -- name: next_in_order
 SELECT event_seq, due_ms FROM deliveries
 WHERE destination = :destination AND status = 'pending' AND order_key = :order_key
@@ -61,8 +68,8 @@ SELECT key FROM keys WHERE key IS NOT NULL;
 
 -- name: out_of_order
 -- What waits under another key than it should, oldest first: its order was set or changed since. What a person has tried
--- again has no order.
-SELECT d.event_seq, d.order_key, d.trigger, e.source, e.sid
+-- again has no order, nor has what waits for the full text.
+SELECT d.event_seq, d.order_key, d.trigger, d.reason, e.source, e.sid
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.destination = :destination AND d.status = 'pending' AND d.event_seq > :after_seq
 ORDER BY d.event_seq LIMIT :limit;
@@ -90,19 +97,19 @@ ON CONFLICT (name) DO UPDATE SET paused_ms = excluded.paused_ms, paused_by = exc
 
 -- name: claimed
 SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.earlier_attempts, d.expedited, d.due_ms,
-  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt, e.id, e.accepted_ms, e.body
+  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt, e.id, e.accepted_ms, e.body, e.source, e.sid
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.event_seq = :event_seq AND d.destination = :destination;
 
 -- name: expedite
 -- Due since it was accepted, so that the oldest goes first. Only so often: what fails by its own fault, amid the
--- successes of others, must not run through its attempts in minutes.
+-- successes of others, must not run through its attempts in minutes. What waits for the full text waits on.
 UPDATE deliveries
 SET due_ms = (SELECT accepted_ms FROM events WHERE events.seq = event_seq), expedited = expedited + 1
 WHERE destination = :destination AND event_seq IN (
   SELECT event_seq FROM deliveries
   WHERE destination = :destination AND status = 'pending' AND order_key IS NULL AND due_ms > :now_ms
-    AND expedited < :most
+    AND expedited < :most AND reason IS NOT :awaits
   ORDER BY due_ms, event_seq LIMIT :limit
 );
 
@@ -129,12 +136,18 @@ SELECT substr(id, 1, 16) FROM events WHERE accepted_ms >= :since_ms AND accepted
 ORDER BY accepted_ms DESC LIMIT :limit;
 
 -- name: recent_posts
-SELECT e.seq, e.source, e.mid, d.destination, d.routes, e.accepted_ms, iif(d.status = 'skipped', d.reason, NULL)
+SELECT e.seq, e.source, e.mid, d.destination, d.routes, e.accepted_ms, iif(d.status = 'skipped', d.reason, NULL),
+  iif(d.status = 'pending' AND d.reason = :awaits, d.due_ms, NULL)
 FROM (
   SELECT seq, source, mid, accepted_ms FROM events INDEXED BY events_by_age
   WHERE accepted_ms >= :since_ms AND source IN ('x', 'fast-x') ORDER BY accepted_ms DESC LIMIT :limit
 ) AS e JOIN deliveries AS d ON d.event_seq = e.seq
 ORDER BY e.seq;
+
+-- name: skip_waiting
+-- Where it still does. The reason stands for "wait", so that one that was attempted is left alone.
+UPDATE deliveries SET status = 'skipped', reason = :cause, closed_ms = :now_ms
+WHERE event_seq = :event_seq AND destination = :destination AND status = 'pending' AND reason = :awaits;
 
 -- name: standing
 SELECT status, due_ms, receipt FROM deliveries WHERE event_seq = :event_seq AND destination = :destination;

@@ -9,6 +9,7 @@ import errno
 import os
 import sqlite3
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any, TypeVar
@@ -138,10 +139,12 @@ class Writer:
         self._arrived.set()
         return await asked
 
-    def add_step(self, step: Step[object]) -> None:
-        """Queue a step whose result nobody waits for."""
+    def add_step(self, step: Step[object], *, when_written: Callable[[], object] = lambda: None) -> None:
+        """Queue a step whose result nobody waits for. It is in one transaction with the event that is added next."""
+        written: asyncio.Future[object] = asyncio.get_running_loop().create_future()
+        written.add_done_callback(lambda _: when_written())
         self._waiting.batch.steps.append(step)
-        self._waiting.asked.append(asyncio.get_running_loop().create_future())
+        self._waiting.asked.append(written)
         self._arrived.set()
 
     async def settle(self) -> bool:

@@ -92,8 +92,25 @@ def test_a_restart_anywhere_changes_nothing(sources: tuple[str, ...], on_full: O
         assert judged(words, *sources[cut:], on_full=on_full, seq=cut + 1) == whole[cut:]
 
 
-def brought(number: int, source: str, *, cause: str | None = None, routes: tuple[str, ...] = ("first",)) -> Brought:
-    return Brought(event_seq=number, source=source, mid="9", destination=BOT, routes=routes, at=NOW, cause=cause)
+def brought(
+    number: int,
+    source: str,
+    *,
+    cause: str | None = None,
+    routes: tuple[str, ...] = ("first",),
+    at: datetime = NOW,
+    waits_until: datetime | None = None,
+) -> Brought:
+    return Brought(
+        event_seq=number,
+        source=source,
+        mid="9",
+        destination=BOT,
+        routes=routes,
+        at=at,
+        cause=cause,
+        waits_until=waits_until,
+    )
 
 
 def test_what_was_not_sent_or_came_by_other_routes_as_well_is_not_recalled() -> None:
@@ -102,3 +119,89 @@ def test_what_was_not_sent_or_came_by_other_routes_as_well_is_not_recalled() -> 
     words.recall(brought(2, "fast-x", routes=("first", "all")), frozenset({"first"}))
     words.recall(brought(3, "x", cause=Cause.PREFERRED), frozenset({"first"}))  # its first word is forgotten
     assert judged(words, "x", on_full=OnFull.IGNORE) == [WANTED]
+
+
+SECOND = timedelta(seconds=1)
+WAIT = 3 * SECOND
+
+
+class Post:
+    """One post at a destination whose routes prefer the full text; times are seconds since the beginning."""
+
+    def __init__(self, on_full: OnFull = OnFull.IGNORE) -> None:
+        self.words = FirstWords()
+        self.on_full = on_full
+        self.kept: list[Brought] = []
+
+    def bring(self, source: str, at: float, *, seq: int) -> Verdict:
+        """Bring an event as ingest does."""
+        now = NOW + at * SECOND
+        if source == "x":
+            for waiting in self.words.waiting("9", BOT, now=now):
+                self.words.replaced("9", BOT, waiting)
+                self._keep(waiting, "fast-x", cause=Cause.PREFERRED)
+        found = self.words.judge(source, "9", BOT, event_seq=seq, on_full=self.on_full, now=now, wait=WAIT)
+        cause = None if found.is_wanted else Cause.PREFERRED
+        self.kept.append(brought(seq, source, cause=cause, at=now, waits_until=found.waits_until))
+        return found
+
+    def _keep(self, seq: int, source: str, *, cause: str) -> None:
+        self.kept = [brought(seq, source, cause=cause, at=old.at) if old.event_seq == seq else old for old in self.kept]
+
+    def restart(self) -> None:
+        self.words = FirstWords()
+        for each in self.kept:
+            self.words.recall(each, frozenset({"first"}))
+
+    def waiting(self, at: float) -> tuple[int, ...]:
+        return self.words.waiting("9", BOT, now=NOW + at * SECOND)
+
+
+def until(at: float) -> Verdict:
+    return Verdict(is_wanted=True, waits_until=NOW + at * SECOND)
+
+
+Brings = tuple[tuple[str, float, Verdict], ...]
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+@pytest.mark.parametrize(
+    ("brings", "on_full"),
+    [
+        *(((("fast-x", 0, until(3)), ("x", 2.9, WANTED)), on_full) for on_full in OnFull),
+        *(((("x", 0, WANTED), ("fast-x", 1, UNWANTED)), on_full) for on_full in OnFull),
+        ((("fast-x", 0, until(3)), ("x", 3, UNWANTED)), OnFull.IGNORE),
+        ((("fast-x", 0, until(3)), ("x", 3, WANTED)), OnFull.SEND),
+        ((("fast-x", 0, until(3)), ("x", 3, edit(1))), OnFull.EDIT),
+        # What follows a full text that came in time is as where it came alone.
+        ((("fast-x", 0, until(3)), ("x", 1, WANTED), ("fast-x", 2, UNWANTED), ("x", 4, WANTED)), OnFull.EDIT),
+        # Two first words: one full text is for both, but where the first one has gone, the second one goes as well.
+        ((("fast-x", 0, until(3)), ("fast-x", 1, until(4)), ("x", 2, WANTED)), OnFull.EDIT),
+        ((("fast-x", 0, until(3)), ("fast-x", 1, until(4)), ("x", 3.5, edit(2))), OnFull.EDIT),
+        ((("fast-x", 0, until(3)), ("fast-x", 1, until(4)), ("x", 3.5, UNWANTED)), OnFull.IGNORE),
+    ],
+)
+def test_a_full_text_takes_the_place_of_what_waits_for_it_and_comes_late_once_that_is_over(
+    brings: Brings, on_full: OnFull, is_restarted: bool
+) -> None:
+    post = Post(on_full)
+    for seq, (source, at, expected) in enumerate(brings, 1):
+        if is_restarted:
+            post.restart()
+        assert post.bring(source, at, seq=seq) == expected
+
+
+def test_what_waits_is_known_until_its_wait_is_over() -> None:
+    post = Post()
+    post.bring("fast-x", 0, seq=1)
+    assert post.words.waiting("9", OTHER, now=NOW) == post.words.waiting("8", BOT, now=NOW) == ()
+    assert post.waiting(2.999) == (1,)
+    assert post.waiting(3) == ()
+
+
+def test_one_that_cannot_be_replaced_any_more_counts_as_gone() -> None:
+    post = Post(OnFull.EDIT)
+    post.bring("fast-x", 0, seq=1)
+    assert post.waiting(1) == (1,)  # and yet a lane has it
+    found = post.words.judge("x", "9", BOT, event_seq=2, on_full=OnFull.EDIT, now=NOW + SECOND, wait=WAIT)
+    assert found == edit(1)

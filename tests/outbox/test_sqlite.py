@@ -371,6 +371,7 @@ async def test_of_recent_events_the_newest_come_back_sorted(outbox: SqliteOutbox
     ("statement", "index"),
     [
         ("next_due", "deliveries_due"),
+        ("next_early", "deliveries_due"),
         ("expedite", "deliveries_due"),
         ("next_in_order", "deliveries_in_order"),
         ("order_keys", "deliveries_in_order"),
@@ -387,7 +388,7 @@ async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, stateme
     connection = connection_to(FileSettings(path=path, durability="full"))
     await connection.open()
     try:
-        names = ("destination", "now_ms", "limit", "most", "since_ms", "until_ms", "order_key")
+        names = ("destination", "now_ms", "limit", "most", "since_ms", "until_ms", "order_key", "awaits")
         explain = f"EXPLAIN QUERY PLAN {SQL[statement]}"
         plan = await connection.run(
             lambda plain: [row[3] for row in plain.execute(explain, dict.fromkeys(names, 1)).fetchall()]

@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
 from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.order import Order
 from forwarder.core.ports import Claim
 from forwarder.outbox import room
 from forwarder.outbox import writer as writer_module
@@ -187,3 +189,54 @@ async def test_a_reopened_file_has_its_wal_moved(path: Path, faults: Faults) -> 
         finally:
             connection.close()
         assert wal.exists()
+
+
+async def test_what_a_full_text_replaces_ends_in_one_transaction_with_it_and_is_not_claimed_before(
+    path: Path, faults: Faults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the disk is full the first word is pending there: after a crash it goes, as the full text is not on disk either."""
+    monkeypatch.setattr(room, "_is_enough", lambda *_: False)
+    states = "SELECT group_concat(status) FROM deliveries"
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        first = keep(outbox, 0, DeliveryStatus.PENDING, waits_until=NOW)
+        assert await outbox.writer.settle()
+        faults.left = [FULL] * 3
+        assert outbox.replace(BOT, first.event_seq, now=NOW)
+        keep(outbox, 1)
+        while faults.left:
+            assert look(path, states) == [("pending",)]
+            claim = await outbox.claim(BOT, now=NOW, limit=9)
+            assert claim.deliveries == []
+            await asyncio.sleep(0.01)
+        await outbox.writer.ask(lambda _connection: None)
+        assert look(path, states) == [("skipped,in_flight",)]
+        assert (await outbox.claim(BOT, now=NOW, limit=9)).deliveries == []
+    assert audit(path).is_balanced
+
+
+async def test_one_that_is_replaced_in_memory_is_written_once_and_never_claimed(path: Path, faults: Faults) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        faults.left = [FULL] * 2
+        first = keep(outbox, 0, DeliveryStatus.PENDING, waits_until=NOW)
+        assert outbox.replace(BOT, first.event_seq, now=NOW)
+        keep(outbox, 1)
+        while faults.left:
+            assert (await outbox.claim(BOT, now=NOW, limit=9)).deliveries == []
+            await asyncio.sleep(0.01)
+    assert look(path, "SELECT status, reason FROM deliveries") == [("skipped", "preferred"), ("in_flight", None)]
+    assert audit(path).is_balanced
+
+
+async def test_while_nothing_can_be_written_what_waited_goes_when_it_is_due_in_its_place(
+    path: Path, faults: Faults
+) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        faults.left = [FULL] * 100
+        keep(outbox, 0, DeliveryStatus.PENDING, waits_until=NOW)
+        later = keep(outbox, 1, DeliveryStatus.PENDING, waits_until=NOW + timedelta(seconds=1))
+        assert not await outbox.writer.settle()
+        claim = await outbox.claim(BOT, now=NOW, limit=9, order=Order.STRICT)
+        assert [(each.event_seq, each.order_key) for each in claim.deliveries] == [(later.event_seq - 1, "*")]
+        faults.left = []
+        outbox.complete(claim.deliveries[0], attempt(200))
+    assert look(path, "SELECT status, order_key FROM deliveries") == [("delivered", "*"), ("pending", None)]

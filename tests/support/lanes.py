@@ -63,16 +63,33 @@ class Scene:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def bring(
-        self, events: Sequence[Event], *, status: DeliveryStatus | None = None, edits: int | None = None
+        self,
+        events: Sequence[Event],
+        *,
+        status: DeliveryStatus | None = None,
+        edits: int | None = None,
+        wait: timedelta | None = None,
     ) -> list[Delivery]:
-        """Bring events as ingest does; `status` pending: as if they had come before, and not fitted into memory."""
+        """Bring events as ingest does; `status` pending: as if they had come before, and not fitted into memory. With a `wait` they do."""
         found = []
         order = self.lane.destination.order
         for each in events:
             seq, now = self.outbox.new_seq(), utc_now()
-            key = order_key(order, source=each.source, sid=each.sid)
-            delivery = new_delivery(each, BOT, ("r",), event_seq=seq, accepted_at=now, order_key=key, edits=edits)
-            is_taken = status is None and self.lane.offer(delivery)
+            key = None if wait is not None else order_key(order, source=each.source, sid=each.sid)
+            waits_until = None if wait is None else now + wait
+            delivery = new_delivery(
+                each,
+                BOT,
+                ("r",),
+                event_seq=seq,
+                accepted_at=now,
+                order_key=key,
+                edits=edits,
+                waits_until=waits_until,
+            )
+            if waits_until is not None:
+                self.lane.look_by(waits_until)
+            is_taken = status is None and wait is None and self.lane.offer(delivery)
             became = status or (DeliveryStatus.IN_FLIGHT if is_taken else DeliveryStatus.PENDING)
             self.outbox.enqueue(each, seq, {became: [delivery]}, entry=Entry.MATCHED, now=now, read_at=monotonic())
             found.append(delivery)

@@ -23,11 +23,14 @@ def keep(
     *,
     at: datetime = NOW,
     order_key: str | None = None,
+    waits_until: datetime | None = None,
 ) -> Delivery:
     """Enqueue one event with one delivery."""
     event = EVENTS[number % len(EVENTS)]
     seq = outbox.new_seq()
-    delivery = new_delivery(event, BOT, ("r",), event_seq=seq, accepted_at=at, order_key=order_key)
+    delivery = new_delivery(
+        event, BOT, ("r",), event_seq=seq, accepted_at=at, order_key=order_key, waits_until=waits_until
+    )
     outbox.enqueue(event, seq, {status: [delivery]}, entry=Entry.MATCHED, now=at, read_at=monotonic())
     return delivery
 

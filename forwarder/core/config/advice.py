@@ -10,6 +10,7 @@ from forwarder.core.matching import Condition, FieldTest
 from forwarder.core.matching.conditions import ValueTest
 from forwarder.core.matching.relations import implies, parts_of, why_never
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Suffix, Word
+from forwarder.core.notices import spell
 from forwarder.core.preference import OnFull, Prefer
 
 _MOST_PAIRS = 200_000
@@ -25,6 +26,7 @@ def warnings_of(config: Config) -> list[str]:
         _misspelt_sources(routes),
         _to_nobody(config, routes),
         _on_full(config),
+        _waits(config),
         _unverified(config),
         _settings(config),
     )
@@ -122,7 +124,18 @@ def _on_full(config: Config) -> Iterator[str]:
     preferring = {name for route in config.routes if route.prefer is not Prefer.ALL for name in route.to}
     for name, settings in config.destinations.items():
         if settings.on_full is not OnFull.IGNORE and name not in preferring:
-            yield f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first"
+            yield f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first or full"
+
+
+def _waits(config: Config) -> Iterator[str]:
+    for route in config.routes:
+        for name in route.to if route.prefer is Prefer.FULL else ():
+            max_age = config.destinations[name].retry.max_age
+            if max_age is not None and max_age <= route.wait:
+                yield (
+                    f"routes.{route.name}.wait: {spell(route.wait)}: a first word that has waited so long is older than the "
+                    f"retry.max_age of {name} ({spell(max_age)}), and expires there; write a shorter wait or a longer max_age"
+                )
 
 
 def _unverified(config: Config) -> Iterator[str]:

@@ -8,16 +8,16 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
 
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
-from forwarder.core.config.preference import PreferField
+from forwarder.core.config.preference import PreferField, check_wait
 from forwarder.core.config.scalars import parse_api_key, parse_outbox_url, parse_size, parse_stream_url
 from forwarder.core.config.secret import Secret
 from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
-from forwarder.core.preference import Prefer
+from forwarder.core.preference import WAIT, Prefer
 
 DROP = "drop"
 """What `unmatched` says when no destination is meant."""
@@ -88,9 +88,17 @@ class RouteConfig(Section):
     )
     prefer: PreferField = Field(
         default=Prefer.ALL,
-        description="first: of the two events of an X post (fast-x, x) only the one that comes first.",
+        description="Of the two events of an X post (fast-x, x): all, the first to come, or the full one (x).",
+    )
+    wait: Annotated[timedelta, duration("100ms", "10m")] = Field(
+        default=WAIT, description="prefer: full: how long fast-x waits for x; then it is sent."
     )
     stop: Switch = Field(default=False, description="true: an event that matched goes to no route below.")
+
+    @field_validator("wait", mode="after")
+    @classmethod
+    def _wait_has_a_meaning(cls, wait: timedelta, info: ValidationInfo) -> timedelta:
+        return check_wait(wait, info.data)
 
 
 class Config(Section):

@@ -1,6 +1,7 @@
 """What becomes of the two events of one X post: `prefer` of a route, and `on_full` of a destination."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator
@@ -14,8 +15,6 @@ _EDITABLE = frozenset({"discord", "telegram"})
 
 
 def _parse_prefer(value: object) -> Prefer:
-    if value == "full":
-        raise WrongValueError("full is not supported by this version yet; write all or first")
     return Prefer(parse_choice(value, *Prefer))
 
 
@@ -23,10 +22,18 @@ def _parse_on_full(value: object) -> OnFull:
     return OnFull(parse_choice(value, *OnFull))
 
 
-PreferField = Annotated[Prefer, PlainValidator(_parse_prefer, json_schema_input_type=Literal["all", "first"])]
+PreferField = Annotated[Prefer, PlainValidator(_parse_prefer, json_schema_input_type=Literal["all", "first", "full"])]
 OnFullField = Annotated[
     OnFull, PlainValidator(_parse_on_full, json_schema_input_type=Literal["ignore", "edit", "send"])
 ]
+
+
+def check_wait(wait: timedelta, others: Mapping[str, Any]) -> timedelta:
+    """Return it if the route's `prefer`, which comes before it, gives it a meaning. Raises `WrongValueError`."""
+    prefer = others.get("prefer")
+    if prefer not in {None, Prefer.FULL}:  # `None`: it is wrong itself
+        raise WrongValueError(f"only prefer: full waits, not {prefer}; write prefer: full beside it, or leave wait out")
+    return wait
 
 
 def check_on_full(on_full: OnFull, others: Mapping[str, Any]) -> OnFull:

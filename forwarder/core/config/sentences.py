@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from forwarder.core.breaker import BreakerPolicy
-from forwarder.core.config.model import AdminConfig, Config, RouteConfig
+from forwarder.core.config.model import AdminConfig, Config
 from forwarder.core.config.pacing import BreakerConfig, RateLimitConfig
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import did_you_mean, quote
@@ -20,7 +20,6 @@ from forwarder.core.tree import Path
 _PLANNED: dict[type[BaseModel], frozenset[str]] = {
     Config: frozenset({"defaults", "tests"}),
     AdminConfig: frozenset({"listen"}),
-    RouteConfig: frozenset({"wait"}),
 }
 """Keys of the design that this version does not know yet."""
 
