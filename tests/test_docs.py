@@ -23,6 +23,8 @@ ENVIRONMENT = {
 
 def load(text: str, env: dict[str, str]) -> Config:
     def read_file(name: str) -> str:
+        if name == "more-coins.txt":
+            return "sol\n"
         raise FileNotFoundError(2, os.strerror(2), name)
 
     return load_config(text.encode(), name="config.yaml", env=env, read_file=read_file)
