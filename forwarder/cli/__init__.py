@@ -12,6 +12,7 @@ from forwarder import __version__
 _MODULES = {
     "run": "run",
     "check": "check",
+    "test": "test",
     "status": "status",
     "events": "history",
     "deliveries": "history",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_config
+from forwarder.cli.test import read_tests, test_files
 from forwarder.core.config import Config
 from forwarder.core.config.advice import warnings_of
 from forwarder.daemon import try_streams
@@ -24,6 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Check, say what was found, and return the exit code."""
     try:
         config = read_config(arguments.config)
+        for file in test_files(arguments.config):
+            read_tests(file, config)
     except (ConfigError, ConfigUnreadableError) as error:
         print(error, file=sys.stderr)
         return exit_codes.FAILURE

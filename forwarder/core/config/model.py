@@ -13,6 +13,7 @@ from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, Wit
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
 from forwarder.core.config.preference import PreferField, check_wait
+from forwarder.core.config.rule_tests.model import RuleTest
 from forwarder.core.config.scalars import parse_api_key, parse_outbox_url, parse_size, parse_stream_url
 from forwarder.core.config.secret import Secret
 from forwarder.core.config.transport import NetworksConfig
@@ -113,6 +114,9 @@ class Config(Section):
     )
     matchers: dict[Name, ConditionField] = Field(
         default_factory=dict, description="Conditions with a name, for others: {matcher: NAME}."
+    )
+    tests: Annotated[tuple[RuleTest, ...], _AsCompiled, WithJsonSchema({"x-ref": "rule_tests"})] = Field(
+        default=(), description="Events, and where each is to go; forwarder test runs them."
     )
     admin: AdminConfig = Field(default_factory=AdminConfig, description="The way in for the other commands.")
     networks: NetworksConfig = Field(

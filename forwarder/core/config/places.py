@@ -52,6 +52,10 @@ class Findings:
         """Return whether the file has a value at `path`, null included."""
         return self._find(path)[1] == path
 
+    def line(self, path: Path) -> int:
+        """Return the line of the value at `path`."""
+        return self._find(path)[0].line
+
     def _note(self, line: int, column: int, path: Path, message: str) -> None:
         problem = Problem(line, column, render_path(path), message)
         self._problems.setdefault((line, column, message), problem)

@@ -220,4 +220,43 @@ def _conditions() -> dict[str, Schema]:
             {"type": "array", "items": {"$ref": "#/$defs/condition"}, "minItems": 1},
         ]
     }
-    return {"condition": condition, "tests": tests, "values": values}
+    return {"condition": condition, "tests": tests, "values": values, "rule_tests": _rule_tests()}
+
+
+def _rule_tests() -> Schema:
+    event = {
+        "file": {"type": "string", "description": "A file with an event as JSON; what stands beside it changes it."},
+        **{name: {"description": said} for name, said in _ENVELOPE.items() if name != "now"},
+        "payload": {"type": "object", "description": "What its source sends of it."},
+    }
+    names: Schema = {"anyOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
+    test = {
+        "name": {"type": ["string", "number"], "description": "Shown where the test fails."},
+        "event": {
+            "type": "object",
+            "properties": event,
+            "additionalProperties": False,
+            "description": "The event; what is left out is filled in.",
+        },
+        "expect": {
+            "anyOf": [
+                names,
+                {"type": "object", "additionalProperties": {"anyOf": [*names["anyOf"], {"type": "null"}]}},
+            ],
+            "description": "nowhere, or the destinations that get it, or each of them with the routes that choose it.",
+        },
+        "at": {
+            "type": "string",
+            "description": "When it arrives, such as 2026-01-05T09:00:00+01:00; left out, Thursday noon, UTC.",
+        },
+        "body": {
+            "type": "object",
+            "additionalProperties": {"anyOf": [*names["anyOf"], {"type": "object"}]},
+            "description": "For a destination, texts that its body has in it, or a condition on its JSON.",
+        },
+    }
+    required = ["event", "expect"]
+    return {
+        "type": "array",
+        "items": {"type": "object", "properties": test, "required": required, "additionalProperties": False},
+    }

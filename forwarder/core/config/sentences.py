@@ -18,7 +18,7 @@ from forwarder.core.retry import RetryPolicy
 from forwarder.core.tree import Path
 
 _PLANNED: dict[type[BaseModel], frozenset[str]] = {
-    Config: frozenset({"defaults", "tests"}),
+    Config: frozenset({"defaults"}),
     AdminConfig: frozenset({"listen"}),
 }
 """Keys of the design that this version does not know yet."""

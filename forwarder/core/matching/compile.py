@@ -36,13 +36,14 @@ class Names:
     """Returns the lines of a list file. Raises `ValueError` with a sentence."""
 
 
-def compile_condition(tree: Tree, report: Report, names: Names | None = None) -> Condition:
+def compile_condition(tree: Tree, report: Report, names: Names | None = None, *, is_within: bool = False) -> Condition:
     """Return the condition that `tree` describes.
 
     Each problem goes to `report`, with its path; the part it is in then matches nothing, so the result is always usable.
+    `is_within`: of some JSON, and not of an event; paths begin at it, and there are no other fields.
     """
     names = names or Names()
-    return _Compiler(names, Literals(names.lists, names.read_list, report)).block(tree, ())
+    return _Compiler(names, Literals(names.lists, names.read_list, report), is_within=is_within).block(tree, ())
 
 
 class _Compiler:

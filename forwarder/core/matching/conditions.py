@@ -1,11 +1,12 @@
 """What a condition is made of: blocks, and fields with their tests."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from forwarder.core.matching.subject import Field, Found, Subject, spread
 
 
+@runtime_checkable  # pydantic asks
 class Condition(Protocol):
     """One question about an event."""
 
