@@ -25,6 +25,7 @@ _ENVELOPE_FIELDS: dict[str, Callable[[Event], JSONValue]] = {
     "mid": lambda event: event.mid,
     "text": lambda event: event_text(event.payload),
 }
+_JSON = json.JSONDecoder(parse_constant=lambda _: "")
 _TESTS = ("equals", "contains", "regex")
 _MAX_REGEX_MEMORY = 1 << 20
 """Bytes one compiled regex may take; RE2 refuses larger programs, such as `(a{1000}){1000}`."""
@@ -285,7 +286,7 @@ def _equals(scalars: Sequence[Scalar], *, ignore_case: bool) -> Equals:
 def _as_json(text: str) -> Iterator[JSONValue]:
     """Yield the JSON number, true, false or null that an unquoted text also stands for, if any."""
     try:
-        value: JSONValue = json.loads(text, parse_constant=lambda _: "")
+        value: JSONValue = _JSON.decode(text)
     except (ValueError, RecursionError):
         return
     if value is None or isinstance(value, bool | int | float):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
-from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.problems import quote
 from forwarder.core.config.scalars import Expanded, FileLine, WrongValueError, is_null, parse_file_path, show
 from forwarder.core.config.transport import check_transport
 from forwarder.core.matching import NOTHING, Condition, compile_condition
@@ -136,7 +136,7 @@ def _check_distinct(named: list[tuple[Path, Tree | None, str]], what: str, findi
 
 def _check_exists(name: Scalar, known: Mapping[str, object], path: Path, findings: Findings) -> None:
     if name not in known:
-        hint = "" if isinstance(name, Expanded) or findings.is_long else did_you_mean(name, known)
+        hint = "" if isinstance(name, Expanded) else findings.did_you_mean(name, known)
         findings.add(path, f"{show(name)} is not a destination{hint}")
 
 

@@ -10,7 +10,7 @@ from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.config.model import AdminConfig, Config, RouteConfig
 from forwarder.core.config.pacing import BreakerConfig, RateLimitConfig
 from forwarder.core.config.places import Findings
-from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.problems import quote
 from forwarder.core.config.retry import RetrySchedule
 from forwarder.core.config.scalars import is_null, kind
 from forwarder.core.rate import Rate
@@ -65,7 +65,7 @@ def _unknown(path: Path, findings: Findings) -> str:
     section, key = _section(path[:-1]), str(path[-1])
     if key in _PLANNED.get(section, ()):
         return f"{quote(key)} is not supported by this version yet"
-    nearest = "" if findings.is_long else did_you_mean(key, section.model_fields)
+    nearest = findings.did_you_mean(key, section.model_fields)
     return f"unknown key{nearest or '; known are ' + ', '.join(section.model_fields)}"
 
 
