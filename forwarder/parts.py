@@ -86,7 +86,9 @@ def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
 
 def warnings_of(config: Config) -> list[str]:
     """Return what the config allows and had better not, a sentence each."""
-    preferring = {name for route in config.routes if route.prefer is Prefer.FIRST for name in route.to}
+    preferring = {
+        name for route in config.routes if route.enabled and route.prefer is Prefer.FIRST for name in route.to
+    }
     return [
         f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first"
         for name, settings in config.destinations.items()
@@ -129,6 +131,7 @@ def router_of(config: Config) -> Router:
                 prefer=route.prefer,
             )
             for route in config.routes
+            if route.enabled
         ],
         unmatched=None if config.unmatched == "drop" else DestinationName(config.unmatched),
     )

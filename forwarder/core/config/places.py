@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from forwarder.core.config.nodes import MapNode, Node, TextNode
+from forwarder.core.config.nodes import Entry, MapNode, Node, TextNode
 from forwarder.core.config.problems import MAX_TOLD, Problem, did_you_mean, render_path
 from forwarder.core.tree import Path
 
@@ -21,6 +21,7 @@ class Findings:
         self._root = root
         self._spoiled: set[Path] = set()
         self._compared = 0
+        self._defaults = self._entries(("defaults",))
         self._problems = {(problem.line, problem.column, problem.message): problem for problem in problems}
 
     @property
@@ -62,7 +63,26 @@ class Findings:
         """Return whether the file has a value at `path`, null included."""
         return self._find(path)[1] == path
 
+    def is_default(self, path: Path) -> bool:
+        """Return whether the value at `path`, or what it is part of, came to its destination from `defaults`."""
+        if path[:1] != ("destinations",) or len(path) < 3 or not self._defaults:
+            return False
+        entry = self._entries(path[:2]).get(str(path[2]))
+        return entry is not None and entry is self._defaults.get(str(path[2]))
+
+    def _entries(self, path: Path) -> dict[str, Entry]:
+        node, found = self._find(path)
+        return node.entries if isinstance(node, MapNode) and found == path else {}
+
     def _note(self, line: int, column: int, path: Path, message: str) -> None:
+        if (line, column, message) in self._problems:
+            return
+        if self.is_default(path):
+            # Nothing is wrong with it under `defaults`, where it was looked at first: it does not fit this destination.
+            place = self._entries(path[:1])[str(path[1])]
+            line, column = place.line, place.column
+            message += f' ({path[2]} comes from defaults; write another here, or "{path[2]}: ~" to do without)'
+            path = path[:2]
         if len(self._problems) < MAX_TOLD:
             self._problems.setdefault((line, column, message), Problem(line, column, render_path(path), message))
 
