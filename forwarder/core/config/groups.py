@@ -47,6 +47,7 @@ class _Resolver:
     def __init__(self, groups: Mapping[str, Tree], destinations: Mapping[str, Tree], findings: Findings) -> None:
         self.destinations = destinations
         self._groups = groups
+        self._known = {**destinations, **groups}
         self._findings = findings
         self._resolved: dict[str, _Resolved] = {}
         self._cost = 0
@@ -88,7 +89,7 @@ class _Resolver:
         if member in self.destinations:
             return True
         if member not in self._groups:
-            hint = self._findings.did_you_mean(member, {**self.destinations, **self._groups})
+            hint = self._findings.did_you_mean(member, self._known)
             self._findings.add(place, f"{show(member)} is neither a destination nor a group{hint}")
             return False
         if member in above:
