@@ -115,6 +115,7 @@ def router_of(config: Config) -> Router:
                 wait=route.wait,
             )
             for route in config.routes
+            if route.enabled
         ],
         unmatched=None if config.unmatched == "drop" else DestinationName(config.unmatched),
     )

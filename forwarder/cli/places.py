@@ -11,7 +11,14 @@ from pathlib import Path
 
 from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
 from forwarder.cli import exit_codes
-from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_text, socket_path
+from forwarder.cli.config_file import (
+    ConfigError,
+    ConfigUnreadableError,
+    outbox_path,
+    read_text,
+    socket_path,
+    without_collections,
+)
 from forwarder.core.changes import Change, Changed, PauseChange, Replay
 from forwarder.core.config.outline import load_outline
 from forwarder.outbox.access import transaction, writing
@@ -58,7 +65,9 @@ def config_path(arguments: argparse.Namespace) -> Path:
 def places(arguments: argparse.Namespace) -> Places:
     """Return where things are. Raises `ConfigError`, `ConfigUnreadableError`."""
     config = config_path(arguments)
-    outline = load_outline(read_text(config), name=str(config), env=os.environ)
+    text = read_text(config)
+    with without_collections():
+        outline = load_outline(text, name=str(config), env=os.environ)
     outbox = outbox_path(outline.outbox, config)
     if outline.outbox.url is None and not outbox.exists() and _STATE.exists():
         outbox = _STATE

@@ -138,8 +138,8 @@ def test_the_reports_for_scripts(files: Path, capsys: pytest.CaptureFixture[str]
     assert (suite.get("tests"), suite.get("failures"), suite.get("name")) == ("3", "3", "config.yaml")
     cases = suite.findall("testcase")
     assert [(case.get("name"), case.get("line")) for case in cases][:2] == [
-        ("<a> & \ufffd b", "18"),
-        ("too much", "21"),
+        ("<a> & \ufffd b", "16"),
+        ("too much", "19"),
     ]
     assert code == 1
     assert run(capsys, "--junit", "missing/report.xml")[2].startswith("missing/report.xml: cannot be written")

@@ -20,7 +20,7 @@ _MOST_OF_A_KIND = 20
 
 def warnings_of(config: Config) -> list[str]:
     """Return the sentences, in the order of the file within each kind."""
-    routes = [(index, route) for index, route in enumerate(config.routes)]
+    routes = [(index, route) for index, route in enumerate(config.routes) if route.enabled]
     kinds = (
         _shadowed(routes),
         _misspelt_sources(routes),
@@ -121,7 +121,9 @@ def _to_nobody(config: Config, routes: Sequence[tuple[int, RouteConfig]]) -> Ite
 
 
 def _on_full(config: Config) -> Iterator[str]:
-    preferring = {name for route in config.routes if route.prefer is not Prefer.ALL for name in route.to}
+    preferring = {
+        name for route in config.routes if route.enabled and route.prefer is not Prefer.ALL for name in route.to
+    }
     for name, settings in config.destinations.items():
         if settings.on_full is not OnFull.IGNORE and name not in preferring:
             yield f"destinations.{name}.on_full: {settings.on_full}: has no effect, as no route to it says prefer: first or full"

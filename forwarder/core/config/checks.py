@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
-from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.problems import quote
 from forwarder.core.config.scalars import FileLine, WrongValueError, is_null, parse_file_path, show
 from forwarder.core.config.transport import check_transport
 from forwarder.core.tree import Expanded, Path, Scalar, Tree
@@ -23,6 +23,7 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
         read_named_file(stream, "api_key", path, read_file, findings)
     for path, destination in mappings(tree, "destinations"):
         read_named_file(destination, "url", path, read_file, findings)
+    for path, destination in settings_of(tree):
         signing = destination.get("signing")
         if isinstance(signing, dict):
             read_named_file(signing, "secret", (*path, "signing"), read_file, findings, is_list=True)
@@ -50,27 +51,29 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
         findings.add_at_key(
             ("destinations", DROP), f'"{DROP}" cannot be a name; under "unmatched" it means no destination'
         )
+    groups = groups if isinstance(groups := tree.get("groups"), dict) else {}
+    known = {**groups, **destinations}
     for path, route in mappings(tree, "routes"):
         to = route.get("to")
         seen: set[str] = set()
-        for place, name in _scalars(to, (*path, "to")):
+        for place, name in scalars_of(to, (*path, "to")):
             if name in seen:
                 findings.add(place, f"{show(name)} stands here twice")
             seen.add(name)
-            _check_exists(name, destinations, place, findings)
-    for path, destination in mappings(tree, "destinations"):
+            _check_exists(name, known, place, findings, what="neither a destination nor a group" if groups else "")
+    for path, destination in settings_of(tree):
         on_failure = destination.get("on_failure")
         if isinstance(on_failure, dict) and isinstance(to := on_failure.get("to"), Scalar) and not is_null(to):
             place = (*path, "on_failure", "to")
-            if to == path[-1]:
+            if path[1:] == (to,):
                 findings.add(place, "a destination that fails cannot be told of it; name another one")
             else:
-                _check_exists(to, destinations, place, findings)
+                _check_one(to, destinations, groups, place, findings)
                 if _is_disabled(destinations.get(to)) and not _is_disabled(destination):
                     findings.add(place, f"{show(to)} is disabled, so nobody would be told; name another one")
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
-        _check_exists(unmatched, {DROP: None, **destinations}, ("unmatched",), findings)
+        _check_one(unmatched, {DROP: None, **destinations}, groups, ("unmatched",), findings)
 
 
 def _is_disabled(destination: Tree | None) -> bool:
@@ -79,7 +82,7 @@ def _is_disabled(destination: Tree | None) -> bool:
 
 def check_transports(tree: dict[str, Tree], findings: Findings) -> None:
     """Note what of a destination's transport excludes each other."""
-    for path, destination in mappings(tree, "destinations"):
+    for path, destination in settings_of(tree):
         check_transport(destination, path, findings)
 
 
@@ -101,7 +104,14 @@ def mappings(tree: dict[str, Tree], section: str) -> Iterator[tuple[Path, dict[s
             yield (section, step), element
 
 
-def _scalars(tree: Tree | None, path: Path) -> Iterator[tuple[Path, Scalar]]:
+def settings_of(tree: dict[str, Tree]) -> Iterator[tuple[Path, dict[str, Tree]]]:
+    """Yield `defaults`, then each destination: what is wrong with a default is found there first."""
+    if isinstance(defaults := tree.get("defaults"), dict):
+        yield ("defaults",), defaults
+    yield from mappings(tree, "destinations")
+
+
+def scalars_of(tree: Tree | None, path: Path) -> Iterator[tuple[Path, Scalar]]:
     """Yield a lone scalar, or those of a list; nulls are left to the models."""
     places = (
         [((*path, index), element) for index, element in enumerate(tree)] if isinstance(tree, list) else [(path, tree)]
@@ -122,10 +132,19 @@ def _check_distinct(named: list[tuple[Path, Tree | None, str]], what: str, findi
         seen.add(name)
 
 
-def _check_exists(name: Scalar, known: Mapping[str, object], path: Path, findings: Findings) -> None:
+def _check_one(
+    name: Scalar, known: Mapping[str, object], groups: Mapping[str, object], path: Path, findings: Findings
+) -> None:
+    if name in groups and name not in known:
+        findings.add(path, f"{show(name)} is a group; one destination is meant here")
+    else:
+        _check_exists(name, known, path, findings)
+
+
+def _check_exists(name: Scalar, known: Mapping[str, object], path: Path, findings: Findings, *, what: str = "") -> None:
     if name not in known:
-        hint = "" if isinstance(name, Expanded) or findings.is_long else did_you_mean(name, known)
-        findings.add(path, f"{show(name)} is not a destination{hint}")
+        hint = "" if isinstance(name, Expanded) else findings.did_you_mean(name, known)
+        findings.add(path, f"{show(name)} is {what or 'not a destination'}{hint}")
 
 
 def read_named_file(

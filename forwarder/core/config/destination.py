@@ -47,14 +47,19 @@ Header = Annotated[str, PlainValidator(parse_header_name, json_schema_input_type
 HeaderValue = Annotated[Secret, PlainValidator(parse_header_value, json_schema_input_type=str)]
 
 
-class DestinationConfig(Section):
-    """A webhook."""
+class _Address(Section):
+    """What no two destinations share."""
 
     url: Annotated[Secret, PlainValidator(parse_destination_url, json_schema_input_type=str)] = Field(
         description="Where events are POSTed, http:// or https://; {{ … }} may stand in path and query. Kept secret. "
         "Or name a file in url_file."
     )
     url_file: FilePath | None = Field(default=None, description="A file that holds the URL, and nothing else.")
+
+
+class DestinationSettings(Section):
+    """How a destination is treated: what `defaults` may say for all of them."""
+
     headers: Annotated[dict[Header, HeaderValue], AfterValidator(_distinct_names)] = Field(
         default={}, description="Sent with each POST. Their values are kept secret."
     )
@@ -115,6 +120,11 @@ class DestinationConfig(Section):
     canary: CanaryConfig | None = Field(
         default=None, description="{every: 10m, within: 1m}: an event of our own on schedule; says so when it is late."
     )
+
+
+class DestinationConfig(DestinationSettings, _Address):
+    """A webhook."""
+
     enabled: Switch = Field(default=True, description="false skips (and counts) what would go here.")
 
     @field_validator("on_full", mode="after")

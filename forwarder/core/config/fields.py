@@ -1,9 +1,11 @@
 """What the sections of the config are built of: a mapping with a fixed set of keys, and the kinds of fields many have."""
 
-from functools import partial
+from collections.abc import Mapping
+from functools import cache, partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, GetPydanticSchema, PlainValidator, model_validator
+from pydantic.fields import FieldInfo
 from pydantic_core import core_schema
 
 from forwarder.core.config.scalars import (
@@ -41,6 +43,12 @@ def choice(*allowed: str, unsupported: str = "") -> PlainValidator:
     return PlainValidator(parse, json_schema_input_type=Literal[allowed])
 
 
+@cache
+def keys_of(section: type[BaseModel]) -> Mapping[str, FieldInfo]:
+    """Return the keys of a mapping as the file has them, with their fields."""
+    return {field.alias or name: field for name, field in section.model_fields.items()}
+
+
 class Section(BaseModel):
     """A mapping of the file with a fixed set of keys."""
 
@@ -54,7 +62,7 @@ class Section(BaseModel):
         """Drop known keys that hold nothing (`timeout:`), so that their default holds or their absence is told."""
         if not isinstance(data, dict):
             return data
-        return {key: value for key, value in data.items() if key not in cls.model_fields or not is_null(value)}
+        return {key: value for key, value in data.items() if key not in keys_of(cls) or not is_null(value)}
 
 
 def meaning_of(section: type[Section], result: type) -> GetPydanticSchema:

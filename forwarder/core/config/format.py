@@ -10,7 +10,7 @@ from forwarder.core.config.fields import FilePath, Section, Switch, choice
 from forwarder.core.config.problems import did_you_mean
 from forwarder.core.config.scalars import WrongValueError, parse_int, parse_webhook_url, show, text_of
 from forwarder.core.config.secret import Secret
-from forwarder.core.tree import Expanded, Scalar
+from forwarder.core.tree import Expanded
 
 FORMATS = ("raw", "discord", "slack", "telegram", "template")
 _KEYS: dict[str, tuple[str, ...]] = {
@@ -118,7 +118,7 @@ class FormatConfig(Section):
         if data in FORMATS:
             return {"type": data}
         names = ", ".join(FORMATS)
-        hint = did_you_mean(data, FORMATS) if type(data) is Scalar else ""
+        hint = did_you_mean(data, FORMATS) if not isinstance(data, Expanded) else ""
         raise WrongValueError(f"expected {names} or a mapping with type: …, got {show(data)}{hint}")
 
     @field_validator("body", mode="after")

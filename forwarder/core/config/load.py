@@ -1,12 +1,15 @@
 """The way of a config file: bytes → nodes → tree → checks → `Config`. Every stage adds its problems; all are told at once."""
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
 from forwarder.core.config.checks import ReadFile, check_names, check_transports, read_secret_files
 from forwarder.core.config.conditions import Conditions
+from forwarder.core.config.defaults import drop_notices_to_self, with_defaults
+from forwarder.core.config.groups import expand_groups
 from forwarder.core.config.model import Config
 from forwarder.core.config.nodes import RefusedError, read_nodes
 from forwarder.core.config.places import Findings
@@ -42,15 +45,18 @@ def load_config(
     """
     try:
         root, problems = read_nodes(text)
+        root = with_defaults(root)
     except RefusedError as refused:
         raise ConfigError(name, [refused.problem]) from None
     findings = Findings(root, problems)
     tree = expand(root, env, findings)
     draft: object = tree
     if isinstance(tree, dict):
-        read_secret_files(tree, read_file, findings)
-        read_template_files(tree, read_template or read_file, findings)
+        read_secret_files(tree, cache(read_file), findings)
+        read_template_files(tree, cache(read_template or read_file), findings)
+        drop_notices_to_self(tree, findings)
         check_names(tree, findings)
+        expand_groups(tree, findings)
         check_transports(tree, findings)
         check_services(tree, findings)
         conditions = Conditions(tree, read_list or read_file, findings)

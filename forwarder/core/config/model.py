@@ -8,17 +8,34 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, ValidationInfo, WithJsonSchema, field_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    PlainValidator,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
-from forwarder.core.config.destination import DestinationConfig
+from forwarder.core.config.destination import DestinationConfig, DestinationSettings
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
 from forwarder.core.config.preference import PreferField, check_wait
 from forwarder.core.config.rule_tests.model import RuleTest
-from forwarder.core.config.scalars import parse_api_key, parse_outbox_url, parse_size, parse_stream_url
+from forwarder.core.config.scalars import (
+    WrongValueError,
+    is_null,
+    parse_api_key,
+    parse_bool,
+    parse_outbox_url,
+    parse_size,
+    parse_stream_url,
+)
 from forwarder.core.config.secret import Secret
 from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
 from forwarder.core.preference import WAIT, Prefer
+from forwarder.core.tree import Scalar
 
 DROP = "drop"
 """What `unmatched` says when no destination is meant."""
@@ -28,6 +45,10 @@ _AsCompiled = PlainValidator(lambda compiled: compiled)
 ListField = Annotated[tuple[str, ...], _AsCompiled, WithJsonSchema({"x-ref": "values"})]
 ConditionField = Annotated[Condition, _AsCompiled, WithJsonSchema({"x-ref": "condition"})]
 """Both come as `conditions.py` has made them of the file."""
+
+Destinations = Annotated[
+    list[Name], BeforeValidator(listed, json_schema_input_type=str | list[str]), Field(min_length=1)
+]
 
 
 class StreamConfig(Section):
@@ -84,9 +105,7 @@ class RouteConfig(Section):
 
     name: Name = Field(description='Shown wherever a match is explained. Left out, it is "route 1", "route 2", …')
     match: ConditionField = Field(default=EVERYTHING, description="Which events are meant. Left out, all are.")
-    to: Annotated[list[Name], BeforeValidator(listed, json_schema_input_type=str | list[str])] = Field(
-        min_length=1, description="The destinations that get the event."
-    )
+    to: Destinations = Field(description="The destinations, or groups of them, that get the event.")
     prefer: PreferField = Field(
         default=Prefer.ALL,
         description="Of the two events of an X post (fast-x, x): all, the first to come, or the full one (x).",
@@ -95,6 +114,31 @@ class RouteConfig(Section):
         default=WAIT, description="prefer: full: how long fast-x waits for x; then it is sent."
     )
     stop: Switch = Field(default=False, description="true: an event that matched goes to no route below.")
+    continue_: Switch | None = Field(
+        default=None, alias="continue", description="The other word for stop: false is stop: true."
+    )
+    enabled: Switch = Field(
+        default=True, description="false: as if the route were not there; it is checked all the same."
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _continue_is_no_stop(cls, data: object) -> object:
+        """Say `stop` for `continue` where it stands alone."""
+        if not isinstance(data, dict) or "continue" not in data or not is_null(data.get("stop", Scalar(""))):
+            return data
+        try:
+            return {**data, "stop": not parse_bool(data["continue"])}
+        except WrongValueError:  # told at its own field
+            return data
+
+    @field_validator("continue_", mode="after")
+    @classmethod
+    def _continue_fits(cls, goes_on: bool | None, info: ValidationInfo) -> bool | None:
+        if goes_on is not None and goes_on == info.data.get("stop"):
+            word = str(goes_on).lower()
+            raise WrongValueError(f"stop: {word} and continue: {word} contradict each other; leave one of them out")
+        return goes_on
 
     @field_validator("wait", mode="after")
     @classmethod
@@ -107,7 +151,13 @@ class Config(Section):
 
     streams: list[StreamConfig] = Field(min_length=1, description="Where events come from; one is usual.")
     outbox: OutboxConfig = Field(default_factory=OutboxConfig, description="Where deliveries wait.")
+    defaults: DestinationSettings | None = Field(
+        default=None, description="What each destination has that does not say otherwise: any key but url and enabled."
+    )
     destinations: dict[Name, DestinationConfig] = Field(min_length=1, description="The webhooks, by name.")
+    groups: dict[Name, Destinations] = Field(
+        default={}, description="Names for several destinations, for the to of a route and for other groups."
+    )
     routes: list[RouteConfig] = Field(min_length=1, description="Every matching route delivers.")
     lists: dict[Name, ListField] = Field(
         default_factory=dict, description="Values with a name, for conditions: {list: NAME}."

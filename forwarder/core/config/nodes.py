@@ -8,21 +8,34 @@ messages are fixed sentences: they never quote the file, which may hold a secret
 """
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import yaml
+from yaml.events import (
+    AliasEvent,
+    CollectionEndEvent,
+    CollectionStartEvent,
+    DocumentStartEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceStartEvent,
+)
 
-from forwarder.core.config.problems import Problem, quote, render_path
+from forwarder.core.config.problems import MAX_TOLD, Problem, quote, render_path
 from forwarder.core.tree import Path, Scalar
 
-MAX_BYTES = 1 << 20
+MAX_BYTES = 8 << 20
 MAX_DEPTH = 50
-MAX_NODES = 100_000
-"""Counted with every alias expanded. A long text counts once more for each 100 characters: what aliases multiply is bounded too."""
-MAX_ALIASES = 1_000
+MAX_NODES = 500_000
+"""Counted with every alias expanded. A long text counts once more for each 100 characters: what aliases multiply is bounded too.
 
+10,000 routes with ten authors and ten words each come to 3 MiB and 370,000 nodes."""
+MAX_ALIASES = 50_000
+
+_CHARACTERS_A_NODE = 100
 _MERGE = "<<"
 _BOM = "\ufeff"
 _LINE_BREAK = re.compile(r"\r\n?|\n")
@@ -45,15 +58,19 @@ class _Mark(Protocol):
     column: int
 
 
-@dataclass(slots=True)
-class TextNode:
-    """A scalar; all aliases of it share the one text."""
+class TextNode(Scalar):
+    """A scalar and its place. It stands in the tree too, where it has no variables in it: most of a large file is scalars."""
+
+    __slots__ = ("column", "line")
 
     line: int
     column: int
-    text: Scalar
-    size: int = 1
-    height: int = 0
+    height = 0
+
+    @property
+    def size(self) -> int:
+        """See `Node`."""
+        return 1 + len(self) // _CHARACTERS_A_NODE
 
 
 @dataclass(slots=True)
@@ -172,7 +189,7 @@ class _Frame:
         """Which element comes next; nothing before a key."""
         if isinstance(self.node, ListNode):
             return (len(self.node.items),)
-        return (str(self.key.text),) if self.key else ()
+        return (str(self.key),) if self.key is not None else ()
 
 
 class _Builder:
@@ -188,37 +205,38 @@ class _Builder:
 
     def take(self, event: yaml.Event) -> None:
         """Add what the event says."""
-        line, column = _position(event.start_mark)
-        match event:
-            case yaml.DocumentStartEvent() if self.root is not None:
-                raise RefusedError(line, column, "a second document begins here; the file must hold one")
-            case yaml.AliasEvent():
-                self._add(self._resolve(str(event.anchor), line, column))
-            case yaml.ScalarEvent():
-                text = Scalar(event.value, quoted=bool(event.style))
-                node = TextNode(line, column, text, size=1 + len(text) // 100)
-                self._begin(node, event)
-                self._add(node)
-            case yaml.SequenceStartEvent():
-                self._open(ListNode(line, column), event)
-            case yaml.MappingStartEvent():
-                self._open(MapNode(line, column), event)
-            case yaml.CollectionEndEvent():
-                self._close()
+        mark = event.start_mark
+        assert mark is not None  # noqa: S101 - libyaml gives one with every event
+        line, column = mark.line + 1, mark.column + 1
+        if isinstance(event, ScalarEvent):  # most of all events
+            node = str.__new__(TextNode, event.value)
+            node.quoted, node.line, node.column = bool(event.style), line, column
+            self._begin(node, event)
+            self._add(node)
+        elif isinstance(event, MappingStartEvent):
+            self._open(MapNode(line, column), event)
+        elif isinstance(event, SequenceStartEvent):
+            self._open(ListNode(line, column), event)
+        elif isinstance(event, CollectionEndEvent):
+            self._close()
+        elif isinstance(event, AliasEvent):
+            self._add(self._resolve(str(event.anchor), line, column))
+        elif isinstance(event, DocumentStartEvent) and self.root is not None:
+            raise RefusedError(line, column, "a second document begins here; the file must hold one")
 
     def _path(self) -> Path:
         return tuple(step for frame in self._stack for step in frame.steps)
 
     def _report(self, place: Node, message: str) -> None:
-        self.problems.append(Problem(place.line, place.column, render_path(self._path()), message))
+        if len(self.problems) < MAX_TOLD:
+            self.problems.append(Problem(place.line, place.column, render_path(self._path()), message))
 
     def _refuse(self, line: int, column: int, message: str) -> RefusedError:
         return RefusedError(line, column, message, self._path())
 
-    def _begin(self, node: Node, event: yaml.NodeEvent) -> None:
+    def _begin(self, node: Node, event: ScalarEvent | CollectionStartEvent) -> None:
         self._count(node.size, node.line, node.column)
-        tag = getattr(event, "tag", None)
-        if tag is not None:
+        if (tag := event.tag) is not None:
             written = tag.replace("tag:yaml.org,2002:", "!!")
             self._report(node, f"the tag {quote(written)} is not supported; write the value without it")
         if event.anchor is not None:
@@ -229,7 +247,7 @@ class _Builder:
         if self._node_count > MAX_NODES:
             raise self._refuse(line, column, f"more than {MAX_NODES} values up to here, each alias counted in full")
 
-    def _open(self, node: ListNode | MapNode, event: yaml.NodeEvent) -> None:
+    def _open(self, node: ListNode | MapNode, event: CollectionStartEvent) -> None:
         if self._expects_key():
             raise self._refuse(
                 node.line, node.column, "a key must be a text; a value that begins with { or [ must stand in quotes"
@@ -273,32 +291,36 @@ class _Builder:
             self.root = node
             return
         frame = self._stack[-1]
-        if self._expects_key():
-            if not isinstance(node, TextNode):
-                raise self._refuse(node.line, node.column, "a key must be a text")
-            if not node.text and not node.text.quoted:
-                raise self._refuse(node.line, node.column, 'a key is missing before ":"')
-            frame.key = node
-        elif frame.key is None:
-            assert isinstance(frame.node, ListNode)  # noqa: S101 - a mapping without a key expects one
-            frame.node.items.append(node)
-        else:
-            self._put(frame, frame.key, node)
+        above = frame.node
+        if isinstance(above, ListNode):
+            above.items.append(node)
+        elif frame.key is not None:
+            self._put(frame, above, frame.key, node)
             frame.key = None
-        frame.node.size += node.size
-        frame.node.height = max(frame.node.height, node.height + 1)
+        else:
+            frame.key = self._key(node)
+        above.size += node.size
+        if node.height >= above.height:
+            above.height = node.height + 1
 
-    def _put(self, frame: _Frame, key: TextNode, value: Node) -> None:
-        assert isinstance(frame.node, MapNode)  # noqa: S101 - only mappings have keys
-        if key.text == _MERGE and not key.text.quoted:
+    def _key(self, node: Node) -> TextNode:
+        if not isinstance(node, TextNode):
+            raise self._refuse(node.line, node.column, "a key must be a text")
+        if not node and not node.quoted:
+            raise self._refuse(node.line, node.column, 'a key is missing before ":"')
+        return node
+
+    def _put(self, frame: _Frame, mapping: MapNode, key: TextNode, value: Node) -> None:
+        name = sys.intern(str(key))  # the same few words in thousands of mappings
+        if name == _MERGE and not key.quoted:
             if frame.merged is not None:
                 self._report(key, "the key << stands here twice; give it a list of aliases")
             frame.merged = [*(frame.merged or ()), *self._mergeable(value)]
-        elif key.text in frame.node.entries:
-            first = frame.node.entries[key.text].line
+        elif name in mapping.entries:
+            first = mapping.entries[name].line
             self._report(key, f"this key stands here twice, first on line {first}")
         else:
-            frame.node.entries[str(key.text)] = Entry(key.line, key.column, value)
+            mapping.entries[name] = Entry(key.line, key.column, value)
 
     def _mergeable(self, value: Node) -> Iterator[MapNode]:
         for node in value.items if isinstance(value, ListNode) else (value,):

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pydantic import ValidationError
 
 from forwarder.core.config.model import AdminConfig, OutboxConfig
-from forwarder.core.config.nodes import RefusedError, read_nodes
+from forwarder.core.config.nodes import MapNode, RefusedError, read_nodes
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import ConfigError
 from forwarder.core.config.sentences import tell
 from forwarder.core.config.variables import expand
+from forwarder.core.tree import Tree
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,9 +33,11 @@ def load_outline(text: bytes, *, name: str, env: Mapping[str, str]) -> Outline:
         root, _ = read_nodes(text)
     except RefusedError as refused:
         raise ConfigError(name, [refused.problem]) from None
-    tree = expand(root, env, Findings(root, []))
-    sections = tree if isinstance(tree, dict) else {}
     findings = Findings(root, [])
+    sections: dict[str, Tree] = {}
+    if isinstance(root, MapNode):
+        for key in root.entries.keys() & {"outbox", "admin", "destinations"}:
+            sections[key] = expand(root.entries[key].value, env, Findings(root, []), (key,))
     read: dict[str, OutboxConfig | AdminConfig] = {}
     for key, model in (("outbox", OutboxConfig), ("admin", AdminConfig)):
         try:

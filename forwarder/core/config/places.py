@@ -1,10 +1,14 @@
 """Where in the file a problem stands, and which problems are worth telling."""
 
-from forwarder.core.config.nodes import MapNode, Node, TextNode
-from forwarder.core.config.problems import Problem, render_path
+from collections.abc import Collection
+
+from forwarder.core.config.nodes import Entry, MapNode, Node, TextNode
+from forwarder.core.config.problems import MAX_TOLD, Problem, did_you_mean, render_path
 from forwarder.core.tree import Path
 
 _LONG = 100
+_MAX_COMPARED = 100_000
+"""Words that may be compared with others to say which was meant: about a second's work."""
 
 
 class Findings:
@@ -16,17 +20,24 @@ class Findings:
     def __init__(self, root: Node, problems: list[Problem]) -> None:
         self._root = root
         self._spoiled: set[Path] = set()
+        self._compared = 0
+        self._defaults = self._entries(("defaults",))
         self._problems = {(problem.line, problem.column, problem.message): problem for problem in problems}
 
     @property
     def problems(self) -> list[Problem]:
-        """All that was found."""
+        """All that was found, up to `MAX_TOLD`."""
         return list(self._problems.values())
 
     @property
     def is_long(self) -> bool:
         """Whether so much is wrong that looking for what each word may have meant would take too long."""
         return len(self._problems) > _LONG
+
+    def did_you_mean(self, word: str, known: Collection[str]) -> str:
+        """Return which of the known words may have been meant, as a hint, or nothing; nothing where that would take too long."""
+        self._compared += len(known)
+        return "" if self.is_long or self._compared > _MAX_COMPARED else did_you_mean(word, known)
 
     def add(self, path: Path, message: str) -> None:
         """Note a problem of the value at `path`, or of the nearest mapping above where there is no such value."""
@@ -56,9 +67,28 @@ class Findings:
         """Return the line of the value at `path`."""
         return self._find(path)[0].line
 
+    def is_default(self, path: Path) -> bool:
+        """Return whether the value at `path`, or what it is part of, came to its destination from `defaults`."""
+        if path[:1] != ("destinations",) or len(path) < 3 or not self._defaults:
+            return False
+        entry = self._entries(path[:2]).get(str(path[2]))
+        return entry is not None and entry is self._defaults.get(str(path[2]))
+
+    def _entries(self, path: Path) -> dict[str, Entry]:
+        node, found = self._find(path)
+        return node.entries if isinstance(node, MapNode) and found == path else {}
+
     def _note(self, line: int, column: int, path: Path, message: str) -> None:
-        problem = Problem(line, column, render_path(path), message)
-        self._problems.setdefault((line, column, message), problem)
+        if (line, column, message) in self._problems:
+            return
+        if self.is_default(path):
+            # Nothing is wrong with it under `defaults`, where it was looked at first: it does not fit this destination.
+            place = self._entries(path[:1])[str(path[1])]
+            line, column = place.line, place.column
+            message += f' ({path[2]} comes from defaults; write another here, or "{path[2]}: ~" to do without)'
+            path = path[:2]
+        if len(self._problems) < MAX_TOLD:
+            self._problems.setdefault((line, column, message), Problem(line, column, render_path(path), message))
 
     def _find(self, path: Path) -> tuple[Node, Path]:
         """Return the node at `path` and its path; of a path that leads out of the file, the last node within it.

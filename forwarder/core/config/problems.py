@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 from forwarder.core.tree import Path
 
+MAX_TOLD = 10_000
+"""Mistakes of one file that are told. One with more is made by a program, or meant to be a burden."""
 _PLAIN_KEY = re.compile(r"[\w-]+")
 _SHOWN = 60
 """Characters of a text that a message shows: enough to find it again."""

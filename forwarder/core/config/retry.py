@@ -10,7 +10,7 @@ from forwarder.core.config.fields import Section, choice, duration, meaning_of
 from forwarder.core.config.problems import did_you_mean
 from forwarder.core.config.scalars import WrongValueError, parse_choice, show, text_of
 from forwarder.core.retry import NAMED_POLICIES, OnExpiry, RetryPolicy, Rule
-from forwarder.core.tree import Scalar
+from forwarder.core.tree import Expanded, Scalar
 
 _STATUS = re.compile(r"[1-5][0-9]{2}|[1-5]xx")
 _DEFAULT = "live"
@@ -82,7 +82,7 @@ class RetrySchedule(Section):
         if data in NAMED_POLICIES:
             return {"schedule": data}
         names = ", ".join(NAMED_POLICIES)
-        hint = did_you_mean(data, NAMED_POLICIES) if type(data) is Scalar else ""
+        hint = did_you_mean(data, NAMED_POLICIES) if not isinstance(data, Expanded) else ""
         raise WrongValueError(f"expected {names} or {{delays: [5s, 1m, …]}}, got {show(data)}{hint}")
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from forwarder.core.common_fields import COMMON_FIELDS
-from forwarder.core.config.fields import Section
+from forwarder.core.config.fields import Section, keys_of
 from forwarder.core.config.model import Config, RouteConfig
 from forwarder.core.durations import write_duration
 from forwarder.core.matching.compile import ALL_TESTS
@@ -96,10 +96,11 @@ def config_schema() -> Schema:
     """Return the JSON Schema (2020-12) of a config file."""
     schema = Config.model_json_schema(mode="validation")
     definitions: dict[str, Schema] = schema.pop("$defs")
-    for section in _sections(Section):
+    sections = list(dict.fromkeys(_sections(Section)))
+    for section in sections:
         if (found := definitions.get(section.__name__, schema if section is Config else None)) is not None:
             _mend(found, section)
-    for section in _sections(Section):
+    for section in sections:
         if section.short_form is not None and section.__name__ in definitions:
             definitions[section.__name__] = {"anyOf": [section.short_form, definitions[section.__name__]]}
     definitions |= _conditions()
@@ -131,14 +132,16 @@ def _mend(schema: Schema, section: type[Section]) -> None:
     required: list[str] = schema.pop("required", [])
     if section is RouteConfig:
         required.remove("name")  # the loader gives it one
-    for name, field in section.model_fields.items():
+    for name, field in keys_of(section).items():
         described = properties[name]
         described.pop("title", None)
         default = described.pop("default", None)
-        if field.is_required() or not (shown := _shown(field.get_default(call_default_factory=True), default)):
+        if field.is_required():
             properties[name] = _widened(described)
-        else:
-            properties[name] = {**_widened(described), "default": shown[0]}
+            continue
+        properties[name] = _or_nothing(_widened(described))
+        if shown := _shown(field.get_default(call_default_factory=True), default):
+            properties[name]["default"] = shown[0]
     alone = [name for name in required if f"{name}_file" not in properties]
     if alone:
         schema["required"] = alone
@@ -147,6 +150,16 @@ def _mend(schema: Schema, section: type[Section]) -> None:
     ]
     if pairs:
         schema["allOf"] = pairs
+
+
+def _or_nothing(schema: Schema) -> Schema:
+    """Return a schema that also takes a key with nothing after it, which is as good as absent."""
+    if "anyOf" in schema:
+        return {**schema, "anyOf": [*schema["anyOf"], {"type": "null"}]}
+    if isinstance(types := schema.get("type"), str | list):
+        return {**schema, "type": [*([types] if isinstance(types, str) else types), "null"]}
+    rest = {key: value for key, value in schema.items() if key != "$ref"}
+    return {"anyOf": [{"$ref": schema["$ref"]}, {"type": "null"}], **rest}
 
 
 def _shown(value: object, as_json: object) -> list[object]:

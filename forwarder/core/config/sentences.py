@@ -7,10 +7,12 @@ from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
 from forwarder.core.breaker import BreakerPolicy
+from forwarder.core.config.destination import DestinationConfig, DestinationSettings
+from forwarder.core.config.fields import keys_of
 from forwarder.core.config.model import AdminConfig, Config
 from forwarder.core.config.pacing import BreakerConfig, RateLimitConfig
 from forwarder.core.config.places import Findings
-from forwarder.core.config.problems import did_you_mean, quote
+from forwarder.core.config.problems import quote
 from forwarder.core.config.retry import RetrySchedule
 from forwarder.core.config.scalars import is_null, kind
 from forwarder.core.rate import Rate
@@ -18,7 +20,6 @@ from forwarder.core.retry import RetryPolicy
 from forwarder.core.tree import Path
 
 _PLANNED: dict[type[BaseModel], frozenset[str]] = {
-    Config: frozenset({"defaults"}),
     AdminConfig: frozenset({"listen"}),
 }
 """Keys of the design that this version does not know yet."""
@@ -64,13 +65,15 @@ def _unknown(path: Path, findings: Findings) -> str:
     section, key = _section(path[:-1]), str(path[-1])
     if key in _PLANNED.get(section, ()):
         return f"{quote(key)} is not supported by this version yet"
-    nearest = "" if findings.is_long else did_you_mean(key, section.model_fields)
-    return f"unknown key{nearest or '; known are ' + ', '.join(section.model_fields)}"
+    if section is DestinationSettings and key in keys_of(DestinationConfig):
+        return f"{quote(key)} is of each destination alone; write it there"
+    nearest = findings.did_you_mean(key, keys_of(section))
+    return f"unknown key{nearest or '; known are ' + ', '.join(keys_of(section))}"
 
 
 def _missing(path: Path) -> str:
     key = str(path[-1])
-    if f"{key}_file" in _section(path[:-1]).model_fields:
+    if f"{key}_file" in keys_of(_section(path[:-1])):
         return f'the key "{key}" (or "{key}_file") is missing'
     return f'the key "{key}" is missing'
 
@@ -79,7 +82,7 @@ def _section(path: Path) -> type[BaseModel]:
     """Return the model that describes the mapping at `path`, or the one around it."""
     section: type[BaseModel] = Config
     for key in path:
-        field = section.model_fields.get(str(key))
+        field = keys_of(section).get(str(key))
         if field is not None:  # else it is the number in a list or the name in a mapping
             sections = _sections((field.annotation, *field.metadata))
             section = next(sections, section)

@@ -6,7 +6,7 @@ No sentence shows the URL: it is a secret.
 import re
 from urllib.parse import parse_qs, urlsplit
 
-from forwarder.core.config.checks import ReadFile, mappings, read_named_file
+from forwarder.core.config.checks import ReadFile, mappings, read_named_file, settings_of
 from forwarder.core.config.places import Findings
 from forwarder.core.config.scalars import is_null
 from forwarder.core.services import DISCORD_HOSTS, SLACK_HOSTS, TELEGRAM_HOSTS
@@ -23,7 +23,7 @@ _TELEGRAM_TOKEN = re.compile(r"/bot[0-9]+:[A-Za-z0-9_-]+(?:/|$)")
 
 def read_template_files(tree: dict[str, Tree], read_file: ReadFile, findings: Findings) -> None:
     """Set the `body` of each template to what its `body_file` holds, where one is named."""
-    for path, destination in mappings(tree, "destinations"):
+    for path, destination in settings_of(tree):
         settings = destination.get("format")
         if isinstance(settings, dict):
             read_named_file(settings, "body", (*path, "format"), read_file, findings, is_secret=False)

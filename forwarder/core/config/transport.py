@@ -207,12 +207,14 @@ def check_transport(destination: Mapping[str, Tree], path: Path, findings: Findi
     if is_given(destination, "auth"):
         if isinstance(headers, dict) and any(name.lower() == "authorization" for name in headers):
             findings.add_at_key(
-                (*path, "auth"), "auth sets the header Authorization, which stands in headers too; keep one of them"
+                (*path, "headers" if findings.is_default((*path, "headers")) else "auth"),
+                "auth sets the header Authorization, which stands in headers too; keep one of them",
             )
         if "@" in authority:
             findings.add_at_key((*path, "auth"), "the URL has a user name or a password in it too; keep one of them")
     if is_given(destination, "socket") and is_given(destination, "proxy"):
-        findings.add_at_key((*path, "socket"), "a unix socket is not reached through a proxy; keep one of them")
+        key = "proxy" if findings.is_default((*path, "proxy")) else "socket"
+        findings.add_at_key((*path, key), "a unix socket is not reached through a proxy; keep one of them")
     tls = destination.get("tls")
     if not isinstance(tls, dict):
         return

@@ -20,17 +20,21 @@ def expand(node: Node, env: Mapping[str, str], findings: Findings, path: Path = 
 
     Keys that begin with `x-` at the top of the file are left out: they hold anchors.
     """
-    match node:
-        case TextNode(text=text):
-            return _expand_text(text, env, findings, path) if "${" in text else text
-        case ListNode(items=items):
-            return [expand(item, env, findings, (*path, index)) for index, item in enumerate(items)]
-        case _:
-            return {
-                key: expand(entry.value, env, findings, (*path, key))
-                for key, entry in node.entries.items()
-                if path or not key.startswith("x-")
-            }
+    if isinstance(node, TextNode):
+        return _expand_text(node, env, findings, path) if "${" in node else node
+    # Most of a large file is scalars without variables: they need neither a call nor a path.
+    if isinstance(node, ListNode):
+        return [
+            item if isinstance(item, TextNode) and "${" not in item else expand(item, env, findings, (*path, index))
+            for index, item in enumerate(node.items)
+        ]
+    return {
+        key: value
+        if isinstance(value := entry.value, TextNode) and "${" not in value
+        else expand(value, env, findings, (*path, key))
+        for key, entry in node.entries.items()
+        if path or not key.startswith("x-")
+    }
 
 
 def _expand_text(text: Scalar, env: Mapping[str, str], findings: Findings, path: Path) -> Scalar:

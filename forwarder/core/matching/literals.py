@@ -9,6 +9,7 @@ from forwarder.core.tree import Path, Scalar, Tree
 Report = Callable[[Path, str], None]
 """Takes each problem: its path below the condition's tree, and what is wrong."""
 
+_JSON = json.JSONDecoder(parse_constant=lambda _: "")
 _REFERENCES = ("list", "file")
 
 
@@ -99,7 +100,7 @@ def switch(tree: Tree, path: Path, report: Report) -> bool | None:
 def as_json(text: str) -> Iterator[bool | int | float | None]:
     """Yield the JSON number, true, false or null that an unquoted text also stands for, if any."""
     try:
-        value = json.loads(text, parse_constant=lambda _: "")
+        value = _JSON.decode(text)
     except (ValueError, RecursionError):
         return
     if value is None or isinstance(value, bool | int | float):

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from forwarder.core.config import Config, ConfigError
 from forwarder.core.config.destination import DestinationConfig
-from forwarder.core.config.fields import Section
+from forwarder.core.config.fields import Section, keys_of
 from forwarder.core.config.model import OutboxConfig, RouteConfig, StreamConfig
 from forwarder.core.config.retry import RetrySchedule
 from forwarder.core.config.signing import SigningConfig
@@ -22,9 +22,7 @@ SECTIONS: tuple[type[Section], ...] = (
     RetrySchedule,
     RouteConfig,
 )
-KEYS = sorted(
-    {key for section in SECTIONS for key in section.model_fields} | {"bot", "[key]", "x-a", "<<", "text", "any"}
-)
+KEYS = sorted({key for section in SECTIONS for key in keys_of(section)} | {"bot", "[key]", "x-a", "<<", "text", "any"})
 WORDS = [
     "",
     "bot",

@@ -1,6 +1,6 @@
 """A hostile file is refused by what it would cost, before it costs it."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import pytest
 import yaml
@@ -8,6 +8,7 @@ import yaml
 from forwarder.core.config import ConfigError
 from forwarder.core.config import load as loading
 from forwarder.core.config.nodes import MAX_ALIASES, MAX_BYTES, MAX_DEPTH, MAX_NODES, RefusedError, read_nodes
+from forwarder.core.config.problems import MAX_TOLD
 from tests.core.config.support import config_text, load
 
 BILLION_LAUGHS = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
@@ -73,9 +74,9 @@ def test_a_merge_chain_costs_a_few_events(event_count: list[int]) -> None:
 
 def test_the_budget_counts_aliases_in_full() -> None:
     leaf = "a: &a [" + "x," * 999 + "]\n"  # 1,000 nodes
-    assert read_nodes(f"{leaf}b: [{', '.join(['*a'] * 98)}]\n".encode())
+    assert read_nodes(f"{leaf}b: [{', '.join(['*a'] * (MAX_NODES // 1_000 - 2))}]\n".encode())
     with pytest.raises(RefusedError):
-        read_nodes(f"{leaf}b: [{', '.join(['*a'] * 100)}]\n".encode())
+        read_nodes(f"{leaf}b: [{', '.join(['*a'] * (MAX_NODES // 1_000))}]\n".encode())
 
 
 def test_a_file_one_byte_too_long_is_not_even_decoded() -> None:
@@ -97,6 +98,31 @@ def test_many_mistakes_do_not_each_look_for_the_nearest_name(monkeypatch: pytest
         load(f"streams: [{{api_key: k}}]\ndestinations:\n{destinations}routes:\n{routes}")
     assert len(caught.value.problems) == 1_000
     assert len(looked) < 150
+
+
+def test_many_wrong_names_are_not_each_compared_with_many_right_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    compared: list[int] = []
+
+    def compare(_word: str, known: Collection[str], **_: int) -> list[str]:
+        compared.append(len(known))
+        return []
+
+    monkeypatch.setattr("difflib.get_close_matches", compare)
+    destinations = "".join(f"  d{index}: {{url: http://a/}}\n" for index in range(3_000))
+    routes = "".join(f"  - to: e{index}\n" for index in range(90))
+    with pytest.raises(ConfigError) as caught:
+        load(f"streams: [{{api_key: k}}]\ndestinations:\n{destinations}routes:\n{routes}")
+    assert len(caught.value.problems) == 90
+    assert 0 < sum(compared) <= 100_000
+
+
+def test_mistakes_without_end_are_told_up_to_a_bound() -> None:
+    wrong = ", ".join(f"key{index}: x" for index in range(MAX_TOLD))
+    tags = "x-a: [" + "!!x x, " * MAX_TOLD + "]"
+    for text in (config_text(destination=f"headers: {{{wrong.replace('x', '[]')}}}"), tags):
+        with pytest.raises(ConfigError) as caught:
+            load(text + "\nunmatched: nobody")
+        assert len(caught.value.problems) == MAX_TOLD
 
 
 def test_depth_may_reach_its_bound() -> None:
