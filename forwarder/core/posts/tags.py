@@ -30,12 +30,12 @@ _MARKS = (
 """Accents, vowel signs and joiners, which `\\w` leaves out; the Indian scripts whole."""
 _TAGS = {
     Tag.SYMBOL: re.compile(r"\$(?<![\w$&]\$)([A-Za-z][A-Za-z0-9]{0,14}+)(?!\w)"),
-    Tag.HASHTAG: re.compile(rf"[#＃](?<![\w&/][#＃])([\w{_MARKS}]{{1,256}}+)(?![#＃\w])"),
+    Tag.HASHTAG: re.compile(rf"[#\uff03](?<![\w&/][#\uff03])([\w{_MARKS}]{{1,256}}+)(?![#\uff03\w])"),
     Tag.MENTION: re.compile(
-        r"[@＠](?<![A-Za-z0-9_!#$%&*@＠/][@＠])([A-Za-z0-9_]{1,50}+)(?![A-Za-z0-9_@＠\u00c0-\u024f]|://)"
+        r"[@\uff20](?<![A-Za-z0-9_!#$%&*@\uff20/][@\uff20])([A-Za-z0-9_]{1,50}+)(?![A-Za-z0-9_@\uff20\u00c0-\u024f]|://)"
     ),
 }
-_WIDE = {Tag.HASHTAG: "＃", Tag.MENTION: "＠"}
+_WIDE = {Tag.HASHTAG: "\uff03", Tag.MENTION: "\uff20"}
 """The marks as they stand on East Asian keyboards."""
 _DIGITS = "0123456789_"
 
