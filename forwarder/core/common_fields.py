@@ -76,7 +76,7 @@ def _handle(name: str, description: str, read: Callable[[Post], str]) -> CommonF
     return CommonField(
         name=name,
         description=description,
-        read=lambda facts: _said(read(facts.post).removeprefix("@")),
+        read=lambda facts: _said(read(facts.post).lstrip("@")),
         ignores_case=True,
         marker="@",
     )
