@@ -58,7 +58,16 @@ def _said(value: str) -> tuple[JSONValue, ...]:
 
 def _text(facts: Facts) -> tuple[JSONValue, ...]:
     post = facts.post
+    if not post.text and post.original is not None and facts.source == "discord":  # what was forwarded is all there is
+        post = post.original
     return _said(f"{post.title}\n{post.text}" if post.title and post.text else post.title or post.text)
+
+
+def _kind(facts: Facts) -> tuple[JSONValue, ...]:
+    """Return the kind. A fast-x event does not say it, but the text of a repost begins as reposts do."""
+    if facts.source == "fast-x" and facts.post.text.startswith("RT @"):
+        return (Kind.REPOST.value,)
+    return (facts.post.kind.value,)
 
 
 def _tags(tag: Tag, facts: Facts) -> tuple[JSONValue, ...]:
@@ -76,19 +85,18 @@ def _handle(name: str, description: str, read: Callable[[Post], str]) -> CommonF
     return CommonField(
         name=name,
         description=description,
-        read=lambda facts: _said(read(facts.post).removeprefix("@")),
+        read=lambda facts: _said(read(facts.post).lstrip("@")),
         ignores_case=True,
         marker="@",
     )
 
 
-def _exact(name: str, description: str, read: Callable[[Post], str], values: tuple[str, ...] = ()) -> CommonField:
+def _exact(name: str, description: str, read: Callable[[Post], str]) -> CommonField:
     return CommonField(
         name=name,
         description=description,
         read=lambda facts: _said(read(facts.post)),
         ignores_case=False,
-        values=values,
     )
 
 
@@ -119,7 +127,13 @@ _FIELDS = (
     _exact("channel", "The id of the Telegram or Discord channel.", lambda post: post.channel),
     _exact("link", "The address of the post.", lambda post: post.link),
     _texts("lang", "The language, as the source names it: en, ja.", lambda post: post.lang),
-    _exact("kind", "How the post relates to others.", lambda post: post.kind.value, tuple(Kind)),
+    CommonField(
+        name="kind",
+        description="How the post relates to others.",
+        read=_kind,
+        ignores_case=False,
+        values=tuple(Kind),
+    ),
     _flag("has_media", "Whether it has pictures or videos of its own.", lambda facts: facts.post.has_media),
     _flag(
         "has_link",

@@ -56,7 +56,7 @@ def distinct(tags: Iterable[str], mark: str) -> tuple[str, ...]:
     """Return each tag once, as it is first written and without its mark; `BTC` and `btc` are the same."""
     found: dict[str, str] = {}
     for tag in tags:
-        bare = tag.removeprefix(mark)
+        bare = tag.lstrip(mark)
         if bare:
             found.setdefault(bare.casefold(), bare)
     return tuple(found.values())

@@ -84,9 +84,12 @@ def _written(payload: dict[str, JSONValue]) -> str:
     if not hidden:
         return written
     units = written.encode("utf-16-le", "surrogatepass")  # Telegram counts its offsets so
-    for end, url in sorted(hidden, reverse=True):
-        units = units[: 2 * end] + f" ({url})".encode("utf-16-le", "surrogatepass") + units[2 * end :]
-    return units.decode("utf-16-le", "surrogatepass")
+    parts: list[bytes] = []
+    at = 0
+    for end, url in sorted(hidden):
+        parts += (units[2 * at : 2 * end], f" ({url})".encode("utf-16-le", "surrogatepass"))
+        at = end
+    return b"".join((*parts, units[2 * at :])).decode("utf-16-le", "surrogatepass")
 
 
 def _span(entity: dict[str, JSONValue]) -> tuple[int, int]:

@@ -148,7 +148,8 @@ def _fallback(post: Post) -> str:
     if not said and post.original is not None:
         said = clean(post.original.text, limit=MAX_FALLBACK)
     manner = wording.manner(post)
-    text = f"{wording.author_name(post)}{f' {manner}' if manner else ''}: {said}".rstrip(": ")
+    who = f"{wording.author_name(post)}{f' {manner}' if manner else ''}"
+    text = f"{who}: {said}" if said else who
     shown = shorten(text, limit=MAX_FALLBACK, escape=_entities)
     link = _address(post.link)
     return f"{shown}\n{_entities(link)}" if link else shown
