@@ -11,6 +11,7 @@ from forwarder.core.config.model import Config
 from forwarder.core.config.nodes import RefusedError, read_nodes
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import ConfigError
+from forwarder.core.config.routing import revision_of
 from forwarder.core.config.sentences import tell
 from forwarder.core.config.services import check_services, read_template_files
 from forwarder.core.config.variables import expand
@@ -52,7 +53,8 @@ def load_config(
         check_names(tree, findings)
         check_transports(tree, findings)
         check_services(tree, findings)
-        draft = Conditions(tree, read_list or read_file, findings).of_routes(tree)
+        conditions = Conditions(tree, read_list or read_file, findings)
+        draft = conditions.of_routes(tree)
     config = None
     try:
         config = Config.model_validate(draft)
@@ -64,6 +66,8 @@ def load_config(
     if config is None or findings.problems:
         # Raised out here, so that no traceback carries pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
+    if isinstance(tree, dict):
+        config.note_revision(revision_of(tree, conditions.lines))
     return config
 
 

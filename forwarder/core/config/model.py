@@ -8,7 +8,7 @@ from datetime import timedelta
 from functools import partial
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, PlainValidator, WithJsonSchema
+from pydantic import BeforeValidator, Field, PlainValidator, PrivateAttr, WithJsonSchema
 
 from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
@@ -18,6 +18,7 @@ from forwarder.core.config.secret import Secret
 from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
 from forwarder.core.preference import Prefer
+from forwarder.core.revision import Revision
 
 DROP = "drop"
 """What `unmatched` says when no destination is meant."""
@@ -114,3 +115,13 @@ class Config(Section):
     grace_period: Annotated[timedelta, duration("0s", "5m")] = Field(
         default=timedelta(seconds=10), description="How long attempts in flight may take when the daemon stops."
     )
+    _revision: Revision | None = PrivateAttr(default=None)
+
+    @property
+    def revision(self) -> Revision | None:
+        """The routing part of the file, to be kept with the events it was in force for; `None` where there was no file."""
+        return self._revision
+
+    def note_revision(self, revision: Revision) -> None:
+        """Say what file this was made of."""
+        self._revision = revision
