@@ -57,7 +57,11 @@ def config_path(arguments: argparse.Namespace) -> Path:
 
 def places(arguments: argparse.Namespace) -> Places:
     """Return where things are. Raises `ConfigError`, `ConfigUnreadableError`."""
-    config = config_path(arguments)
+    return places_of(config_path(arguments))
+
+
+def places_of(config: Path) -> Places:
+    """Return where things are by this config. Raises `ConfigError`, `ConfigUnreadableError`."""
     outline = load_outline(read_text(config), name=str(config), env=os.environ)
     outbox = outbox_path(outline.outbox, config)
     if outline.outbox.url is None and not outbox.exists() and _STATE.exists():
