@@ -82,7 +82,7 @@ class _Explainer:
         known = self._of_matchers.get(id(matcher.condition))
         if known is None:
             known = self._of_matchers[id(matcher.condition)] = self.trace(matcher.condition)
-        return Trace(label=f"matcher {shown(matcher.name)}", holds=known.holds, children=(known,))
+        return Trace(label=f"matcher {shown_name(matcher.name)}", holds=known.holds, children=(known,))
 
     def _exists(self, condition: Exists) -> Trace:
         nodes = self._subject.nodes(condition.field)
@@ -146,7 +146,7 @@ class _Explainer:
 
 
 def shown_name(name: str) -> str:
-    """Return the name of a field, which a file may have made of anything."""
+    """Return the name of a field or a matcher, which a file may have made of anything."""
     return name if name.isprintable() else shown(name)
 
 

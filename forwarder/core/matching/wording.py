@@ -89,10 +89,16 @@ def cut_around(value: Found, part: str, subject: Subject) -> str:
 
 def word(written: Scalar) -> str:
     """Return a value of the file: a number, true, false or null bare where it stands without quotes, a variable by its name."""
-    if isinstance(written, Expanded):
-        return shown(written.written, limit=_LONGEST_WORD)
-    is_bare = not written.quoted and len(written) <= _LONGEST_WORD and any(True for _ in as_json(written))
-    return str(written) if is_bare else shown(str(written), limit=_LONGEST_WORD)
+    text = written.written if isinstance(written, Expanded) else str(written)
+    if (
+        not isinstance(written, Expanded)
+        and not written.quoted
+        and len(text) <= _LONGEST_WORD
+        and any(True for _ in as_json(text))
+    ):
+        return text
+    cut = text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…"
+    return f'"{"".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in cut)}"'
 
 
 def _words(written: Sequence[Scalar]) -> str:
