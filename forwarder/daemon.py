@@ -135,6 +135,7 @@ class Daemon:
                 tell=self._watch.tell,
                 clock=utc_now,
             )
+            outbox.note_revision(self._config.revision, now=utc_now())
             self._starting = None
             log.info(
                 "daemon.started",
@@ -325,6 +326,7 @@ class Daemon:
         self._config = config
         ingest.router, ingest.disabled = router_of(config), disabled_in(config)
         ingest.orders, ingest.on_full = orders_of(config), on_full_of(config)
+        outbox.note_revision(config.revision, now=utc_now())
         wanted = {destination.name: destination for destination in destinations_of(config)}
         changed: set[str] = set()
         for lane in list(self._dispatcher.lanes.values()):

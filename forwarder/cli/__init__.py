@@ -27,6 +27,8 @@ _MODULES = {
     "listen": "listen",
     "emulate": "emulate",
     "preview": "preview",
+    "explain": "explain",
+    "backtest": "backtest",
     "schema": "schema",
 }
 """Where each command is. Only what is asked for is loaded: the daemon carries no emulator, and starts sooner."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from forwarder.core.config import Config, ConfigError, OutboxConfig, load_config
 from forwarder.core.config.model import AdminConfig
+from forwarder.core.config.routing import load_routing
 from forwarder.destinations.tls import problems_of
 
 
@@ -49,6 +50,15 @@ def without_collections() -> Iterator[None]:
     finally:
         if was_on:
             gc.enable()
+
+
+def read_routing(path: Path) -> Config:
+    """Return what routes as the config in `path` does, without a look at its secrets. Raises as `read_config` does."""
+
+    def read_list(name: str) -> str:
+        return (path.parent / name).read_text(encoding="utf-8")
+
+    return load_routing(read_text(path), name=str(path), env=os.environ, read_list=read_list)
 
 
 def _is_certificate(text: str) -> bool:
@@ -99,6 +109,7 @@ __all__ = [
     "ConfigUnreadableError",
     "outbox_path",
     "read_config",
+    "read_routing",
     "read_secret_file",
     "read_text",
     "socket_path",

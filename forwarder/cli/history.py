@@ -112,7 +112,7 @@ def show_event(arguments: argparse.Namespace) -> int:
         )
         print(f"accepted {local(event['accepted_at'])}, {event['planned']} deliveries")
         for delivery in event["deliveries"]:
-            print(f"  {delivery['destination']}: {_end(delivery)} (routes: {shown(delivery['routes'])})")
+            print(f"  {delivery['destination']}: {end_of(delivery)} (routes: {shown(delivery['routes'])})")
         print(shown(event["body"]) if sys.stdout.isatty() else event["body"].encode("utf-8", "replace").decode())
     return exit_codes.OK
 
@@ -127,7 +127,7 @@ def show_deliveries(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(delivery)
             continue
-        print(f"delivery {delivery['delivery_id']} to {delivery['destination']}: {_end(delivery)}")
+        print(f"delivery {delivery['delivery_id']} to {delivery['destination']}: {end_of(delivery)}")
         print(
             f"  event {delivery['event_id']}: {shown(delivery['source'])}, mid {shown(delivery['mid'])}, "
             f"accepted {local(delivery['accepted_at'])}"
@@ -144,7 +144,8 @@ def show_deliveries(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-def _end(delivery: Record) -> str:
+def end_of(delivery: Record) -> str:
+    """Return how a delivery stands, in words."""
     match delivery["status"]:
         case "pending" if delivery["reason"] == AWAITS_FULL:
             return f"{AWAITS_FULL}, due {local(delivery['due_at'])}"

@@ -64,7 +64,11 @@ def config_path(arguments: argparse.Namespace) -> Path:
 
 def places(arguments: argparse.Namespace) -> Places:
     """Return where things are. Raises `ConfigError`, `ConfigUnreadableError`."""
-    config = config_path(arguments)
+    return places_of(config_path(arguments))
+
+
+def places_of(config: Path) -> Places:
+    """Return where things are by this config. Raises `ConfigError`, `ConfigUnreadableError`."""
     text = read_text(config)
     with without_collections():
         outline = load_outline(text, name=str(config), env=os.environ)

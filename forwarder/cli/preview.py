@@ -8,10 +8,11 @@ from pathlib import Path
 
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_config
+from forwarder.cli.event_file import NoEventError, read_event
 from forwarder.core.config.format import FormatConfig
 from forwarder.core.content import CannotFormatError, Content, Format
 from forwarder.core.delivery import Delivery, DestinationName, new_delivery
-from forwarder.core.event import Event, NotAnEventError, decode_event
+from forwarder.core.event import Event, decode_event
 from forwarder.core.samples import SAMPLES
 from forwarder.destinations.formats.build import format_of, message_format
 
@@ -50,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         format_ = _format(arguments)
         events = _events(arguments.event)
         contents = [(name, _content(format_, event, arguments.destination, name)) for name, event in events]
-    except (ConfigError, ConfigUnreadableError, _RefusedError) as error:
+    except (ConfigError, ConfigUnreadableError, NoEventError, _RefusedError) as error:
         print(error, file=sys.stderr)
         return exit_codes.FAILURE
     if arguments.json:
@@ -81,17 +82,7 @@ def _format(arguments: argparse.Namespace) -> Format:
 def _events(file: str | None) -> list[tuple[str, Event]]:
     if file is None:
         return [(name, decode_event(body)) for name, body in SAMPLES.items()]
-    name = "standard input" if file == "-" else file
-    try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
-    except OSError as error:
-        raise _RefusedError(f"{name}: cannot be read: {error.strerror}") from None
-    try:
-        return [(name, decode_event(data.strip()))]
-    except NotAnEventError as error:
-        raise _RefusedError(
-            f"{name}: not an event: {error.detail}; an event is a JSON object with mid, sid, source, timestamp and payload"
-        ) from None
+    return [("standard input" if file == "-" else file, read_event(file))]
 
 
 def _content(format_: Format, event: Event, destination: str | None, name: str) -> Content:

@@ -54,6 +54,12 @@ def find_events(connection: sqlite3.Connection, text: str) -> list[Record]:
     ]
 
 
+def find_posts(connection: sqlite3.Connection, mid: str, *, source: str | None, limit: int) -> list[Record]:
+    """Return the newest events with this `mid`, of one source or of all, oldest first."""
+    values = {"mid": mid, "source": source, "limit": limit}
+    return [_event(connection, row) for row in connection.execute(_SQL["events_of_mid"], values)][::-1]
+
+
 def deliveries(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
     """Give the deliveries without their earlier attempts, newest event first."""
     for row in connection.execute(_SQL["deliveries"], query.values()):
@@ -160,6 +166,7 @@ def _event(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Record:
     seq, id_, accepted_ms, timestamp_ms, source, mid, sid, planned, body = row
     return {
         "event_id": id_,
+        "event_seq": seq,
         "accepted_at": _when(accepted_ms),
         "timestamp": timestamp_ms,
         "source": source,

@@ -14,6 +14,36 @@ SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM 
 WHERE seq IN (SELECT seq FROM events INDEXED BY events_by_age WHERE id >= :low AND id < :high)
 ORDER BY seq LIMIT :limit;
 
+-- name: events_of_mid
+SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM events
+WHERE seq IN (
+    SELECT seq FROM events INDEXED BY events_by_age WHERE mid = :mid AND (:source IS NULL OR source = :source))
+ORDER BY seq DESC LIMIT :limit;
+
+-- name: first_seq_since
+SELECT min(seq) FROM events WHERE accepted_ms >= :since_ms;
+
+-- name: first_seq_of_last
+SELECT min(seq) FROM (SELECT seq FROM events WHERE seq >= :first_seq ORDER BY seq DESC LIMIT :limit);
+
+-- name: count_from
+SELECT count(*), min(accepted_ms) FROM events NOT INDEXED WHERE seq >= :first_seq;
+
+-- name: oldest_event
+SELECT accepted_ms FROM events ORDER BY seq LIMIT 1;
+
+-- name: pruned_events
+SELECT coalesce(sum(count), 0) FROM books WHERE entry = 'pruned event' AND minute >= :since_minute;
+
+-- name: events_in_order
+SELECT seq, accepted_ms, source, body FROM events NOT INDEXED WHERE seq >= :first_seq ORDER BY seq LIMIT :limit;
+
+-- name: deliveries_between
+-- One that a replay added, or that it sent after all, has the replay's trigger and no attempts before it.
+SELECT event_seq, destination, routes, trigger = 'replay' AND earlier_attempts = 0, iif(status = 'skipped', reason, status)
+FROM deliveries
+WHERE event_seq BETWEEN :first_seq AND :last_seq;
+
 -- name: dead_of
 SELECT e.id, d.event_seq, d.destination FROM events AS e CROSS JOIN deliveries AS d ON d.event_seq = e.seq
 WHERE e.seq IN (

@@ -5,13 +5,12 @@ from importlib.resources import files
 
 APPLICATION_ID = 0x46574452
 """`FWDR`, in the file's header: another program's database is never taken for an outbox."""
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 
 _SCHEMA_MARK = "-- schema --"
 """Stands in a migration where the tables of the new version are made."""
-_DELIVERIES_MARK = "-- schema of deliveries --"
-"""The same for those that are between the marks `_BEGIN` and `_END` alone."""
-_BEGIN, _END = "-- deliveries begin --", "-- deliveries end --"
+_PARTS = ("deliveries", "revisions")
+"""What stands in the schema between `-- NAME begin --` and `-- NAME end --`, and is made alone at `-- schema of NAME --`."""
 
 
 def migrate(connection: sqlite3.Connection, *, version: int) -> None:
@@ -19,13 +18,11 @@ def migrate(connection: sqlite3.Connection, *, version: int) -> None:
     if version == SCHEMA_VERSION:
         return
     schema = _read("schema.sql")
-    script = (
-        schema
-        if version == 0
-        else _read(f"migrate_{version}_to_{SCHEMA_VERSION}.sql")
-        .replace(_SCHEMA_MARK, schema)
-        .replace(_DELIVERIES_MARK, schema.partition(_BEGIN)[2].partition(_END)[0])
-    )
+    script = schema if version == 0 else _read(f"migrate_{version}_to_{SCHEMA_VERSION}.sql")
+    script = script.replace(_SCHEMA_MARK, schema)
+    for name in _PARTS if version else ():
+        part = schema.partition(f"-- {name} begin --")[2].partition(f"-- {name} end --")[0]
+        script = script.replace(f"-- schema of {name} --", part)
     connection.execute("PRAGMA foreign_keys = OFF")  # a table is renamed with what refers to it
     connection.execute("PRAGMA legacy_alter_table = ON")
     try:

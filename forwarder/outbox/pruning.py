@@ -19,6 +19,7 @@ from forwarder.outbox.retention import (
     prune_slice,
     used_pages,
 )
+from forwarder.outbox.revisions import prune_revisions
 from forwarder.outbox.room import is_short_of_room, move_whole_wal
 from forwarder.outbox.statements import to_ms
 from forwarder.outbox.writer import Writer
@@ -63,6 +64,7 @@ class Pruner:
                 break
             size = min(max(size * 2 if took_s < _SLICE_AIM_S / 2 else size // 2, _SLICE_SIZES[0]), _SLICE_SIZES[1])
             await asyncio.sleep(took_s)  # at most half of the writer's time
+        await self._writer.ask(prune_revisions)
         while await self._writer.ask(_give_some_back):  # noqa: ASYNC110 - a pause for others, not a poll
             await asyncio.sleep(_SLICE_AIM_S)
         return pruned

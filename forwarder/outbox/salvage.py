@@ -16,6 +16,7 @@ import structlog
 
 from forwarder.core.delivery import Trigger
 from forwarder.core.event import NotAnEventError, decode_event
+from forwarder.core.revision import Revision
 from forwarder.outbox import swap
 from forwarder.outbox.connection import FileSettings, open_connection
 from forwarder.outbox.database import Database
@@ -110,6 +111,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:
         with suppress(OSError), Pages(damaged) as pages:
             _insert(fresh, _deliveries_and_attempts(pages))
             _insert(fresh, _still_indexed(pages))
+            _insert(fresh, _revisions(pages))
             _insert(fresh, _events(pages, fresh, that_wait=True))
             history = _events(pages, fresh, that_wait=False)
             found.is_complete = _insert(fresh, history, deadline=deadline) and not pages.is_cut
@@ -191,6 +193,14 @@ def _events(pages: Pages, fresh: sqlite3.Connection, *, that_wait: bool) -> Iter
             continue
         if _is_as_received(cell):
             yield "events", [cell.rowid, *cell.values[1:]]
+
+
+def _revisions(pages: Pages) -> Iterator[Row]:
+    """Yield the configs that were in force, of those that are whole."""
+    for cell in pages.table_cells():
+        match cell.values:
+            case [None, int(), str(digest), bytes(routing)] if Revision(digest, routing).is_sound:
+                yield "config_revisions", [cell.rowid, *cell.values[1:]]
 
 
 def _is_as_received(cell: Cell) -> bool:

@@ -1,4 +1,4 @@
--- Version 3. Times are Unix milliseconds. An event's body is the frame as it came.
+-- Version 4. Times are Unix milliseconds. An event's body is the frame as it came.
 -- An event and what was sent of it lie side by side in the order of arrival, so that a commit touches few pages.
 
 CREATE TABLE events (
@@ -74,6 +74,14 @@ CREATE TABLE books (                         -- what came in and what was pruned
   PRIMARY KEY (minute, entry)
 ) STRICT, WITHOUT ROWID;
 
+-- revisions begin --
+CREATE TABLE config_revisions (              -- the routing part of each config that was in force, as long as there is an event of its time
+  first_seq INTEGER PRIMARY KEY,             -- the number of the first event that it was, or would be, in force for
+  loaded_ms INTEGER NOT NULL,
+  digest    TEXT NOT NULL,
+  routing   BLOB NOT NULL                    -- see core/revision.py
+) STRICT;
+-- revisions end --
 CREATE TABLE state (                         -- batch: the number of the last batch committed
   name  TEXT PRIMARY KEY,
   value INTEGER NOT NULL

@@ -19,6 +19,7 @@ from forwarder.core.event import Event
 from forwarder.core.order import Order
 from forwarder.core.ports import Claim, DeliveryStanding
 from forwarder.core.preference import AWAITS_FULL, Brought
+from forwarder.core.revision import Revision
 from forwarder.core.standing import Standing
 from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
@@ -30,6 +31,7 @@ from forwarder.outbox.lock import locked
 from forwarder.outbox.posts import recent_posts, skip_waiting, standing_on_disk
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.pruning import Pruner
+from forwarder.outbox.revisions import note_revision
 from forwarder.outbox.rows import Hand, new_row
 from forwarder.outbox.salvage import open_or_salvage
 from forwarder.outbox.standings import row_of, standing_of
@@ -366,6 +368,12 @@ class SqliteOutbox:
     def note_destination(self, name: DestinationName, standing: Standing) -> None:
         """Keep it; written with the next commit."""
         self.writer.add_step(lambda connection: connection.execute(SQL["note_destination"], row_of(name, standing)))
+
+    def note_revision(self, revision: Revision | None, *, now: datetime) -> None:
+        """Keep it as the config in force from the next event on, written with the next commit; `None`: there is no file."""
+        if revision is not None:
+            next_seq = self._seq + 1
+            self.writer.add_step(lambda plain: note_revision(plain, revision, next_seq=next_seq, now=now))
 
     # What a person asks for
 

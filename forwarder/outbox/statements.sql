@@ -198,3 +198,24 @@ DELETE FROM events WHERE seq IN (SELECT value FROM json_each(:seqs));
 -- A minute of which nothing is left is in balance by itself, and both sides go together.
 DELETE FROM books WHERE minute < :before_minute
   AND NOT EXISTS (SELECT 1 FROM events WHERE accepted_ms < :before_minute * 60000);
+
+-- name: last_revision
+SELECT first_seq, digest FROM config_revisions ORDER BY first_seq DESC LIMIT 1;
+
+-- name: forget_revisions_from
+DELETE FROM config_revisions WHERE first_seq >= ?;
+
+-- name: note_revision
+INSERT INTO config_revisions (first_seq, loaded_ms, digest, routing) VALUES (?, ?, ?, ?);
+
+-- name: revision_at
+SELECT first_seq, loaded_ms, digest, routing FROM config_revisions WHERE first_seq <= ? ORDER BY first_seq DESC LIMIT 1;
+
+-- name: prune_revisions
+-- Those in whose time no event is left; the last one is in force.
+DELETE FROM config_revisions AS r
+WHERE first_seq < (SELECT max(first_seq) FROM config_revisions)
+  AND NOT EXISTS (
+    SELECT 1 FROM events
+    WHERE seq >= r.first_seq
+      AND seq < (SELECT min(n.first_seq) FROM config_revisions AS n WHERE n.first_seq > r.first_seq));

@@ -1,6 +1,6 @@
 """Compiles what the config says of matching: `lists`, `matchers`, and the `match` of each route."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from forwarder.core.config.checks import ReadFile, default_route_name
 from forwarder.core.config.places import Findings
@@ -29,6 +29,11 @@ class ListFiles:
             raise WrongValueError(found)
         return found
 
+    @property
+    def read(self) -> dict[str, tuple[Scalar, ...]]:
+        """What each file held that could be read, by its path."""
+        return {name: found for name, found in self._known.items() if isinstance(found, tuple)}
+
     def _look(self, written: Scalar) -> tuple[Scalar, ...] | str:
         try:
             text = self._read(parse_file_path(written))
@@ -52,6 +57,11 @@ class Conditions:
         self.lists = self._read_lists(tree.get("lists"))
         self.names = Names(lists=self.lists, read_list=self._files.lines)
         self.names = Names(lists=self.lists, read_list=self._files.lines, matchers=self._matchers(tree.get("matchers")))
+
+    @property
+    def lines(self) -> Mapping[str, tuple[Scalar, ...]]:
+        """The values in list files, by the files' names."""
+        return self._files.read
 
     def _read_lists(self, section: Tree | None) -> dict[str, tuple[Scalar, ...]]:
         """Return the named lists; one may have those above it in it."""

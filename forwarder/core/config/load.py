@@ -14,6 +14,7 @@ from forwarder.core.config.model import Config
 from forwarder.core.config.nodes import RefusedError, read_nodes
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import ConfigError
+from forwarder.core.config.routing import revision_of
 from forwarder.core.config.rule_tests.load import tests_of
 from forwarder.core.config.sentences import tell
 from forwarder.core.config.services import check_services, read_template_files
@@ -74,6 +75,8 @@ def load_config(
     if config is None or findings.problems:
         # Raised out here, so that no traceback carries pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
+    if isinstance(tree, dict):
+        config.note_revision(revision_of(tree, conditions.lines))
     return config
 
 

@@ -12,6 +12,7 @@ from pydantic import (
     BeforeValidator,
     Field,
     PlainValidator,
+    PrivateAttr,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -35,6 +36,7 @@ from forwarder.core.config.secret import Secret
 from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
 from forwarder.core.preference import WAIT, Prefer
+from forwarder.core.revision import Revision
 from forwarder.core.tree import Scalar
 
 DROP = "drop"
@@ -176,3 +178,13 @@ class Config(Section):
     grace_period: Annotated[timedelta, duration("0s", "5m")] = Field(
         default=timedelta(seconds=10), description="How long attempts in flight may take when the daemon stops."
     )
+    _revision: Revision | None = PrivateAttr(default=None)
+
+    @property
+    def revision(self) -> Revision | None:
+        """The routing part of the file, to be kept with the events it was in force for; `None` where there was no file."""
+        return self._revision
+
+    def note_revision(self, revision: Revision) -> None:
+        """Say what file this was made of."""
+        self._revision = revision

@@ -154,6 +154,11 @@ def _number(tree: Tree, path: Path, literals: Literals) -> int | float | None:
     return None
 
 
+def _scalars(tree: Tree) -> tuple[Scalar, ...]:
+    """Return what is written there, for those who explain it."""
+    return tuple(each for each in (tree if isinstance(tree, list) else [tree]) if isinstance(each, Scalar))
+
+
 _NEVER = Between(1, 0)
 """Stands for a test that was refused."""
 
@@ -161,7 +166,7 @@ _NEVER = Between(1, 0)
 def _compare(operator: Operator) -> Compile:
     def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
         bound = _number(tree, path, literals)
-        return _NEVER if bound is None else Compare(operator, bound)
+        return _NEVER if bound is None else Compare(operator, bound, _scalars(tree))
 
     return compile_
 
@@ -175,7 +180,7 @@ def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_
         return _NEVER
     if low > high:
         literals.report(path, "nothing lies between: the lower number comes first")
-    return Between(low, high)
+    return Between(low, high, _scalars(tree))
 
 
 _NUMBER_TESTS: dict[str, Compile] = {**{str(each): _compare(each) for each in Operator}, "between": _between}
@@ -184,7 +189,7 @@ _NUMBER_TESTS: dict[str, Compile] = {**{str(each): _compare(each) for each in Op
 def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
     if not isinstance(tree, dict):
         exact = _number(tree, path, literals)
-        return _NEVER if exact is None else Length((Between(exact, exact),))
+        return _NEVER if exact is None else Length((Between(exact, exact, _scalars(tree)),))
     tests: list[NumberTest] = []
     for name, below in tree.items():
         if name not in _NUMBER_TESTS:
@@ -214,7 +219,7 @@ def _age(*, is_older: bool) -> Compile:
     def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
         try:
             if isinstance(tree, Scalar):
-                return Age(read_duration(tree), is_older)
+                return Age(read_duration(tree), is_older, _scalars(tree))
         except ValueError:
             pass
         literals.report(path, "expected a duration such as 30s, 5m or 2h")
@@ -225,9 +230,10 @@ def _age(*, is_older: bool) -> Compile:
 
 def _clock(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
     parts = tree if isinstance(tree, dict) else {}
-    hours = [_hours(each, at, literals) for at, each in _words(parts, "hours", path, literals)]
-    days = [day for at, each in _words(parts, "days", path, literals) for day in _days(each, at, literals)]
-    zone_name = next((each for _, each in _words(parts, "timezone", path, literals)), Scalar("UTC"))
+    words = {key: _words(parts, key, path, literals) for key in ("hours", "days", "timezone")}
+    hours = [_hours(each, at, literals) for at, each in words["hours"]]
+    days = [day for at, each in words["days"] for day in _days(each, at, literals)]
+    zone_name = next((each for _, each in words["timezone"]), Scalar("UTC"))
     try:
         zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
     except (ZoneInfoNotFoundError, ValueError, OSError):
@@ -241,6 +247,7 @@ def _clock(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_ca
         days=frozenset(days) if "days" in parts else frozenset(range(7)),
         zone=zone,
         zone_name=str(zone_name),
+        written=tuple(each for placed in words.values() for _, each in placed),
     )
 
 

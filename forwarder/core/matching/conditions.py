@@ -67,7 +67,10 @@ class Matcher:
     condition: Condition
 
     def matches(self, subject: Subject) -> bool:  # noqa: D102
-        return self.condition.matches(subject)
+        held = subject.held.get(self.name)
+        if held is None:
+            held = subject.held[self.name] = self.condition.matches(subject)
+        return held
 
 
 @dataclass(frozen=True, slots=True)

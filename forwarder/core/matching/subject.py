@@ -39,7 +39,7 @@ class Field:
 class Subject:
     """One event at one moment, or an element of an array of it."""
 
-    __slots__ = ("_elements", "_folded", "_nodes", "event", "facts", "now", "root")
+    __slots__ = ("_elements", "_folded", "_nodes", "event", "facts", "held", "now", "root")
 
     def __init__(self, event: Event, now: datetime, *, facts: Facts | None = None, root: JSONValue = None) -> None:
         """`now` is aware: when the event is matched, for ages and quiet hours; `root` is where paths begin, the payload where it is left out."""
@@ -47,6 +47,8 @@ class Subject:
         self.now = now
         self.facts = facts or Facts(source=event.source, payload=event.payload, timestamp=event.timestamp)
         self.root = event.payload if root is None else root
+        self.held: dict[str, bool] = {}
+        """Which matchers hold, by their names: each is asked once, however many rules and other matchers use it."""
         self._nodes: dict[str, tuple[Found, ...]] = {}
         self._elements: dict[str, tuple[Found, ...]] = {}
         self._folded: dict[str, str] = {}

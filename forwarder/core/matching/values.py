@@ -9,6 +9,7 @@ from operator import ge, gt, le, lt
 from forwarder.core.event import JSONValue
 from forwarder.core.matching.subject import Found, Subject
 from forwarder.core.posts.fields import time_of_ms, time_of_text
+from forwarder.core.tree import Scalar
 
 _MAX_DIGITS = 40
 """Of a text that counts as a number: ids come as text."""
@@ -39,6 +40,7 @@ class Compare:
 
     operator: Operator
     bound: int | float
+    written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
     def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102 - said by the Protocol
         number = number_of(value)
@@ -51,6 +53,7 @@ class Between:
 
     low: int | float
     high: int | float
+    written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
     def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
         number = number_of(value)
@@ -100,6 +103,7 @@ class Age:
 
     than: timedelta
     is_older: bool
+    written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
     def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
         at = time_of(value)
@@ -132,6 +136,7 @@ class WallClock:
     """Monday is 0."""
     zone: tzinfo = field(compare=False)
     zone_name: str = "UTC"
+    written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
     def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
         at = time_of(value)

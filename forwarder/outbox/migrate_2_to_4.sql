@@ -7,3 +7,4 @@ ALTER TABLE deliveries RENAME TO deliveries_2;
 -- schema of deliveries --
 INSERT INTO deliveries SELECT *, 0, NULL, NULL FROM deliveries_2;
 DROP TABLE deliveries_2;
+-- schema of revisions --

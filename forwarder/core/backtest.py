@@ -1,0 +1,140 @@
+"""What a changed config would have sent of the history, beside what was sent. Pure: events and choices in, counts and examples out."""
+
+from collections import Counter
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from forwarder.core.delivery import DestinationName
+from forwarder.core.event import Event, event_text
+from forwarder.core.preference import SOURCES, FirstWords, OnFull
+from forwarder.core.routing import Router
+
+Chosen = dict[DestinationName, tuple[str, ...]]
+"""Where an event goes, and by which routes."""
+
+_LONGEST_TEXT = 60
+
+
+class Simulation:
+    """A config over the history, which has to come in its order: of the two events of a post the first decides."""
+
+    def __init__(
+        self,
+        router: Router,
+        *,
+        disabled: AbstractSet[DestinationName],
+        on_full: Mapping[DestinationName, OnFull],
+    ) -> None:
+        self._router = router
+        self._disabled = disabled
+        self._on_full = on_full
+        self._first_words = FirstWords()
+
+    def sent(self, event: Event, *, event_seq: int, now: datetime) -> Chosen:
+        """Return where the event would have been sent at that moment."""
+        return {
+            destination: routes
+            for destination, routes in self._router.select(event, now).chosen.items()
+            if destination not in self._disabled and self._is_wanted(event, destination, routes, event_seq, now)
+        }
+
+    def _is_wanted(
+        self, event: Event, destination: DestinationName, routes: tuple[str, ...], event_seq: int, now: datetime
+    ) -> bool:
+        if event.source not in SOURCES or not self._router.once.issuperset(routes):
+            return True
+        on_full = self._on_full.get(destination, OnFull.IGNORE)
+        return self._first_words.judge(
+            event.source, event.mid, destination, event_seq=event_seq, on_full=on_full, now=now
+        ).is_wanted
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Example:
+    """An event that goes another way, in few words; `routes` are those that would choose it, or that chose it."""
+
+    event_id: str
+    source: str
+    mid: str
+    sid: str
+    text: str
+    at: datetime
+    routes: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class OfDestination:
+    """What changes for one destination."""
+
+    same: int = 0
+    more: int = 0
+    less: int = 0
+    would_get: list[Example] = field(default_factory=list)
+    would_miss: list[Example] = field(default_factory=list)
+
+    @property
+    def then(self) -> int:
+        """How many it was sent."""
+        return self.same + self.less
+
+    @property
+    def now(self) -> int:
+        """How many it would have been sent."""
+        return self.same + self.more
+
+
+@dataclass(slots=True)
+class Comparison:
+    """Both sides, counted; `examples` of each kind are kept for each destination, the first ones."""
+
+    examples: int = 5
+    events: int = 0
+    unreadable: int = 0
+    """Of an earlier version's events, those that are none any more."""
+    nowhere_then: int = 0
+    nowhere_now: int = 0
+    destinations: dict[DestinationName, OfDestination] = field(default_factory=dict)
+    hits_then: Counter[str] = field(default_factory=Counter)
+    hits_now: Counter[str] = field(default_factory=Counter)
+    """By route, how many events it had a part in sending."""
+
+    @property
+    def is_changed(self) -> bool:
+        """Whether any destination would have got more or less."""
+        return any(found.more or found.less for found in self.destinations.values())
+
+    def add(self, event: Event, at: datetime, *, then: Chosen, now: Chosen) -> None:
+        """Count an event that was sent to the ones and would be sent to the others."""
+        self.events += 1
+        self.nowhere_then += not then
+        self.nowhere_now += not now
+        self.hits_then.update({name for routes in then.values() for name in routes})
+        self.hits_now.update({name for routes in now.values() for name in routes})
+        for destination in {**then, **now}:
+            found = self.destinations.setdefault(destination, OfDestination())
+            if destination in then and destination in now:
+                found.same += 1
+            elif destination in now:
+                found.more += 1
+                self._keep(found.would_get, event, at, now[destination])
+            else:
+                found.less += 1
+                self._keep(found.would_miss, event, at, then[destination])
+
+    def _keep(self, examples: list[Example], event: Event, at: datetime, routes: tuple[str, ...]) -> None:
+        if len(examples) >= self.examples:
+            return
+        text = " ".join((event_text(event.payload) or "")[: 4 * _LONGEST_TEXT].split())
+        examples.append(
+            Example(
+                event_id=event.id,
+                source=event.source,
+                mid=event.mid,
+                sid=event.sid,
+                text=text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…",
+                at=at,
+                routes=routes,
+            )
+        )

@@ -1,0 +1,3 @@
+-- Version 3 did not keep which config was in force. Everything else stays as it is.
+
+-- schema of revisions --
