@@ -15,6 +15,7 @@ from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice
 from forwarder.core.config.preference import PreferField, check_wait
 from forwarder.core.config.scalars import parse_api_key, parse_outbox_url, parse_size, parse_stream_url
 from forwarder.core.config.secret import Secret
+from forwarder.core.config.thinning import LimitConfig, SampleField
 from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
 from forwarder.core.preference import WAIT, Prefer
@@ -94,6 +95,12 @@ class RouteConfig(Section):
         default=WAIT, description="prefer: full: how long fast-x waits for x; then it is sent."
     )
     stop: Switch = Field(default=False, description="true: an event that matched goes to no route below.")
+    sample: SampleField | None = Field(
+        default=None, description="The share of the matching posts that is sent, such as 10%; always the same ones."
+    )
+    limit: LimitConfig | None = Field(
+        default=None, description="How many of the matching posts are sent in a span of time, such as 5/10m."
+    )
 
     @field_validator("wait", mode="after")
     @classmethod
