@@ -44,6 +44,7 @@ from forwarder.parts import (
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.supervisor import supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
+from forwarder.summaries import Summaries
 from forwarder.watch import Watch
 
 _MAX_RECENT = 1_000_000
@@ -136,6 +137,12 @@ class Daemon:
                 clock=utc_now,
             )
             outbox.note_revision(self._config.revision, now=utc_now())
+            summaries = Summaries(
+                ingest.limiter,
+                post=ingest.post,
+                is_known=lambda name: name in self._config.destinations,
+                clock=utc_now,
+            )
             self._starting = None
             log.info(
                 "daemon.started",
@@ -159,6 +166,7 @@ class Daemon:
                     group.create_task(upkeep.prune(outbox, lambda: self._config.outbox)),
                     group.create_task(upkeep.keep_to_size(outbox)),
                     group.create_task(self._watch.run()),
+                    group.create_task(summaries.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
                 ]
                 for destination in destinations_of(self._config):
@@ -172,6 +180,7 @@ class Daemon:
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
                 flying.cancel()  # what has no lane any more is not late
                 self._watch.take_leave()
+                summaries.take_leave()
                 await self._drain()
                 for task in background:
                     task.cancel()

@@ -20,6 +20,7 @@ from forwarder.core.delivery import (
     new_delivery,
 )
 from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
+from forwarder.core.limits import Limiter
 from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Clock, Outbox
 from forwarder.core.preference import FULL, SOURCES, WANTED, FirstWords, OnFull, Verdict
@@ -30,6 +31,7 @@ log = structlog.get_logger(__name__)
 
 OnEvent = Callable[[Event, Mapping[DestinationName, tuple[str, ...]] | None], None]
 """Hears of every event with the destinations chosen for it and by which routes; `None` stands for a double."""
+_NOTHING: Mapping[DestinationName, tuple[Cause, tuple[str, ...]]] = {}
 
 
 class Lanes(Protocol):
@@ -62,6 +64,7 @@ class Ingest:
         clock: Clock,
         on_event: OnEvent | None = None,
     ) -> None:
+        self.limiter = Limiter()
         self.router = router
         self.disabled = disabled
         self.orders = orders
@@ -73,6 +76,16 @@ class Ingest:
         self._tally = tally
         self._clock = clock
         self._on_event = on_event
+
+    @property
+    def router(self) -> Router:
+        """The walk over the routes; those whose limit stays as it is keep what was counted."""
+        return self._router
+
+    @router.setter
+    def router(self, router: Router) -> None:
+        self.limiter.follow(router.limits)
+        self._router = router
 
     async def take(self, frame: bytes) -> None:
         """Take one text frame. The first attempts start beside the commit; waits only when the disk cannot keep up."""
@@ -90,14 +103,14 @@ class Ingest:
             self._tell(event, None)
             log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
             return
-        selection = self.router.select(event, now)
+        selection = self.router.select(event, now, self.limiter)
         self._tell(event, selection.chosen)
         if selection.is_matched:
             self._tally.matched += 1
         else:
             self._tally.unmatched += 1
         entry = Entry.MATCHED if selection.is_matched else Entry.UNMATCHED
-        self._bring(event, selection.chosen, entry, now, read_at)
+        self._bring(event, selection.chosen, entry, now, read_at, held=selection.held)
 
     def post(self, event: Event, destination: DestinationName, made_by: str) -> None:
         """Bring an event of our own to one destination; `made_by` stands where the names of routes do."""
@@ -119,6 +132,7 @@ class Ingest:
         read_at: float,
         *,
         trigger: Trigger = Trigger.FIRST,
+        held: Mapping[DestinationName, tuple[Cause, tuple[str, ...]]] = _NOTHING,
     ) -> None:
         event_seq = self._outbox.new_seq()
         deliveries: dict[DeliveryStatus | Cause, list[Delivery]] = {}
@@ -144,7 +158,21 @@ class Ingest:
             became = self._offer(delivery) if verdict.is_wanted else Cause.PREFERRED
             self._tally.skipped += isinstance(became, Cause)
             deliveries.setdefault(became, []).append(delivery)
+        for destination, (cause, routes) in held.items():
+            delivery = new_delivery(event, destination, routes, event_seq=event_seq, accepted_at=now, order_key=None)
+            deliveries.setdefault(self._note_held(destination, cause), []).append(delivery)
         self._outbox.enqueue(event, event_seq, deliveries, entry=entry, now=now, read_at=read_at)
+
+    def _note_held(self, destination: DestinationName, cause: Cause) -> Cause:
+        """Count a delivery that its routes held back; return why it is skipped."""
+        if destination in self.disabled:
+            self._tally.skipped += 1
+            return Cause.DISABLED
+        if cause is Cause.SAMPLED:
+            self._tally.sampled += 1
+        else:
+            self._tally.limited += 1
+        return cause
 
     def _judge(
         self, event: Event, destination: DestinationName, routes: tuple[str, ...], event_seq: int, now: datetime

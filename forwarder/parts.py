@@ -113,6 +113,8 @@ def router_of(config: Config) -> Router:
                 stop=route.stop,
                 prefer=route.prefer,
                 wait=route.wait,
+                sample=route.sample,
+                limit=None if route.limit is None else route.limit.value(route.to),
             )
             for route in config.routes
             if route.enabled

@@ -58,9 +58,16 @@ class Cause(StrEnum):
     DROPPED = "dropped"
     PREFERRED = "preferred"
     """Its routes want one event of a post, and the destination gets the other one."""
+    SAMPLED = "sampled"
+    """Every route that chose its destination sends a sample, and its post is in none of them."""
+    LIMITED = "limited"
+    """Every route that chose its destination held it back, one of them by its limit."""
     MISSED_CANARY = "missed canary"
     """It was given up. That is told when it happens; among the dead letters it would be in the way."""
 
+
+THINNED = frozenset({Cause.SAMPLED, Cause.LIMITED})
+"""By these, `sample` and `limit` of the routes hold back what they match."""
 
 PRUNED = "pruned "
 """Begins the entries of what was pruned: `pruned event`, `pruned delivered`, `pruned dead`, `pruned disabled`, …"""

@@ -83,9 +83,9 @@ def families_of(status: Mapping[str, Any]) -> list[Family]:
         ),
         _counts(
             "deliveries_total",
-            "Deliveries that came to their end; skipped: their destination is disabled.",
+            "Deliveries that came to their end; skipped: disabled or preferred; sampled, limited: held back by their routes.",
             "result",
-            {name: counts[name] for name in ("delivered", "dead", "expired", "skipped")},
+            {name: counts[name] for name in ("delivered", "dead", "expired", "skipped", "sampled", "limited")},
         ),
         _counter("attempts_failed_total", "Attempts that failed and were counted as such.", counts["failed_attempts"]),
         _counter("attempts_postponed_total", "Attempts that told nothing about the receiver.", counts["postponed"]),

@@ -4,6 +4,7 @@ A notice is an event of the source `forwarder`, so it is kept, delivered and ret
 show it.
 """
 
+import shlex
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -11,7 +12,9 @@ from enum import StrEnum
 import msgspec
 
 from forwarder.core.delivery import Delivery
+from forwarder.core.durations import write_duration
 from forwarder.core.event import Event, decode_event
+from forwarder.core.limits import HeldBack
 
 OWN_SOURCE = "forwarder"
 
@@ -27,13 +30,14 @@ class Level(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """`about` is the destination that it tells of, `kind` what a program may look at."""
+    """`about` is the destination that it tells of, or the route, `kind` what a program may look at."""
 
     kind: str
     about: str
     level: Level
     title: str
     text: str
+    is_of_route: bool = False
 
 
 def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
@@ -47,7 +51,7 @@ def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
             "timestamp": at_ms,
             "payload": {
                 "kind": notice.kind,
-                "destination": notice.about,
+                "route" if notice.is_of_route else "destination": notice.about,
                 "level": notice.level,
                 "title": notice.title,
                 "text": notice.text,
@@ -120,6 +124,29 @@ def expired(name: str, *, count: int, first: datetime, last: datetime) -> Notice
         title=f"{count:,} too old to send",
         text=f"{what} too old to be of use and not sent: from {first:%Y-%m-%d %H:%M:%S} to {last:%Y-%m-%d %H:%M:%S} UTC. "
         f"They are among the dead letters: forwarder dead list --destination {name}",
+    )
+
+
+def limited(held: HeldBack) -> Notice:
+    """Tell what a route held back by its limit."""
+    limit, per = held.limit, write_duration(held.limit.per)
+    what = "one more post" if held.count == 1 else f"{held.count:,} more posts"
+    others = held.count - sum(count for _, count in held.top)
+    if len(held.top) == 1 and not others:
+        of_whom = f" of {held.top[0][0]} within {per}"
+    else:
+        each = [f"{count:,} of {value}" for value, count in held.top] + ([f"{others:,} of others"] if others else [])
+        of_whom = f" within {per}" + (f": {', '.join(each)}" if held.top else "")
+    times = f"the first at {held.first:%Y-%m-%d %H:%M:%S}, the last at {held.last:%Y-%m-%d %H:%M:%S} UTC"
+    by = f" for each {' and '.join(field.name for field in limit.by)}" if limit.by else ""
+    return Notice(
+        kind="limited",
+        about=held.route,
+        level=Level.WARNING,
+        title=f"{held.route} held back {held.count:,}",
+        text=f"Held back {what}{of_whom}; {times}. Route {held.route} lets {limit.count:,} per {per}{by} through. "
+        f"They are in the history: forwarder deliveries --status skipped --route {shlex.quote(held.route)}",
+        is_of_route=True,
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from forwarder.core.books import Cause
+from forwarder.core.books import THINNED, Cause
 from forwarder.core.delivery import DestinationName
 
 FAST, FULL = "fast-x", "x"
@@ -18,6 +18,7 @@ WINDOW = timedelta(minutes=10)
 CAPACITY = 50_000
 WAIT = timedelta(seconds=3)
 """How long a first word waits for the full text where nothing else is said."""
+_NEVER_MEANT = {Cause.DISABLED, *THINNED}
 AWAITS_FULL = "waits for the full text"
 """The reason of a pending delivery that does; no other has it."""
 
@@ -156,7 +157,7 @@ class FirstWords:
 
     def recall(self, brought: Brought, once: frozenset[str]) -> None:
         """Remember what an earlier process did, oldest first; `once` are the routes that want one of the two."""
-        if brought.cause == Cause.DISABLED or not once.issuperset(brought.routes):
+        if brought.cause in _NEVER_MEANT or not once.issuperset(brought.routes):
             return
         if brought.cause != Cause.PREFERRED:
             self._note(

@@ -4,13 +4,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from forwarder.core.books import Cause
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
+from forwarder.core.limits import Limit, Limiter
 from forwarder.core.matching import Condition, Subject
 from forwarder.core.preference import WAIT, Prefer
+from forwarder.core.sampling import is_in_sample
 
 UNMATCHED = "unmatched"
 """Stands for a route where an event went to the destination named under `unmatched:`."""
+_WEIGHT = (Cause.SAMPLED, Cause.LIMITED)
+"""Where several routes held an event back from a destination, the last of these that occurs is told."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +29,17 @@ class Route:
     prefer: Prefer = Prefer.ALL
     wait: timedelta = WAIT
     """How long a first word waits for the full text, where that is preferred."""
+    sample: int | None = None
+    """The share of the posts that it sends, of `WHOLE`; `None`: all of them."""
+    limit: Limit | None = None
+
+    def holds_back(self, subject: Subject, limiter: Limiter | None) -> Cause | None:
+        """Return why it does not send an event that it matches, if it does not; the limiter counts what it is asked about."""
+        if self.sample is not None and not is_in_sample(subject.event.mid, self.sample):
+            return Cause.SAMPLED
+        if self.limit is not None and limiter is not None and not limiter.lets_through(self.name, self.limit, subject):
+            return Cause.LIMITED
+        return None
 
 
 @dataclass(slots=True)
@@ -34,6 +50,8 @@ class Selection:
     """Each destination that gets it, with the names of the routes that chose it, in their order."""
     is_matched: bool
     """Whether a route wanted it, and not only `unmatched`."""
+    held: dict[DestinationName, tuple[Cause, tuple[str, ...]]] = field(default_factory=dict)
+    """Each destination that does not get it because every route that chose it held it back: why, and their names."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,12 +65,16 @@ class Router:
     """The names of the routes that want one of the two events of a post: the first, or the full one."""
     waits: Mapping[str, timedelta] = field(init=False)
     """How long those that prefer the full one wait for it, by their names."""
+    limits: Mapping[str, Limit] = field(init=False)
+    """Those of the routes that have one, by their names."""
 
     def __post_init__(self) -> None:
         once = frozenset(route.name for route in self.routes if route.prefer is not Prefer.ALL)
         waits = {route.name: route.wait for route in self.routes if route.prefer is Prefer.FULL}
         object.__setattr__(self, "once", once)
         object.__setattr__(self, "waits", waits)
+        limits = {route.name: route.limit for route in self.routes if route.limit is not None}
+        object.__setattr__(self, "limits", limits)
 
     def wait_of(self, routes: Sequence[str]) -> timedelta | None:
         """Return how long a first word that these routes chose waits for the full text; `None`: it goes at once."""
@@ -68,14 +90,24 @@ class Router:
                 if route.stop:
                     return
 
-    def select(self, event: Event, now: datetime) -> Selection:
-        """Return what becomes of an event that is matched now."""
+    def select(self, event: Event, now: datetime, limiter: Limiter | None = None) -> Selection:
+        """Return what becomes of an event that is matched now. Without a limiter no limit holds anything back."""
         chosen: dict[DestinationName, tuple[str, ...]] = {}
+        held: dict[DestinationName, tuple[Cause, tuple[str, ...]]] = {}
         is_matched = False
-        for route in self.matching(Subject(event, now)):
+        subject = Subject(event, now)
+        for route in self.matching(subject):
             is_matched = True
+            is_whole = route.sample is None and route.limit is None
+            cause = None if is_whole else route.holds_back(subject, limiter)
             for destination in route.to:
-                chosen[destination] = (*chosen.get(destination, ()), route.name)
+                if cause is None:
+                    chosen[destination] = (*chosen.get(destination, ()), route.name)
+                else:
+                    before, names = held.get(destination, (cause, ()))
+                    held[destination] = (max(before, cause, key=_WEIGHT.index), (*names, route.name))
         if not is_matched and self.unmatched is not None:
             chosen[self.unmatched] = (UNMATCHED,)
-        return Selection(chosen, is_matched)
+        if held:
+            held = {destination: why for destination, why in held.items() if destination not in chosen}
+        return Selection(chosen, is_matched, held)

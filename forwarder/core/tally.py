@@ -16,6 +16,10 @@ class Tally:
     doubles: int = 0
     skipped: int = 0
     """Deliveries not made because their destination is disabled, or has the other event of the post already."""
+    sampled: int = 0
+    """Deliveries not made because the routes send a sample,"""
+    limited: int = 0
+    """and because of their limits."""
     delivered: int = 0
     failed_attempts: int = 0
     postponed: int = 0

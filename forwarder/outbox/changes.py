@@ -3,14 +3,14 @@
 import sqlite3
 from typing import assert_never
 
-from forwarder.core.books import Cause, Entry
+from forwarder.core.books import THINNED, Cause, Entry
 from forwarder.core.changes import SLICE, Change, Changed, Dead, PauseChange, Replay
 from forwarder.core.delivery import Trigger
 from forwarder.outbox.statements import MAX_EXPEDITED, SQL, load, storable
 
 _SQL = load("changes.sql")
 _WAITING = frozenset({"pending", "in_flight"})
-_HAS_IT = frozenset({"delivered", Cause.PREFERRED})
+_NOT_MISSING = frozenset({"delivered", Cause.PREFERRED, *THINNED})
 
 
 def apply(connection: sqlite3.Connection, change: Change) -> Changed:
@@ -51,7 +51,7 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
     found = connection.execute(_SQL["replayable"], values).fetchall()
     changed = 0
     for seq, accepted_ms, status, routes in found:
-        if status in _WAITING or (asked.missing and status in _HAS_IT):
+        if status in _WAITING or (asked.missing and status in _NOT_MISSING):
             continue
         row = {
             "event_seq": seq,

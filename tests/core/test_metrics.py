@@ -35,7 +35,7 @@ def test_where_no_daemon_runs_that_alone_is_told() -> None:
 
 
 def status(**changes: object) -> dict[str, Any]:
-    names = ("seen", "matched", "unmatched", "doubles", "delivered", "dead", "expired", "skipped")
+    names = ("seen", "matched", "unmatched", "doubles", "delivered", "dead", "expired", "skipped", "sampled", "limited")
     counts = dict.fromkeys((*names, "failed_attempts", "postponed", "missed_canaries"), 0)
     lane = {
         "breaker": "half_open",

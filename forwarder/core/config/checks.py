@@ -10,6 +10,7 @@ from forwarder.core.config.model import DROP
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import quote
 from forwarder.core.config.scalars import FileLine, WrongValueError, is_null, parse_file_path, show
+from forwarder.core.config.thinning import named_in_limit
 from forwarder.core.config.transport import check_transport
 from forwarder.core.tree import Expanded, Path, Scalar, Tree
 
@@ -61,6 +62,8 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
                 findings.add(place, f"{show(name)} stands here twice")
             seen.add(name)
             _check_exists(name, known, place, findings, what="neither a destination nor a group" if groups else "")
+        for place, name in named_in_limit(route, path):
+            _check_told(name, destinations, place, findings)
     for path, destination in settings_of(tree):
         on_failure = destination.get("on_failure")
         if isinstance(on_failure, dict) and isinstance(to := on_failure.get("to"), Scalar) and not is_null(to):
@@ -74,6 +77,12 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
         _check_one(unmatched, {DROP: None, **destinations}, groups, ("unmatched",), findings)
+
+
+def _check_told(name: Scalar, destinations: Mapping[str, Tree], path: Path, findings: Findings) -> None:
+    _check_exists(name, destinations, path, findings)
+    if _is_disabled(destinations.get(name)):
+        findings.add(path, f"{show(name)} is disabled, so nobody would be told; name another one")
 
 
 def _is_disabled(destination: Tree | None) -> bool:

@@ -33,6 +33,7 @@ from forwarder.core.config.scalars import (
     parse_stream_url,
 )
 from forwarder.core.config.secret import Secret
+from forwarder.core.config.thinning import LimitConfig, SampleField
 from forwarder.core.config.transport import NetworksConfig
 from forwarder.core.matching import EVERYTHING, Condition
 from forwarder.core.preference import WAIT, Prefer
@@ -121,6 +122,13 @@ class RouteConfig(Section):
     )
     enabled: Switch = Field(
         default=True, description="false: as if the route were not there; it is checked all the same."
+    )
+
+    sample: SampleField | None = Field(
+        default=None, description="The share of the matching posts that is sent, such as 10%; always the same ones."
+    )
+    limit: LimitConfig | None = Field(
+        default=None, description="How many of the matching posts are sent in a span of time, such as 5/10m."
     )
 
     @model_validator(mode="before")
