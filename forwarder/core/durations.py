@@ -17,3 +17,16 @@ def read_duration(text: str) -> timedelta:
     if not text or found is None:
         raise ValueError("not a duration")
     return timedelta(**{unit: int(number) for unit, number in found.groupdict(default="0").items()})
+
+
+def write_duration(duration: timedelta) -> str:
+    """Return a duration of whole milliseconds as people write it, such as `1h30m`; `0s` for none."""
+    rest_ms = duration // timedelta(milliseconds=1)
+    parts = []
+    for unit, length_ms in _UNITS_MS:
+        number, rest_ms = divmod(rest_ms, length_ms)
+        parts += [f"{number}{unit}"] if number else []
+    return "".join(parts) or "0s"
+
+
+_UNITS_MS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1))
