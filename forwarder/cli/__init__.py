@@ -13,6 +13,7 @@ _MODULES = {
     "run": "run",
     "check": "check",
     "status": "status",
+    "reload": "reload",
     "events": "history",
     "deliveries": "history",
     "dead": "dead",
