@@ -2,11 +2,8 @@
 
 import asyncio
 import os
-import random
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import UTC, datetime
 from pathlib import Path
 
 import structlog
@@ -25,25 +22,17 @@ from forwarder.core.news import News, TooOld
 from forwarder.core.preference import CAPACITY, WINDOW, FirstWords
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.tally import Tally
-from forwarder.destinations.http import open_sender
 from forwarder.dispatch import Dispatcher, Lane, Observe
 from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
+from forwarder.outbox.access import count_waiting
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import (
-    canaries_of,
-    destinations_of,
-    disabled_in,
-    on_failure_of,
-    on_full_of,
-    orders_of,
-    router_of,
-    streams_of,
-)
+from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
+from forwarder.reload import Reloader, Source
+from forwarder.running import Running
 from forwarder.streams.faults import StreamFaultError
-from forwarder.streams.supervisor import supervise, try_once
-from forwarder.streams.websocket import WebSocketStream
+from forwarder.streams.supervisor import try_once
 from forwarder.summaries import Summaries
 from forwarder.watch import Watch
 
@@ -73,46 +62,49 @@ class Daemon:
 
     def __init__(
         self,
-        config: Config,
+        source: Source,
         *,
         outbox_path: Path,
         socket_path: Path,
-        load: Callable[[], Config | None],
         service: ServiceManager,
         listeners: Listeners = Listeners(),
     ) -> None:
-        self._config = config
+        self._config = source.config
         self._outbox_path = outbox_path
         self._socket_path = socket_path
-        self._load = load
         self._service = service
         self._listeners = listeners
         self._tally = Tally()
         self._log = log.bind()
         """Made once, where `log` is made again at every line: there is one for every attempt."""
         self._dispatcher = Dispatcher()
-        self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
-        """Also those that a reload has replaced, until what they have under way has ended."""
-        self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
+        self._running: Running | None = None
         self._started_at = utc_now()
         self._starting: asyncio.Task[Tally] | None = None
         """What opens the outbox, until it is open."""
         self._stopped = asyncio.Event()
-        self._reload_wanted = asyncio.Event()
+        self._reloader = Reloader(
+            source,
+            put_in_force=self._put_in_force,
+            waiting=lambda: count_waiting(outbox_path),
+            service=service,
+            summary=self._summary,
+            clock=utc_now,
+        )
 
     def stop(self) -> None:
         """Drain and end `run`; a second call ends what is still under way at once."""
         if self._stopped.is_set():
             log.warning("daemon.stop_at_once", note="attempts under way end now; they are made again at the next start")
-            for lane in self._lane_tasks.values():
-                lane.stop(timedelta())
+            if self._running is not None:
+                self._running.hurry()
         self._stopped.set()
         if self._starting is not None:
             self._starting.cancel()
 
     def reload(self) -> None:
         """Read the config again; a bad one changes nothing."""
-        self._reload_wanted.set()
+        self._reloader.want()
 
     async def run(self) -> Tally:
         """Run until `stop`; return what was counted. Raises `OutboxUnusableError`, and what any internal task raises."""
@@ -121,7 +113,8 @@ class Daemon:
         file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
         async with open_outbox(file) as outbox:
             waiting = await outbox.recover()
-            ingest = await self._build_ingest(outbox)
+            parts = parts_of(self._config)
+            ingest = await self._build_ingest(outbox, parts)
             self._watch = Watch(
                 await outbox.known_destinations(),
                 keep=outbox.note_destination,
@@ -156,6 +149,8 @@ class Daemon:
                 look=self._dispatcher.look,
                 pause=self._pause_or_resume,
                 status=self._status,
+                reload=self._reloader.reload,
+                diff=self._reloader.diff,
             )
             async with (
                 open_control_socket(self._socket_path, handler.handle),
@@ -169,11 +164,19 @@ class Daemon:
                     group.create_task(summaries.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
                 ]
-                for destination in destinations_of(self._config):
-                    self._start_lane(group, outbox, destination, has_backlog=destination.name in waiting)
+                self._running = running = Running(
+                    group,
+                    outbox=outbox,
+                    dispatcher=self._dispatcher,
+                    ingest=ingest,
+                    standing=self._watch.standing,
+                    observe=self._note_attempt,
+                    tell=self._hear,
+                    clock=utc_now,
+                )
+                tried = running.start(parts, waiting.keys())
                 self._warn_of_orphans(waiting)
-                tried = [self._start_stream(group, ingest, stream) for stream in streams_of(self._config)]
-                reloading = group.create_task(self._reload_when_wanted(group, outbox, ingest))
+                reloading = group.create_task(self._reloader.run())
                 flying = group.create_task(self._canaries.run())
                 background.append(group.create_task(self._announce(tried)))
                 await self._stopped.wait()
@@ -181,13 +184,15 @@ class Daemon:
                 flying.cancel()  # what has no lane any more is not late
                 self._watch.take_leave()
                 summaries.take_leave()
-                await self._drain()
+                log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
+                self._service.stopping()
+                await running.end(self._config.grace_period)
                 for task in background:
                     task.cancel()
         log.info("daemon.stopped", **self._tally.as_fields())
         return self._tally
 
-    async def _build_ingest(self, outbox: SqliteOutbox) -> Ingest:
+    async def _build_ingest(self, outbox: SqliteOutbox, parts: Parts) -> Ingest:
         window = self._config.outbox.dedupe_window
         recent = RecentEvents(window, capacity=_MAX_RECENT)
         begin = utc_now() - window
@@ -195,15 +200,15 @@ class Daemon:
             since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
             numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
             recent.remember(numbers, latest_at=until)
-        router, first_words = router_of(self._config), FirstWords()
-        if router.once:
+        first_words = FirstWords()
+        if parts.router.once:
             for brought in await outbox.recent_posts(since=utc_now() - WINDOW, limit=CAPACITY):
-                first_words.recall(brought, router.once)
+                first_words.recall(brought, parts.router.once)
         return Ingest(
-            router=router,
-            disabled=disabled_in(self._config),
-            orders=orders_of(self._config),
-            on_full=on_full_of(self._config),
+            router=parts.router,
+            disabled=parts.disabled,
+            orders=parts.orders,
+            on_full=parts.on_full,
             first_words=first_words,
             outbox=outbox,
             lanes=self._dispatcher,
@@ -219,59 +224,6 @@ class Daemon:
             await event.wait()
         self._service.ready(self._summary())
         log.info("daemon.ready")
-
-    async def _drain(self) -> None:
-        """Take in nothing more, give what is under way the grace period, give the rest back."""
-        log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
-        self._service.stopping()
-        for _, task in self._stream_tasks.values():
-            task.cancel()
-        for lane in self._dispatcher.lanes.values():
-            lane.stop(self._config.grace_period)
-        if self._lane_tasks:
-            await asyncio.wait(self._lane_tasks)
-
-    def _start_lane(
-        self,
-        group: asyncio.TaskGroup,
-        outbox: SqliteOutbox,
-        destination: Destination,
-        *,
-        has_backlog: bool,
-    ) -> None:
-        lane = Lane(
-            destination,
-            outbox=outbox,
-            clock=utc_now,
-            chance=random.random,
-            observe=partial(self._note_attempt, destination),
-            tell=self._hear,
-            standing=self._watch.standing(destination.name),
-            follows=self._is_ending(destination.name),
-            bucket=self._dispatcher.bucket(destination),
-            budgets=self._dispatcher.budgets(destination.allowances),
-            courtesy=self._dispatcher.courtesy,
-        )
-        self._dispatcher.lanes[destination.name] = lane
-        task = group.create_task(_run_lane(lane, has_backlog=has_backlog), name=f"lane {destination.name}")
-        self._lane_tasks[task] = lane
-        task.add_done_callback(self._note_lane_ended)
-
-    def _note_lane_ended(self, task: "asyncio.Task[None]") -> None:
-        name = self._lane_tasks.pop(task).destination.name
-        if not self._is_ending(name):
-            self._dispatcher.look_after_another(name)
-
-    def _is_ending(self, name: DestinationName) -> bool:
-        """Whether a lane of that name still has something under way beside the one in force."""
-        in_force = self._dispatcher.lanes.get(name)
-        return any(lane is not in_force and lane.destination.name == name for lane in self._lane_tasks.values())
-
-    def _start_stream(self, group: asyncio.TaskGroup, ingest: Ingest, stream: WebSocketStream) -> asyncio.Event:
-        tried = asyncio.Event()
-        supervising = supervise(stream, ingest.take, on_odd_frame=ingest.note_odd_frame, tried=tried)
-        self._stream_tasks[stream.name] = stream, group.create_task(supervising, name=f"stream {stream.name}")
-        return tried
 
     def _pause_or_resume(self, asked: PauseChange) -> None:
         self._watch.note_change(asked, utc_now())
@@ -318,47 +270,12 @@ class Daemon:
         else:
             self._tally.expired += 1
 
-    async def _reload_when_wanted(self, group: asyncio.TaskGroup, outbox: SqliteOutbox, ingest: Ingest) -> None:
-        while True:
-            await self._reload_wanted.wait()
-            self._reload_wanted.clear()
-            self._service.reloading()
-            config = await asyncio.to_thread(self._load)
-            if config is not None and not self._stopped.is_set():
-                self._apply(config, group, outbox, ingest)
-            self._service.ready(self._summary())
-
-    def _apply(self, config: Config, group: asyncio.TaskGroup, outbox: SqliteOutbox, ingest: Ingest) -> None:
-        """Put a valid config in force, in one turn of the loop: what is unchanged keeps its connections and its memory."""
-        for setting in _only_at_start(config, self._config):
-            log.warning("reload.restart_needed", setting=setting, note="takes effect at the next start")
+    def _put_in_force(self, config: Config, parts: Parts) -> set[str] | None:
+        """Have everything follow another config, in one turn of the loop."""
+        if self._running is None or self._stopped.is_set():
+            return None
         self._config = config
-        ingest.router, ingest.disabled = router_of(config), disabled_in(config)
-        ingest.orders, ingest.on_full = orders_of(config), on_full_of(config)
-        outbox.note_revision(config.revision, now=utc_now())
-        wanted = {destination.name: destination for destination in destinations_of(config)}
-        changed: set[str] = set()
-        for lane in list(self._dispatcher.lanes.values()):
-            name = lane.destination.name
-            if wanted.get(name) != lane.destination:
-                lane.stop(config.grace_period)
-                del self._dispatcher.lanes[name]
-                changed.add(f"destination {name}")
-        for destination in wanted.values():
-            if destination.name not in self._dispatcher.lanes:
-                self._start_lane(group, outbox, destination, has_backlog=True)
-                changed.add(f"destination {destination.name}")
-        streams = {stream.name: stream for stream in streams_of(config)}
-        for stream, task in list(self._stream_tasks.values()):
-            if streams.get(stream.name) != stream:
-                task.cancel()
-                del self._stream_tasks[stream.name]
-                changed.add(f"stream {stream.name}")
-        for stream in streams.values():
-            if stream.name not in self._stream_tasks:
-                self._start_stream(group, ingest, stream)
-                changed.add(f"stream {stream.name}")
-        log.info("reload.done", routes=len(config.routes), restarted=sorted(changed))
+        return self._running.follow(parts)
 
     def _warn_of_orphans(self, waiting: dict[DestinationName, int]) -> None:
         for name, count in waiting.items():
@@ -376,7 +293,8 @@ class Daemon:
             "pid": os.getpid(),
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "state": "stopping" if self._stopped.is_set() else "running",
-            "streams": sorted(self._stream_tasks),
+            "config": self._reloader.status(),
+            "streams": sorted(self._running.streams if self._running is not None else ()),
             "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
         }
@@ -398,23 +316,8 @@ class Daemon:
         return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
 
 
-def _only_at_start(new: Config, old: Config) -> list[str]:
-    """Return the settings that changed and that a reload cannot put in force."""
-    names = ("url", "durability", "max_size", "dedupe_window")
-    changed = [f"outbox.{name}" for name in names if getattr(new.outbox, name) != getattr(old.outbox, name)]
-    return changed + (["admin.socket"] if new.admin.socket != old.admin.socket else [])
-
-
 async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:
     """Open each stream of the config once; return what is wrong with it, or `None`, by its name."""
     streams = streams_of(config)
     found = await asyncio.gather(*(try_once(stream) for stream in streams))
     return {stream.name: fault for stream, fault in zip(streams, found, strict=True)}
-
-
-async def _run_lane(lane: Lane, *, has_backlog: bool) -> None:
-    destination = lane.destination
-    async with open_sender(
-        destination.url, transport=destination.transport, timeout=destination.timeout, clock=utc_now
-    ) as sender:
-        await lane.run(sender, has_backlog=has_backlog)

@@ -25,7 +25,7 @@ async def test_the_daemon_is_ready_once_its_first_connection_was_tried_reloads_a
             await daemon.wait_for("daemon.ready")
             await daemon.wait_for("stream.unavailable")
             daemon.send(signal.SIGHUP)
-            await daemon.wait_for("reload.done")
+            await daemon.wait_for("reload.unchanged")
             daemon.send(signal.SIGTERM)
             assert await daemon.ended() == 0
         unix.setblocking(False)

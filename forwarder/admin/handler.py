@@ -1,13 +1,13 @@
 """What the daemon does on request."""
 
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import assert_never
 
 from pydantic import BaseModel
 
 from forwarder.admin.server import RequestRefusedError
-from forwarder.core.changes import Dead, PauseChange, Replay, Request, Status, Vacuum
+from forwarder.core.changes import Dead, Diff, PauseChange, Reload, Replay, Request, Status, Vacuum
 from forwarder.core.delivery import DestinationName
 from forwarder.outbox.sqlite import SqliteOutbox
 
@@ -23,18 +23,30 @@ class Handler:
         look: Callable[[DestinationName], None],
         pause: Callable[[PauseChange], None],
         status: Callable[[], dict[str, object]],
+        reload: Callable[[], Awaitable[dict[str, object]]],
+        diff: Callable[[str], Awaitable[dict[str, object]]],
     ) -> None:
-        """`destinations` are those in force; `look` has the lane of one ask the outbox again, `pause` pauses or resumes one."""
+        """`destinations` are those in force; `look` has the lane of one ask the outbox again, `pause` pauses or resumes one.
+
+        `reload` reads the config again; `diff` tells what that of a file would change.
+        """
         self._outbox = outbox
         self._destinations = destinations
         self._look = look
         self._pause = pause
         self._status = status
+        self._reload = reload
+        self._diff = diff
 
     async def handle(self, request: Request) -> BaseModel | dict[str, object]:
         """Do it. Raises `RequestRefusedError`."""
-        if isinstance(request, Status):
-            return self._status() | {"outbox": self._outbox.health()}
+        match request:
+            case Status():
+                return self._status() | {"outbox": self._outbox.health()}
+            case Reload():
+                return await self._reload()
+            case Diff(file=file):
+                return await self._diff(file)
         if (trouble := self._outbox.writer.trouble) is not None:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
         try:

@@ -14,6 +14,7 @@ _MODULES = {
     "check": "check",
     "test": "test",
     "status": "status",
+    "reload": "reload",
     "events": "history",
     "deliveries": "history",
     "dead": "dead",

@@ -12,28 +12,54 @@ from forwarder.core.config import Config, ConfigError, OutboxConfig, load_config
 from forwarder.core.config.model import AdminConfig
 from forwarder.core.config.routing import load_routing
 from forwarder.destinations.tls import problems_of
+from forwarder.loading import Files, Loaded
+
+WHICH = "Name the file with -c; config.yaml of the project is one to start from."
 
 
 class ConfigUnreadableError(Exception):
     """The config file itself cannot be read; the text says why and what to do."""
 
+    def __init__(self, path: Path, error: OSError) -> None:
+        self.reason = f"{path}: cannot be read: {error.strerror}"
+        super().__init__(f"{self.reason}. {WHICH}")
+
 
 def read_config(path: Path) -> Config:
     """Return the config in `path`. Raises `ConfigError` with every problem, or `ConfigUnreadableError`."""
-    text = read_text(path)
+    return _read_config(path, Files())
 
-    def read_file(name: str) -> str:
-        return read_secret_file(path.parent / name)
+
+def load(path: Path) -> Loaded:
+    """Return the config in `path`, or why it cannot be used, with the files that were read for it."""
+    files = Files()
+    try:
+        config = _read_config(path, files)
+    except ConfigUnreadableError as error:
+        return Loaded(config=None, problems=(error.reason,), is_readable=False, files=files.digests)
+    except ConfigError as error:
+        return Loaded(config=None, problems=tuple(str(error).splitlines()), files=files.digests)
+    return Loaded(config=config, files=files.digests)
+
+
+def _read_config(path: Path, files: Files) -> Config:
+    try:
+        text = files.read(path)
+    except OSError as error:
+        raise ConfigUnreadableError(path, error) from error
+
+    def read_secret(name: str) -> str:
+        return _read_secret(path.parent / name, files)
 
     def read_plain(name: str) -> str:
-        return (path.parent / name).read_text(encoding="utf-8")
+        return files.read_text(path.parent / name)
 
     with without_collections():
         return load_config(
             text,
             name=str(path),
             env=os.environ,
-            read_file=read_file,
+            read_file=read_secret,
             read_template=read_plain,
             read_list=read_plain,
             check_tls=problems_of,
@@ -68,9 +94,12 @@ def _is_certificate(text: str) -> bool:
 
 def read_secret_file(file: Path) -> str:
     """Return the text of a file, and warn where others may read it as well. Raises `OSError`, `UnicodeDecodeError`."""
-    is_open = bool(stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH)
-    held = file.read_text(encoding="utf-8")
-    if is_open and not _is_certificate(held):
+    return _read_secret(file, Files())
+
+
+def _read_secret(file: Path, files: Files) -> str:
+    held = files.read_text(file)
+    if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH and not _is_certificate(held):
         print(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}", file=sys.stderr)
     return held
 
@@ -80,9 +109,7 @@ def read_text(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ConfigUnreadableError(
-            f"{path}: cannot be read: {error.strerror}. Name the file with -c; config.yaml of the project is one to start from."
-        ) from error
+        raise ConfigUnreadableError(path, error) from error
 
 
 def outbox_path(settings: OutboxConfig, config_path: Path) -> Path:
@@ -105,8 +132,10 @@ def socket_path(settings: AdminConfig, config_path: Path, outbox: Path) -> Path:
 
 
 __all__ = [
+    "WHICH",
     "ConfigError",
     "ConfigUnreadableError",
+    "load",
     "outbox_path",
     "read_config",
     "read_routing",

@@ -12,13 +12,13 @@ from pathlib import Path
 import structlog
 
 from forwarder.cli import exit_codes
-from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, outbox_path, read_config, socket_path
-from forwarder.core.config import Config
-from forwarder.core.config.advice import warnings_of
+from forwarder.cli.config_file import WHICH, load, outbox_path, socket_path
 from forwarder.daemon import Daemon
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
+from forwarder.reload import Source, warn_of
+from forwarder.rule_tests import failures_of
 
 _GC_THRESHOLDS = 2_000, 20, 50
 """Python's 700, 10, 10 have it look for cycles, of which a delivery makes none, hundreds of times a second: 5 % of the time.
@@ -44,14 +44,13 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon and return the exit code."""
     configure_logging(level=arguments.log_level, format_=arguments.log_format, is_buffered=True)
-    try:
-        config = read_config(arguments.config)
-    except (ConfigError, ConfigUnreadableError) as error:
-        print(error, file=sys.stderr)
+    loaded = load(arguments.config)
+    if loaded.config is None:
+        print("\n".join(loaded.problems) if loaded.is_readable else f"{loaded.problems[0]}. {WHICH}", file=sys.stderr)
         return exit_codes.BAD_CONFIG
-    _warn(config)
+    warn_of(loaded.config)
     try:
-        run_in_loop(_run_daemon(config, arguments.config))
+        run_in_loop(_run_daemon(Source(file=arguments.config, loaded=loaded, load=load, check_tests=failures_of)))
     except OutboxUnusableError as error:
         print(error, file=sys.stderr)
         return exit_codes.OUTBOX_CODES[error.problem]
@@ -73,28 +72,13 @@ def _outbox_lost(error: Exception) -> Exception | None:
     return error if isinstance(error, OutboxFailedError | OutboxReplacedError) else None
 
 
-def _warn(config: Config) -> None:
-    for warning in warnings_of(config):
-        log.warning("config.warning", note=warning)
-
-
-async def _run_daemon(config: Config, path: Path) -> None:
-    def load() -> Config | None:
-        try:
-            config = read_config(path)
-        except (ConfigError, ConfigUnreadableError) as error:
-            problems = str(error).splitlines()
-            log.error("reload.refused", problems=problems, note="the config in force goes on")  # noqa: TRY400 - no traceback
-            return None
-        _warn(config)
-        return config
-
-    outbox = outbox_path(config.outbox, path)
+async def _run_daemon(source: Source) -> None:
+    config = source.config
+    outbox = outbox_path(config.outbox, source.file)
     daemon = Daemon(
-        config,
+        source,
         outbox_path=outbox,
-        socket_path=socket_path(config.admin, path, outbox),
-        load=load,
+        socket_path=socket_path(config.admin, source.file, outbox),
         service=ServiceManager(os.environ),
     )
     loop = asyncio.get_running_loop()

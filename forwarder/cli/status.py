@@ -53,6 +53,7 @@ def _print(status: dict[str, Any]) -> None:
     print(
         f"forwarder {status['version']}, process {status['pid']}, {status['state']} since {local(status['started_at'])}"
     )
+    _print_config(status["config"])
     print(f"outbox: {outbox['health']}" + (f" ({outbox['trouble']})" if outbox["trouble"] else ""))
     print(
         f"  in memory alone: {outbox['events_in_memory']} events; commit lag: {lag['p50']:g} ms median, {lag['p99']:g} ms p99"
@@ -75,6 +76,18 @@ def _print(status: dict[str, Any]) -> None:
         for name in names
     ]
     print_table(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
+
+
+def _print_config(config: dict[str, Any]) -> None:
+    how = "a saved edit is loaded at once" if config["watched"] else "loaded by SIGHUP and forwarder reload"
+    print(f"config: {config['file']} ({config['digest']}), in force since {local(config['in_force_since'])}; {how}")
+    if config["needs_restart"]:
+        print(f"  in force at the next start only: {', '.join(config['needs_restart'])}")
+    if (refused := config["refused"]) is not None:
+        print(f"  the last edit was REFUSED at {local(refused['at'])}:")
+        print(*(f"    {problem}" for problem in refused["problems"]), sep="\n")
+        if refused["more"]:
+            print(f"    and {refused['more']:,} more; forwarder check shows all")
 
 
 def _state(lane: dict[str, Any], *, has_waiting: bool) -> str:

@@ -70,6 +70,20 @@ class Status(_Request):
     verb: Literal["status"] = "status"
 
 
+class Reload(_Request):
+    """Read the config again and put it in force."""
+
+    verb: Literal["reload"] = "reload"
+
+
+class Diff(_Request):
+    """Say what putting a config in force would change."""
+
+    verb: Literal["diff"] = "diff"
+    file: str
+    """Absolute; the daemon reads it."""
+
+
 class PauseChange(_Request):
     """Send nothing to a destination until it is resumed, and keep everything meant for it; or go on."""
 
@@ -80,7 +94,7 @@ class PauseChange(_Request):
 
 
 Change = Replay | Dead | PauseChange
-Request = Annotated[Replay | Dead | PauseChange | Vacuum | Status, Field(discriminator="verb")]
+Request = Annotated[Replay | Dead | PauseChange | Vacuum | Status | Reload | Diff, Field(discriminator="verb")]
 
 
 class Changed(BaseModel):

@@ -71,6 +71,16 @@ def families_of(status: Mapping[str, Any]) -> list[Family]:
         _gauge("up", "Whether a daemon answers.", 1),
         _labelled("info", "The version that runs.", [({"version": status["version"]}, 1)]),
         _gauge("start_time_seconds", "When the daemon started, in Unix time.", _unix(status["started_at"])),
+        _gauge(
+            "config_refused",
+            "Whether the last edit of the config was refused.",
+            int(status["config"]["refused"] is not None),
+        ),
+        _gauge(
+            "config_in_force_timestamp_seconds",
+            "Since when the config is in force, in Unix time.",
+            _unix(status["config"]["in_force_since"]),
+        ),
         _counter("events_seen_total", "Events that came from the streams.", counts["seen"]),
         _counts(
             "events_routed_total",

@@ -19,7 +19,9 @@ from forwarder.demo.screen import Screen
 from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.script import packaged_events, play, replay
 from forwarder.emulator.server import Emulator
+from forwarder.loading import Loaded
 from forwarder.notify import ServiceManager
+from forwarder.reload import Source
 
 CONFIG = r"""
 streams:
@@ -92,12 +94,11 @@ async def run_demo(
     ):
         story = _Story(screen, emulator, {"bot": bot, "alerts": alerts})
         text = CONFIG.format(stream=emulator.ws_url, bot=bot.url, alerts=alerts.url)
-        config = load_config(text.encode(), name="demo", env={}, read_file=_no_file)
+        loaded = Loaded(config=load_config(text.encode(), name="demo", env={}, read_file=_no_file))
         daemon = Daemon(
-            config,
+            Source(file=Path("demo"), loaded=loaded, load=lambda _file: loaded),
             outbox_path=folder / "outbox.db",
             socket_path=folder / "outbox.db.sock",
-            load=lambda: None,
             service=ServiceManager({}),
             listeners=Listeners(on_event=story.note_event, on_attempt=story.note_attempt),
         )

@@ -2,10 +2,11 @@
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 from forwarder.outbox.connection import FileSettings, check_header, open_connection
+from forwarder.outbox.history import waiting
 from forwarder.outbox.inspection import Check
 from forwarder.outbox.lock import locked
 from forwarder.outbox.migrations import SCHEMA_VERSION
@@ -52,6 +53,18 @@ def _looking(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
     finally:
         if connection is not None:
             connection.close()
+
+
+def count_waiting(path: Path) -> dict[str, int]:
+    """Return how many deliveries wait, by destination, for the daemon itself: in a thread, beside its own connection.
+
+    None where it cannot be read. The file is left to SQLite alone: closing another descriptor of it would end the locks of this process.
+    """
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
+            return waiting(connection)
+    except sqlite3.Error:
+        return {}
 
 
 @contextmanager

@@ -49,6 +49,7 @@ def status(**changes: object) -> dict[str, Any]:
     usual = {
         "version": "1.2",
         "started_at": "2026-01-01T00:00:00+00:00",
+        "config": {"refused": None, "in_force_since": "2026-01-01T00:00:00+00:00"},
         "since_start": {**counts, "odd_frames": {"pong": 3}},
         "outbox": {
             "health": "degraded",

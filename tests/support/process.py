@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -53,6 +53,20 @@ class Forwarder:
         async with asyncio.timeout(limit_s), self._news:
             await self._news.wait_for(lambda: len(found()) >= count)
         return found()[count - 1]
+
+    async def wait_where(
+        self, holds: Callable[[dict[str, Any]], bool], *, after: int = 0, limit_s: float = 20
+    ) -> dict[str, Any]:
+        """Return the first log line from number `after` on for which that holds, once it is there."""
+
+        def found() -> dict[str, Any] | None:
+            return next(filter(holds, self.lines[after:]), None)
+
+        async with asyncio.timeout(limit_s), self._news:
+            await self._news.wait_for(lambda: found() is not None)
+        line = found()
+        assert line is not None
+        return line
 
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)

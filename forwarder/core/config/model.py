@@ -103,6 +103,17 @@ class AdminConfig(Section):
     )
 
 
+class ReloadConfig(Section):
+    """When an edit of the file, or of one that it names, comes into force."""
+
+    watch: Switch = Field(
+        default=True, description="true: as soon as it is saved; false: on SIGHUP and by forwarder reload alone."
+    )
+    require_tests: Switch = Field(
+        default=True, description="true: not while one of its tests fails; false: those that fail are logged."
+    )
+
+
 class RouteConfig(Section):
     """A rule: which events go where."""
 
@@ -179,6 +190,7 @@ class Config(Section):
         default=(), description="Events, and where each is to go; forwarder test runs them."
     )
     admin: AdminConfig = Field(default_factory=AdminConfig, description="The way in for the other commands.")
+    reload: ReloadConfig = Field(default_factory=ReloadConfig, description="When an edit comes into force.")
     networks: NetworksConfig = Field(
         default_factory=NetworksConfig, description="Which addresses no destination may have."
     )

@@ -67,10 +67,10 @@ class Matcher:
     condition: Condition
 
     def matches(self, subject: Subject) -> bool:  # noqa: D102
-        held = subject.held.get(self.name)
-        if held is None:
-            held = subject.held[self.name] = self.condition.matches(subject)
-        return held
+        known = subject.held.get(id(self.condition))
+        if known is None:
+            known = subject.held[id(self.condition)] = self.condition, self.condition.matches(subject)
+        return known[1]
 
 
 @dataclass(frozen=True, slots=True)

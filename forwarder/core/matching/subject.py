@@ -47,8 +47,8 @@ class Subject:
         self.now = now
         self.facts = facts or Facts(source=event.source, payload=event.payload, timestamp=event.timestamp)
         self.root = event.payload if root is None else root
-        self.held: dict[str, bool] = {}
-        """Which matchers hold, by their names: each is asked once, however many rules and other matchers use it."""
+        self.held: dict[int, tuple[object, bool]] = {}
+        """Which matchers hold, by the identity of their conditions: each is asked once, however many rules use it."""
         self._nodes: dict[str, tuple[Found, ...]] = {}
         self._elements: dict[str, tuple[Found, ...]] = {}
         self._folded: dict[str, str] = {}
