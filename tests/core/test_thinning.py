@@ -99,5 +99,5 @@ def test_shares_are_hundredths_of_a_percent() -> None:
 
 
 def test_a_program_makes_a_limit_without_a_file() -> None:
-    made = LimitConfig(count=5, per=timedelta(minutes=1), by=[], summary=False)
+    made = LimitConfig(count=5, per=timedelta(minutes=1), summary=False)
     assert made.value(["bot"]) == Limit(count=5, per=timedelta(minutes=1))
