@@ -10,6 +10,7 @@ from forwarder.core.config.destination import DestinationConfig
 from forwarder.core.config.fields import keys_of
 from forwarder.core.config.model import AdminConfig, Config, OutboxConfig, RouteConfig, StreamConfig
 from forwarder.core.config.signing import SigningConfig
+from forwarder.core.config.thinning import LimitConfig
 from forwarder.core.config.transport import AuthConfig, BasicConfig, NetworksConfig, TlsConfig
 
 ROOT = Path(__file__).parent.parent
@@ -121,3 +122,17 @@ def test_the_examples_of_the_routing_page_are_valid() -> None:
         load_config(
             (head + body).encode(), name="config.yaml", env={}, read_file=lambda name: {"more-coins.txt": "sol\n"}[name]
         )
+
+
+def test_the_examples_of_the_page_on_sending_less_are_valid_and_name_every_key() -> None:
+    page = (ROOT / "docs" / "thinning.md").read_text(encoding="utf-8")
+    examples = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
+    assert len(examples) == 2
+    head = (
+        "streams: [{api_key: key}]\ndestinations: {bot: {url: http://127.0.0.1/}, alerts: {url: http://127.0.0.1/}}\n"
+    )
+    first, second = (load(head + example, {}) for example in examples)
+    assert [route.sample for route in first.routes] == [1_000, None, None]
+    assert [route.limit is not None for route in (*first.routes, *second.routes)] == [False, True, True, True]
+    for key in LimitConfig.model_fields:
+        assert f"| `{key}` |" in page

@@ -59,7 +59,9 @@ async def live(
 
 def with_routes(text: str, count: int) -> str:
     """Return the config with so many routes."""
-    more = "".join(f"  - {{name: more {number}, match: {{source: none, sid: {number}}}, to: bot}}\n" for number in range(count - 1))
+    more = "".join(
+        f"  - {{name: more {number}, match: {{source: none, sid: {number}}}, to: bot}}\n" for number in range(count - 1)
+    )
     return text.replace("  - to: [bot]\n", f"  - to: [bot]\n{more}")
 
 

@@ -1,0 +1,130 @@
+"""A flood through the real daemon: what a limit lets through, what is told of the rest, and that the books balance."""
+
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+from forwarder.core.sampling import is_in_sample
+from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.server import Emulator
+from tests.support.delivery import OWN, assert_balanced, bodies, notices, ok, stopped
+from tests.support.process import KEY, forwarder, look
+
+
+def frame(mid: int, author: str, source: str = "x") -> str:
+    payload = {"text": f"{source} text", "author": {"id": author, "name": author, "screen_name": author}}
+    return json.dumps({"mid": str(mid), "sid": author, "source": source, "timestamp": 1, "payload": payload})
+
+
+def configure(folder: Path, stream: str, bot: Receiver, alerts: Receiver, *routes: str) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(
+        f"streams: [{{url: '{stream}', api_key: {KEY}, use_fast_x: true}}]\n"
+        "outbox: {url: 'sqlite:outbox.db'}\n"
+        f"destinations:\n  bot: {{url: '{bot.url}'}}\n  alerts: {{url: '{alerts.url}'}}\nroutes:\n"
+        + "".join(f"  - {route}\n" for route in routes),
+        encoding="utf-8",
+    )
+    return path
+
+
+def posts(receiver: Receiver) -> list[str]:
+    """Return author, number and source of each post that was taken, sorted."""
+    events: list[dict[str, Any]] = [json.loads(body) for body in bodies(receiver) if OWN not in body]
+    return sorted(f"{event['sid']} {event['mid']} {event['source']}" for event in events)
+
+
+def both(author: str, *mids: int) -> list[str]:
+    return sorted(f"{author} {mid} {source}" for mid in mids for source in ("x", "fast-x"))
+
+
+async def test_a_flood_of_one_author_is_cut_and_told_others_pass_and_a_reload_or_a_stop_loses_no_count(
+    tmp_path: Path,
+) -> None:
+    route = "{name: floods, to: bot, limit: {count: 3, per: %s, by: author, summary: alerts}}"
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
+        hour = configure(tmp_path, emulator.ws_url, bot, alerts, route % "1h")
+        async with forwarder(hour) as daemon:
+            await emulator.wait_connected()
+
+            async def post(author: str, *mids: int) -> None:
+                for mid in mids:
+                    for source in ("fast-x", "x"):
+                        await emulator.send(frame(mid, author, source))
+
+            await post("loud", *range(10))
+            await post("calm", 20, 21)
+            await bot.wait_for(6 + 4)
+            # The same limit, below another route: what was counted holds on.
+            configure(tmp_path, emulator.ws_url, bot, alerts, "{to: alerts, match: {sid: nobody}}", route % "1h")
+            daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done")
+            await post("loud", 10, 11)
+            await post("calm", 22, 23)
+            await bot.wait_for(6 + 6)
+            assert notices(alerts) == []
+            # Another limit begins anew, and what the one before held back is told.
+            configure(tmp_path, emulator.ws_url, bot, alerts, route % "5s")
+            daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done", count=2)
+            await alerts.wait_for(1)
+            # The summary comes by itself, after its time.
+            await post("loud", *range(30, 40))
+            await bot.wait_for(12 + 6)
+            await alerts.wait_for(2)
+            # What is gathered when the daemon stops is told as it ends, and sent at the next start at the latest.
+            configure(tmp_path, emulator.ws_url, bot, alerts, route % "2h")
+            daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done", count=3)
+            await post("loud", *range(50, 55))
+            await post("calm", 60)
+            await bot.wait_for(18 + 6 + 2)
+            await stopped(daemon)
+        async with forwarder(hour) as daemon:
+            await alerts.wait_for(3)
+            await stopped(daemon)
+    assert posts(bot) == sorted(
+        both("loud", 0, 1, 2) + both("calm", 20, 21, 22) + both("loud", 30, 31, 32, 50, 51, 52) + both("calm", 60)
+    )
+    told = notices(alerts)
+    assert [(notice["kind"], notice["route"]) for notice in told] == [("limited", "floods")] * 3
+    assert [notice["title"] for notice in told] == [f"floods held back {count}" for count in (10, 7, 2)]
+    assert "within 1h: 9 of @loud, 1 of @calm; the first at" in told[0]["text"]
+    assert "Held back 7 more posts of @loud within 5s;" in told[1]["text"]
+    assert "lets 3 per 2h for each author through" in told[2]["text"]
+    await assert_balanced(hour)
+    causes = "SELECT coalesce(reason, status), count(*) FROM deliveries GROUP BY 1"
+    assert dict(look(tmp_path / "outbox.db", causes)) == {"delivered": 26 + 3, "limited": 2 * 19}
+
+
+async def test_a_sample_is_of_posts_shown_by_every_command_and_left_alone_by_a_replay_of_what_is_missing(
+    tmp_path: Path,
+) -> None:
+    mids = range(1_000, 1_030)
+    inside = [mid for mid in mids if is_in_sample(str(mid), 5_000)]
+    count = len(inside)
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
+        routes = ("{name: half, to: [bot, alerts], sample: 50%}", "{name: all, to: alerts}")
+        config = configure(tmp_path, emulator.ws_url, bot, alerts, *routes)
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            for source in ("fast-x", "x"):
+                for mid in mids:
+                    await emulator.send(frame(mid, "foo", source))
+            await alerts.wait_for(60)
+            await bot.wait_for(2 * count)
+            said = await ok(config, "replay", "--since", "1h", "--to", "bot", "--missing", "--json")
+            assert json.loads(said) == {"queued": 0, "left_alone": 60}
+            metrics = await ok(config, "status", "--prometheus")
+            await stopped(daemon)
+    assert 0 < count < 30
+    assert posts(bot) == both("foo", *inside)
+    assert posts(alerts) == both("foo", *mids)
+    assert f'forwarder_deliveries_total{{result="sampled"}} {60 - 2 * count}\n' in metrics
+    assert f'forwarder_deliveries_total{{result="delivered"}} {60 + 2 * count}\n' in metrics
+    shown = await ok(config, "deliveries", "--destination", "bot", "--status", "skipped", "--all", "--json")
+    assert [json.loads(line)["reason"] for line in shown.splitlines()] == ["sampled"] * (60 - 2 * count)
+    shown = await ok(config, "events", "--json", "--limit", "60")
+    assert len(shown.splitlines()) == 60
+    await assert_balanced(config)
