@@ -230,6 +230,15 @@ def test_a_flood_of_many_makes_one_summary_whose_numbers_add_up(authors: list[st
             assert [count for _, count in each.top] == [count for _, count in held.most_common(3)]
 
 
+def test_the_room_for_values_is_free_again_once_they_are_told() -> None:
+    asked = Asked(limit(1, MINUTE, "author"), capacity=2)
+    for hour in range(3):
+        for number, author in enumerate("aabb"):
+            asked.goes(post(f"{hour} {number}", 3600 * hour, author=author))
+        (each,) = asked.due(3600 * hour, is_last=True)
+        assert each.top == [("@a", 1), ("@b", 1)]
+
+
 def told(count: int, *top: tuple[str, int], names: Sequence[str] = ()) -> str:
     notice = notices.limited(
         HeldBack(
