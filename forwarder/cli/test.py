@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -13,10 +13,13 @@ from xml.etree import ElementTree as ET
 
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_config, read_text
+from forwarder.cli.traces import of_trace
 from forwarder.core.config import Config
 from forwarder.core.config.rule_tests.load import load_tests
 from forwarder.core.config.rule_tests.model import RuleTest
 from forwarder.core.config.rule_tests.run import Result
+from forwarder.core.matching import Subject
+from forwarder.core.matching.explain import explain
 from forwarder.rule_tests import run_tests
 
 
@@ -139,9 +142,15 @@ def _told(result: Result) -> str:
             told.append(f"  + {name}{_by(got)}")
     if not told:
         told.append("    nowhere")
-    return "\n".join(
-        ["  (-) expected, (+) what comes of it", *told, *(f"  {each.said}" for each in result.differences)]
-    )
+    return "\n".join(["  (-) expected, (+) what comes of it", *told, *_why(result)])
+
+
+def _why(result: Result) -> Iterator[str]:
+    subject = Subject(result.test.event, result.test.at)
+    for each in result.differences:
+        yield f"  {each.said}"
+        if each.missing is not None:
+            yield from (f"  {line}" for line in of_trace(explain(each.missing.condition, subject), is_all=False))
 
 
 def _by(routes: Sequence[str] | None) -> str:

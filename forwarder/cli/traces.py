@@ -61,7 +61,12 @@ def of_route(at_route: AtRoute, *, is_all: bool) -> Iterator[Line]:
         case outcome:
             yield Line(0, Mark.YES if outcome is Outcome.MATCHED else Mark.NO, head)
             if at_route.trace is not None:
-                yield from _of_trace(at_route.trace, 1, set(), is_all=is_all)
+                yield from of_trace(at_route.trace, is_all=is_all)
+
+
+def of_trace(trace: Trace, *, is_all: bool) -> Iterator[Line]:
+    """Yield the lines of a condition."""
+    yield from _of_trace(trace, 1, set(), is_all=is_all)
 
 
 def _of_trace(trace: Trace, depth: int, told: set[int], *, is_all: bool) -> Iterator[Line]:

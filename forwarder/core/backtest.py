@@ -8,6 +8,7 @@ from datetime import datetime
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event, event_text
+from forwarder.core.limits import Limiter
 from forwarder.core.preference import SOURCES, FirstWords, OnFull
 from forwarder.core.routing import Router
 
@@ -31,12 +32,14 @@ class Simulation:
         self._disabled = disabled
         self._on_full = on_full
         self._first_words = FirstWords()
+        self._limiter = Limiter()
+        self._limiter.follow(router.limits)
 
     def sent(self, event: Event, *, event_seq: int, now: datetime) -> Chosen:
         """Return where the event would have been sent at that moment."""
         return {
             destination: routes
-            for destination, routes in self._router.select(event, now).chosen.items()
+            for destination, routes in self._router.select(event, now, self._limiter).chosen.items()
             if destination not in self._disabled and self._is_wanted(event, destination, routes, event_seq, now)
         }
 

@@ -91,6 +91,7 @@ def test_a_failure_says_what_came_and_why(files: Path, capsys: pytest.CaptureFix
         "FAIL config.yaml:16: not this one",
         "  - bot  by contract addresses, coins",
         '  "contract addresses" does not match',
+        "      ✗ text has the regex",
         "FAIL config.yaml:19: too much",
         "  + alerts  by contract addresses",
         '  alerts gets it too, by "contract addresses"',

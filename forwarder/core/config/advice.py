@@ -55,7 +55,13 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]]) -> Iterator[str]:
         if (before := stops.before(index, route.match)) is not None:
             yield f"{_named(index, route)}: gets no event: all that it matches stops at {_named(*before)}"
             continue
-        said = (route.match, tuple(sorted(route.to)))
+        said = (
+            route.match,
+            tuple(sorted(route.to)),
+            route.prefer,
+            route.sample,
+            None if route.limit is None else repr(route.limit),
+        )
         if (before := seen.setdefault(said, (index, route))) != (index, route):
             yield f"{_named(index, route)}: says what {_named(*before)} says already"
 
