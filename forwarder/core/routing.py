@@ -7,6 +7,7 @@ from datetime import datetime
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
 from forwarder.core.matching import Condition, Subject
+from forwarder.core.matching.index import Index
 from forwarder.core.preference import Prefer
 
 UNMATCHED = "unmatched"
@@ -43,18 +44,21 @@ class Router:
     """`None` drops it (counted)."""
     first: frozenset[str] = field(init=False)
     """The names of the routes that prefer the first event of a post."""
+    index: Index = field(init=False, repr=False, compare=False)
+    """Of ten thousand routes made in about a tenth of a second: not in the loop's thread."""
 
     def __post_init__(self) -> None:
         first = frozenset(route.name for route in self.routes if route.prefer is Prefer.FIRST)
         object.__setattr__(self, "first", first)
+        object.__setattr__(self, "index", Index([route.condition for route in self.routes]))
 
     def matching(self, subject: Subject) -> Iterator[Route]:
         """Yield the routes that the event meets, in their order, up to one that stops."""
-        for route in self.routes:
-            if route.condition.matches(subject):
-                yield route
-                if route.stop:
-                    return
+        for number in self.index.matching(subject):
+            route = self.routes[number]
+            yield route
+            if route.stop:
+                return
 
     def select(self, event: Event, now: datetime) -> Selection:
         """Return what becomes of an event that is matched now."""
