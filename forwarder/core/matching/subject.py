@@ -39,7 +39,7 @@ class Field:
 class Subject:
     """One event at one moment, or an element of an array of it."""
 
-    __slots__ = ("_elements", "_folded", "_nodes", "event", "facts", "held", "now", "root")
+    __slots__ = ("_elements", "_encoded", "_folded", "_nodes", "event", "facts", "held", "now", "root")
 
     def __init__(self, event: Event, now: datetime, *, facts: Facts | None = None, root: JSONValue = None) -> None:
         """`now` is aware: when the event is matched, for ages and quiet hours; `root` is where paths begin, the payload where it is left out."""
@@ -52,6 +52,7 @@ class Subject:
         self._nodes: dict[str, tuple[Found, ...]] = {}
         self._elements: dict[str, tuple[Found, ...]] = {}
         self._folded: dict[str, str] = {}
+        self._encoded: dict[str, bytes] = {}
 
     def within(self, element: dict[str, JSONValue]) -> "Subject":
         """Return the same event with paths that begin at one of its objects."""
@@ -80,6 +81,13 @@ class Subject:
         if folded is None:
             folded = self._folded[text] = text.casefold()
         return folded
+
+    def encode(self, text: str) -> bytes:
+        """Return the text as UTF-8, with `?` for a lone surrogate, which JSON can hold and UTF-8 cannot."""
+        encoded = self._encoded.get(text)
+        if encoded is None:
+            encoded = self._encoded[text] = text.encode("utf-8", "replace")
+        return encoded
 
 
 def spread(node: Found) -> Iterator[Found]:

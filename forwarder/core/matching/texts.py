@@ -21,6 +21,11 @@ class Equals:
     others: tuple[bool | int | float | None, ...]
     """What the unquoted scalars `1.5`, `true`, `null` mean as JSON, beside their text."""
     ignore_case: bool
+    types: tuple[type, ...] = field(init=False, repr=False)
+    """Of the others, so that a test for 1 and one for true are not equal."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "types", tuple(map(type, self.others)))
 
     def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102 - said by the Protocol
         if isinstance(value, str):
@@ -116,10 +121,11 @@ class Regex:
     def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
         if not isinstance(value, str):
             return False
-        try:
-            return any(pattern.search(value) is not None for pattern in self.patterns)
-        except UnicodeEncodeError:  # a lone surrogate, which JSON can hold and UTF-8 cannot
-            return self.passes(value.encode("utf-8", "replace").decode(), subject)
+        encoded = subject.encode(value)
+        for pattern in self.patterns:  # noqa: SIM110
+            if pattern.search(encoded) is not None:
+                return True
+        return False
 
 
 _JOINED_SCRIPTS = (
