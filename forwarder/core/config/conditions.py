@@ -13,6 +13,11 @@ MAX_LIST_BYTES = 8 << 20
 """Of a list file: some hundred thousand accounts."""
 
 
+MAX_MATCHER_DEPTH = 20
+MAX_MATCHER_SIZE = 50_000
+"""Of a matcher with all that it uses written out: one that uses another twice, and so on, doubles at each step."""
+
+
 class ListFiles:
     """Reads list files, each once. `read_list` of the loader decides what relative paths are relative to."""
 
@@ -82,26 +87,44 @@ class Conditions:
     def _matchers(self, section: Tree | None) -> dict[str, Condition]:
         """Return the named conditions; one may use others, whatever their order, but not itself."""
         written = dict(self._named(section, "matchers"))
-        done: dict[str, Condition] = {}
+        compiled: dict[str, Condition] = dict.fromkeys(written, NOTHING)
+        self._names_of_matchers = Names(lists=self.lists, read_list=self._files.lines, matchers=compiled)
+        sizes: dict[str, int] = {}
         for name in written:
-            self._compile_matcher(name, written, done, [])
-        return done
+            self._compile_matcher(name, written, compiled, sizes, [])
+        return compiled
 
     def _compile_matcher(
-        self, name: str, written: dict[str, Tree], done: dict[str, Condition], under_way: list[str]
+        self,
+        name: str,
+        written: dict[str, Tree],
+        compiled: dict[str, Condition],
+        sizes: dict[str, int],
+        under_way: list[str],
     ) -> None:
-        if name in done:
+        """Compile a matcher, those that it uses first. `sizes` has how much each is with those written out in it."""
+        if name in sizes:
             return
+        path: Path = ("matchers", name)
         under_way = [*under_way, name]
-        for path, used in _uses(written[name], ("matchers", name)):
+        size = _size(written[name])
+        for place, used in _uses(written[name], path):
             if used in under_way:
                 loop = " → ".join([*under_way[under_way.index(used) :], used])
-                self._findings.add(path, f"a matcher cannot use itself: {loop}")
+                self._findings.add(place, f"a matcher cannot use itself: {loop}")
+            elif len(under_way) >= MAX_MATCHER_DEPTH:
+                self._findings.add(place, f"matchers that use each other more than {MAX_MATCHER_DEPTH} deep")
             elif used in written:
-                self._compile_matcher(used, written, done, under_way)
-        known = {**dict.fromkeys(written, NOTHING), **done}
-        names = Names(lists=self.lists, read_list=self._files.lines, matchers=known)
-        done[name] = self._compile(written[name], ("matchers", name), names)
+                self._compile_matcher(used, written, compiled, sizes, under_way)
+                size += sizes[used]
+        sizes[name] = size
+        if size > MAX_MATCHER_SIZE:
+            if all(sizes.get(used, 0) <= MAX_MATCHER_SIZE for _, used in _uses(written[name], path)):  # told once
+                self._findings.add_at_key(
+                    path, f"with the matchers that it uses it is more than {MAX_MATCHER_SIZE:,} values and conditions"
+                )
+        else:
+            compiled[name] = self._compile(written[name], path, self._names_of_matchers)
 
     def of_routes(self, tree: dict[str, Tree]) -> dict[str, object]:
         """Return the tree with each `match` of a route compiled, and a name for each route that has none."""
@@ -146,6 +169,13 @@ class Conditions:
                 add = self._findings.add_at_key if message.startswith("unknown") else self._findings.add
                 add((*path, *below), message)
         return condition
+
+
+def _size(tree: Tree) -> int:
+    """Return how many values and keys there are."""
+    if isinstance(tree, dict):
+        return len(tree) + sum(map(_size, tree.values()))
+    return sum(map(_size, tree)) + 1 if isinstance(tree, list) else 1
 
 
 def _uses(tree: Tree, path: Path) -> Iterator[tuple[Path, str]]:
