@@ -67,7 +67,9 @@ async def test_no_secret_reaches_the_log(tmp_path: Path) -> None:
             await emulator.drop("close", 1008)
             await daemon.wait_for("stream.unavailable")
             daemon.send(signal.SIGHUP)
-            await daemon.wait_for("reload.done")
+            await daemon.wait_for("reload.unchanged")
+            config.write_text(config.read_text().replace(f"{CANARY}?token", f"{CANARY}/{CANARY}?token"))
+            assert "url changed" in str((await daemon.wait_for("reload.done"))["plan"])
             daemon.send(signal.SIGTERM)
             assert await daemon.ended() == 0
             assert CANARY not in str(daemon.lines)
