@@ -205,6 +205,8 @@ def _print_difference(
 
 def _print_ways(walk: Explanation, config: Config) -> None:
     """Print where the event goes in the end."""
+    for destination, routes in walk.sampled.items():
+        print(f"It is not in the sample of {shown(list(routes))}, so {shown(destination)} does not get it.")
     if not walk.chosen:
         print(
             "It goes nowhere: no route matches, and unmatched is drop." if not walk.is_matched else "It goes nowhere."
@@ -240,6 +242,7 @@ def _as_json(walk: Explanation, config: Config | None, route: str | None) -> Rec
     return {
         "routes": [_route_as_json(each) for each in walk.routes if route in {None, each.name}],
         "destinations": {name: list(routes) for name, routes in walk.chosen.items()},
+        "sampled": {name: list(routes) for name, routes in walk.sampled.items()},
         "disabled": [name for name in walk.chosen if name in disabled],
         "is_matched": walk.is_matched,
     }

@@ -13,6 +13,7 @@ from pydantic import BaseModel
 
 from forwarder.core.durations import write_duration
 from forwarder.core.rate import Rate
+from forwarder.core.sampling import write_share
 
 _NAMES = frozenset({"to"})
 """Lists of names of destinations."""
@@ -73,6 +74,8 @@ def _shown(value: object, key: str) -> str:
             return str(value).lower()
         case timedelta():
             return write_duration(value)
+        case int() if key == "sample":
+            return write_share(value)
         case int() if key in _SIZES:
             return _size(value)
         case Rate():

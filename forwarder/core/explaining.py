@@ -11,6 +11,7 @@ from forwarder.core.event import Event
 from forwarder.core.matching import Subject
 from forwarder.core.matching.explain import Trace, explain
 from forwarder.core.routing import Route, Router
+from forwarder.core.sampling import write_share
 
 _KNOWN = frozenset({"name", "condition", "to"})
 """What is shown of a route in words of its own."""
@@ -46,6 +47,8 @@ class Explanation:
 
     routes: tuple[AtRoute, ...]
     chosen: Chosen = field(default_factory=dict)
+    sampled: Chosen = field(default_factory=dict)
+    """Where it does not go because it is not in the sample of these routes."""
     is_matched: bool
 
 
@@ -77,20 +80,23 @@ def explain_walk(router: Router, event: Event, now: datetime, *, names: Sequence
                 stopped_by = name
         found.append(shown)
     selection = router.select(event, now)
-    return Explanation(routes=tuple(found), chosen=selection.chosen, is_matched=selection.is_matched)
+    sampled = {destination: routes for destination, (_, routes) in selection.held.items()}
+    return Explanation(routes=tuple(found), chosen=selection.chosen, sampled=sampled, is_matched=selection.is_matched)
 
 
 def notes_of(route: Route) -> tuple[str, ...]:
     """Return the settings of a route that are not their defaults, whatever it has."""
     return tuple(
-        f"{each.name}: {_setting(getattr(route, each.name))}"
+        f"{each.name}: {_setting(each.name, getattr(route, each.name))}"
         for each in fields(route)
         if each.name not in _KNOWN and each.init and getattr(route, each.name) != each.default
     )
 
 
-def _setting(value: object) -> str:
+def _setting(name: str, value: object) -> str:
     match value:
+        case int() if name == "sample":
+            return write_share(value)
         case bool():
             return str(value).lower()
         case timedelta():

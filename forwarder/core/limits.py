@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from forwarder.core.delivery import DestinationName
+from forwarder.core.durations import write_duration
 from forwarder.core.event import fingerprint
 from forwarder.core.matching.subject import Field, Found, Subject
 from forwarder.core.preference import SOURCES, WINDOW
@@ -31,6 +32,10 @@ class Limit:
     by: tuple[Field, ...] = ()
     tell: tuple[DestinationName, ...] = field(default=(), compare=False)
     """Who gets the summaries of what was held back."""
+
+    def __str__(self) -> str:
+        by = f" by {', '.join(each.name for each in self.by)}" if self.by else ""
+        return f"{self.count} in {write_duration(self.per)}{by}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,3 +14,8 @@ def is_in_sample(mid: str, share: int) -> bool:
     """
     digest = hashlib.blake2b(mid.encode("utf-8", "surrogatepass"), digest_size=8).digest()
     return int.from_bytes(digest, "big") * WHOLE >> 64 < share
+
+
+def write_share(share: int) -> str:
+    """Return a share as the config writes it: `10%`."""
+    return f"{share * 100 / WHOLE:g}%"

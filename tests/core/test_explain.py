@@ -1,5 +1,6 @@
 """Explanations: they agree with what they explain, say it in the words of the file, and hide what variables hold."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -9,9 +10,11 @@ from hypothesis import strategies as st
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import JSONValue
 from forwarder.core.explaining import Outcome, difference, explain_walk
+from forwarder.core.limits import Limit
 from forwarder.core.matching import Condition, Names, Subject, compile_condition
 from forwarder.core.matching.conditions import AllOf, AnyOf, Matcher, Not
 from forwarder.core.matching.explain import Trace, explain
+from forwarder.core.matching.fields import NAMED_FIELDS
 from forwarder.core.routing import Route, Router
 from forwarder.core.tree import Expanded, Scalar, Tree
 from tests.support.conditions import NOW, condition, event, subject
@@ -216,3 +219,16 @@ def test_two_walks_differ_by_destinations_and_routes() -> None:
     )
     assert found.routes == ("b",)
     assert difference(then, then).sentences == ()
+
+
+def test_the_walk_says_what_a_sample_leaves_out_and_what_a_limit_is() -> None:
+    limit = Limit(count=5, per=timedelta(minutes=10), by=(NAMED_FIELDS["author"],))
+    routes = Router(
+        routes=[
+            Route(name="some", condition=condition("source: x"), to=(DestinationName("bot"),), sample=1),
+            Route(name="few", condition=condition("source: x"), to=(DestinationName("alerts"),), limit=limit),
+        ]
+    )
+    walk = explain_walk(routes, event(), NOW, names=["some", "few"])
+    assert [each.notes for each in walk.routes] == [("sample: 0.01%",), ("limit: 5 in 10m by author",)]
+    assert (walk.chosen, walk.sampled) == ({"alerts": ("few",)}, {"bot": ("some",)})

@@ -109,6 +109,10 @@ CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
         [("    to: alerts\n", "    to: alerts\n    stop: true\n    prefer: first\n")],
         ['route "second": prefer all → first, stop false → true'],
     ),
+    "sample and limit": (
+        [("    to: alerts\n", "    to: alerts\n    sample: 12.5%\n    limit: {count: 2, per: 1m, by: author}\n")],
+        ['route "second": sample none → 12.5%, limit added'],
+    ),
     "route moved up": (
         [(THIRD, ""), ("routes:\n", "routes:\n" + THIRD)],
         ['route "third" moved: it stands as the first one now'],
