@@ -1,14 +1,14 @@
 """`forwarder backtest`: what a changed config would have sent of the history, beside what was sent."""
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import read_routing
 from forwarder.cli.places import UsageError, add_config, config_path, places_of, told
 from forwarder.cli.records import Progress, add_json, count, local, moment, print_json, print_table, progress, shown
-from forwarder.core.backtest import Comparison, Example, OfDestination, Simulation
+from forwarder.core.backtest import Comparison, Example, Moment, OfDestination, Simulation, looking_ahead
 from forwarder.core.event import NotAnEventError, decode_event
 from forwarder.outbox.access import reading
 from forwarder.outbox.history import Record
@@ -65,18 +65,27 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[PastEvent], bar: Progress) -> None:
-    for number, each in enumerate(past, 1):
-        if number % _SHOW_EVERY == 0:
-            bar.to(number)
-        if each.source == _OWN:
-            continue
-        try:
-            event = decode_event(each.body)
-        except NotAnEventError:
-            comparison.unreadable += 1
-            continue
-        now = simulation.sent(event, event_seq=each.seq, now=each.accepted_at)
-        comparison.add(event, each.accepted_at, then=each.chosen, now=now)
+    known: dict[int, PastEvent] = {}
+    """Those that are read and not yet compared, by the identity of their events."""
+
+    def moments() -> Iterator[Moment]:
+        for number, each in enumerate(past, 1):
+            if number % _SHOW_EVERY == 0:
+                bar.to(number)
+            if each.source == _OWN:
+                continue
+            try:
+                event = decode_event(each.body)
+            except NotAnEventError:
+                comparison.unreadable += 1
+                continue
+            known[id(event)] = each
+            yield event, each.accepted_at
+
+    for (event, at), full in looking_ahead(moments(), simulation.longest_wait):
+        each = known.pop(id(event))
+        now = simulation.sent(event, event_seq=each.seq, now=at, full=full)
+        comparison.add(event, at, then=each.chosen, now=now)
 
 
 def _print(comparison: Comparison, span: Span, file: Path) -> None:

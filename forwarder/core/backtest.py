@@ -1,17 +1,19 @@
 """What a changed config would have sent of the history, beside what was sent. Pure: events and choices in, counts and examples out."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event, event_text
 from forwarder.core.limits import Limiter
-from forwarder.core.preference import SOURCES, FirstWords, OnFull
+from forwarder.core.preference import FAST, FULL, SOURCES, FirstWords, OnFull
 from forwarder.core.routing import Router
 
+Moment = tuple[Event, datetime]
+"""An event, and when it was accepted."""
 Chosen = dict[DestinationName, tuple[str, ...]]
 """Where an event goes, and by which routes."""
 
@@ -35,13 +37,29 @@ class Simulation:
         self._limiter = Limiter()
         self._limiter.follow(router.limits)
 
-    def sent(self, event: Event, *, event_seq: int, now: datetime) -> Chosen:
-        """Return where the event would have been sent at that moment."""
+    @property
+    def longest_wait(self) -> timedelta:
+        """How far ahead it has to look: so long a first word waits for its full text."""
+        return max(self._router.waits.values(), default=timedelta())
+
+    def sent(self, event: Event, *, event_seq: int, now: datetime, full: Sequence[Moment] = ()) -> Chosen:
+        """Return where the event would have been sent at that moment; `full` are the full texts of its post that came after it."""
         return {
             destination: routes
             for destination, routes in self._router.select(event, now, self._limiter).chosen.items()
-            if destination not in self._disabled and self._is_wanted(event, destination, routes, event_seq, now)
+            if destination not in self._disabled
+            and not self._is_replaced(event, destination, routes, now, full)
+            and self._is_wanted(event, destination, routes, event_seq, now)
         }
+
+    def _is_replaced(
+        self, event: Event, destination: DestinationName, routes: tuple[str, ...], now: datetime, full: Sequence[Moment]
+    ) -> bool:
+        """Whether a first word waits for its full text, which comes in time and goes there too."""
+        wait = self._router.wait_of(routes) if event.source == FAST else None
+        return wait is not None and any(
+            at - now <= wait and destination in self._router.select(later, at).chosen for later, at in full
+        )
 
     def _is_wanted(
         self, event: Event, destination: DestinationName, routes: tuple[str, ...], event_seq: int, now: datetime
@@ -52,6 +70,32 @@ class Simulation:
         return self._first_words.judge(
             event.source, event.mid, destination, event_seq=event_seq, on_full=on_full, now=now
         ).is_wanted
+
+
+def looking_ahead(moments: Iterable[Moment], span: timedelta) -> Iterator[tuple[Moment, tuple[Moment, ...]]]:
+    """Yield each event with the full texts of its post that came after it within that span. Keeps as many events as come in one."""
+    ahead: deque[Moment] = deque()
+    full: dict[str, list[Moment]] = {}
+
+    def leave() -> tuple[Moment, tuple[Moment, ...]]:
+        moment = ahead.popleft()
+        event, _ = moment
+        later = full.get(event.mid, [])
+        if later and later[0] is moment:
+            del later[0]
+            if not later:
+                del full[event.mid]
+        return moment, tuple(later)
+
+    for moment in moments:
+        event, at = moment
+        while ahead and at - ahead[0][1] > span:
+            yield leave()
+        ahead.append(moment)
+        if event.source == FULL:
+            full.setdefault(event.mid, []).append(moment)
+    while ahead:
+        yield leave()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
