@@ -59,7 +59,7 @@ def test_a_condition_that_may_hold(asked: str) -> None:
     assert why_never(condition(asked, NAMES)) is None
 
 
-@settings(max_examples=1_500)
+@settings(max_examples=500)
 @given(conditions, conditions, conditions, subjects)
 def test_what_is_said_is_so(first: str, second: str, third: str, about: Subject) -> None:
     one, other, more = (condition(each, NAMES) for each in (first, second, third))
