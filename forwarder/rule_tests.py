@@ -31,6 +31,8 @@ def run_tests(config: Config, tests: Iterable[RuleTest]) -> Iterator[Result]:
 
 def failures_of(config: Config) -> list[str]:
     """Return what fails of the tests that stand in the config itself, a sentence each."""
+    if not config.tests:
+        return []
     return [
         f'tests: "{result.test.name}" (line {result.test.line}): {difference.said}'
         for result in run_tests(config, config.tests)

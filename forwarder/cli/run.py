@@ -49,6 +49,8 @@ def run(arguments: argparse.Namespace) -> int:
         print("\n".join(loaded.problems) if loaded.is_readable else f"{loaded.problems[0]}. {WHICH}", file=sys.stderr)
         return exit_codes.BAD_CONFIG
     warn_of(loaded.config)
+    for failure in failures_of(loaded.config):
+        log.warning("config.test_failed", note=failure)
     try:
         run_in_loop(_run_daemon(Source(file=arguments.config, loaded=loaded, load=load, check_tests=failures_of)))
     except OutboxUnusableError as error:

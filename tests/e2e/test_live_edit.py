@@ -288,6 +288,28 @@ async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path
         assert "no forwarder answers" in err
 
 
+TESTS = "tests:\n  - {name: all to bot, event: {payload: {text: gm}}, expect: {bot: [route 1]}}\n"
+
+
+async def test_an_edit_whose_tests_fail_is_refused_or_by_choice_warned_of(tmp_path: Path) -> None:
+    async with live(tmp_path, extra=TESTS) as (config, daemon, emulator, bot):
+        good = config.read_text()
+        bad = good.replace("  - to: [bot]", "  - {to: [bot], match: {text: {word: btc}}}")
+        config.write_text(bad)
+        await daemon.wait_where(refused('tests: "all to bot" (line'))
+        assert (await status(config))["config"]["refused"]["problems"][0].startswith('tests: "all to bot"')
+        await emulator.send(event(1).body)
+        await bot.wait_for(1)  # the config in force goes on
+        config.write_text("reload: {require_tests: false}\n" + bad)
+        line = await daemon.wait_where(lambda line: line["event"] == "reload.tests_failed")
+        assert 'tests: "all to bot"' in line["tests"][0]
+        await daemon.wait_for("reload.done")
+    async with forwarder(config) as daemon:  # a start is not refused: the routes are what they are
+        line = await daemon.wait_for("config.test_failed")
+        assert line["note"].startswith('tests: "all to bot"')
+        await daemon.wait_for("daemon.ready")
+
+
 async def test_several_requests_at_once_get_an_answer_each(tmp_path: Path) -> None:
     def ask() -> Line:
         with control(tmp_path / "outbox.db.sock") as connection:
