@@ -87,8 +87,8 @@ class Ingest:
         self.limiter.follow(router.limits)
         self._router = router
 
-    async def take(self, frame: bytes) -> None:
-        """Take one text frame. The first attempts start beside the commit; waits only when the disk cannot keep up."""
+    async def take(self, frame: bytes, *, stream: str = "") -> None:  # noqa: ARG002 - who brought it is to be counted
+        """Take one text frame that `stream` brought. The first attempts start beside the commit; waits only when the disk cannot keep up."""
         now, read_at = self._clock(), monotonic()
         try:
             event = decode_event(frame)

@@ -17,6 +17,7 @@ from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
 from forwarder.destinations.formats.build import format_of, url_of
+from forwarder.streams.stream import Stream
 from forwarder.streams.websocket import WebSocketStream
 
 
@@ -29,7 +30,7 @@ class Parts:
     orders: dict[DestinationName, Order]
     on_full: dict[DestinationName, OnFull]
     destinations: list[Destination]
-    streams: list[WebSocketStream]
+    streams: list[Stream]
     revision: Revision | None
 
 
@@ -150,7 +151,7 @@ def router_of(config: Config) -> Router:
     )
 
 
-def streams_of(config: Config) -> list[WebSocketStream]:
+def streams_of(config: Config) -> list[Stream]:
     """Return the streams to hold."""
     return [
         WebSocketStream(
@@ -159,6 +160,7 @@ def streams_of(config: Config) -> list[WebSocketStream]:
             api_key=stream.api_key.reveal(),
             use_fast_x=stream.use_fast_x,
             ignore_full_payload=stream.ignore_full_payload,
+            max_frame=stream.max_frame,
         )
         for stream in config.streams
     ]

@@ -17,8 +17,8 @@ from forwarder.dispatch import Dispatcher, Lane
 from forwarder.ingest import Ingest
 from forwarder.outbox.sqlite import SqliteOutbox
 from forwarder.parts import Parts
+from forwarder.streams.stream import Stream
 from forwarder.streams.supervisor import supervise
-from forwarder.streams.websocket import WebSocketStream
 
 _MARGIN = timedelta(seconds=1)
 """An attempt ends by its own timeout; so much later it would be cut short."""
@@ -50,7 +50,7 @@ class Running:
         self._clock = clock
         self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
         """Also those that a reload has replaced, until what they have under way has ended."""
-        self._stream_tasks: dict[str, tuple[WebSocketStream, asyncio.Task[None]]] = {}
+        self._stream_tasks: dict[str, tuple[Stream, asyncio.Task[None]]] = {}
 
     @property
     def streams(self) -> Collection[str]:
@@ -144,9 +144,10 @@ class Running:
         in_force = self._dispatcher.lanes.get(name)
         return any(lane is not in_force and lane.destination.name == name for lane in self._lane_tasks.values())
 
-    def _start_stream(self, stream: WebSocketStream) -> asyncio.Event:
+    def _start_stream(self, stream: Stream) -> asyncio.Event:
         tried = asyncio.Event()
-        supervising = supervise(stream, self._ingest.take, on_odd_frame=self._ingest.note_odd_frame, tried=tried)
+        take = partial(self._ingest.take, stream=stream.name)
+        supervising = supervise(stream, take, on_odd_frame=self._ingest.note_odd_frame, tried=tried)
         task = self._group.create_task(supervising, name=f"stream {stream.name}")
         self._stream_tasks[stream.name] = stream, task
         return tried

@@ -1,7 +1,8 @@
 """Keeps one stream connected: opens it, and opens it again, faster after health and slower after trouble."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
 
@@ -12,7 +13,7 @@ from forwarder.core.event import NotAnEvent
 from forwarder.core.ports import TakeFrame
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
-from forwarder.streams.websocket import WebSocketStream
+from forwarder.streams.stream import Stream
 
 STABLE_AFTER = timedelta(seconds=10)
 """A connection that lasted so long was healthy: the next backoff starts from the beginning."""
@@ -25,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 async def supervise(
-    stream: WebSocketStream,
+    stream: Stream,
     take: TakeFrame,
     *,
     on_odd_frame: Callable[[NotAnEvent], None],
@@ -46,10 +47,29 @@ async def supervise(
         await retrying(supervisor.hold_once)
 
 
+@dataclass(kw_only=True)
+class Hearer:
+    """A listener made of functions."""
+
+    take: Callable[[bytes], Awaitable[None]]
+    on_open: Callable[[], None] = lambda: None
+    on_odd_frame: Callable[[NotAnEvent], None] = lambda _kind: None
+    probe: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def opened(self, *, ends_in: timedelta | None = None) -> None:  # noqa: ARG002, D102
+        self.on_open()
+
+    def heard(self) -> None:
+        """Nothing is made of it."""
+
+    def note_odd_frame(self, kind: NotAnEvent) -> None:  # noqa: D102
+        self.on_odd_frame(kind)
+
+
 class _Supervisor:
     def __init__(
         self,
-        stream: WebSocketStream,
+        stream: Stream,
         take: TakeFrame,
         on_odd_frame: Callable[[NotAnEvent], None],
         tried: asyncio.Event,
@@ -65,7 +85,9 @@ class _Supervisor:
         """Hold one connection. Returns when it was healthy and ended; raises the fault when it was not."""
         self._opened = 0.0
         try:
-            fault = await self._stream.hold(self._take, on_open=self._note_open, on_odd_frame=self._on_odd_frame)
+            fault = await self._stream.hold(
+                Hearer(take=self._take, on_open=self._note_open, on_odd_frame=self._on_odd_frame)
+            )
         finally:
             self._tried.set()
         lasted = timedelta(seconds=monotonic() - self._opened)
@@ -126,7 +148,7 @@ def _fault_of(state: tenacity.RetryCallState) -> StreamFaultError:
     return error
 
 
-async def try_once(stream: WebSocketStream) -> StreamFaultError | None:
+async def try_once(stream: Stream) -> StreamFaultError | None:
     """Open `stream` once and close it again; return what is wrong, or `None` when it stayed open for a moment."""
 
     async def ignore(_frame: bytes) -> None:
@@ -138,7 +160,7 @@ async def try_once(stream: WebSocketStream) -> StreamFaultError | None:
             def watch_a_moment() -> None:
                 limit.reschedule(asyncio.get_running_loop().time() + _MOMENT_S)
 
-            return await stream.hold(ignore, on_open=watch_a_moment, on_odd_frame=lambda _kind: None)
+            return await stream.hold(Hearer(take=ignore, on_open=watch_a_moment))
     except TimeoutError:
         return None
     except StreamFaultError as fault:

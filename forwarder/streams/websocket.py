@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -14,12 +13,11 @@ import aiohttp
 from yarl import URL
 
 from forwarder.core.event import NotAnEvent
-from forwarder.core.ports import TakeFrame
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
+from forwarder.streams.stream import MAX_FRAME, Listener
 
-MAX_FRAME_BYTES = 16 * 1024 * 1024
 _CONNECT_TIMEOUT_S = 10
 _HANDSHAKE_TIMEOUT_S = 15
 _AT_A_TIME = 8
@@ -41,18 +39,15 @@ class WebSocketStream:
     api_key: str = field(repr=False)
     use_fast_x: bool = False
     ignore_full_payload: bool = False
+    max_frame: int = MAX_FRAME
+    """Bytes of one message; at a longer one aiohttp ends the connection with 1009."""
     ping_every: timedelta = timedelta(seconds=20)
     """Only the *text* `ping` (or a PONG frame) counts as life at scrape.st, which ends a connection after 60 s without."""
     dead_after: timedelta = timedelta(seconds=60)
     """Nothing complete heard for so long means that nobody is there."""
 
-    async def hold(
-        self, take: TakeFrame, *, on_open: Callable[[], None], on_odd_frame: Callable[[NotAnEvent], None]
-    ) -> StreamFaultError:
-        """Connect, hand every text frame to `take`, and return why it ended. Raises `StreamFaultError` if never open.
-
-        Frames of other kinds go to `on_odd_frame`. What `take` raises is raised.
-        """
+    async def hold(self, listener: Listener) -> StreamFaultError:
+        """See `Stream`: every text frame is one that may be an event, any other is odd."""
         trace = aiohttp.TraceConfig()
         trace.on_request_redirect.append(_refuse_redirect)
         async with aiohttp.ClientSession(
@@ -63,8 +58,8 @@ class WebSocketStream:
         ) as session:
             websocket = await self._connect(session)
             try:
-                on_open()
-                return await self._read(websocket, take, on_odd_frame)
+                listener.opened()
+                return await self._read(websocket, listener)
             finally:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(2 * _CLOSE_TIMEOUT_S):
@@ -83,7 +78,7 @@ class WebSocketStream:
                     headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
                     autoping=False,
                     decode_text=False,  # it goes on as it came; whether it is UTF-8 `decode_event` sees
-                    max_msg_size=MAX_FRAME_BYTES,
+                    max_msg_size=self.max_frame,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
                 )
         except TimeoutError as error:
@@ -94,25 +89,15 @@ class WebSocketStream:
         except (aiohttp.ClientError, OSError) as error:
             raise faults.from_connect(error, url.host, url.port) from error
 
-    async def _read(
-        self,
-        websocket: _WebSocket,
-        take: TakeFrame,
-        on_odd_frame: Callable[[NotAnEvent], None],
-    ) -> StreamFaultError:
+    async def _read(self, websocket: _WebSocket, listener: Listener) -> StreamFaultError:
         async with asyncio.TaskGroup() as group:
-            pinging = group.create_task(self._keep_alive(websocket), name=f"stream {self.name} ping")
+            pinging = group.create_task(self._keep_alive(websocket, listener.probe), name=f"stream {self.name} ping")
             try:
-                return await self._read_to_the_end(websocket, take, on_odd_frame)
+                return await self._read_to_the_end(websocket, listener)
             finally:
                 pinging.cancel()
 
-    async def _read_to_the_end(
-        self,
-        websocket: _WebSocket,
-        take: TakeFrame,
-        on_odd_frame: Callable[[NotAnEvent], None],
-    ) -> StreamFaultError:
+    async def _read_to_the_end(self, websocket: _WebSocket, listener: Listener) -> StreamFaultError:
         opened = monotonic()
         heard_anything = False
         taken = 0
@@ -125,12 +110,12 @@ class WebSocketStream:
                     silence.ends()
                     match message.type:
                         case aiohttp.WSMsgType.TEXT:
-                            await take(message.data)
+                            await listener.take(message.data)
                             taken += 1
                             if taken % _AT_A_TIME == 0:
                                 await asyncio.sleep(0)
                         case aiohttp.WSMsgType.BINARY:
-                            on_odd_frame(NotAnEvent.BINARY)
+                            listener.note_odd_frame(NotAnEvent.BINARY)
                         case aiohttp.WSMsgType.PING:
                             with suppress(
                                 aiohttp.ClientError, ConnectionError
@@ -144,14 +129,18 @@ class WebSocketStream:
                             code = message.data if message.type is aiohttp.WSMsgType.CLOSE else websocket.close_code
                             return faults.from_close(code, opened_for=opened_for, heard_anything=heard_anything)
                     heard_anything = True
+                    listener.heard()
         except TimeoutError:
             return StreamFaultError(FaultKind.SILENT, f"nothing was heard for {dead_after_s:g} s")
 
-    async def _keep_alive(self, websocket: _WebSocket) -> None:
+    async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event) -> None:
         """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
         with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and says so
             while True:
-                await asyncio.sleep(self.ping_every.total_seconds())
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self.ping_every.total_seconds()):
+                        await probe.wait()
+                probe.clear()
                 await websocket.send_str("ping")
                 await websocket.ping()
 

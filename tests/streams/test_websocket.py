@@ -12,7 +12,7 @@ import pytest
 from forwarder.core.event import NotAnEvent
 from forwarder.emulator.server import Emulator
 from forwarder.streams.faults import FaultKind, StreamFaultError
-from forwarder.streams.supervisor import supervise, try_once
+from forwarder.streams.supervisor import Hearer, supervise, try_once
 from forwarder.streams.websocket import WebSocketStream
 
 
@@ -38,7 +38,8 @@ async def held(stream: WebSocketStream) -> AsyncIterator[Held]:
 
     async def hold() -> None:
         try:
-            seen.fault.set_result(await stream.hold(seen.take, on_open=seen.opened.set, on_odd_frame=seen.odd.append))
+            hearer = Hearer(take=seen.take, on_open=seen.opened.set, on_odd_frame=seen.odd.append)
+            seen.fault.set_result(await stream.hold(hearer))
         except StreamFaultError as fault:
             seen.fault.set_result(fault)
 
@@ -101,7 +102,7 @@ async def test_a_frame_that_has_to_wait_for_the_disk_is_no_silence() -> None:
             await has_room.wait()
             taken.append(frame)
 
-        holding = asyncio.ensure_future(stream.hold(take, on_open=lambda: None, on_odd_frame=lambda _kind: None))
+        holding = asyncio.ensure_future(stream.hold(Hearer(take=take)))
         await emulator.wait_connected()
         await emulator.send("one")
         await emulator.send("two")

@@ -34,11 +34,11 @@ def duration(low: str, high: str) -> PlainValidator:
     return PlainValidator(partial(parse_duration, low=low, high=high), json_schema_input_type=str)
 
 
-def choice(*allowed: str, unsupported: str = "") -> PlainValidator:
-    """Read one of these words; `unsupported` is another that deserves a sentence of its own."""
+def choice(*allowed: str) -> PlainValidator:
+    """Read one of these words."""
 
     def parse(value: object) -> str:
-        return parse_choice(value, *allowed, unsupported=unsupported)
+        return parse_choice(value, *allowed)
 
     return PlainValidator(parse, json_schema_input_type=Literal[allowed])
 

@@ -21,6 +21,7 @@ from pydantic import (
 
 from forwarder.core.config.destination import DestinationConfig, DestinationSettings
 from forwarder.core.config.fields import FilePath, Name, Section, Switch, choice, duration, listed
+from forwarder.core.config.notices import OnFailureConfig
 from forwarder.core.config.preference import PreferField, check_wait
 from forwarder.core.config.rule_tests.model import RuleTest
 from forwarder.core.config.scalars import (
@@ -31,6 +32,7 @@ from forwarder.core.config.scalars import (
     parse_outbox_url,
     parse_size,
     parse_stream_url,
+    url_of_stream,
 )
 from forwarder.core.config.secret import Secret
 from forwarder.core.config.thinning import LimitConfig, SampleField
@@ -58,11 +60,13 @@ class StreamConfig(Section):
     """A connection that events come in on."""
 
     name: Name = Field(default="main", description="Shown in logs and metrics; two streams need two names.")
-    transport: Annotated[Literal["websocket"], choice("websocket", unsupported="sse")] = Field(
-        default="websocket", description="How the events come."
+    transport: Annotated[Literal["websocket", "sse"], choice("websocket", "sse")] = Field(
+        default="websocket", description="How the events come: websocket, or sse (private server-sent events)."
     )
     url: Annotated[str, PlainValidator(parse_stream_url, json_schema_input_type=str)] = Field(
-        default="wss://scrape.st/ws", description="The address of the stream, ws:// or wss://."
+        default="",
+        description="The address of the stream. Left out, wss://scrape.st/ws, or https://scrape.st/stream for sse.",
+        validate_default=True,
     )
     api_key: Annotated[Secret, PlainValidator(parse_api_key, json_schema_input_type=str)] = Field(
         description="The key of scrape.st, best as ${SCRAPEST_API_KEY}. Or name a file in api_key_file."
@@ -70,6 +74,26 @@ class StreamConfig(Section):
     api_key_file: FilePath | None = Field(default=None, description="A file that holds the key, and nothing else.")
     use_fast_x: Switch = Field(default=False, description="Ask for posts of X from the fast source as well.")
     ignore_full_payload: Switch = Field(default=False, description="Ask for events without their full payload.")
+    max_frame: Annotated[
+        int, PlainValidator(partial(parse_size, low="64KiB", high="256MiB"), json_schema_input_type=str)
+    ] = Field(default=16 * 1024**2, description="A longer event ends the connection, which is made again at once.")
+    max_connection_age: Annotated[timedelta, duration("1m", "30d")] | None = Field(
+        default=None, description="A connection so old is renewed: the new one opens before the old one closes."
+    )
+    expect_event_within: Annotated[timedelta, duration("10s", "30d")] | None = Field(
+        default=None, description="No event for so long is a warning, and the connection is renewed."
+    )
+    gap_repair: Switch = Field(
+        default=False, description="Fetch what was missed while away from the history of the tracked X accounts."
+    )
+    on_failure: OnFailureConfig | None = Field(
+        default=None, description="Whom to tell when the stream is away or silent, and when it is back."
+    )
+
+    @field_validator("url", mode="after")
+    @classmethod
+    def _url_fits(cls, url: str, info: ValidationInfo) -> str:
+        return url_of_stream(url, info.data.get("transport", "websocket"))
 
 
 class OutboxConfig(Section):

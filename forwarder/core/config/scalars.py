@@ -153,14 +153,12 @@ def parse_size(value: object, *, low: str, high: str) -> int:
     return size
 
 
-def parse_choice(value: object, *allowed: str, unsupported: str = "") -> str:
-    """Return one of the allowed words. `unsupported` is another word that deserves a sentence of its own."""
+def parse_choice(value: object, *allowed: str) -> str:
+    """Return one of the allowed words."""
     words = " or ".join([", ".join(allowed[:-1]), allowed[-1]] if len(allowed) > 1 else allowed)
     text = text_of(value, words)
     if text in allowed:
         return str(text)
-    if unsupported and text == unsupported:
-        raise WrongValueError(f"{unsupported} is not supported yet for forwarding; write {words}")
     hint = "" if isinstance(value, Expanded) else did_you_mean(text, allowed)
     raise WrongValueError(f"expected {words}, got {show(value)}{hint}")
 
@@ -198,13 +196,36 @@ def _has_host(text: str, *schemes: str) -> bool:
 
 
 def parse_stream_url(value: object) -> str:
-    """Return a WebSocket URL. No message shows it: some people put a key into it."""
+    """Return the URL of a stream. No message shows it: some people put a key into it. Empty: it was left out."""
+    if value == "" and not isinstance(value, Scalar):
+        return ""
     text = text_of(value, "a URL such as wss://scrape.st/ws")
-    if not _has_host(text, "ws", "wss"):
-        raise WrongValueError("expected a URL of the form wss://host/path or ws://host:port/path without spaces")
+    if not _has_host(text, "ws", "wss", "http", "https"):
+        raise WrongValueError(
+            "expected a URL of the form wss://host/path or ws://host:port/path without spaces, "
+            "for transport: sse https:// or http://"
+        )
     if "@" in urlsplit(text).netloc:
         raise WrongValueError("a user name or password in this URL is not supported; the key belongs into api_key")
     return str(text)
+
+
+_STREAM_SCHEMES = {"websocket": ("wss", "ws"), "sse": ("https", "http")}
+_STREAM_URLS = {"websocket": "wss://scrape.st/ws", "sse": "https://scrape.st/stream"}
+
+
+def url_of_stream(url: str, transport: str) -> str:
+    """Return the URL, or the usual one of the transport where it was left out; it must have the transport's scheme."""
+    if not url:
+        return _STREAM_URLS[transport]
+    scheme = urlsplit(url).scheme.lower()
+    if scheme in _STREAM_SCHEMES[transport]:
+        return url
+    first, second = _STREAM_SCHEMES[transport]
+    other = next(name for name, schemes in _STREAM_SCHEMES.items() if scheme in schemes)
+    raise WrongValueError(
+        f"transport: {transport} has a URL with {first}:// or {second}://; {scheme}:// goes with transport: {other}"
+    )
 
 
 def parse_webhook_url(value: object) -> Secret:

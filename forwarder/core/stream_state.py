@@ -1,0 +1,42 @@
+"""How a stream is, and what was counted of it since the start: what `status` and the metrics show."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+
+class StreamCondition(StrEnum):
+    """What a stream is doing."""
+
+    CONNECTING = "connecting"
+    """It was not open yet, or was and is being opened again."""
+    OPEN = "open"
+    WAITING = "waiting"
+    """Until the next try; `reason` says why the last one failed."""
+    YIELDED = "yielded"
+    """Another connection with its key replaced it again and again: it stays away until a person says otherwise."""
+
+
+@dataclass(slots=True)
+class StreamState:
+    """One stream. The supervisor writes what is of its connections, ingest what is of its events."""
+
+    name: str
+    condition: StreamCondition = StreamCondition.CONNECTING
+    since: datetime | None = None
+    """When it came to be so."""
+    reason: str = ""
+    """Why it is not open; a sentence without secrets."""
+    next_try_at: datetime | None = None
+    connections: int = 0
+    """Opened."""
+    ends: Counter[str] = field(default_factory=Counter)
+    """Connections that ended, and tries that failed, by the kind of fault; planned ones are `renewed`."""
+    last_heard: datetime | None = None
+    """Anything at all, of any of its connections."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether events can come."""
+        return self.condition is StreamCondition.OPEN
