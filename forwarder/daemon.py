@@ -21,8 +21,10 @@ from forwarder.core.destination import Destination
 from forwarder.core.news import News, TooOld
 from forwarder.core.preference import CAPACITY, WINDOW, FirstWords
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
+from forwarder.core.stream_state import StreamState
 from forwarder.core.tally import Tally
 from forwarder.dispatch import Dispatcher, Lane, Observe
+from forwarder.gap_keeper import GapKeeper, kept_of
 from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.access import count_waiting
@@ -31,7 +33,9 @@ from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
 from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
 from forwarder.reload import Reloader, Source
 from forwarder.running import Running
+from forwarder.stream_group import StreamGroup
 from forwarder.streams.faults import StreamFaultError
+from forwarder.streams.standstill import watch_standstill
 from forwarder.streams.supervisor import try_once
 from forwarder.summaries import Summaries
 from forwarder.watch import Watch
@@ -58,6 +62,7 @@ class Daemon:
     """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
 
     _watch: Watch
+    _streams: StreamGroup
     _canaries: Canaries
 
     def __init__(
@@ -83,6 +88,14 @@ class Daemon:
         self._starting: asyncio.Task[Tally] | None = None
         """What opens the outbox, until it is open."""
         self._stopped = asyncio.Event()
+        self._gaps = GapKeeper(
+            streams=lambda: kept_of(
+                [(each.name, each.api_key.reveal(), each.gap_repair) for each in self._config.streams]
+            ),
+            on_repairable=lambda: None,
+            clock=utc_now,
+        )
+        self._states: dict[str, StreamState] = {}
         self._reloader = Reloader(
             source,
             put_in_force=self._put_in_force,
@@ -136,6 +149,7 @@ class Daemon:
                 is_known=lambda name: name in self._config.destinations,
                 clock=utc_now,
             )
+            await self._gaps.begin(outbox.gaps)
             self._starting = None
             log.info(
                 "daemon.started",
@@ -164,11 +178,19 @@ class Daemon:
                     group.create_task(summaries.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
                 ]
+                self._streams = streams = StreamGroup(
+                    group, intake=ingest, gaps=self._gaps, state_of=self._state_of, clock=utc_now
+                )
+                background += [
+                    group.create_task(self._gaps.run()),
+                    group.create_task(watch_standstill(streams.wake)),
+                ]
                 self._running = running = Running(
                     group,
                     outbox=outbox,
                     dispatcher=self._dispatcher,
                     ingest=ingest,
+                    streams=streams,
                     standing=self._watch.standing,
                     observe=self._note_attempt,
                     tell=self._hear,
@@ -183,6 +205,7 @@ class Daemon:
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
                 flying.cancel()  # what has no lane any more is not late
                 self._watch.take_leave()
+                self._gaps.take_leave()
                 summaries.take_leave()
                 log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
                 self._service.stopping()
@@ -256,6 +279,9 @@ class Daemon:
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
 
+    def _state_of(self, stream: str) -> StreamState:
+        return self._states.setdefault(stream, StreamState(stream))
+
     def _hear(self, destination: Destination, news: News) -> None:
         self._watch.hear(destination, news)
         if isinstance(news, TooOld):
@@ -294,7 +320,7 @@ class Daemon:
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "state": "stopping" if self._stopped.is_set() else "running",
             "config": self._reloader.status(),
-            "streams": sorted(self._running.streams if self._running is not None else ()),
+            "streams": sorted(self._streams.names),
             "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
         }

@@ -160,6 +160,7 @@ def streams_of(config: Config) -> list[Stream]:
             api_key=stream.api_key.reveal(),
             use_fast_x=stream.use_fast_x,
             ignore_full_payload=stream.ignore_full_payload,
+            max_age=stream.max_connection_age,
             max_frame=stream.max_frame,
         )
         for stream in config.streams

@@ -1,4 +1,4 @@
-"""The lanes and streams that run, of which a reload replaces those that changed and no others."""
+"""The lanes that run, with the streams, of which a reload replaces those that changed and no others."""
 
 import asyncio
 import random
@@ -17,8 +17,7 @@ from forwarder.dispatch import Dispatcher, Lane
 from forwarder.ingest import Ingest
 from forwarder.outbox.sqlite import SqliteOutbox
 from forwarder.parts import Parts
-from forwarder.streams.stream import Stream
-from forwarder.streams.supervisor import supervise
+from forwarder.stream_group import StreamGroup
 
 _MARGIN = timedelta(seconds=1)
 """An attempt ends by its own timeout; so much later it would be cut short."""
@@ -34,6 +33,7 @@ class Running:
         outbox: SqliteOutbox,
         dispatcher: Dispatcher,
         ingest: Ingest,
+        streams: StreamGroup,
         standing: Callable[[DestinationName], Standing],
         observe: Callable[[Destination, Delivery, Attempt, Decision], None],
         tell: Callable[[Destination, News], None],
@@ -50,18 +50,13 @@ class Running:
         self._clock = clock
         self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
         """Also those that a reload has replaced, until what they have under way has ended."""
-        self._stream_tasks: dict[str, tuple[Stream, asyncio.Task[None]]] = {}
-
-    @property
-    def streams(self) -> Collection[str]:
-        """The names of the streams."""
-        return self._stream_tasks.keys()
+        self._streams = streams
 
     def start(self, parts: Parts, has_backlog: Collection[DestinationName]) -> list[asyncio.Event]:
         """Start all of them; return what tells of each stream that its first connection was tried."""
         for destination in parts.destinations:
             self._start_lane(destination, has_backlog=destination.name in has_backlog)
-        return [self._start_stream(stream) for stream in parts.streams]
+        return self._streams.start(parts.streams)
 
     def follow(self, parts: Parts) -> set[str]:
         """Have what changed follow another config, in this turn of the loop; return what was begun anew or ended.
@@ -83,17 +78,7 @@ class Running:
             if destination.name not in self._dispatcher.lanes:
                 self._start_lane(destination, has_backlog=True)
                 changed.add(f"destination {destination.name}")
-        streams = {stream.name: stream for stream in parts.streams}
-        for stream, task in list(self._stream_tasks.values()):
-            if streams.get(stream.name) != stream:
-                task.cancel()
-                del self._stream_tasks[stream.name]
-                changed.add(f"stream {stream.name}")
-        for stream in streams.values():
-            if stream.name not in self._stream_tasks:
-                self._start_stream(stream)
-                changed.add(f"stream {stream.name}")
-        return changed
+        return changed | {f"stream {name}" for name in self._streams.follow(parts.streams)}
 
     def hurry(self) -> None:
         """End at once what is under way."""
@@ -102,8 +87,7 @@ class Running:
 
     async def end(self, grace: timedelta) -> None:
         """Take in nothing more, give what is under way the grace period, give the rest back."""
-        for _, task in self._stream_tasks.values():
-            task.cancel()
+        self._streams.end()
         for lane in self._dispatcher.lanes.values():
             lane.stop(grace)
         if not self._lane_tasks:
@@ -143,14 +127,6 @@ class Running:
         """Whether a lane of that name still has something under way beside the one in force."""
         in_force = self._dispatcher.lanes.get(name)
         return any(lane is not in_force and lane.destination.name == name for lane in self._lane_tasks.values())
-
-    def _start_stream(self, stream: Stream) -> asyncio.Event:
-        tried = asyncio.Event()
-        take = partial(self._ingest.take, stream=stream.name)
-        supervising = supervise(stream, take, on_odd_frame=self._ingest.note_odd_frame, tried=tried)
-        task = self._group.create_task(supervising, name=f"stream {stream.name}")
-        self._stream_tasks[stream.name] = stream, task
-        return tried
 
 
 async def _run_lane(lane: Lane, *, has_backlog: bool, clock: Callable[[], datetime]) -> None:

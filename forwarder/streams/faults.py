@@ -1,20 +1,28 @@
 """What can go wrong with a stream, as a sentence that says what to do, and how long to leave the server alone after it."""
 
 import os
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 import aiohttp
 
+from forwarder.core.pace import Class
 from forwarder.core.retry import MAX_RETRY_AFTER
+from forwarder.core.text import one_line
 from forwarder.core.wishes import parse_retry_after
 
-REFUSED_KEY_WAIT = timedelta(minutes=1)
-"""A refused key does not get better by itself: doubled each time, up to `MAX_REFUSED_KEY_WAIT`."""
-MAX_REFUSED_KEY_WAIT = timedelta(minutes=15)
 _BUSY_WAIT = timedelta(seconds=30)
-_AUTH_CLOSE_CODES = frozenset({1008, 4001, 4401, 4403})
+_POLICY_CLOSE_CODES = frozenset({1008, 4001, 4401, 4403})
+"""Said at once they mean the key; said of a connection that worked, that it is not wanted any more."""
+_REPLACED_CLOSE_CODES = frozenset({4409})
+_REPLACED = re.compile(
+    r"replac|supersed|(another|other|new(er)?) (connection|session)|duplicate|too many|limit", re.IGNORECASE
+)
+"""In the reason of a close frame."""
+_NO_CODE = frozenset({None, 0, 1005, 1006})
+_LONGEST_REASON = 100
 
 
 class FaultKind(StrEnum):
@@ -31,6 +39,9 @@ class FaultKind(StrEnum):
     TIMEOUT = "timeout"
     SILENT = "silent"
     CLOSED = "closed"
+    REPLACED = "replaced"
+    TOO_LONG = "too_long"
+    INVALID = "invalid"
 
 
 @dataclass(eq=False)
@@ -41,9 +52,24 @@ class StreamFaultError(Exception):
     sentence: str
     minimum_wait: timedelta = timedelta()
     """Never come back sooner than this."""
+    is_reached: bool = True
+    """The server took the connection, whatever came of it."""
 
     def __str__(self) -> str:
         return self.sentence
+
+    @property
+    def pace(self) -> Class:
+        """What kind of wait it asks for."""
+        match self.kind:
+            case FaultKind.KEY_REFUSED:
+                return Class.REFUSED
+            case FaultKind.REPLACED:
+                return Class.REPLACED
+            case FaultKind.TOO_LONG:
+                return Class.AT_ONCE
+            case _:
+                return Class.SERVER if self.is_reached else Class.PATH
 
 
 def key_refused(detail: str) -> StreamFaultError:
@@ -51,7 +77,6 @@ def key_refused(detail: str) -> StreamFaultError:
     return StreamFaultError(
         FaultKind.KEY_REFUSED,
         f"the API key was refused ({detail}): check api_key, or api_key_file, of this stream",
-        REFUSED_KEY_WAIT,
     )
 
 
@@ -87,7 +112,9 @@ def from_connect(error: aiohttp.ClientError | OSError, host: str | None, port: i
     match error:
         case aiohttp.ClientConnectorDNSError():
             return StreamFaultError(
-                FaultKind.DNS, f"the host name {host} cannot be resolved: check url, and this machine's DNS"
+                FaultKind.DNS,
+                f"the host name {host} cannot be resolved: check url, and this machine's DNS",
+                is_reached=False,
             )
         case aiohttp.ClientConnectorCertificateError():
             said = getattr(error.certificate_error, "verify_message", "") or "not trusted"
@@ -100,24 +127,66 @@ def from_connect(error: aiohttp.ClientError | OSError, host: str | None, port: i
             return StreamFaultError(
                 FaultKind.REFUSED,
                 f"{host} port {port} refuses the connection: nothing listens there; check url, or wait for the server",
+                is_reached=False,
             )
         case OSError() if error.errno:
             reason = os.strerror(error.errno).lower()
-            return StreamFaultError(FaultKind.NETWORK, f"{host} cannot be reached: {reason}")
+            is_reached = not isinstance(error, aiohttp.ClientConnectorError)
+            return StreamFaultError(FaultKind.NETWORK, f"{host} cannot be reached: {reason}", is_reached=is_reached)
         case _:
             return StreamFaultError(FaultKind.NETWORK, f"{host} ended the handshake ({type(error).__name__})")
 
 
-def from_close(code: int | None, *, opened_for: timedelta, heard_anything: bool) -> StreamFaultError:
-    """Return the fault behind a connection that ended with close code `code`; 1006 and `None` mean that none came."""
-    if code in _AUTH_CLOSE_CODES:
-        return key_refused(f"close code {code}")
-    if code in {None, 0, 1000, 1005, 1006} and opened_for < timedelta(seconds=1) and not heard_anything:
+def from_silence(after: timedelta) -> StreamFaultError:
+    """Return the fault of a connection on which nothing complete was heard for so long."""
+    return StreamFaultError(FaultKind.SILENT, f"nothing was heard for {after.total_seconds():g} s")
+
+
+def from_hang(host: str | None, within_s: float, *, is_reached: bool) -> StreamFaultError:
+    """Return the fault of a connection, or of a handshake, that takes too long."""
+    what = "finish the handshake" if is_reached else "answer"
+    sentence = f"{host} did not {what} within {within_s:g} s"
+    return StreamFaultError(FaultKind.TIMEOUT, sentence, is_reached=is_reached)
+
+
+def from_error(error: object, max_frame: int) -> StreamFaultError:
+    """Return the fault that made our own side end the connection: something came that is no proper frame."""
+    code = getattr(error, "code", None)
+    if code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
+        return StreamFaultError(
+            FaultKind.TOO_LONG,
+            f"an event was longer than max_frame ({max_frame:,} bytes), which ends a connection; it is lost. "
+            "Raise max_frame of this stream if such events are wanted",
+        )
+    said = f" (close code {int(code)})" if isinstance(code, int) else ""
+    return StreamFaultError(FaultKind.INVALID, f"what the server sent breaks the rules of WebSocket{said}")
+
+
+def from_close(code: int | None, reason: str = "", *, opened_for: timedelta, heard_anything: bool) -> StreamFaultError:
+    """Return the fault behind a connection that ended with close code `code`; 1006 and `None` mean that none came.
+
+    `reason` is what the server said beside it.
+    """
+    is_at_once = opened_for < timedelta(seconds=1) and not heard_anything
+    said = f" ({one_line(reason, limit=_LONGEST_REASON)})" if reason else ""
+    if code in _REPLACED_CLOSE_CODES or (code not in _NO_CODE and _REPLACED.search(reason)):
+        return _replaced(f"close code {code}{said}")
+    if code in _POLICY_CLOSE_CODES:
+        return key_refused(f"close code {code}{said}") if is_at_once else _replaced(f"close code {code}{said}")
+    if (code in _NO_CODE or code == 1000) and is_at_once:
         # scrape.st opens the connection of an unknown key and closes it at once, without a code.
         return StreamFaultError(
             FaultKind.CLOSED,
             "the server closed the connection as soon as it was open, which scrape.st does when it does not know the key: "
             "if this goes on, check api_key, or api_key_file, of this stream",
         )
-    named = "without a close code" if code in {None, 0, 1005, 1006} else f"with close code {code}"
-    return StreamFaultError(FaultKind.CLOSED, f"the connection ended {named}")
+    named = "without a close code" if code in _NO_CODE else f"with close code {code}"
+    return StreamFaultError(FaultKind.CLOSED, f"the connection ended {named}{said}")
+
+
+def _replaced(said: str) -> StreamFaultError:
+    return StreamFaultError(
+        FaultKind.REPLACED,
+        f"the server does not want this connection any more ({said}): most likely another program, or another stream, "
+        "uses the same API key. Give each its own key, or stop the other one",
+    )

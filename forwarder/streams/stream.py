@@ -15,6 +15,8 @@ MAX_FRAME = 16 * 1024 * 1024
 class Listener(Protocol):
     """Hears of one connection, from its opening to its end."""
 
+    connect_within: timedelta
+    """How long TCP may take to connect, by address."""
     probe: asyncio.Event
     """Set: ask the peer for a sign of life now, where the protocol has a way to; whoever does clears it."""
 
@@ -41,6 +43,11 @@ class Stream(Protocol):
     @property
     def name(self) -> str:
         """As the config has it."""
+        ...
+
+    @property
+    def max_age(self) -> timedelta | None:
+        """After how long a connection is renewed; `None`: never for that."""
         ...
 
     async def hold(self, listener: Listener) -> StreamFaultError:

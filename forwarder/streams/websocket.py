@@ -15,11 +15,9 @@ from yarl import URL
 from forwarder.core.event import NotAnEvent
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
-from forwarder.streams.faults import FaultKind, StreamFaultError
+from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.stream import MAX_FRAME, Listener
 
-_CONNECT_TIMEOUT_S = 10
-_HANDSHAKE_TIMEOUT_S = 15
 _AT_A_TIME = 8
 """Frames taken in one turn of the loop while more lie ready. `receive` does not wait then, and deliveries must have their
 turns, so that a burst is read as fast as it is sent on, and not all of it by way of the disk. A turn a frame costs more."""
@@ -39,10 +37,12 @@ class WebSocketStream:
     api_key: str = field(repr=False)
     use_fast_x: bool = False
     ignore_full_payload: bool = False
+    max_age: timedelta | None = None
     max_frame: int = MAX_FRAME
     """Bytes of one message; at a longer one aiohttp ends the connection with 1009."""
     ping_every: timedelta = timedelta(seconds=20)
     """Only the *text* `ping` (or a PONG frame) counts as life at scrape.st, which ends a connection after 60 s without."""
+    handshake_within: timedelta = timedelta(seconds=15)
     dead_after: timedelta = timedelta(seconds=60)
     """Nothing complete heard for so long means that nobody is there."""
 
@@ -52,11 +52,11 @@ class WebSocketStream:
         trace.on_request_redirect.append(_refuse_redirect)
         async with aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(socket_factory=_lively_socket),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=listener.connect_within.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
         ) as session:
-            websocket = await self._connect(session)
+            websocket = await self._connect(session, listener.connect_within)
             try:
                 listener.opened()
                 return await self._read(websocket, listener)
@@ -65,14 +65,14 @@ class WebSocketStream:
                     async with asyncio.timeout(2 * _CLOSE_TIMEOUT_S):
                         await websocket.close()
 
-    async def _connect(self, session: aiohttp.ClientSession) -> _WebSocket:
+    async def _connect(self, session: aiohttp.ClientSession, connect_within: timedelta) -> _WebSocket:
         url = URL(self.url)
         if self.use_fast_x:
             url = url.update_query(useFastX="true")
         if self.ignore_full_payload:
             url = url.update_query(ignoreFullPayload="true")
         try:
-            async with asyncio.timeout(_HANDSHAKE_TIMEOUT_S):
+            async with asyncio.timeout(self.handshake_within.total_seconds()):
                 return await session.ws_connect(
                     url,
                     headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
@@ -81,9 +81,10 @@ class WebSocketStream:
                     max_msg_size=self.max_frame,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
                 )
+        except aiohttp.ConnectionTimeoutError as error:
+            raise faults.from_hang(url.host, connect_within.total_seconds(), is_reached=False) from error
         except TimeoutError as error:
-            sentence = f"{url.host} did not finish the handshake within {_HANDSHAKE_TIMEOUT_S} s"
-            raise StreamFaultError(FaultKind.TIMEOUT, sentence) from error
+            raise faults.from_hang(url.host, self.handshake_within.total_seconds(), is_reached=True) from error
         except aiohttp.WSServerHandshakeError as error:
             raise faults.from_handshake(error) from error
         except (aiohttp.ClientError, OSError) as error:
@@ -123,15 +124,23 @@ class WebSocketStream:
                                 await websocket.pong(message.data)
                         case aiohttp.WSMsgType.PONG:
                             pass
+                        case aiohttp.WSMsgType.ERROR:
+                            return faults.from_error(message.data, self.max_frame)
                         case _:
                             opened_for = timedelta(seconds=monotonic() - opened)
                             # Of a close frame its own code, 0 for none: aiohttp puts 1000 in place of a missing one.
                             code = message.data if message.type is aiohttp.WSMsgType.CLOSE else websocket.close_code
-                            return faults.from_close(code, opened_for=opened_for, heard_anything=heard_anything)
+                            reason = message.extra if isinstance(message.extra, str) else ""
+                            return faults.from_close(
+                                code,
+                                reason.replace(self.api_key, "***"),
+                                opened_for=opened_for,
+                                heard_anything=heard_anything,
+                            )
                     heard_anything = True
                     listener.heard()
         except TimeoutError:
-            return StreamFaultError(FaultKind.SILENT, f"nothing was heard for {dead_after_s:g} s")
+            return faults.from_silence(self.dead_after)
 
     async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event) -> None:
         """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""

@@ -1,0 +1,41 @@
+"""Which streams were open when, so that it can be told whether others covered what one of them missed. Pure."""
+
+from collections import defaultdict, deque
+from collections.abc import Collection
+from datetime import datetime
+
+_KEPT = 1_000
+"""Times of one stream: after so many the oldest are forgotten, and what they covered counts as not covered."""
+
+
+class Coverage:
+    """From its opening to its last sign of life a stream covers everything."""
+
+    def __init__(self) -> None:
+        self._open_since: dict[str, datetime] = {}
+        self._past: defaultdict[str, deque[tuple[datetime, datetime]]] = defaultdict(lambda: deque(maxlen=_KEPT))
+
+    def note_open(self, stream: str, at: datetime) -> None:
+        """It is open since then."""
+        self._open_since.setdefault(stream, at)
+
+    def note_away(self, stream: str, last_heard: datetime) -> None:
+        """It is not open any more; its last sign of life was then."""
+        since = self._open_since.pop(stream, None)
+        if since is not None and since < last_heard:
+            self._past[stream].append((since, last_heard))
+
+    def is_open(self, stream: str) -> bool:
+        """Whether it is open now."""
+        return stream in self._open_since
+
+    def is_covered(self, began: datetime, ended: datetime, *, by: Collection[str]) -> bool:
+        """Return whether at each moment between the two at least one of these streams was open."""
+        spans = [span for name in by for span in self._past.get(name, ())]
+        spans += [(since, ended) for name in by if (since := self._open_since.get(name)) is not None]
+        reached = began
+        for since, until in sorted(spans):
+            if since > reached:
+                break
+            reached = max(reached, until)
+        return reached >= ended and bool(spans)

@@ -1,0 +1,112 @@
+"""How long a stream waits before it connects again. Pure: now and chance are arguments.
+
+What the wait is for decides its length. A path that is down (no name, no route, nobody listening) is tried about twice a second for a
+minute, since that costs nobody anything and every second of waiting may be an event; a server that takes connections and ends them
+is left alone longer each time; and whatever the reasons, a server sees no more than eight connections in a minute.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from enum import StrEnum, auto
+
+HEALTHY_AFTER_S = 10.0
+"""A connection that lasted so long, or brought an event, was a good one: the next one is made at once."""
+MOST_IN_A_MINUTE = 8
+_MINUTE_S = 60.0
+_FIRST_OF_PATH_S, _SPREAD_OF_PATH_S = 0.2, 0.5
+"""Between two tries of a path in its first minute: 0.2 to 0.7 s."""
+_LONGEST_BACKOFF_S = 30.0
+_FIRST_REFUSAL_S, _LONGEST_REFUSAL_S = 60.0, 15 * 60.0
+_FORGIVEN_AFTER_S = 3600.0
+"""A connection that lasted so long was not the one that another wanted."""
+MOST_REPLACED = 5
+"""So often a stream comes back after another connection with its key has taken its place. Of two that replace each other the one that
+gets there first stays away, and the other one is left in peace: both cannot, since the one that stays is replaced no more."""
+
+
+class Class(StrEnum):
+    """What kind of wait a fault asks for."""
+
+    PATH = auto()
+    """The server was not reached."""
+    SERVER = auto()
+    """It was, and no good connection came of it."""
+    AT_ONCE = auto()
+    """Something of ours ended a good connection: the next one is not to wait."""
+    REFUSED = auto()
+    """The key was refused; that does not get better by itself."""
+    REPLACED = auto()
+    """Another connection with the same key took its place."""
+
+
+class Pace:
+    """Of one stream, over all its connections. Times are monotonic seconds."""
+
+    def __init__(self, chance: Callable[[], float]) -> None:
+        """`chance` returns numbers from 0 to 1."""
+        self._chance = chance
+        self._reached: deque[float] = deque(maxlen=MOST_IN_A_MINUTE)
+        self._down_since: float | None = None
+        self._failures = self._refusals = self._replacements = 0
+
+    @property
+    def is_path_new(self) -> bool:
+        """Whether the path is not known to have been down for a minute: then a try is not to hang for long."""
+        return self._failures == 0
+
+    def note_reached(self, now_s: float) -> None:
+        """Count a connection that the server has taken."""
+        self._reached.append(now_s)
+
+    def wait_s(self, kind: Class, *, now_s: float, lasted_s: float = 0.0, was_useful: bool = False) -> float | None:
+        """Return how long to wait after a try, or a connection of `lasted_s`; `None`: for good.
+
+        `was_useful`: it brought an event.
+        """
+        if lasted_s >= _FORGIVEN_AFTER_S:
+            self._replacements = 0
+        is_good = was_useful or lasted_s >= HEALTHY_AFTER_S
+        if is_good:
+            self._failures = self._refusals = 0
+        if is_good or kind is not Class.PATH:
+            self._down_since = None
+        wait = self._wait_s(kind, now_s, is_good=is_good)
+        return None if wait is None else max(wait, self._until_allowed_s(now_s))
+
+    def _wait_s(self, kind: Class, now_s: float, *, is_good: bool) -> float | None:
+        match kind:
+            case Class.REPLACED:
+                self._replacements += 1
+                if self._replacements >= MOST_REPLACED:
+                    return None
+                return float(_FIRST_REFUSAL_S * 2 ** (self._replacements - 1))
+            case Class.REFUSED:
+                self._refusals += 1
+                return float(min(_FIRST_REFUSAL_S * 2 ** (self._refusals - 1), _LONGEST_REFUSAL_S))
+            case Class.AT_ONCE:
+                return 0.0
+            case _ if is_good:
+                return 0.0
+            case Class.PATH:
+                self._down_since = now_s if self._down_since is None else self._down_since
+                if now_s - self._down_since < _MINUTE_S:
+                    return _FIRST_OF_PATH_S + _SPREAD_OF_PATH_S * self._chance()
+                return self._backoff_s()
+            case Class.SERVER:
+                return self._backoff_s()
+
+    def _backoff_s(self) -> float:
+        """Return a random time below 1 s, then 2 s, 4 s … 30 s (exponential backoff with full jitter)."""
+        longest = min(2.0 ** min(self._failures, 10), _LONGEST_BACKOFF_S)
+        self._failures += 1
+        return longest * self._chance()
+
+    def _until_allowed_s(self, now_s: float) -> float:
+        if len(self._reached) < MOST_IN_A_MINUTE:
+            return 0.0
+        return max(self._reached[0] + _MINUTE_S - now_s, 0.0)
+
+    def forgive(self) -> None:
+        """Begin anew: a person says so."""
+        self._failures = self._refusals = self._replacements = 0
+        self._down_since = None

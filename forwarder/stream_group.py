@@ -1,0 +1,136 @@
+"""The streams that are held: each by a supervisor, replaced by a reload without a moment in which neither is connected."""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
+from typing import Protocol
+
+import structlog
+
+from forwarder.core.event import NotAnEvent
+from forwarder.core.ports import Clock
+from forwarder.core.stream_state import StreamState
+from forwarder.streams.stream import Stream
+from forwarder.streams.supervisor import Desk, Gaps, Supervisor
+
+log = structlog.get_logger(__name__)
+
+
+class Intake(Protocol):
+    """Takes what comes."""
+
+    async def take(self, frame: bytes, *, stream: str) -> None:
+        """Take a frame that a stream brought."""
+        ...
+
+    def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:
+        """Take note of one that is no event."""
+        ...
+
+
+class GapNotes(Gaps, Protocol):
+    """What hears of gaps also hears when a stream is no more."""
+
+    def forget(self, stream: str) -> None:
+        """A reload has taken it away."""
+        ...
+
+
+class StreamGroup:
+    """Starts supervisors as tasks of `group`, and has them end."""
+
+    def __init__(
+        self,
+        group: asyncio.TaskGroup,
+        *,
+        intake: Intake,
+        gaps: GapNotes,
+        state_of: Callable[[str], StreamState],
+        clock: Clock,
+    ) -> None:
+        """`state_of` returns what the state of a stream of that name is kept in, over reloads as well."""
+        self._group = group
+        self._intake = intake
+        self._gaps = gaps
+        self._state_of = state_of
+        self._clock = clock
+        self._in_force: dict[str, Supervisor] = {}
+        self._tasks: dict[Supervisor, asyncio.Task[None]] = {}
+        """Also those that are followed by another one."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """Of the streams in force."""
+        return list(self._in_force)
+
+    def start(self, streams: Iterable[Stream]) -> list[asyncio.Event]:
+        """Hold these too; return what tells of each that its first connection was tried."""
+        return [self._start(stream, None).tried for stream in streams]
+
+    def follow(self, streams: Iterable[Stream]) -> set[str]:
+        """Hold these and no others; return the names of those that changed.
+
+        One that changed goes on as it was until it is connected as it is now.
+        """
+        wanted = {stream.name: stream for stream in streams}
+        changed: set[str] = set()
+        for name in self.names:
+            if name not in wanted:
+                self._end(name)
+                changed.add(name)
+        for name, stream in wanted.items():
+            present = self._in_force.get(name)
+            if present is None or present.stream != stream:
+                self._start(stream, present)
+                changed.add(name)
+        return changed
+
+    def _start(self, stream: Stream, predecessor: Supervisor | None) -> Supervisor:
+        desk = Desk(
+            take=partial(self._intake.take, stream=stream.name),
+            on_odd_frame=self._intake.note_odd_frame,
+            gaps=self._gaps,
+            state=self._state_of(stream.name),
+            clock=self._clock,
+        )
+        supervisor = Supervisor(stream, desk, predecessor=predecessor)
+        self._in_force[stream.name] = supervisor
+        task = self._group.create_task(supervisor.run(), name=f"stream {stream.name}")
+        self._tasks[supervisor] = task
+        task.add_done_callback(lambda _: self._tasks.pop(supervisor))
+        return supervisor
+
+    def _end(self, name: str) -> None:
+        """End whatever holds a stream of that name."""
+        del self._in_force[name]
+        for supervisor, task in self._tasks.items():
+            if supervisor.stream.name == name:
+                task.cancel()
+        self._gaps.forget(name)
+
+    def end(self) -> None:
+        """Take nothing more."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    # What somebody wants of those in force
+
+    def renew(self, name: str, reason: str) -> None:
+        """Have a connection that is open followed by another one."""
+        if (supervisor := self._in_force.get(name)) is not None:
+            supervisor.renew(reason)
+
+    def reconnect(self, name: str, reason: str) -> None:
+        """Connect anew, whatever was waited for."""
+        self._in_force[name].reconnect(reason)
+
+    def wake(self, reason: str) -> None:
+        """Time has passed without us."""
+        log.warning("daemon.stood_still", reason=reason, note="the streams are connected anew")
+        for supervisor in self._in_force.values():
+            supervisor.wake(reason)
+
+    def note_heard(self) -> None:
+        """Bring the states up to date."""
+        for supervisor in self._in_force.values():
+            supervisor.note_heard()

@@ -1,0 +1,46 @@
+"""What is covered, against the plain way to tell: look at each moment."""
+
+from datetime import UTC, datetime, timedelta
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forwarder.core.coverage import Coverage
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+STEPS = st.lists(st.tuples(st.sampled_from("abc"), st.integers(1, 5), st.integers(0, 3)), max_size=25)
+
+
+def at(second: float) -> datetime:
+    return START + timedelta(seconds=second)
+
+
+@given(STEPS, st.integers(0, 60), st.integers(1, 30))
+def test_a_gap_is_covered_where_each_moment_of_it_is(
+    steps: list[tuple[str, int, int]], began: int, length: int
+) -> None:
+    coverage, now = Coverage(), 0
+    since: dict[str, int] = {}
+    spans: list[tuple[str, float, float]] = []
+    for name, wait, late in steps:  # each step opens what is closed, and closes what is open
+        now += wait
+        if name in since:
+            heard = max(now - late, 0)
+            coverage.note_away(name, at(heard))
+            spans.append((name, since.pop(name), heard))
+        else:
+            coverage.note_open(name, at(now))
+            since[name] = now
+    spans += [(name, begin, float("inf")) for name, begin in since.items()]
+    moments = [began + part / 2 for part in range(2 * length + 1)]
+    expected = all(any(name in "ab" and begin <= each <= end for name, begin, end in spans) for each in moments)
+    assert coverage.is_covered(at(began), at(began + length), by=("a", "b")) == expected
+
+
+def test_what_is_long_past_is_forgotten_and_counts_as_not_covered() -> None:
+    coverage = Coverage()
+    for second in range(0, 4000, 2):
+        coverage.note_open("a", at(second))
+        coverage.note_away("a", at(second + 1))
+    assert coverage.is_covered(at(3998.2), at(3998.8), by="a")
+    assert not coverage.is_covered(at(0.2), at(0.8), by="a")
