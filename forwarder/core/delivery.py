@@ -39,6 +39,7 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     REPLAY = "replay"
     RECOVERED = "recovered"
+    """Of an event that no stream brought and the repair of a gap did; or of one saved out of a damaged outbox."""
     CANARY = "canary"
     """An event of our own that only shows whether it arrives: `canary` of a destination. Of all of its attempts."""
     TEST = "test"
@@ -88,6 +89,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """The number of the event whose message at this destination it changes."""
     waits_until: datetime | None = None
     """It is not to go before: it is the first word of a post whose full text may come."""
+    is_recovered: bool = False
+    """The repair of a gap brought its event, later than a stream would have."""
     body: bytes
 
     def __repr__(self) -> str:  # not the body
@@ -200,8 +203,9 @@ def new_delivery(
     trigger: Trigger = Trigger.FIRST,
     edits: int | None = None,
     waits_until: datetime | None = None,
+    is_recovered: bool = False,
 ) -> Delivery:
-    """Return the delivery of `event` to `destination`."""
+    """Return the delivery of `event` to `destination`; its first attempt is made for the recovery where the event was recovered."""
     return Delivery(
         event_id=event.id,
         event_seq=event_seq,
@@ -210,7 +214,8 @@ def new_delivery(
         accepted_at=accepted_at,
         body=event.body,
         order_key=order_key,
-        trigger=trigger,
+        trigger=Trigger.RECOVERED if is_recovered and trigger is Trigger.FIRST else trigger,
         edits=edits,
         waits_until=waits_until,
+        is_recovered=is_recovered,
     )

@@ -8,6 +8,7 @@ from typing import Protocol
 from forwarder.core.books import Cause, Entry
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, Outcome
 from forwarder.core.event import Event
+from forwarder.core.gaps import GapId
 from forwarder.core.order import Order
 from forwarder.core.webhook import WebhookRequest
 
@@ -66,10 +67,12 @@ class Outbox(Protocol):
         entry: Entry,
         now: datetime,
         read_at: float,
+        gap: GapId | None = None,
     ) -> None:
         """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed, when their wait is over; those with a cause are skipped for it.
 
         `entry` is where the books count the event. `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
+        `gap` is the one whose repair brought it; its deliveries are marked so from then on.
         """
         ...
 

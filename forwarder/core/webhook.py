@@ -54,7 +54,7 @@ class Renderer:
         self._signing = signing
         self._policy = policy
         self._format = format_
-        self._fixed: dict[tuple[int, str, str], FixedHeaders] = {}
+        self._fixed: dict[tuple[int, str, str, bool], FixedHeaders] = {}
 
     def render(self, delivery: Delivery, *, now: datetime, receipt: str | None = None) -> WebhookRequest:
         """Return the request of the next attempt of `delivery`, as of `now`. Raises `CannotFormatError`.
@@ -69,7 +69,7 @@ class Renderer:
         content = self._format(delivery)
         if receipt is not None and isinstance(self._format, Editable):
             content = self._format.edit(content, receipt)
-        key = attempt, trigger, content.content_type
+        key = attempt, trigger, content.content_type, delivery.is_recovered
         fixed = self._fixed.get(key) or self._fix(*key)
         id_, timestamp = delivery.id, int(now.timestamp())
         own = {ID: id_, TIMESTAMP: str(timestamp)}
@@ -82,7 +82,7 @@ class Renderer:
     def _untaken(self, ours: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in ours.items() if name.lower() not in self._taken}
 
-    def _fix(self, attempt: int, trigger: Trigger, content_type: str) -> FixedHeaders:
+    def _fix(self, attempt: int, trigger: Trigger, content_type: str, is_recovered: bool) -> FixedHeaders:
         """Return what all attempts of this number share.
 
         `x-forwarder-retry-in` is the wait, before jitter, that would follow a failure; it is absent on the last attempt.
@@ -96,6 +96,8 @@ class Renderer:
         }
         if attempt < self._policy.max_attempts:
             ours["x-forwarder-retry-in"] = f"{self._policy.delays[attempt - 1].total_seconds():g}"
+        if is_recovered:
+            ours["x-forwarder-recovered"] = "true"
         fixed = self._untaken(ours) | self._headers
-        self._fixed[attempt, trigger, content_type] = fixed
+        self._fixed[attempt, trigger, content_type, is_recovered] = fixed
         return fixed

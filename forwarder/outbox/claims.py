@@ -111,8 +111,8 @@ def _read(
 ) -> None:
     key = {"event_seq": event_seq, "destination": destination}
     found: ClaimedRow = connection.execute(SQL["claimed"], key).fetchone()
-    event_id, accepted_ms, body, source, sid = found[18:]
-    row = Row(*found[:18], is_changed=False)
+    event_id, accepted_ms, body, source, sid, is_recovered = found[18:]
+    row = Row(*found[:18], is_recovered=bool(is_recovered), is_changed=False)
     row.is_changed = _end_wait(row, order, source=source, sid=sid)
     rows.append(row)
     deliveries.append(delivery_of(row, event_id, accepted_ms, body))

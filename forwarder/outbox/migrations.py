@@ -5,11 +5,11 @@ from importlib.resources import files
 
 APPLICATION_ID = 0x46574452
 """`FWDR`, in the file's header: another program's database is never taken for an outbox."""
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 _SCHEMA_MARK = "-- schema --"
 """Stands in a migration where the tables of the new version are made."""
-_PARTS = ("deliveries", "revisions")
+_PARTS = ("deliveries", "revisions", "gaps")
 """What stands in the schema between `-- NAME begin --` and `-- NAME end --`, and is made alone at `-- schema of NAME --`."""
 
 

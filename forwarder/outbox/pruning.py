@@ -9,6 +9,7 @@ from time import monotonic
 from forwarder.outbox.batch import Step
 from forwarder.outbox.connection import page_size
 from forwarder.outbox.database import Database
+from forwarder.outbox.gaps import prune_gaps
 from forwarder.outbox.retention import (
     ANY_DELIVERED,
     Cutoff,
@@ -43,10 +44,12 @@ class Pruner:
         """Delete events, with all that belongs to them, once every delivery is closed for long enough; return how many.
 
         Works through the old events in small slices, each a transaction of its own, and gives their pages back to the disk.
+        Gaps go when they are as old as dead letters.
         """
         cutoff = Cutoff(delivered_before_ms=to_ms(delivered_before), dead_before_ms=to_ms(dead_before))
         pruned = await self._prune(cutoff)
         await self._writer.ask(lambda connection: prune_books(connection, before_ms=cutoff.dead_before_ms))
+        await self._writer.ask(lambda connection: prune_gaps(connection, before_ms=cutoff.dead_before_ms))
         return pruned
 
     async def prune_to_size(self) -> int:

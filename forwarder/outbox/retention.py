@@ -44,7 +44,7 @@ def prune_slice(connection: sqlite3.Connection, cutoff: Cutoff, *, after_seq: in
     seqs = [seq for (seq,) in connection.execute(SQL["prunable_events"], bounds)]
     if seqs:
         values = {"seqs": json.dumps(seqs)}
-        for name in ("note_pruned", "prune_attempts", "prune_deliveries", "prune_events"):
+        for name in ("note_pruned", "prune_attempts", "prune_deliveries", "prune_recovered", "prune_events"):
             connection.execute(SQL[name], values)
     return Slice(last_seq=old[-1], pruned=len(seqs), is_last=is_last)
 

@@ -49,6 +49,8 @@ class Row(msgspec.Struct):
     order_key: str | None = None
     receipt: str | None = None
 
+    is_recovered: bool = False
+    """The repair of a gap brought its event."""
     is_held: bool = True
     """A lane has it: it must not be claimed."""
     was_held: bool = False
@@ -99,7 +101,7 @@ class Row(msgspec.Struct):
 
 _EDITS = "@"
 """Before the edit is made, its receipt is this and the number of the event whose message it changes."""
-_COLUMNS = Row.__struct_fields__.index("is_held")
+_COLUMNS = Row.__struct_fields__.index("is_recovered")
 
 
 def new_row(delivery: Delivery, became: DeliveryStatus | Cause, *, now_ms: int) -> Row:
@@ -124,6 +126,7 @@ def new_row(delivery: Delivery, became: DeliveryStatus | Cause, *, now_ms: int) 
         reason=reason,
         order_key=delivery.order_key,
         receipt=None if delivery.edits is None else f"{_EDITS}{delivery.edits}",
+        is_recovered=delivery.is_recovered,
         is_held=became is DeliveryStatus.IN_FLIGHT,
     )
 
@@ -141,9 +144,9 @@ def _as_names(text: str) -> tuple[str, ...]:
 ClaimedRow = tuple[
     int, str, str, str, str, int, int, int, int,
     int | None, int | None, float | None, int | None, str | None, str | None, int, str | None, str | None,
-    str, int, bytes, str, str,
+    str, int, bytes, str, str, int,
 ]  # fmt: skip
-"""What the statement `claimed` brings: the columns of the delivery, then the event's id, its time, its body, its source and sid."""
+"""What the statement `claimed` brings: the columns of the delivery, then the event's id, its time, its body, its source and sid, and whether it was recovered."""
 
 
 def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Delivery:
@@ -160,6 +163,7 @@ def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Deliv
         refusals=row.refusals,
         order_key=row.order_key,
         edits=_edits(row.receipt),
+        is_recovered=row.is_recovered,
         body=body,
     )
 

@@ -1,4 +1,4 @@
--- Version 4. Times are Unix milliseconds. An event's body is the frame as it came.
+-- Version 5. Times are Unix milliseconds. An event's body is the frame as it came.
 -- An event and what was sent of it lie side by side in the order of arrival, so that a commit touches few pages.
 
 CREATE TABLE events (
@@ -82,7 +82,29 @@ CREATE TABLE config_revisions (              -- the routing part of each config 
   routing   BLOB NOT NULL                    -- see core/revision.py
 ) STRICT;
 -- revisions end --
-CREATE TABLE state (                         -- batch: the number of the last batch committed
+-- gaps begin --
+CREATE TABLE gaps (                          -- for how long a stream was away: see core/gaps.py
+  id         INTEGER PRIMARY KEY,
+  stream     TEXT NOT NULL,
+  began_ms   INTEGER NOT NULL,
+  noticed_ms INTEGER NOT NULL,
+  ended_ms   INTEGER,                        -- NULL: it lasts
+  reason     TEXT NOT NULL,
+  is_covered INTEGER NOT NULL,               -- another stream was open all the time
+  repair     TEXT NOT NULL,                  -- off, not_needed, pending, done, partial, failed
+  found      INTEGER NOT NULL,
+  recovered  INTEGER NOT NULL,
+  note       TEXT NOT NULL
+) STRICT;
+
+CREATE INDEX gaps_open ON gaps (id) WHERE ended_ms IS NULL OR repair = 'pending';
+
+CREATE TABLE recovered_events (              -- those that the repair of a gap brought, and no stream
+  event_seq INTEGER PRIMARY KEY REFERENCES events (seq),
+  gap_id    INTEGER NOT NULL                 -- goes with its event, which may outlast the gap's row
+) STRICT;
+-- gaps end --
+CREATE TABLE state (                         -- batch: the number of the last batch committed; last_heard: when a stream was last known to be open
   name  TEXT PRIMARY KEY,
   value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

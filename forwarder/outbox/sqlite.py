@@ -16,6 +16,7 @@ from forwarder.core.changes import Change, Changed
 from forwarder.core.dedupe import id_numbers
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.event import Event
+from forwarder.core.gaps import GapId
 from forwarder.core.order import Order
 from forwarder.core.ports import Claim, DeliveryStanding
 from forwarder.core.preference import AWAITS_FULL, Brought
@@ -26,6 +27,7 @@ from forwarder.outbox.changes import apply
 from forwarder.outbox.claims import Found, claim_due, claim_next, claim_unwritten, put_in_order
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
+from forwarder.outbox.gaps import SqliteGapBook
 from forwarder.outbox.inspection import check_bodies
 from forwarder.outbox.lock import locked
 from forwarder.outbox.posts import recent_posts, skip_waiting, standing_on_disk
@@ -103,12 +105,15 @@ class SqliteOutbox:
         self._claiming = asyncio.Lock()
         self.writer = Writer(database, self._hand)
         self.pruner = Pruner(database, self.writer)
+        self.gaps = SqliteGapBook(database, self.writer)
+        """The gaps of the streams."""
 
     async def prepare(self) -> None:
         """Learn where the numbers go on, and have the reserve in place."""
 
         def look(connection: sqlite3.Connection) -> int:
             self._database.reserve.make()
+            self.gaps.prepare(connection)
             return int(connection.execute(SQL["last_seq"]).fetchone()[0])
 
         self._seq = await self._database.run(look)
@@ -170,6 +175,7 @@ class SqliteOutbox:
         entry: Entry,
         now: datetime,
         read_at: float,
+        gap: GapId | None = None,
     ) -> None:
         now_ms = to_ms(now)
         planned = 0
@@ -183,6 +189,8 @@ class SqliteOutbox:
         books.unmatched += entry is Entry.UNMATCHED
         books.own += entry is Entry.OWN
         books.planned += planned
+        if gap is not None:
+            self.gaps.note_recovered(event_seq, gap)
         source, mid, sid = storable(event.source), storable(event.mid), storable(event.sid)
         self.writer.add_event(
             (event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, event.body),

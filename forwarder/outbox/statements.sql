@@ -97,7 +97,8 @@ ON CONFLICT (name) DO UPDATE SET paused_ms = excluded.paused_ms, paused_by = exc
 
 -- name: claimed
 SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.earlier_attempts, d.expedited, d.due_ms,
-  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt, e.id, e.accepted_ms, e.body, e.source, e.sid
+  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt, e.id, e.accepted_ms, e.body, e.source, e.sid,
+  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq)
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.event_seq = :event_seq AND d.destination = :destination;
 
@@ -191,6 +192,9 @@ DELETE FROM attempts WHERE event_seq IN (SELECT value FROM json_each(:seqs));
 -- name: prune_deliveries
 DELETE FROM deliveries WHERE event_seq IN (SELECT value FROM json_each(:seqs));
 
+-- name: prune_recovered
+DELETE FROM recovered_events WHERE event_seq IN (SELECT value FROM json_each(:seqs));
+
 -- name: prune_events
 DELETE FROM events WHERE seq IN (SELECT value FROM json_each(:seqs));
 
@@ -219,3 +223,39 @@ WHERE first_seq < (SELECT max(first_seq) FROM config_revisions)
     SELECT 1 FROM events
     WHERE seq >= r.first_seq
       AND seq < (SELECT min(n.first_seq) FROM config_revisions AS n WHERE n.first_seq > r.first_seq));
+
+-- name: last_gap_id
+-- Also of those that are pruned, while an event is left that they brought.
+SELECT max(coalesce((SELECT max(id) FROM gaps), 0), coalesce((SELECT max(gap_id) FROM recovered_events), 0));
+
+-- name: note_gap
+INSERT OR REPLACE INTO gaps (
+  id, stream, began_ms, noticed_ms, ended_ms, reason, is_covered, repair, found, recovered, note
+) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+
+-- name: gaps_to_repair
+SELECT id, stream, began_ms, noticed_ms, ended_ms, reason, is_covered, repair, found, recovered, note
+FROM gaps WHERE repair = 'pending' AND ended_ms IS NOT NULL ORDER BY began_ms, id;
+
+-- name: unended_gaps
+SELECT id, stream, began_ms, noticed_ms, ended_ms, reason, is_covered, repair, found, recovered, note
+FROM gaps WHERE ended_ms IS NULL ORDER BY began_ms, id;
+
+-- name: posts_after
+-- A slice of the index, in its order.
+SELECT accepted_ms, source, mid, sid, id FROM events INDEXED BY events_by_age
+WHERE (accepted_ms, source, mid, sid, id) > (:accepted_ms, :source, :mid, :sid, :id)
+ORDER BY accepted_ms, source, mid, sid, id LIMIT :limit;
+
+-- name: note_recovered
+INSERT OR REPLACE INTO recovered_events (event_seq, gap_id) VALUES (?, ?);
+
+-- name: note_heard
+INSERT INTO state (name, value) VALUES ('last_heard', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: last_heard
+SELECT value FROM state WHERE name = 'last_heard';
+
+-- name: prune_gaps
+-- Not those that last, nor those that something is still to be done for.
+DELETE FROM gaps WHERE ended_ms < :before_ms AND repair != 'pending';

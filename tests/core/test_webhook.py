@@ -40,6 +40,21 @@ def test_every_attempt_of_a_canary_says_that_it_is_one() -> None:
         )
 
 
+def test_every_attempt_of_a_recovered_event_says_so_and_the_first_one_was_made_for_that() -> None:
+    delivery = new_delivery(EVENT, BOT, ("r",), event_seq=1, accepted_at=NOW, is_recovered=True)
+    renderer = Renderer(headers={}, signing=STANDARD, policy=NAMED_POLICIES["live"])
+    told = []
+    for each in (delivery, replace(delivery, attempts=1), replace(delivery, trigger=Trigger.REPLAY)):
+        request = renderer.render(each, now=NOW)
+        assert renderer.render(each, now=NOW).fixed is request.fixed
+        told.append((request.headers["x-forwarder-trigger"], request.headers["x-forwarder-recovered"]))
+    assert told == [("recovered", "true"), ("retry", "true"), ("replay", "true")]
+    assert "x-forwarder-recovered" not in headers()
+    own = Renderer(headers={"X-Forwarder-Recovered": "mine"}, signing=None, policy=NAMED_POLICIES["live"])
+    assert own.render(delivery, now=NOW).headers["X-Forwarder-Recovered"] == "mine"
+    assert "x-forwarder-recovered" not in own.render(delivery, now=NOW).headers
+
+
 def test_what_a_receiver_is_told() -> None:
     assert headers() == {
         "Content-Type": "application/json",

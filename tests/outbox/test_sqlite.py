@@ -324,7 +324,7 @@ async def test_pruning_to_size_takes_the_oldest_history_first(path: Path) -> Non
     assert audit(path).is_balanced
 
 
-@pytest.mark.parametrize("version", [1, 2, 3])
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
 async def test_a_file_of_an_earlier_version_is_brought_forward(path: Path, version: int) -> None:
     path.parent.mkdir()
     connection = sqlite3.connect(path)
@@ -426,7 +426,7 @@ async def test_the_connection_is_set_up_as_the_docs_say(path: Path, durability: 
         "auto_vacuum": 2,
         "foreign_keys": 1,
         "secure_delete": 2,
-        "user_version": 4,
+        "user_version": SCHEMA_VERSION,
     }
 
 

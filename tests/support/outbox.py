@@ -7,6 +7,7 @@ from time import monotonic
 from forwarder.core.books import Audit, Cause, Entry
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
+from forwarder.core.gaps import GapId
 from forwarder.emulator.script import packaged_events
 from forwarder.outbox.sqlite import SqliteOutbox
 from tests.support.process import look
@@ -24,14 +25,22 @@ def keep(
     at: datetime = NOW,
     order_key: str | None = None,
     waits_until: datetime | None = None,
+    gap: GapId | None = None,
 ) -> Delivery:
     """Enqueue one event with one delivery."""
     event = EVENTS[number % len(EVENTS)]
     seq = outbox.new_seq()
     delivery = new_delivery(
-        event, BOT, ("r",), event_seq=seq, accepted_at=at, order_key=order_key, waits_until=waits_until
+        event,
+        BOT,
+        ("r",),
+        event_seq=seq,
+        accepted_at=at,
+        order_key=order_key,
+        waits_until=waits_until,
+        is_recovered=gap is not None,
     )
-    outbox.enqueue(event, seq, {status: [delivery]}, entry=Entry.MATCHED, now=at, read_at=monotonic())
+    outbox.enqueue(event, seq, {status: [delivery]}, entry=Entry.MATCHED, now=at, read_at=monotonic(), gap=gap)
     return delivery
 
 

@@ -8,3 +8,4 @@ ALTER TABLE deliveries RENAME TO deliveries_2;
 INSERT INTO deliveries SELECT *, 0, NULL, NULL FROM deliveries_2;
 DROP TABLE deliveries_2;
 -- schema of revisions --
+-- schema of gaps --

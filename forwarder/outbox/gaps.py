@@ -1,0 +1,135 @@
+"""The gaps of the streams in the outbox's file, which events were fetched back, and when a stream was last known to be open."""
+
+import asyncio
+import sqlite3
+from datetime import datetime
+from typing import cast
+
+import tenacity
+
+from forwarder.core.gaps import Gap, GapId, Repair
+from forwarder.outbox.batch import Step
+from forwarder.outbox.claims import EventRow
+from forwarder.outbox.database import Database
+from forwarder.outbox.rows import Value
+from forwarder.outbox.statements import SQL, from_ms, storable, to_ms
+from forwarder.outbox.writer import Writer
+
+_SLICE = 2_000
+"""Entries of the index read at once: about 2 ms, in which nothing can be written."""
+_SOURCE = "x"
+
+GapRow = tuple[int, str, int, int, int | None, str, int, str, int, int, str]
+
+
+class SqliteGapBook:
+    """See `core.gaps.GapBook` for the contract."""
+
+    def __init__(self, database: Database, writer: Writer) -> None:
+        self._database = database
+        self._writer = writer
+        self._last_id = 0
+        self._last_heard: datetime | None = None
+        self._heard_ms = 0
+        self._is_hearing_queued = False
+
+    def prepare(self, connection: sqlite3.Connection) -> None:
+        """Learn where the numbers go on, and what an earlier process heard last."""
+        self._last_id = int(connection.execute(SQL["last_gap_id"]).fetchone()[0])
+        heard = connection.execute(SQL["last_heard"]).fetchone()
+        self._last_heard = None if heard is None else from_ms(heard[0])
+
+    def note_recovered(self, event_seq: int, gap: GapId) -> None:
+        """Keep that the repair of this gap brought the event that is added next, in one transaction with it."""
+        self._writer.add_step(lambda connection: connection.execute(SQL["note_recovered"], (event_seq, gap)))
+
+    def new_gap_id(self) -> GapId:  # noqa: D102
+        self._last_id += 1
+        return GapId(self._last_id)
+
+    def note_gap(self, gap: Gap) -> None:  # noqa: D102
+        self._writer.add_step(lambda connection: connection.execute(SQL["note_gap"], row_of(gap)))
+
+    async def gaps_to_repair(self) -> list[Gap]:  # noqa: D102
+        return await self._writer.ask(_gaps("gaps_to_repair"))  # asked behind what was noted before
+
+    async def unended_gaps(self) -> list[Gap]:  # noqa: D102
+        return await self._writer.ask(_gaps("unended_gaps"))
+
+    async def posts_since(self, since: datetime) -> set[str]:  # noqa: D102
+        # First memory, then the disk: what is written in between is in both.
+        unwritten = cast("dict[int, EventRow]", self._writer.unwritten_events()).values()
+        found = {mid for _, _, source, mid, _, _, at_ms, *_ in unwritten if source == _SOURCE and at_ms >= to_ms(since)}
+        after: tuple[Value, ...] = (to_ms(since), "", "", "", "")
+        while entries := await self._slice(after):
+            found.update(mid for _, source, mid, _, _ in entries if source == _SOURCE)
+            if len(entries) < _SLICE:
+                break
+            after = entries[-1]
+            await asyncio.sleep(0)
+        return found
+
+    @tenacity.retry(retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1))
+    async def _slice(self, after: tuple[Value, ...]) -> list[tuple[int, str, str, str, str]]:
+        """Return the next entries; while the file is being opened anew, or cannot be read, once it can. Damage raises."""
+        values = dict(zip(("accepted_ms", "source", "mid", "sid", "id"), after, strict=True)) | {"limit": _SLICE}
+        return await self._database.run(lambda connection: connection.execute(SQL["posts_after"], values).fetchall())
+
+    def note_heard(self, at: datetime) -> None:  # noqa: D102
+        self._heard_ms = to_ms(at)
+        if not self._is_hearing_queued:  # one at a time, however long nothing can be written
+            self._is_hearing_queued = True
+            self._writer.add_step(self._write_heard, when_written=self._forget_hearing)
+
+    def _write_heard(self, connection: sqlite3.Connection) -> None:
+        connection.execute(SQL["note_heard"], (self._heard_ms,))
+
+    def _forget_hearing(self) -> None:
+        self._is_hearing_queued = False
+
+    async def last_heard(self) -> datetime | None:  # noqa: D102
+        return self._last_heard
+
+
+def _gaps(name: str) -> Step[list[Gap]]:
+    return lambda connection: [gap_of(row) for row in connection.execute(SQL[name])]
+
+
+def gap_of(row: GapRow) -> Gap:
+    """Return what a row stands for."""
+    id_, stream, began_ms, noticed_ms, ended_ms, reason, is_covered, repair, found, recovered, note = row
+    return Gap(
+        id=GapId(id_),
+        stream=stream,
+        began=from_ms(began_ms),
+        noticed=from_ms(noticed_ms),
+        ended=None if ended_ms is None else from_ms(ended_ms),
+        reason=reason,
+        is_covered=bool(is_covered),
+        repair=Repair(repair),
+        found=found,
+        recovered=recovered,
+        note=note,
+    )
+
+
+def row_of(gap: Gap) -> GapRow:
+    """Return the row for it."""
+    return (
+        gap.id,
+        storable(gap.stream),
+        to_ms(gap.began),
+        to_ms(gap.noticed),
+        None if gap.ended is None else to_ms(gap.ended),
+        storable(gap.reason),
+        int(gap.is_covered),
+        str(gap.repair),
+        gap.found,
+        gap.recovered,
+        storable(gap.note),
+    )
+
+
+def prune_gaps(connection: sqlite3.Connection, *, before_ms: int) -> None:
+    """Forget those that ended before, and that nothing is to be done for any more."""
+    connection.execute(SQL["prune_gaps"], {"before_ms": before_ms})

@@ -1,0 +1,3 @@
+-- Version 4 kept no gaps. Everything else stays as it is.
+
+-- schema of gaps --
