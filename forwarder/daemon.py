@@ -165,6 +165,7 @@ class Daemon:
                 status=self._status,
                 reload=self._reloader.reload,
                 diff=self._reloader.diff,
+                reconnect=self._reconnect,
             )
             async with (
                 open_control_socket(self._socket_path, handler.handle),
@@ -278,6 +279,9 @@ class Daemon:
             self._canaries.note_attempt(delivery, attempt, decision)
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
+
+    def _reconnect(self, stream: str | None) -> dict[str, object]:
+        return self._streams.reconnect(stream)
 
     def _state_of(self, stream: str) -> StreamState:
         return self._states.setdefault(stream, StreamState(stream))

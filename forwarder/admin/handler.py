@@ -7,7 +7,7 @@ from typing import assert_never
 from pydantic import BaseModel
 
 from forwarder.admin.server import RequestRefusedError
-from forwarder.core.changes import Dead, Diff, PauseChange, Reload, Replay, Request, Status, Vacuum
+from forwarder.core.changes import Dead, Diff, PauseChange, Reconnect, Reload, Replay, Request, Status, Vacuum
 from forwarder.core.delivery import DestinationName
 from forwarder.outbox.sqlite import SqliteOutbox
 
@@ -25,10 +25,11 @@ class Handler:
         status: Callable[[], dict[str, object]],
         reload: Callable[[], Awaitable[dict[str, object]]],
         diff: Callable[[str], Awaitable[dict[str, object]]],
+        reconnect: Callable[[str | None], dict[str, object]],
     ) -> None:
         """`destinations` are those in force; `look` has the lane of one ask the outbox again, `pause` pauses or resumes one.
 
-        `reload` reads the config again; `diff` tells what that of a file would change.
+        `reload` reads the config again; `diff` tells what that of a file would change; `reconnect` has one stream, or all, connect anew.
         """
         self._outbox = outbox
         self._destinations = destinations
@@ -37,6 +38,7 @@ class Handler:
         self._status = status
         self._reload = reload
         self._diff = diff
+        self._reconnect = reconnect
 
     async def handle(self, request: Request) -> BaseModel | dict[str, object]:
         """Do it. Raises `RequestRefusedError`."""
@@ -47,6 +49,8 @@ class Handler:
                 return await self._reload()
             case Diff(file=file):
                 return await self._diff(file)
+            case Reconnect(stream=name):
+                return self._reconnect(name)
         if (trouble := self._outbox.writer.trouble) is not None:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
         try:

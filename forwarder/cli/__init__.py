@@ -21,6 +21,7 @@ _MODULES = {
     "replay": "replay",
     "pause": "pause",
     "resume": "pause",
+    "reconnect": "reconnect",
     "audit": "audit",
     "outbox": "outbox",
     "demo": "demo",

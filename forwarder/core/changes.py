@@ -84,6 +84,13 @@ class Diff(_Request):
     """Absolute; the daemon reads it."""
 
 
+class Reconnect(_Request):
+    """Open a new connection for a stream, or for all, and close the old one once it is open."""
+
+    verb: Literal["reconnect"] = "reconnect"
+    stream: str | None = None
+
+
 class PauseChange(_Request):
     """Send nothing to a destination until it is resumed, and keep everything meant for it; or go on."""
 
@@ -94,7 +101,9 @@ class PauseChange(_Request):
 
 
 Change = Replay | Dead | PauseChange
-Request = Annotated[Replay | Dead | PauseChange | Vacuum | Status | Reload | Diff, Field(discriminator="verb")]
+Request = Annotated[
+    Replay | Dead | PauseChange | Vacuum | Status | Reload | Reconnect | Diff, Field(discriminator="verb")
+]
 
 
 class Changed(BaseModel):
