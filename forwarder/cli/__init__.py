@@ -22,6 +22,7 @@ _MODULES = {
     "pause": "pause",
     "resume": "pause",
     "audit": "audit",
+    "gaps": "gaps",
     "outbox": "outbox",
     "demo": "demo",
     "send": "send",
