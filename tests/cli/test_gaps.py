@@ -1,8 +1,9 @@
 """`forwarder gaps`, and how recovered events are shown, beside whoever holds the outbox and without."""
 
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,7 +16,7 @@ from forwarder.core.gaps import Gap, GapId, Repair
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
 from tests.support.outbox import NOW, keep
-from tests.support.process import command
+from tests.support.process import command, look
 
 CONFIG = """\
 streams: [{url: 'ws://127.0.0.1:9', api_key: k}]
@@ -141,6 +142,28 @@ async def test_where_there_are_none_a_sentence_says_so(config: Path, capsys: pyt
     assert said("--open").startswith("No gap is without its end")
     assert "there are some of: main" in said("--stream", "mian")
     assert "without --since" in said("--since", "1m")
+
+
+async def test_a_backup_an_export_and_a_check_have_them_too(listed: Path) -> None:
+    copy = listed.with_name("copy.db")
+    assert (await command("outbox", "backup", str(copy), "-c", str(listed)))[0] == exit_codes.OK
+    assert look(copy, "SELECT count(*) FROM gaps") == [(3,)]
+    assert look(copy, "SELECT event_seq, gap_id FROM recovered_events") == [(1, 2)]
+    _, out, _ = await command("outbox", "export", "-c", str(listed))
+    assert [json.loads(line)["gap_id"] for line in out.splitlines()] == [None, 2]
+    code, out, _ = await command("outbox", "check", "-c", str(listed))
+    assert (code, out.endswith(": sound, and the books balance\n")) == (exit_codes.OK, True)
+    assert (await command("audit", "-c", str(listed)))[0] == exit_codes.OK
+
+
+async def test_a_mark_without_its_event_is_found_by_the_check(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = config.with_name("outbox.db")
+    async with open_outbox(FileSettings(path=path)):
+        pass
+    with closing(sqlite3.connect(path)) as plain, plain:
+        plain.execute("INSERT INTO recovered_events VALUES (9, 1)")
+    assert main(["outbox", "check", "-c", str(config)]) == exit_codes.FAILURE
+    assert "a row of recovered_events belongs to none of events" in capsys.readouterr().out
 
 
 def test_lengths_are_as_exact_as_they_are_useful() -> None:
