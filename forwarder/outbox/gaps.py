@@ -42,6 +42,15 @@ class SqliteGapBook:
         """Keep that the repair of this gap brought the event that is added next, in one transaction with it."""
         self._writer.add_step(lambda connection: connection.execute(SQL["note_recovered"], (event_seq, gap)))
 
+    async def recovered_events(self, *, since: datetime, limit: int) -> dict[tuple[str, str], datetime]:
+        """Return the newest events on disk that were recovered since then: their `mid` and `sid`, and when they were accepted."""
+        values = {"since_ms": to_ms(since), "limit": limit}
+
+        def look(connection: sqlite3.Connection) -> dict[tuple[str, str], datetime]:
+            return {(mid, sid): from_ms(ms) for mid, sid, ms in connection.execute(SQL["recovered_events"], values)}
+
+        return await self._database.run(look)
+
     def new_gap_id(self) -> GapId:  # noqa: D102
         self._last_id += 1
         return GapId(self._last_id)

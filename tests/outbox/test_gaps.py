@@ -151,6 +151,17 @@ async def test_a_recovered_event_is_marked_in_every_claim_and_replay_and_the_boo
         assert (after_restart.is_recovered, after_restart.event_seq) == (True, 1)
 
 
+async def test_recovered_events_are_known_after_a_restart(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        for number in range(3):
+            keep(outbox, number, at=NOW + number * HOUR, gap=GapId(1))
+        keep(outbox, 3, at=NOW + HOUR)
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        _, second, third = [((event.mid, event.sid), NOW + n * HOUR) for n, event in enumerate(EVENTS[:3])]
+        assert await outbox.gaps.recovered_events(since=NOW + HOUR, limit=9) == dict([second, third])
+        assert await outbox.gaps.recovered_events(since=NOW, limit=1) == dict([third])
+
+
 async def test_an_event_that_cannot_be_written_yet_is_marked_as_well(path: Path) -> None:
     async with open_outbox(FileSettings(path=path)) as outbox:
         await outbox.writer.settle()
