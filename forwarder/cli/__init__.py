@@ -23,6 +23,7 @@ _MODULES = {
     "resume": "pause",
     "reconnect": "reconnect",
     "audit": "audit",
+    "gaps": "gaps",
     "outbox": "outbox",
     "demo": "demo",
     "send": "send",
