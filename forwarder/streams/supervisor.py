@@ -172,7 +172,7 @@ class Supervisor:
             if following is None:
                 continue
             old, self._present = self._present, following
-            self._following = None
+            self._following = self._last = None
             self._note_open()
             if old is not None and old.is_open:
                 letting_go = self._let_go(old, since=self._probed_at if self._is_suspect else None)
