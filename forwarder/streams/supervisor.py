@@ -32,6 +32,8 @@ _SHORT_CONNECT, _LONG_CONNECT = timedelta(seconds=2), timedelta(seconds=10)
 """The kernel sends a lost SYN again after 1 s, then 3, then 7. While a path may come back at any moment each try lasts 2 s, so that
 there is a SYN every second; when it has been down for long, as long as slow networks need."""
 _PATIENT_AFTER_S = 60.0
+_LEAST_AGE_S = 10.0
+"""A token of a few seconds does not make for a renewal every few seconds: an open stream outlives it."""
 _SUSPECT_AFTER = 3
 """Connections closed as soon as they open, in a row, after which the key is the likely cause."""
 _ERRORS = frozenset({FaultKind.KEY_REFUSED, FaultKind.REDIRECTED, FaultKind.REPLACED})
@@ -306,7 +308,9 @@ class Supervisor:
         """Return when it is to be renewed whatever comes."""
         age = self.stream.max_age
         ends = [] if age is None or connection.opened_at is None else [connection.opened_at + age.total_seconds()]
-        return ends if connection.ends_at is None else [*ends, connection.ends_at]
+        if connection.ends_at is None or connection.opened_at is None:
+            return ends
+        return [*ends, max(connection.ends_at, connection.opened_at + _LEAST_AGE_S)]
 
     def _look(self, connection: Connection) -> None:
         now = boot_time()
