@@ -29,6 +29,7 @@ _MODULES = {
     "send": "send",
     "listen": "listen",
     "emulate": "emulate",
+    "tail": "tail",
     "preview": "preview",
     "explain": "explain",
     "backtest": "backtest",

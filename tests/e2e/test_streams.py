@@ -1,6 +1,7 @@
 """The real daemon over cuts, reloads, renewals and stops of its streams: what is lost is written down, and nothing else is lost."""
 
 import asyncio
+import json
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -135,3 +136,26 @@ async def test_a_stopped_process_that_goes_on_connects_anew_at_once(tmp_path: Pa
             await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
             await stopped(daemon)
     assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]  # the connection had lived on
+
+
+async def test_an_event_stream_delivers_byte_for_byte_and_over_the_end_of_its_token(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(Emulator(api_key=KEY, token_ttl_s=2))
+        receiver = await stack.enter_async_context(Receiver())
+        config = config_in(tmp_path, receiver, f"transport: sse, url: '{emulator.url}/stream'")
+        daemon = await stack.enter_async_context(forwarder(config))
+        await daemon.wait_for("daemon.ready")
+        async with Load(emulator, rate=100).flowing():
+            await daemon.wait_for("stream.renewing")
+            await emulator.wait_until(lambda emulator: len(emulator.handshakes) == 2)
+            await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
+        sent = {each.frame for each in emulator.sent}
+        assert (emulator.stats.skipped, emulator.stats.tokens) == (0, 2)
+        await receiver.wait_until(lambda receiver: len(bodies(receiver)) >= len(sent))
+        assert sorted(bodies(receiver)) == sorted(sent)
+        await assert_balanced(config)
+        await stopped(daemon)
+        tokens = [shake.query["token"] for shake in emulator.handshakes]
+        said = json.dumps(daemon.lines)
+        assert not any(token in said for token in tokens)
+    assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]

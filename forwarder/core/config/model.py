@@ -32,6 +32,7 @@ from forwarder.core.config.scalars import (
     parse_outbox_url,
     parse_size,
     parse_stream_url,
+    refuse_public,
     url_of_stream,
 )
 from forwarder.core.config.secret import Secret
@@ -60,8 +61,8 @@ class StreamConfig(Section):
     """A connection that events come in on."""
 
     name: Name = Field(default="main", description="Shown in logs and metrics; two streams need two names.")
-    transport: Annotated[Literal["websocket", "sse"], choice("websocket", "sse")] = Field(
-        default="websocket", description="How the events come: websocket, or sse (private server-sent events)."
+    transport: Annotated[Literal["websocket", "sse"], choice("websocket", "sse"), BeforeValidator(refuse_public)] = (
+        Field(default="websocket", description="How the events come: websocket, or sse (private server-sent events).")
     )
     url: Annotated[str, PlainValidator(parse_stream_url, json_schema_input_type=str)] = Field(
         default="",
