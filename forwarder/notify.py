@@ -15,6 +15,8 @@ class ServiceManager:
     def __init__(self, environment: Mapping[str, str]) -> None:
         address = environment.get("NOTIFY_SOCKET", "")
         self._address = f"\0{address[1:]}" if address.startswith("@") else address
+        self.is_there = bool(address)
+        """Whether there is one."""
         watchdog_us = environment.get("WATCHDOG_USEC", "")
         self.watchdog_interval = timedelta(microseconds=int(watchdog_us)) / 2 if watchdog_us.isdigit() else None
         """How often `watchdog` must be called; `None` where nobody watches."""
@@ -34,6 +36,10 @@ class ServiceManager:
     def stopping(self) -> None:
         """Say that the service is on its way down."""
         self._send("STOPPING=1\nSTATUS=stopping: finishing the attempts under way")
+
+    def main_pid(self, pid: int) -> None:
+        """Say that another process is the main one of the service from now on: its end is the service's, ours is not."""
+        self._send(f"MAINPID={pid}\nSTATUS=process {pid} takes over")
 
     def watchdog(self) -> None:
         """Say that the service is alive."""

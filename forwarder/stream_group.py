@@ -1,7 +1,8 @@
 """The streams that are held: each by a supervisor, replaced by a reload without a moment in which neither is connected."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
 from functools import partial
 from typing import Protocol
 
@@ -9,7 +10,7 @@ import structlog
 
 from forwarder.core.event import NotAnEvent
 from forwarder.core.ports import Clock
-from forwarder.core.stream_state import StreamState
+from forwarder.core.stream_state import StreamCondition, StreamState
 from forwarder.streams.stream import Stream
 from forwarder.streams.supervisor import Desk, Gaps, Supervisor
 
@@ -34,6 +35,23 @@ class GapNotes(Gaps, Protocol):
     def forget(self, stream: str) -> None:
         """A reload has taken it away."""
         ...
+
+
+@asynccontextmanager
+async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """Give a task group of which what the block itself raises comes out as it is, and not in a group of exceptions."""
+    raised: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            try:
+                yield group
+            except Exception as error:
+                raised = error
+                raise
+    except BaseExceptionGroup as several:
+        if raised is not None and several.exceptions == (raised,):
+            raise raised from raised.__cause__
+        raise
 
 
 class StreamGroup:
@@ -62,6 +80,11 @@ class StreamGroup:
     def names(self) -> Sequence[str]:
         """Of the streams in force."""
         return list(self._in_force)
+
+    @property
+    def open_names(self) -> Sequence[str]:
+        """Of those that are connected."""
+        return [name for name, supervisor in self._in_force.items() if supervisor.is_open]
 
     def start(self, streams: Iterable[Stream]) -> list[asyncio.Event]:
         """Hold these too; return what tells of each that its first connection was tried."""
@@ -123,6 +146,12 @@ class StreamGroup:
     def reconnect(self, name: str, reason: str) -> None:
         """Connect anew, whatever was waited for."""
         self._in_force[name].reconnect(reason)
+
+    def come_back(self, reason: str) -> None:
+        """Connect those anew that stay away because another process was connected: it is gone."""
+        for name, supervisor in self._in_force.items():
+            if self._state_of(name).condition is StreamCondition.YIELDED:
+                supervisor.reconnect(reason)
 
     def wake(self, reason: str) -> None:
         """Time has passed without us."""
