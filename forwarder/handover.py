@@ -70,8 +70,13 @@ class HandOver:
         """Whether this process stops because another one takes over."""
         return self._left.is_set()
 
-    def announce(self, pid: int) -> dict[str, object]:
+    def announce(self, pid: int, outbox: str) -> dict[str, object]:
         """See `Succeeded`."""
+        if os.path.realpath(outbox) != os.path.realpath(self._outbox_path):
+            raise RequestRefusedError(
+                f"the running forwarder (process {os.getpid()}) has another outbox: {self._outbox_path}, not {outbox}; "
+                "restart it, or take over with its outbox.url"
+            )
         if self._is_stopping():
             raise RequestRefusedError("the running forwarder is stopping; start this one when it has ended")
         present = self._successor
@@ -97,7 +102,6 @@ class HandOver:
         return {
             "pid": os.getpid(),
             "version": __version__,
-            "outbox": str(self._outbox_path),
             "open_streams": sorted(self._open_streams()),
         }
 

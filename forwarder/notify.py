@@ -8,6 +8,9 @@ from collections.abc import Mapping
 from datetime import timedelta
 from time import monotonic_ns
 
+_IMPORTANT = timedelta(seconds=2)
+"""What must arrive is waited with for so long."""
+
 
 class ServiceManager:
     """Sends to `NOTIFY_SOCKET`; does nothing where that is not set. Errors are ignored: systemd may be gone."""
@@ -38,19 +41,22 @@ class ServiceManager:
         self._send("STOPPING=1\nSTATUS=stopping: finishing the attempts under way")
 
     def main_pid(self, pid: int) -> None:
-        """Say that another process is the main one of the service from now on: its end is the service's, ours is not."""
-        self._send(f"MAINPID={pid}\nSTATUS=process {pid} takes over")
+        """Say that another process is the main one of the service from now on: its end is the service's, ours is not.
+
+        Waits for a manager that is busy: one that did not hear it would end them both.
+        """
+        self._send(f"MAINPID={pid}\nSTATUS=process {pid} takes over", wait=_IMPORTANT)
 
     def watchdog(self) -> None:
         """Say that the service is alive."""
         self._send("WATCHDOG=1")
 
-    def _send(self, message: str) -> None:
+    def _send(self, message: str, *, wait: timedelta = timedelta()) -> None:
         if not self._address:
             return
         try:
             with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as unix:
-                unix.setblocking(False)
+                unix.settimeout(wait.total_seconds())
                 unix.sendto(message.encode(), self._address)
         except OSError:
             pass

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -85,6 +86,13 @@ class StreamGroup:
     def open_names(self) -> Sequence[str]:
         """Of those that are connected."""
         return [name for name, supervisor in self._in_force.items() if supervisor.is_open]
+
+    def is_hopeless(self, until: datetime) -> bool:
+        """Whether none is connected, nor will be before then: each has failed, and its next try comes later or never."""
+        return all(
+            state.condition is StreamCondition.YIELDED or (state.next_try_at is not None and state.next_try_at > until)
+            for state in map(self._state_of, self._in_force)
+        )
 
     def start(self, streams: Iterable[Stream]) -> list[asyncio.Event]:
         """Hold these too; return what tells of each that its first connection was tried."""

@@ -7,7 +7,7 @@ import asyncio
 import os
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -47,6 +47,10 @@ class Held(Protocol):
         """Of those that are connected."""
         ...
 
+    def is_hopeless(self, until: datetime) -> bool:
+        """Whether none is connected, nor will be before then."""
+        ...
+
 
 class Takeover:
     """From the daemon that runs with this control socket."""
@@ -61,16 +65,16 @@ class Takeover:
 
         `tried` are set when a stream is open or has failed. Raises `TakeoverError` where it has streams and we get none.
         """
+        until = datetime.now(UTC) + STREAMS_MAY_TAKE
         with suppress(TimeoutError):
             async with asyncio.timeout(STREAMS_MAY_TAKE.total_seconds()):
                 for event in tried:
                     await event.wait()
-                while not self._is_covered(here):  # noqa: ASYNC110 - a stream tells of its first try alone
+                while not (self._is_covered(here) or here.is_hopeless(until)):  # noqa: ASYNC110 - a stream tells of its first try alone
                     await asyncio.sleep(_LOOK_EVERY_S)
         if self._open_there and not here.open_names and await asyncio.to_thread(self._is_there):
             raise TakeoverError(
-                f"no stream could be opened within {STREAMS_MAY_TAKE.total_seconds():g} s (the log says why); "
-                f"process {self._pid} goes on"
+                f"no stream can be opened (the log says why), and process {self._pid} holds some: it goes on"
             )
         log.info("takeover.asking", predecessor=self._pid, open_streams=sorted(here.open_names))
         take_stderr_back()
@@ -115,7 +119,7 @@ def announce(outbox: Path, socket_path: Path, *, dedupe_window: timedelta, grace
         )
     try:
         with control(socket_path) as daemon:
-            answer = daemon.ask(Announce(pid=os.getpid()))
+            answer = daemon.ask(Announce(pid=os.getpid(), outbox=str(outbox.absolute())))
     except NoDaemonError as nobody:
         try:
             require_unused(outbox)
@@ -131,9 +135,4 @@ def announce(outbox: Path, socket_path: Path, *, dedupe_window: timedelta, grace
                 "the running forwarder is of a version that cannot hand over; stop it, and start this one"
             ) from refused
         raise TakeoverError(str(refused)) from refused
-    if Path(answer["outbox"]) != outbox:
-        raise TakeoverError(
-            f"the running forwarder (process {answer['pid']}) has another outbox: {answer['outbox']}, not {outbox}; "
-            "restart it, or take over with its outbox.url"
-        )
     return Takeover(socket_path, pid=answer["pid"], open_streams=answer["open_streams"])

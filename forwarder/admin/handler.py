@@ -27,8 +27,8 @@ from forwarder.outbox.sqlite import SqliteOutbox
 class Succeeded(Protocol):
     """What another process can take over from. Each verb returns what the asker is told, or raises `RequestRefusedError`."""
 
-    def announce(self, pid: int) -> dict[str, object]:
-        """A process is about to take over."""
+    def announce(self, pid: int, outbox: str) -> dict[str, object]:
+        """A process is about to take over this outbox."""
         ...
 
     def hand_over(self, pid: int) -> dict[str, object]:
@@ -80,8 +80,8 @@ class Handler:
         if (trouble := self._outbox.writer.trouble) is not None:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
         match request:
-            case Announce(pid=pid):
-                return self._succession.announce(pid)
+            case Announce(pid=pid, outbox=outbox):
+                return self._succession.announce(pid, outbox)
             case HandOver(pid=pid):
                 return self._succession.hand_over(pid)
             case Upgrade():

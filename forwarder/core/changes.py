@@ -91,6 +91,8 @@ class Announce(_Request):
 
     verb: Literal["announce_takeover"] = "announce_takeover"
     pid: _Pid
+    outbox: str
+    """Absolute: the file that it wants."""
 
 
 class HandOver(_Request):
