@@ -205,6 +205,7 @@ class Daemon:
                 reload=self._reloader.reload,
                 diff=self._reloader.diff,
                 succession=self._hand_over,
+                reconnect=self._reconnect,
             )
             async with (
                 open_control_socket(self._socket_path, handler.handle),
@@ -301,6 +302,9 @@ class Daemon:
     def _is_read(self) -> bool:
         """Whether a successor is about to read what the outbox holds of the last minutes."""
         return self._hand_over.is_announced
+
+    def _reconnect(self, stream: str | None) -> dict[str, object]:
+        return self._streams.reconnect(stream)
 
     def _state_of(self, stream: str) -> StreamState:
         return self._states.setdefault(stream, StreamState(stream))

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import structlog
 
+from forwarder.admin.server import RequestRefusedError
 from forwarder.core.event import NotAnEvent
 from forwarder.core.ports import Clock
 from forwarder.core.stream_state import StreamCondition, StreamState
@@ -151,9 +152,14 @@ class StreamGroup:
         if (supervisor := self._in_force.get(name)) is not None:
             supervisor.renew(reason)
 
-    def reconnect(self, name: str, reason: str) -> None:
-        """Connect anew, whatever was waited for."""
-        self._in_force[name].reconnect(reason)
+    def reconnect(self, name: str | None) -> dict[str, object]:
+        """Have one of them, or all, connect anew, whatever they wait for. Raises `RequestRefusedError`."""
+        if name is not None and name not in self._in_force:
+            raise RequestRefusedError(f"no stream is called {name!r}; there are: {', '.join(sorted(self._in_force))}")
+        names = self.names if name is None else [name]
+        for each in names:
+            self._in_force[each].reconnect("asked for by forwarder reconnect")
+        return {"streams": names}
 
     def come_back(self, reason: str) -> None:
         """Connect those anew that stay away because another process was connected: it is gone."""

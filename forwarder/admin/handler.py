@@ -13,6 +13,7 @@ from forwarder.core.changes import (
     Diff,
     HandOver,
     PauseChange,
+    Reconnect,
     Reload,
     Replay,
     Request,
@@ -53,11 +54,13 @@ class Handler:
         status: Callable[[], dict[str, object]],
         reload: Callable[[], Awaitable[dict[str, object]]],
         diff: Callable[[str], Awaitable[dict[str, object]]],
+        reconnect: Callable[[str | None], dict[str, object]],
         succession: Succeeded,
     ) -> None:
         """`destinations` are those in force; `look` has the lane of one ask the outbox again, `pause` pauses or resumes one.
 
-        `reload` reads the config again; `diff` tells what that of a file would change; `succession` hands over to another process.
+        `reload` reads the config again; `diff` tells what that of a file would change; `reconnect` has one stream, or all, connect anew;
+        `succession` hands over to another process.
         """
         self._outbox = outbox
         self._destinations = destinations
@@ -67,6 +70,7 @@ class Handler:
         self._reload = reload
         self._diff = diff
         self._succession = succession
+        self._reconnect = reconnect
 
     async def handle(self, request: Request) -> BaseModel | dict[str, object]:
         """Do it. Raises `RequestRefusedError`."""
@@ -77,6 +81,8 @@ class Handler:
                 return await self._reload()
             case Diff(file=file):
                 return await self._diff(file)
+            case Reconnect(stream=name):
+                return self._reconnect(name)
         if (trouble := self._outbox.writer.trouble) is not None:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
         match request:

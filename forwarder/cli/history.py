@@ -56,7 +56,8 @@ def list_events(arguments: argparse.Namespace) -> int:
 
 def _ends(event: Record) -> str:
     ends = Counter(delivery["status"] for delivery in event["deliveries"])
-    return ", ".join(f"{number} {status}" for status, number in ends.items()) or "unmatched"
+    told = ", ".join(f"{number} {status}" for status, number in ends.items()) or "unmatched"
+    return f"{told} (recovered)" if event["recovered"] else told
 
 
 def list_deliveries(arguments: argparse.Namespace) -> int:
@@ -111,6 +112,8 @@ def show_event(arguments: argparse.Namespace) -> int:
             f"event {event['event_id']}: {shown(event['source'])}, mid {shown(event['mid'])}, sid {shown(event['sid'])}"
         )
         print(f"accepted {local(event['accepted_at'])}, {event['planned']} deliveries")
+        if event["recovered"]:
+            print(f"recovered: no stream brought it, the repair of gap {event['gap_id']} did (forwarder gaps)")
         for delivery in event["deliveries"]:
             print(f"  {delivery['destination']}: {end_of(delivery)} (routes: {shown(delivery['routes'])})")
         print(shown(event["body"]) if sys.stdout.isatty() else event["body"].encode("utf-8", "replace").decode())
@@ -133,6 +136,8 @@ def show_deliveries(arguments: argparse.Namespace) -> int:
             f"accepted {local(delivery['accepted_at'])}"
         )
         print(f"  routes: {shown(delivery['routes'])}")
+        if delivery["recovered"]:
+            print("  recovered by the repair of a gap")
         for attempt in delivery["attempts"]:
             said = "no answer" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}"
             why = "" if attempt["reason"] is None else f": {shown(attempt['reason']).removeprefix(f'{said}: ')}"

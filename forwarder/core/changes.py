@@ -108,6 +108,13 @@ class Upgrade(_Request):
     verb: Literal["upgrade"] = "upgrade"
 
 
+class Reconnect(_Request):
+    """Open a new connection for a stream, or for all, and close the old one once it is open."""
+
+    verb: Literal["reconnect"] = "reconnect"
+    stream: str | None = None
+
+
 class PauseChange(_Request):
     """Send nothing to a destination until it is resumed, and keep everything meant for it; or go on."""
 
@@ -120,7 +127,7 @@ class PauseChange(_Request):
 Change = Replay | Dead | PauseChange
 Succession = Announce | HandOver | Upgrade
 Request = Annotated[
-    Replay | Dead | PauseChange | Vacuum | Status | Reload | Diff | Succession, Field(discriminator="verb")
+    Replay | Dead | PauseChange | Vacuum | Status | Reload | Reconnect | Diff | Succession, Field(discriminator="verb")
 ]
 
 

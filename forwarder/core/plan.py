@@ -56,7 +56,7 @@ def _of_streams(old: Config, new: Config) -> Iterator[str]:
         elif name not in before:
             yield f"stream {name} added: connects"
         elif changes := list(differences(before[name], after[name])):
-            yield f"stream {name}: {', '.join(changes)}; it reconnects"
+            yield f"stream {name}: {', '.join(changes)}; it goes on as it was until it is connected anew"
 
 
 def _of_destinations(old: Config, new: Config, waiting: Mapping[str, int]) -> Iterator[str]:

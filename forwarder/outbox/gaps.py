@@ -7,19 +7,18 @@ from typing import cast
 
 import tenacity
 
-from forwarder.core.gaps import Gap, GapId, Repair
+from forwarder.core.gaps import Gap, GapId
 from forwarder.outbox.batch import Step
 from forwarder.outbox.claims import EventRow
 from forwarder.outbox.database import Database
+from forwarder.outbox.gap_rows import gap_of, row_of
 from forwarder.outbox.rows import Value
-from forwarder.outbox.statements import SQL, from_ms, storable, to_ms
+from forwarder.outbox.statements import SQL, from_ms, to_ms
 from forwarder.outbox.writer import Writer
 
 _SLICE = 2_000
 """Entries of the index read at once: about 2 ms, in which nothing can be written."""
 _SOURCE = "x"
-
-GapRow = tuple[int, str, int, int, int | None, str, int, str, int, int, str]
 
 
 class SqliteGapBook:
@@ -42,6 +41,15 @@ class SqliteGapBook:
     def note_recovered(self, event_seq: int, gap: GapId) -> None:
         """Keep that the repair of this gap brought the event that is added next, in one transaction with it."""
         self._writer.add_step(lambda connection: connection.execute(SQL["note_recovered"], (event_seq, gap)))
+
+    async def recovered_events(self, *, since: datetime, limit: int) -> dict[tuple[str, str], datetime]:
+        """Return the newest events on disk that were recovered since then: their `mid` and `sid`, and when they were accepted."""
+        values = {"since_ms": to_ms(since), "limit": limit}
+
+        def look(connection: sqlite3.Connection) -> dict[tuple[str, str], datetime]:
+            return {(mid, sid): from_ms(ms) for mid, sid, ms in connection.execute(SQL["recovered_events"], values)}
+
+        return await self._database.run(look)
 
     def new_gap_id(self) -> GapId:  # noqa: D102
         self._last_id += 1
@@ -93,43 +101,3 @@ class SqliteGapBook:
 
 def _gaps(name: str) -> Step[list[Gap]]:
     return lambda connection: [gap_of(row) for row in connection.execute(SQL[name])]
-
-
-def gap_of(row: GapRow) -> Gap:
-    """Return what a row stands for."""
-    id_, stream, began_ms, noticed_ms, ended_ms, reason, is_covered, repair, found, recovered, note = row
-    return Gap(
-        id=GapId(id_),
-        stream=stream,
-        began=from_ms(began_ms),
-        noticed=from_ms(noticed_ms),
-        ended=None if ended_ms is None else from_ms(ended_ms),
-        reason=reason,
-        is_covered=bool(is_covered),
-        repair=Repair(repair),
-        found=found,
-        recovered=recovered,
-        note=note,
-    )
-
-
-def row_of(gap: Gap) -> GapRow:
-    """Return the row for it."""
-    return (
-        gap.id,
-        storable(gap.stream),
-        to_ms(gap.began),
-        to_ms(gap.noticed),
-        None if gap.ended is None else to_ms(gap.ended),
-        storable(gap.reason),
-        int(gap.is_covered),
-        str(gap.repair),
-        gap.found,
-        gap.recovered,
-        storable(gap.note),
-    )
-
-
-def prune_gaps(connection: sqlite3.Connection, *, before_ms: int) -> None:
-    """Forget those that ended before, and that nothing is to be done for any more."""
-    connection.execute(SQL["prune_gaps"], {"before_ms": before_ms})

@@ -1,4 +1,4 @@
-"""What the outbox remembers: events, deliveries with every attempt, and both sides of the books."""
+"""What the outbox remembers: events, deliveries with every attempt, gaps, and both sides of the books."""
 
 import json
 import sqlite3
@@ -11,8 +11,10 @@ from typing import Any
 from forwarder.core.books import Audit
 from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import EventId
+from forwarder.core.gaps import Gap
 from forwarder.core.preference import AWAITS_FULL
-from forwarder.outbox.statements import SQL, from_ms, load
+from forwarder.outbox.gap_rows import gap_of
+from forwarder.outbox.statements import SQL, from_ms, load, to_ms
 
 _SQL = load("history.sql") | {"waiting": SQL["waiting"]}
 NO_LIMIT = -1
@@ -158,12 +160,30 @@ def audit(connection: sqlite3.Connection, *, since_ms: int = 0) -> tuple[Audit, 
         connection.execute("COMMIT")
 
 
+def gaps(connection: sqlite3.Connection, query: Query, *, stream: str | None, that_last: bool) -> Iterator[Record]:
+    """Give the gaps of that time, of one stream or of all, the last to begin first."""
+    values = query.values() | {"stream": stream, "that_last": that_last}
+    for row in connection.execute(_SQL["gaps"], values):
+        yield _gap(gap_of(row))
+
+
+def streams_of_gaps(connection: sqlite3.Connection) -> list[str]:
+    """Return the names of the streams that gaps are kept of."""
+    return [name for (name,) in connection.execute(_SQL["streams_of_gaps"])]
+
+
+def last_heard(connection: sqlite3.Connection) -> str | None:
+    """Return when a stream was last known to be open, if that is known."""
+    row = connection.execute(SQL["last_heard"]).fetchone()
+    return None if row is None else _when(row[0])
+
+
 def _count(connection: sqlite3.Connection, name: str, values: dict[str, Any]) -> int:
     return int(connection.execute(_SQL[name], values).fetchone()[0])
 
 
 def _event(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Record:
-    seq, id_, accepted_ms, timestamp_ms, source, mid, sid, planned, body = row
+    seq, id_, accepted_ms, timestamp_ms, source, mid, sid, planned, body, gap_id = row
     return {
         "event_id": id_,
         "event_seq": seq,
@@ -173,13 +193,30 @@ def _event(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Record:
         "mid": mid,
         "sid": sid,
         "planned": planned,
+        "recovered": gap_id is not None,
+        "gap_id": gap_id,
         "deliveries": [_delivery(found) for found in connection.execute(_SQL["deliveries_of"], (seq,))],
         "body": body.decode("utf-8", "surrogateescape"),
     }
 
 
 def _delivery(row: tuple[Any, ...]) -> Record:
-    id_, accepted_ms, source, mid, sid, seq, destination, routes, status, trigger, attempts, earlier, *rest = row
+    (
+        id_,
+        accepted_ms,
+        source,
+        mid,
+        sid,
+        is_recovered,
+        seq,
+        destination,
+        routes,
+        status,
+        trigger,
+        attempts,
+        earlier,
+        *rest,
+    ) = row
     _expedited, due_ms, closed_ms, started_ms, duration_ms, http_status, reason, excerpt, _, order_key, _ = rest
     return {
         "delivery_id": delivery_id(EventId(id_), DestinationName(destination)),
@@ -189,6 +226,7 @@ def _delivery(row: tuple[Any, ...]) -> Record:
         "mid": mid,
         "sid": sid,
         "accepted_at": _when(accepted_ms),
+        "recovered": bool(is_recovered),
         "destination": destination,
         "routes": json.loads(routes),
         "status": status,
@@ -223,6 +261,23 @@ def _attempt(row: tuple[Any, ...]) -> Record:
         "http_status": http_status,
         "reason": reason,
         "excerpt": excerpt,
+    }
+
+
+def _gap(gap: Gap) -> Record:
+    return {
+        "gap_id": gap.id,
+        "stream": gap.stream,
+        "began_at": _when(to_ms(gap.began)),
+        "noticed_at": _when(to_ms(gap.noticed)),
+        "ended_at": None if gap.ended is None else _when(to_ms(gap.ended)),
+        "length_s": None if gap.length is None else round(gap.length.total_seconds(), 3),
+        "covered": gap.is_covered,
+        "reason": gap.reason,
+        "repair": str(gap.repair),
+        "found": gap.found,
+        "recovered": gap.recovered,
+        "note": gap.note,
     }
 
 

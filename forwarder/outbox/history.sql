@@ -1,5 +1,6 @@
 -- name: events
-SELECT e.seq, e.id, e.accepted_ms, e.timestamp_ms, e.source, e.mid, e.sid, e.planned, e.body
+SELECT e.seq, e.id, e.accepted_ms, e.timestamp_ms, e.source, e.mid, e.sid, e.planned, e.body,
+  (SELECT gap_id FROM recovered_events AS r WHERE r.event_seq = e.seq)
 FROM events AS e
 WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
@@ -10,12 +11,16 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
 ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 
 -- name: event
-SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM events
+SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body,
+  (SELECT gap_id FROM recovered_events AS r WHERE r.event_seq = events.seq)
+FROM events
 WHERE seq IN (SELECT seq FROM events INDEXED BY events_by_age WHERE id >= :low AND id < :high)
 ORDER BY seq LIMIT :limit;
 
 -- name: events_of_mid
-SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body FROM events
+SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body,
+  (SELECT gap_id FROM recovered_events AS r WHERE r.event_seq = events.seq)
+FROM events
 WHERE seq IN (
     SELECT seq FROM events INDEXED BY events_by_age WHERE mid = :mid AND (:source IS NULL OR source = :source))
 ORDER BY seq DESC LIMIT :limit;
@@ -51,7 +56,8 @@ WHERE e.seq IN (
   AND d.status IN ('dead', 'expired');
 
 -- name: deliveries
-SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
+SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
+  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), d.*
 FROM events AS e CROSS JOIN deliveries AS d ON d.event_seq = e.seq
 WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
@@ -61,7 +67,8 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
 ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 
 -- name: dead
-SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
+SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
+  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), d.*
 FROM deliveries AS d INDEXED BY deliveries_dead CROSS JOIN events AS e ON e.seq = d.event_seq
 WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
@@ -70,7 +77,8 @@ WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_
 ORDER BY d.closed_ms DESC, d.event_seq DESC LIMIT :limit;
 
 -- name: deliveries_of
-SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid, d.*
+SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
+  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), d.*
 FROM events AS e JOIN deliveries AS d ON d.event_seq = e.seq WHERE e.seq = ? ORDER BY d.destination;
 
 -- name: attempts_of
@@ -119,3 +127,14 @@ GROUP BY 1;
 SELECT id, planned, (SELECT count(*) FROM deliveries AS d WHERE d.event_seq = events.seq) AS found FROM events
 WHERE accepted_ms >= :since_ms AND planned != (SELECT count(*) FROM deliveries AS d WHERE d.event_seq = events.seq)
 ORDER BY seq;
+
+-- name: gaps
+-- A gap belongs to every moment from its beginning to its end.
+SELECT id, stream, began_ms, noticed_ms, ended_ms, reason, is_covered, repair, found, recovered, note FROM gaps
+WHERE (ended_ms IS NULL OR ended_ms >= :since_ms) AND began_ms < :until_ms
+  AND (:stream IS NULL OR stream = :stream)
+  AND (NOT :that_last OR ended_ms IS NULL)
+ORDER BY began_ms DESC, id DESC LIMIT :limit;
+
+-- name: streams_of_gaps
+SELECT DISTINCT stream FROM gaps ORDER BY stream;

@@ -9,7 +9,6 @@ from time import monotonic
 from forwarder.outbox.batch import Step
 from forwarder.outbox.connection import page_size
 from forwarder.outbox.database import Database
-from forwarder.outbox.gaps import prune_gaps
 from forwarder.outbox.retention import (
     ANY_DELIVERED,
     Cutoff,
@@ -17,6 +16,7 @@ from forwarder.outbox.retention import (
     free_pages,
     give_back,
     prune_books,
+    prune_gaps,
     prune_slice,
     used_pages,
 )

@@ -54,6 +54,11 @@ def prune_books(connection: sqlite3.Connection, *, before_ms: int) -> None:
     connection.execute(SQL["prune_books"], {"before_minute": before_ms // 60_000})
 
 
+def prune_gaps(connection: sqlite3.Connection, *, before_ms: int) -> None:
+    """Forget those that ended before, and that nothing is to be done for any more."""
+    connection.execute(SQL["prune_gaps"], {"before_ms": before_ms})
+
+
 def give_back(connection: sqlite3.Connection, pages: int) -> None:
     """Give up to `pages` free pages back to the disk."""
     connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()

@@ -11,6 +11,7 @@ from contextlib import closing, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from time import monotonic
+from typing import cast, get_args
 
 import structlog
 
@@ -20,6 +21,7 @@ from forwarder.core.revision import Revision
 from forwarder.outbox import swap
 from forwarder.outbox.connection import FileSettings, open_connection
 from forwarder.outbox.database import Database
+from forwarder.outbox.gap_rows import GapRow, gap_of
 from forwarder.outbox.inspection import Check, check_at_start, unmark
 from forwarder.outbox.pages import Cell, Pages, Value
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unwritable
@@ -27,6 +29,7 @@ from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unwrit
 PATIENCE_S = 60.0
 """How long salvaging may take; what waits is done first, history is left where it is when the time is over."""
 _BATCH = 500
+_GAP_COLUMNS = len(get_args(GapRow))
 _TRIGGERS = frozenset(map(str, Trigger))
 
 log = structlog.get_logger(__name__)
@@ -111,7 +114,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:
         with suppress(OSError), Pages(damaged) as pages:
             _insert(fresh, _deliveries_and_attempts(pages))
             _insert(fresh, _still_indexed(pages))
-            _insert(fresh, _revisions(pages))
+            _insert(fresh, _small_tables(pages))
             _insert(fresh, _events(pages, fresh, that_wait=True))
             history = _events(pages, fresh, that_wait=False)
             found.is_complete = _insert(fresh, history, deadline=deadline) and not pages.is_cut
@@ -153,6 +156,8 @@ def _deliveries_and_attempts(pages: Pages) -> Iterator[Row]:
             yield "attempts", values
         elif len(values) == 6 and isinstance(values[0], str):
             yield "destinations", values
+        elif len(values) == 2 and values[0] == "last_heard":
+            yield "state", values
 
 
 def _still_indexed(pages: Pages) -> Iterator[Row]:
@@ -195,12 +200,23 @@ def _events(pages: Pages, fresh: sqlite3.Connection, *, that_wait: bool) -> Iter
             yield "events", [cell.rowid, *cell.values[1:]]
 
 
-def _revisions(pages: Pages) -> Iterator[Row]:
-    """Yield the configs that were in force, of those that are whole."""
+def _small_tables(pages: Pages) -> Iterator[Row]:
+    """Yield the configs that were in force, of those that are whole, the gaps, and which events were recovered."""
     for cell in pages.table_cells():
         match cell.values:
+            case [None, int()]:
+                yield "recovered_events", [cell.rowid, *cell.values[1:]]
+            case [None, *rest] if len(rest) == _GAP_COLUMNS - 1 and _is_gap(row := [cell.rowid, *rest]):
+                yield "gaps", row
             case [None, int(), str(digest), bytes(routing)] if Revision(digest, routing).is_sound:
                 yield "config_revisions", [cell.rowid, *cell.values[1:]]
+
+
+def _is_gap(row: list[Value]) -> bool:
+    """Whether the row can be read as one."""
+    with suppress(ValueError, TypeError, OverflowError, OSError):
+        return bool(gap_of(cast("GapRow", row)))
+    return False
 
 
 def _is_as_received(cell: Cell) -> bool:
@@ -231,6 +247,7 @@ def _join(fresh: sqlite3.Connection, found: Salvaged) -> None:
     fresh.execute(
         "DELETE FROM attempts WHERE (event_seq, destination) NOT IN (SELECT event_seq, destination FROM deliveries)"
     )
+    fresh.execute("DELETE FROM recovered_events WHERE event_seq NOT IN (SELECT seq FROM events)")
     there = "(SELECT count(*) FROM deliveries WHERE event_seq = seq)"
     (without_row,) = fresh.execute(f"SELECT coalesce(sum(max(planned - {there}, 0)), 0) FROM events").fetchone()  # noqa: S608 - our own
     found.lost = without_event + without_row

@@ -250,6 +250,10 @@ ORDER BY accepted_ms, source, mid, sid, id LIMIT :limit;
 -- name: note_recovered
 INSERT OR REPLACE INTO recovered_events (event_seq, gap_id) VALUES (?, ?);
 
+-- name: recovered_events
+SELECT e.mid, e.sid, e.accepted_ms FROM recovered_events AS r CROSS JOIN events AS e ON e.seq = r.event_seq
+WHERE e.accepted_ms >= :since_ms ORDER BY r.event_seq DESC LIMIT :limit;
+
 -- name: note_heard
 INSERT INTO state (name, value) VALUES ('last_heard', ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 

@@ -1,19 +1,22 @@
 """One connection as the supervisor sees it: the listener of a stream, with what it has heard and when."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
-from time import CLOCK_BOOTTIME, clock_gettime
 from typing import Any
 
 from forwarder.core.event import NotAnEvent
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.stream import Stream
 
+_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+"""The first is Linux's own."""
+
 
 def boot_time() -> float:
     """Return monotonic seconds that go on while the machine sleeps."""
-    return clock_gettime(CLOCK_BOOTTIME)
+    return time.clock_gettime(_CLOCK)
 
 
 class Connection:

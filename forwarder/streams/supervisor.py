@@ -99,8 +99,13 @@ class Supervisor:
 
     @property
     def is_open(self) -> bool:
-        """Whether events can come."""
+        """Whether events can come by its own connection."""
         return self._present is not None and self._present.is_open
+
+    @property
+    def is_held(self) -> bool:
+        """Whether they can come by that, or by one of what came before."""
+        return self.is_open or (self._predecessor is not None and self._predecessor.is_held)
 
     def renew(self, reason: str, *, is_suspect: bool = False) -> None:
         """Open another connection beside the one that is open, and close that when it is. Where none is, nothing is changed.
@@ -127,8 +132,11 @@ class Supervisor:
         self._wanted.set()
 
     def retire(self) -> None:
-        """End `run` in good order, after the overlap: a successor is open."""
+        """End `run` in good order, after the overlap, and that of what came before: a successor is open."""
         self._retired.set()
+        if self._predecessor is not None:
+            self._predecessor.retire()
+            self._predecessor = None
 
     def note_successor(self, successor: "Supervisor") -> None:
         """Another one holds the stream from now on, as soon as it has a connection."""
@@ -164,7 +172,7 @@ class Supervisor:
             if following is None:
                 continue
             old, self._present = self._present, following
-            self._following = None
+            self._following = self._last = None
             self._note_open()
             if old is not None and old.is_open:
                 letting_go = self._let_go(old, since=self._probed_at if self._is_suspect else None)
@@ -241,7 +249,7 @@ class Supervisor:
             note = f"it stays away until forwarder reconnect {self.stream.name}, or a restart"
             log.error("stream.yielded", stream=self.stream.name, reason=fault.sentence, note=note)
             return
-        if not self.is_open and (self._predecessor is None or not self._predecessor.is_open):
+        if not self.is_held:
             self._set(StreamCondition.WAITING if wait_s else StreamCondition.CONNECTING, fault.sentence)
             self._state.next_try_at = self._desk.clock() + timedelta(seconds=wait_s)
         else:

@@ -46,10 +46,13 @@ SECRETS = "secret: [whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz]"
 CASES: dict[str, tuple[list[tuple[str, str]], list[str]]] = {
     "nothing": ([], []),
     "a comment": ([("streams:", "# magpie\nstreams:")], []),
-    "stream key": ([("${SCRAPEST_API_KEY}", "magpie2")], ["stream main: api_key changed; it reconnects"]),
+    "stream key": (
+        [("${SCRAPEST_API_KEY}", "magpie2")],
+        ["stream main: api_key changed; it goes on as it was until it is connected anew"],
+    ),
     "stream switch": (
         [("${SCRAPEST_API_KEY}", "${SCRAPEST_API_KEY}\n    use_fast_x: true")],
-        ["stream main: use_fast_x false → true; it reconnects"],
+        ["stream main: use_fast_x false → true; it goes on as it was until it is connected anew"],
     ),
     "stream added": (
         [("${SCRAPEST_API_KEY}", "${SCRAPEST_API_KEY}\n  - name: other\n    api_key: magpie")],

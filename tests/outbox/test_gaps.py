@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from msgspec.structs import replace as change
 from forwarder.core.books import Entry
 from forwarder.core.delivery import DeliveryStatus, Trigger
 from forwarder.core.gaps import Gap, GapBook, GapId, Repair
-from forwarder.outbox.connection import FileSettings
+from forwarder.outbox.connection import FileSettings, open_connection
+from forwarder.outbox.inspection import Check
+from forwarder.outbox.salvage import salvage
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
 from tests.support.outbox import BOT, EVENTS, NOW, attempt, audit, keep
 from tests.support.process import look
@@ -148,6 +151,17 @@ async def test_a_recovered_event_is_marked_in_every_claim_and_replay_and_the_boo
         assert (after_restart.is_recovered, after_restart.event_seq) == (True, 1)
 
 
+async def test_recovered_events_are_known_after_a_restart(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        for number in range(3):
+            keep(outbox, number, at=NOW + number * HOUR, gap=GapId(1))
+        keep(outbox, 3, at=NOW + HOUR)
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        _, second, third = [((event.mid, event.sid), NOW + n * HOUR) for n, event in enumerate(EVENTS[:3])]
+        assert await outbox.gaps.recovered_events(since=NOW + HOUR, limit=9) == dict([second, third])
+        assert await outbox.gaps.recovered_events(since=NOW, limit=1) == dict([third])
+
+
 async def test_an_event_that_cannot_be_written_yet_is_marked_as_well(path: Path) -> None:
     async with open_outbox(FileSettings(path=path)) as outbox:
         await outbox.writer.settle()
@@ -178,3 +192,28 @@ async def test_marks_go_with_their_events_and_gaps_that_are_over_with_their_time
     assert look(path, "SELECT id FROM gaps") == [(2,), (3,), (4,)]
     assert look(path, "PRAGMA foreign_key_check") == []
     assert audit(path).is_balanced
+
+
+async def test_gaps_marks_and_what_was_heard_last_are_salvaged_and_what_cannot_be_right_is_not(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        keep(outbox, 0, gap=GapId(1))
+        keep(outbox, 1, gap=GapId(1))
+        whole = gap(outbox.gaps, repair=Repair.DONE)
+        for each in (whole, gap(outbox.gaps, hours=1), gap(outbox.gaps, hours=2)):
+            outbox.gaps.note_gap(each)
+        outbox.gaps.note_heard(NOW)
+    with closing(sqlite3.connect(path)) as plain, plain:
+        plain.execute("UPDATE gaps SET repair = 'x' WHERE id = 2")
+        plain.execute("UPDATE gaps SET began_ms = 1 << 62 WHERE id = 3")
+        plain.execute("UPDATE events SET body = x'00' WHERE seq = 2")
+    saved = path.with_name("saved.db")
+    with closing(open_connection(FileSettings(path=saved), Check.NOTHING)) as fresh:
+        assert salvage(path, fresh).events == 1
+    assert look(saved, "SELECT id, repair FROM gaps") == [(whole.id, "done")]
+    assert look(saved, "SELECT event_seq, gap_id FROM recovered_events") == [(1, 1)]
+    assert look(saved, "PRAGMA foreign_key_check") == []
+    async with open_outbox(FileSettings(path=saved)) as outbox:
+        assert await outbox.gaps.last_heard() == NOW
+        await outbox.recover()
+        (delivery,) = (await outbox.claim(BOT, now=NOW, limit=10)).deliveries
+        assert delivery.is_recovered

@@ -381,6 +381,9 @@ async def test_of_recent_events_the_newest_come_back_sorted(outbox: SqliteOutbox
         ("waiting", "deliveries_due"),
         ("release_all", "deliveries_in_flight"),
         ("recent_events", "events_by_age"),
+        ("posts_after", "events_by_age"),
+        ("gaps_to_repair", "gaps_open"),
+        ("unended_gaps", "gaps_open"),
     ],
 )
 async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, statement: str, index: str) -> None:
@@ -388,7 +391,21 @@ async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, stateme
     connection = connection_to(FileSettings(path=path, durability="full"))
     await connection.open()
     try:
-        names = ("destination", "now_ms", "limit", "most", "since_ms", "until_ms", "order_key", "awaits")
+        names = (
+            "destination",
+            "now_ms",
+            "limit",
+            "most",
+            "since_ms",
+            "until_ms",
+            "order_key",
+            "awaits",
+            "accepted_ms",
+            "source",
+            "mid",
+            "sid",
+            "id",
+        )
         explain = f"EXPLAIN QUERY PLAN {SQL[statement]}"
         plan = await connection.run(
             lambda plain: [row[3] for row in plain.execute(explain, dict.fromkeys(names, 1)).fetchall()]

@@ -1,0 +1,137 @@
+"""The real daemon over cuts, reloads, renewals and stops of its streams: what is lost is written down, and nothing else is lost."""
+
+import asyncio
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.server import Emulator
+from tests.support.crash import Load, assert_balanced, until
+from tests.support.delivery import bodies, ok, status, stopped
+from tests.support.process import KEY, command, forwarder, look
+
+
+def config_in(folder: Path, receiver: Receiver, *streams: str, extra: str = "") -> Path:
+    path = folder / "config.yaml"
+    beside = folder / "config.new"
+    named = "".join(f"  - {{{stream}, api_key: {KEY}, use_fast_x: true}}\n" for stream in streams)
+    beside.write_text(
+        f"streams:\n{named}outbox: {{url: 'sqlite:outbox.db'}}\n"
+        f"destinations:\n  bot: {{url: '{receiver.url}'}}\nroutes: [{{to: bot}}]\n{extra}",
+        encoding="utf-8",
+    )
+    beside.replace(path)
+    return path
+
+
+async def heard(emulator: Emulator, receiver: Receiver) -> None:
+    """Have an event go all the way."""
+    await emulator.wait_connected()
+    (frame,) = await Load(emulator, rate=1).send(1)
+    frame = frame.replace(b'"payload":{', b'"payload":{"number":%d,' % len(receiver.requests), 1)
+    await emulator.send(frame)
+    await receiver.wait_until(lambda receiver: frame in bodies(receiver))
+
+
+def gaps(folder: Path) -> list[tuple[str, bool, bool, str]]:
+    """Return of each gap its stream, whether it has ended, whether it was covered, and why it came."""
+    rows = look(folder / "outbox.db", "SELECT stream, ended_ms, is_covered, reason FROM gaps ORDER BY id")
+    return [(stream, ended is not None, bool(covered), reason) for stream, ended, covered, reason in rows]
+
+
+async def test_a_cut_a_stop_and_a_kill_are_gaps_and_a_reconnect_is_none(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: main, url: '{emulator.ws_url}'")
+        async with forwarder(config) as daemon:
+            await heard(emulator, receiver)
+            await emulator.drop()
+            await daemon.wait_for("stream.gap", is_covered=False)
+            assert "connecting anew" in await ok(config, "reconnect", "main")
+            await daemon.wait_for("stream.connected", count=3)
+            await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
+            code, _, err = await command("reconnect", "other", "-c", str(config))
+            assert (code, err) == (1, "no stream is called 'other'; there are: main\n")
+            await stopped(daemon)
+        cut = ("main", True, False, "the connection ended without a close code")
+        assert gaps(tmp_path) == [cut, ("main", False, False, "forwarder was stopped")]
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.gap", reason="forwarder was stopped")
+            await heard(emulator, receiver)
+            await until(lambda: all(ended for _, ended, _, _ in gaps(tmp_path)), limit_s=10, what="the end on disk")
+            daemon.send(signal.SIGKILL)
+            await daemon.ended()
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.gap", reason="forwarder was not running")
+            await stopped(daemon)
+        reasons = [reason for _, _, _, reason in gaps(tmp_path)]
+        assert reasons[1:] == ["forwarder was stopped", "forwarder was not running", "forwarder was stopped"]
+
+
+async def test_one_of_two_streams_away_loses_nothing_and_is_a_gap_that_the_other_covers(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as one, Emulator(api_key=KEY) as two, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: one, url: '{one.ws_url}'", f"name: two, url: '{two.ws_url}'")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.connected", stream="two")
+            await heard(one, receiver)
+            await one.drop()
+            await daemon.wait_for("stream.gap", stream="one", is_covered=True)
+            await stopped(daemon)
+    assert gaps(tmp_path)[0] == ("one", True, True, "the connection ended without a close code")
+
+
+async def test_reloads_of_stream_settings_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(Emulator(api_key=KEY))
+        receiver = await stack.enter_async_context(Receiver())
+        url = f"name: main, url: '{emulator.ws_url}'"
+        config = config_in(tmp_path, receiver, url)
+        daemon = await stack.enter_async_context(forwarder(config))
+        await daemon.wait_for("daemon.ready")
+        async with Load(emulator, rate=300).flowing():
+            for number in range(1, 6):
+                config_in(tmp_path, receiver, f"{url}, max_frame: {number}MiB, max_connection_age: {number}h")
+                await daemon.wait_for("reload.done", count=number)
+                await daemon.wait_for("stream.connected", count=number + 1)
+                await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
+        sent = {each.frame for each in emulator.sent}
+        assert len(emulator.handshakes) == 6
+        assert emulator.stats.skipped == 0
+        await receiver.wait_until(lambda receiver: len(bodies(receiver)) >= len(sent))
+        assert sorted(bodies(receiver)) == sorted(sent)
+        assert (await status(config))["since_start"]["doubles"] > 0
+        await assert_balanced(config)
+        await stopped(daemon)
+    assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]
+
+
+async def test_a_stream_with_a_new_key_that_is_refused_goes_on_with_the_old_one(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: main, url: '{emulator.ws_url}'")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("daemon.ready")
+            good = config.read_text()
+            config.write_text(good.replace(f"api_key: {KEY}", "api_key: mistaken"))
+            await daemon.wait_for("stream.unavailable", kind="key_refused")
+            frame = next(iter(await Load(emulator, rate=1).send(1)))
+            await receiver.wait_until(lambda receiver: bodies(receiver) == [frame])
+            config.write_text(good)
+            await daemon.wait_for("reload.done", count=2)
+            await emulator.wait_connected(2)
+            await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
+            await stopped(daemon)
+
+
+async def test_a_stopped_process_that_goes_on_connects_anew_at_once(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: main, url: '{emulator.ws_url}'")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("daemon.ready")
+            daemon.send(signal.SIGSTOP)
+            await asyncio.sleep(12)  # time has to pass: that is what is told
+            daemon.send(signal.SIGCONT)
+            await daemon.wait_for("stream.renewing")
+            await emulator.wait_until(lambda emulator: len(emulator.handshakes) == 2)
+            await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
+            await stopped(daemon)
+    assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]  # the connection had lived on
