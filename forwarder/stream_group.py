@@ -162,9 +162,9 @@ class StreamGroup:
         return {"streams": names}
 
     def come_back(self, reason: str) -> None:
-        """Connect those anew that stay away because another process was connected: it is gone."""
-        for name, supervisor in self._in_force.items():
-            if self._state_of(name).condition is StreamCondition.YIELDED:
+        """Connect those anew that are away, which may be for another process that was connected: it is gone."""
+        for supervisor in self._in_force.values():
+            if not supervisor.is_open:
                 supervisor.reconnect(reason)
 
     def wake(self, reason: str) -> None:

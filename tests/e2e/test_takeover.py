@@ -1,7 +1,9 @@
 """One process takes over from another while events flow: nothing is lost, nothing comes twice, whoever dies in between."""
 
 import signal
+import socket
 import sqlite3
+import threading
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -14,14 +16,14 @@ from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, amount, assert_balanced, say
 from tests.support.delivery import bodies, configure, stopped
-from tests.support.process import KEY, Forwarder, command, forwarder
+from tests.support.process import KEY, Forwarder, command, forwarder, look
 
 TAKEOVERS = amount("FORWARDER_TAKEOVERS", 10)
 
 
 @asynccontextmanager
-async def ends() -> AsyncIterator[tuple[Emulator, Receiver]]:
-    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+async def ends(max_connections: int | None = None) -> AsyncIterator[tuple[Emulator, Receiver]]:
+    async with Emulator(api_key=KEY, max_connections=max_connections) as emulator, Receiver() as receiver:
         yield emulator, receiver
 
 
@@ -52,6 +54,7 @@ async def test_takeovers_under_load_lose_nothing_and_double_nothing(tmp_path: Pa
                 say(f"frames kept meanwhile: {done['frames_kept']}")
                 daemon = new
         await assert_each_came_once(emulator, receiver)
+        assert look(tmp_path / "outbox.db", "SELECT * FROM gaps") == []
         await stopped(daemon)
         assert emulator.stats.skipped == 0
         assert len(emulator.handshakes) == 1 + TAKEOVERS  # each goes on with the connection it began with
@@ -237,3 +240,45 @@ async def test_one_that_is_told_to_stop_while_it_is_taken_over_from_still_leaves
                 await receiver.wait_for(receiver.accepted + 20)
             await assert_each_came_once(emulator, receiver)
             await stopped(new)
+
+
+async def test_a_server_that_lets_one_connection_live_gives_it_to_the_successor_and_back_where_that_dies(
+    tmp_path: Path,
+) -> None:
+    async with ends(max_connections=1) as (emulator, receiver):
+        load = Load(emulator, rate=100)
+        async with two(tmp_path, emulator, receiver) as (config, old, new):
+            await new.wait_for("stream.connected")
+            new.send(signal.SIGKILL)
+            await old.wait_for("takeover.abandoned")
+            await old.wait_for("stream.connected", count=2)
+            await load.send(5)
+            async with forwarder(config, "--takeover") as third:
+                await third.wait_for("stream.connected")
+                await emulator.wait_until(lambda it: len(it.connections) == 1)
+                await load.send(5)
+                await third.wait_for("takeover.done")
+                assert await old.ended() == exit_codes.OK
+                await assert_each_came_once(emulator, receiver)
+                await stopped(third)
+
+
+async def test_a_daemon_of_a_version_that_cannot_hand_over_is_left_alone(tmp_path: Path) -> None:
+    async with ends() as (emulator, receiver):
+        config = configure(tmp_path, emulator, {"bot": (receiver, "")})
+        with socket.socket(socket.AF_UNIX) as old:
+            old.bind(str(tmp_path / "outbox.db.sock"))
+            old.listen()
+
+            def answer() -> None:
+                connection, _ = old.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(b'{"error": "this daemon does not understand the request (: no such verb)"}\n')
+
+            answering = threading.Thread(target=answer)
+            answering.start()
+            code, out, err = await command("run", "--takeover", "-c", str(config))
+            answering.join()
+        assert code == exit_codes.NO_TAKEOVER, out
+        assert "of a version that cannot hand over; stop it, and start this one" in err
