@@ -64,10 +64,10 @@ async def test_takeovers_under_load_lose_nothing_and_double_nothing(tmp_path: Pa
 
 @asynccontextmanager
 async def two(
-    folder: Path, emulator: Emulator, receiver: Receiver, settings: str = ""
+    folder: Path, emulator: Emulator, receiver: Receiver, settings: str = "", extra: str = ""
 ) -> AsyncIterator[tuple[Path, Forwarder, Forwarder]]:
     """Give a config, the daemon that runs with it, and one that is about to take over, which may end at any moment."""
-    config = configure(folder, emulator, {"bot": (receiver, settings)})
+    config = configure(folder, emulator, {"bot": (receiver, settings)}, extra=extra)
     async with forwarder(config) as old:
         await old.wait_for("daemon.ready")
         async with forwarder(config, "--takeover") as new:
@@ -126,8 +126,8 @@ async def test_where_the_successor_dies_too_late_the_old_one_ends_with_a_failure
     tmp_path: Path,
 ) -> None:
     async with ends() as (emulator, receiver):
-        receiver.delay_s = 2  # it drains for so long
-        async with two(tmp_path, emulator, receiver) as (config, old, new):
+        receiver.delay_s = 60  # so that it uses up its grace period
+        async with two(tmp_path, emulator, receiver, "timeout: 60s", extra="grace_period: 4s\n") as (config, old, new):
             await Load(emulator, rate=100).send(10)
             await receiver.wait_until(lambda it: it.received == 10)
             await old.wait_for("daemon.stopping")
