@@ -15,6 +15,7 @@ _MODULES = {
     "test": "test",
     "status": "status",
     "reload": "reload",
+    "upgrade": "upgrade",
     "events": "history",
     "deliveries": "history",
     "dead": "dead",
