@@ -55,6 +55,7 @@ class WebSocketStream:
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=listener.connect_within.total_seconds()),
             cookie_jar=aiohttp.DummyCookieJar(),
             trace_configs=[trace],
+            middlewares=[_ask_once],
         ) as session:
             websocket = await self._connect(session, listener.connect_within)
             try:
@@ -192,6 +193,14 @@ class _Silence:
             self._limit.reschedule(now)
         else:
             self._looking = asyncio.get_running_loop().call_at(over_at, self._look)
+
+
+async def _ask_once(request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Raise our own fault when a connection ends without an answer: of its own, aiohttp asks a GET again at once, uncounted."""
+    try:
+        return await ask(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise faults.from_connect(error, request.url.host, request.url.port) from error
 
 
 async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401
