@@ -24,6 +24,7 @@ _REPLACED = re.compile(
     r"replac|supersed|(another|other|new(er)?) (connection|session)|duplicate|too many|limit", re.IGNORECASE
 )
 """In the reason of a close frame."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_CODE = frozenset({None, 0, 1005, 1006})
 _LONGEST_REASON = 100
 
@@ -117,7 +118,7 @@ def from_status(
     """
     if status in {401, 403}:
         return key_refused(f"HTTP {status}")
-    if 300 <= status < 400:
+    if status in _REDIRECTS:
         return redirected()
     if status == 429 or status >= 500:
         wish = _retry_after(headers, body) or timedelta()

@@ -26,7 +26,16 @@ def open_session(*, connect_within: timedelta, silent_for: timedelta | None = No
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],
+        middlewares=[_ask_once],
     )
+
+
+async def _ask_once(request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    """Raise our own fault when a connection ends without an answer: of its own, aiohttp asks a GET again at once, uncounted."""
+    try:
+        return await ask(request)
+    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
+        raise faults.from_connect(error, request.url.host, request.url.port) from error
 
 
 async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401

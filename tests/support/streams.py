@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 from forwarder.core.event import NotAnEvent
 from forwarder.core.stream_state import StreamState
+from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.stream import Stream
 from forwarder.streams.supervisor import Desk, Supervisor
 
@@ -106,3 +107,12 @@ def numbered(count: int, *, first: int = 1, source: str = "x") -> Iterator[str]:
             f'{{"mid":"{number}","sid":"7","source":"{source}","timestamp":1712072400000,'
             f'"payload":{{"id":"{number}","text":"text {number}"}}}}'
         )
+
+
+async def hold_once(stream: Stream, hearer: Hearer | None = None, *, limit_s: float = 15) -> StreamFaultError:
+    """Return what one connection came to."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await stream.hold(Hearer() if hearer is None else hearer)
+    except StreamFaultError as fault:
+        return fault
