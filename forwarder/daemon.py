@@ -16,6 +16,7 @@ from forwarder.canary import Canaries
 from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.delivery import DestinationName
+from forwarder.core.event import Event
 from forwarder.core.stream_state import StreamState
 from forwarder.core.tally import Tally
 from forwarder.dispatch import Dispatcher, Lane, Observe
@@ -30,6 +31,7 @@ from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams
 from forwarder.recall import first_words, recent_events
 from forwarder.reload import Reloader, Source
 from forwarder.running import Running
+from forwarder.silence import SilenceWatch
 from forwarder.stream_group import StreamGroup, task_group
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.gate import Gate
@@ -60,6 +62,7 @@ class Daemon:
 
     _watch: Watch
     _streams: StreamGroup
+    _ingest: Ingest
     _canaries: Canaries
 
     def __init__(
@@ -94,6 +97,13 @@ class Daemon:
             clock=utc_now,
         )
         self._states: dict[str, StreamState] = {}
+        self._silence = SilenceWatch(
+            config=lambda: self._config,
+            state_of=self._state_of,
+            renew=self._renew,
+            post=self._post,
+            clock=utc_now,
+        )
         self._reloader = Reloader(
             source,
             put_in_force=self._put_in_force,
@@ -163,7 +173,7 @@ class Daemon:
         file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
         async with open_outbox(file, patience=patience) as outbox:
             waiting = await outbox.recover()
-            ingest = await self._ingest_of(outbox, parts)
+            self._ingest = ingest = await self._ingest_of(outbox, parts)
             self._watch = Watch(
                 await outbox.known_destinations(),
                 keep=outbox.note_destination,
@@ -219,6 +229,7 @@ class Daemon:
                     group.create_task(summaries.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
                     group.create_task(self._gaps.run()),
+                    group.create_task(self._silence.run()),
                     group.create_task(watch_standstill(self._streams.wake)),
                 ]
                 self._running = running = Running(
@@ -273,6 +284,7 @@ class Daemon:
             tally=self._tally,
             clock=utc_now,
             on_event=self._listeners.on_event,
+            on_arrival=self._silence.note_arrival,
         )
 
     async def _open(self, gate: Gate, ingest: Ingest) -> None:
@@ -302,6 +314,12 @@ class Daemon:
     def _is_read(self) -> bool:
         """Whether a successor is about to read what the outbox holds of the last minutes."""
         return self._hand_over.is_announced
+
+    def _renew(self, stream: str, reason: str) -> None:
+        self._streams.renew(stream, reason)
+
+    def _post(self, event: Event, to: DestinationName, made_by: str) -> None:
+        self._ingest.post(event, to, made_by)
 
     def _reconnect(self, stream: str | None) -> dict[str, object]:
         return self._streams.reconnect(stream)

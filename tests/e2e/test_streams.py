@@ -9,7 +9,7 @@ from pathlib import Path
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
-from tests.support.delivery import bodies, ok, status, stopped
+from tests.support.delivery import bodies, notices, ok, status, stopped, until_kinds
 from tests.support.process import KEY, command, forwarder, look
 
 
@@ -159,3 +159,28 @@ async def test_an_event_stream_delivers_byte_for_byte_and_over_the_end_of_its_to
         said = json.dumps(daemon.lines)
         assert not any(token in said for token in tokens)
     assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]
+
+
+async def test_a_stream_that_brings_nothing_is_renewed_and_a_receiver_is_told_and_told_again_when_it_is_heard(
+    tmp_path: Path,
+) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver, Receiver() as ops:
+        stream = f"name: main, url: '{emulator.ws_url}', expect_event_within: 10s, on_failure: {{to: ops, after: 1s}}"
+        config = config_in(tmp_path, receiver, stream)
+        config.write_text(
+            config.read_text().replace("destinations:\n", f"destinations:\n  ops: {{url: '{ops.url}'}}\n")
+        )
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.silent", stream="main")
+            await emulator.wait_until(lambda emulator: len(emulator.handshakes) == 2)
+            await until_kinds(ops, "silent")
+            await heard(emulator, receiver)
+            await until_kinds(ops, "silent", "heard_again")
+            emulator.refuse(401)
+            await emulator.drop()
+            await until_kinds(ops, "silent", "heard_again", "stream_away")
+            assert "the API key was refused (HTTP 401)" in notices(ops)[-1]["text"]
+            emulator.clear()
+            await ok(config, "reconnect")
+            await until_kinds(ops, "silent", "heard_again", "stream_away", "stream_back")
+            await stopped(daemon)

@@ -97,6 +97,17 @@ class StreamConfig(Section):
         return url_of_stream(url, info.data.get("transport", "websocket"))
 
 
+class ExpectConfig(Section):
+    """Events that are expected to come, over any stream: of a list of accounts, say."""
+
+    name: Name = Field(description="Shown in the log and in messages.")
+    match: ConditionField = Field(default=EVERYTHING, description="Which events are meant. Left out, all are.")
+    within: Annotated[timedelta, duration("10s", "30d")] = Field(
+        description="None of them for so long is a warning, and the streams are renewed."
+    )
+    on_failure: OnFailureConfig | None = Field(default=None, description="Whom to tell of it, and when one came again.")
+
+
 class OutboxConfig(Section):
     """Where deliveries wait, and how long what became of them is kept."""
 
@@ -196,6 +207,7 @@ class Config(Section):
     """The whole file. `lists` and `matchers` are in the conditions that use them; here they are as they were compiled."""
 
     streams: list[StreamConfig] = Field(min_length=1, description="Where events come from; one is usual.")
+    expect: list[ExpectConfig] = Field(default=[], description="Events whose absence is a warning.")
     outbox: OutboxConfig = Field(default_factory=OutboxConfig, description="Where deliveries wait.")
     defaults: DestinationSettings | None = Field(
         default=None, description="What each destination has that does not say otherwise: any key but url and enabled."
