@@ -17,7 +17,6 @@ from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
-from forwarder.core.stream_state import StreamState
 from forwarder.core.tally import Tally
 from forwarder.dispatch import Dispatcher, Lane, Observe
 from forwarder.gap_keeper import GapKeeper, kept_of
@@ -33,6 +32,7 @@ from forwarder.reload import Reloader, Source
 from forwarder.running import Running
 from forwarder.silence import SilenceWatch
 from forwarder.stream_group import StreamGroup, task_group
+from forwarder.stream_watch import StreamWatch
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.gate import Gate
 from forwarder.streams.standstill import watch_standstill
@@ -96,10 +96,11 @@ class Daemon:
             on_repairable=lambda: None,
             clock=utc_now,
         )
-        self._states: dict[str, StreamState] = {}
+        self._stream_watch = StreamWatch(utc_now)
+        self._stream_watch.follow(self._config.streams)
         self._silence = SilenceWatch(
             config=lambda: self._config,
-            state_of=self._state_of,
+            state_of=self._stream_watch.state_of,
             renew=self._renew,
             post=self._post,
             clock=utc_now,
@@ -149,7 +150,9 @@ class Daemon:
         parts = parts_of(self._config)
         gate = Gate()
         async with task_group() as holding:
-            self._streams = StreamGroup(holding, intake=gate, gaps=self._gaps, state_of=self._state_of, clock=utc_now)
+            self._streams = StreamGroup(
+                holding, intake=gate, gaps=self._gaps, state_of=self._stream_watch.state_of, clock=utc_now
+            )
             if self._takeover is None:
                 await self._run(gate, parts, patience=None, tried=None)
             else:
@@ -284,7 +287,7 @@ class Daemon:
             tally=self._tally,
             clock=utc_now,
             on_event=self._listeners.on_event,
-            on_arrival=self._silence.note_arrival,
+            on_arrival=self._note_arrival,
         )
 
     async def _open(self, gate: Gate, ingest: Ingest) -> None:
@@ -324,14 +327,20 @@ class Daemon:
     def _reconnect(self, stream: str | None) -> dict[str, object]:
         return self._streams.reconnect(stream)
 
-    def _state_of(self, stream: str) -> StreamState:
-        return self._states.setdefault(stream, StreamState(stream))
+    def _look_at_streams(self) -> dict[str, dict[str, object]]:
+        self._streams.note_heard()
+        return self._stream_watch.status()
+
+    def _note_arrival(self, event: Event, stream: str, is_new: bool) -> None:
+        self._stream_watch.note_arrival(event, stream, is_new)
+        self._silence.note_arrival(event, stream, is_new)
 
     def _put_in_force(self, config: Config, parts: Parts) -> set[str] | None:
         """Have everything follow another config, in one turn of the loop."""
         if self._running is None or self._stopped.is_set():
             return None
         self._config = config
+        self._stream_watch.follow(config.streams)
         return self._running.follow(parts)
 
     def _warn_of_orphans(self, waiting: dict[DestinationName, int]) -> None:
@@ -351,7 +360,8 @@ class Daemon:
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "state": self._state(),
             "config": self._reloader.status(),
-            "streams": sorted(self._streams.names),
+            "streams": self._look_at_streams(),
+            "lag_ms": self._stream_watch.lag(),
             "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
         }

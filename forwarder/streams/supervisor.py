@@ -282,6 +282,10 @@ class Supervisor:
         state = self._state
         if condition is not state.condition or state.since is None:
             state.condition, state.since = condition, self._desk.clock()
+            if condition is StreamCondition.OPEN:
+                state.away_since = None
+            elif state.away_since is None:
+                state.away_since = state.since
         state.reason, state.next_try_at = reason, None
 
     async def _watch(self, connection: Connection) -> None:

@@ -11,6 +11,7 @@ from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
 from tests.support.delivery import bodies, notices, ok, status, stopped, until_kinds
 from tests.support.process import KEY, command, forwarder, look
+from tests.support.streams import numbered
 
 
 def config_in(folder: Path, receiver: Receiver, *streams: str, extra: str = "") -> Path:
@@ -184,3 +185,35 @@ async def test_a_stream_that_brings_nothing_is_renewed_and_a_receiver_is_told_an
             await ok(config, "reconnect")
             await until_kinds(ops, "silent", "heard_again", "stream_away", "stream_back")
             await stopped(daemon)
+
+
+async def test_status_tells_who_is_first_who_misses_what_and_when_no_stream_is_open(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as one, Emulator(api_key=KEY) as two, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: one, url: '{one.ws_url}'", f"name: two, url: '{two.ws_url}'")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.connected", stream="one")
+            await daemon.wait_for("stream.connected", stream="two")
+            frames = [frame.encode() for frame in numbered(10)]
+            for frame in frames:
+                await one.send(frame)
+            await receiver.wait_until(lambda receiver: len(bodies(receiver)) == 10)
+            for frame in frames[:6]:
+                await two.send(frame)
+            while (now := await status(config))["streams"]["two"]["events"] < 6:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+            assert (now["streams"]["one"]["wins"], now["streams"]["one"]["share"]) == (10, 1.0)
+            assert (now["streams"]["two"]["wins"], now["streams"]["two"]["copies"]) == (0, 6)
+            two.refuse(503)
+            await two.drop()
+            await daemon.wait_for("stream.unavailable", stream="two")
+            said = await ok(config, "status")
+            assert "streams: two away, while others are open: nothing need be missing" in said
+            assert "100.0 %" in said
+            one.refuse(401)
+            await one.drop()
+            await daemon.wait_for("stream.unavailable", stream="one", kind="key_refused")
+            said = await ok(config, "status")
+            assert "NO STREAM IS OPEN since" in said
+            assert "the API key was refused (HTTP 401)" in said
+            await stopped(daemon)
+        assert [request.body for request in receiver.requests] == frames
