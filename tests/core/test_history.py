@@ -99,7 +99,13 @@ def test_a_list_is_found_wherever_it_is_and_a_bare_post_is_one(name: str | None)
 
 def test_what_cannot_be_read_is_counted_and_what_is_of_another_source_is_not() -> None:
     data: list[JSONValue] = [
-        *(None, 7, [], {}, {"rawPayload": None}, {"rawPayload": "{"}, {"messageId": "1"}),
+        None,
+        7,
+        [],
+        {},
+        {"rawPayload": None},
+        {"rawPayload": "{"},
+        {"messageId": "1"},
         record(1, NOON, rawPayload={"id": "1"}),  # without a time
         record(2, NOON, rawPayload={"id": 2.5, "created_at": NOON.isoformat()}, messageId=None),
         record(3, NOON) | {"source": "TELEGRAM"},
