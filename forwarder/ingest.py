@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 OnEvent = Callable[[Event, Mapping[DestinationName, tuple[str, ...]] | None], None]
 """Hears of every event with the destinations chosen for it and by which routes; `None` stands for a double."""
+OnArrival = Callable[[Event, str, bool], None]
+"""Hears of every copy of every event: which stream brought it, and whether it is the first."""
 _NOTHING: Mapping[DestinationName, tuple[Cause, tuple[str, ...]]] = {}
 
 
@@ -63,6 +65,7 @@ class Ingest:
         tally: Tally,
         clock: Clock,
         on_event: OnEvent | None = None,
+        on_arrival: OnArrival | None = None,
     ) -> None:
         self.limiter = Limiter()
         self.router = router
@@ -76,6 +79,7 @@ class Ingest:
         self._tally = tally
         self._clock = clock
         self._on_event = on_event
+        self._on_arrival = on_arrival
 
     @property
     def router(self) -> Router:
@@ -87,7 +91,7 @@ class Ingest:
         self.limiter.follow(router.limits)
         self._router = router
 
-    async def take(self, frame: bytes, *, stream: str = "") -> None:  # noqa: ARG002 - who brought it is to be counted
+    async def take(self, frame: bytes, *, stream: str = "") -> None:
         """Take one text frame that `stream` brought. The first attempts start beside the commit; waits only when the disk cannot keep up."""
         now, read_at = self._clock(), monotonic()
         try:
@@ -97,7 +101,10 @@ class Ingest:
             return
         await self._outbox.wait_for_room()
         self._tally.seen += 1
-        if not self._recent.is_new(event.id, now=now):
+        is_new = self._recent.is_new(event.id, now=now)
+        if self._on_arrival is not None:
+            self._on_arrival(event, stream, is_new)
+        if not is_new:
             self._tally.doubles += 1
             self._outbox.count_double(now=now)
             self._tell(event, None)

@@ -98,6 +98,7 @@ class Emulator:
         idle_limit_s: float = 60.0,
         comment_interval_s: float = 15.0,
         token_ttl_s: float = 86400.0,
+        max_connections: int | None = None,
         record: bool = True,
         history_limit: int = 30,
         history_per_s: float = 60.0,
@@ -105,6 +106,7 @@ class Emulator:
     ) -> None:
         """`bad_key` "upgrade": an unknown key is let in and closed at once without a code, as the real server does.
 
+        `max_connections`: beyond, the oldest connection is closed for the newest, with code 4409 where it is a WebSocket.
         `record` False keeps no `sent` and no `handshakes`, for a long run; the counters in `stats` go on.
         """
         self._api_key = api_key
@@ -116,6 +118,7 @@ class Emulator:
         self._idle_limit_s = idle_limit_s
         self._comment_interval_s = comment_interval_s
         self._token_ttl_s = token_ttl_s
+        self._max_connections = max_connections
         self._record = record
         self._on_change = on_change
         self._runner: web.AppRunner | None = None
@@ -444,6 +447,8 @@ class Emulator:
         """Have the connection among those events go to."""
         facts: dict[str, object] = {"connection": connection.number, "kind": connection.kind}
         self.connections.append(connection)
+        if self._max_connections is not None and len(self.connections) > self._max_connections:
+            await self.connections[0].end(DropHow.CLOSE, 4409)
         self._tell(Change.CONNECTED, **facts, peer=_peer(connection.request), query=connection.request.query_string)
         try:
             yield

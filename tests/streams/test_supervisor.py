@@ -178,6 +178,33 @@ async def test_a_server_that_lets_only_the_newest_connection_live_is_no_gap_at_a
     assert notes.state.connections == 2
 
 
+def has_yielded(notes: Notes) -> bool:
+    return notes.state.condition is StreamCondition.YIELDED
+
+
+async def test_two_processes_on_a_server_that_lets_one_connection_live_come_to_rest_with_one_of_them_connected(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("forwarder.core.pace._FIRST_REFUSAL_S", 0.01)
+    monkeypatch.setattr("forwarder.core.pace.MOST_IN_A_MINUTE", 100)
+    one, two = Notes(), Notes()
+    async with Emulator(max_connections=1) as emulator:
+        async with supervised(stream_to(emulator), one):
+            await one.until(lambda notes: notes.state.is_open)
+            async with supervised(stream_to(emulator), two):
+                await one.until(lambda _: has_yielded(one) or has_yielded(two))
+                stays, goes = (two, one) if has_yielded(one) else (one, two)
+                await stays.until(lambda notes: notes.state.is_open)
+                before = len(emulator.handshakes)
+                await asyncio.sleep(0.3)  # thirty times the first wait
+                assert len(emulator.handshakes) == before <= 11
+                assert stays.state.is_open
+                (frame,) = numbered(1)
+                assert await emulator.send(frame) == 1
+                await stays.until(lambda notes: notes.frames == [frame.encode()])
+                assert goes.frames == []
+
+
 async def test_a_connection_closed_as_soon_as_it_is_open_three_times_means_the_key() -> None:
     notes = Notes()
     async with Emulator(bad_key="upgrade") as emulator:
