@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,6 +18,7 @@ from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
+from forwarder.core.preference import WINDOW
 from forwarder.core.tally import Tally
 from forwarder.dispatch import Dispatcher, Lane, Observe
 from forwarder.gap_keeper import GapKeeper, kept_of
@@ -26,9 +28,10 @@ from forwarder.notify import ServiceManager
 from forwarder.outbox.access import count_waiting
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
-from forwarder.recall import first_words, recent_events
+from forwarder.parts import Parts, canaries_of, histories_of, on_failure_of, parts_of, streams_of
+from forwarder.recall import first_words, recent_events, recovered_posts, words_since
 from forwarder.reload import Reloader, Source
+from forwarder.repair import Repairer
 from forwarder.running import Running
 from forwarder.silence import SilenceWatch
 from forwarder.stream_group import StreamGroup, task_group
@@ -93,9 +96,10 @@ class Daemon:
             streams=lambda: kept_of(
                 [(each.name, each.api_key.reveal(), each.gap_repair) for each in self._config.streams]
             ),
-            on_repairable=lambda: None,
+            on_repairable=self._wake_repairer,
             clock=utc_now,
         )
+        self._repairer: Repairer | None = None
         self._stream_watch = StreamWatch(utc_now)
         self._stream_watch.follow(self._config.streams)
         self._silence = SilenceWatch(
@@ -201,6 +205,17 @@ class Daemon:
                 is_known=lambda name: name in self._config.destinations,
                 clock=utc_now,
             )
+            self._repairer = repairer = Repairer(
+                book=outbox.gaps,
+                intake=ingest,
+                sources=lambda: histories_of(self._config),
+                recall=lambda since: words_since(
+                    since - WINDOW, outbox, self._ingest.router, window=utc_now() - since + timedelta(days=1)
+                ),
+                kept_for=lambda: self._config.outbox.keep_delivered,
+                clock=utc_now,
+                chance=random.random,
+            )
             await self._gaps.begin(outbox.gaps)
             self._starting = None
             log.info(
@@ -257,8 +272,10 @@ class Daemon:
                 ]
                 reloading = group.create_task(self._reloader.run())
                 flying = group.create_task(self._canaries.run())
+                repairing = group.create_task(repairer.run())
                 await self._stopped.wait()
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
+                repairing.cancel()  # it takes in what then has to be given out
                 flying.cancel()  # what has no lane any more is not late
                 await asyncio.wait([opening], timeout=self._config.grace_period.total_seconds())
                 opening.cancel()
@@ -284,6 +301,7 @@ class Daemon:
             outbox=outbox,
             lanes=self._dispatcher,
             recent=await recent_events(outbox, self._config.outbox.dedupe_window, utc_now),
+            recovered=await recovered_posts(outbox, self._config.outbox.dedupe_window, utc_now),
             tally=self._tally,
             clock=utc_now,
             on_event=self._listeners.on_event,
@@ -318,6 +336,10 @@ class Daemon:
         """Whether a successor is about to read what the outbox holds of the last minutes."""
         return self._hand_over.is_announced
 
+    def _wake_repairer(self) -> None:
+        if self._repairer is not None:
+            self._repairer.wake()
+
     def _renew(self, stream: str, reason: str) -> None:
         self._streams.renew(stream, reason)
 
@@ -341,6 +363,7 @@ class Daemon:
             return None
         self._config = config
         self._stream_watch.follow(config.streams)
+        self._wake_repairer()
         return self._running.follow(parts)
 
     def _warn_of_orphans(self, waiting: dict[DestinationName, int]) -> None:

@@ -18,6 +18,7 @@ from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
 from forwarder.destinations.formats.build import format_of, url_of
+from forwarder.streams.history import HistorySource
 from forwarder.streams.sse import SseStream
 from forwarder.streams.stream import Stream
 from forwarder.streams.websocket import WebSocketStream
@@ -169,3 +170,17 @@ def _stream(stream: StreamConfig) -> Stream:
         max_age=stream.max_connection_age,
         max_frame=stream.max_frame,
     )
+
+
+def histories_of(config: Config) -> dict[str, HistorySource]:
+    """Return where the gaps of each stream are repaired from, of those that want it."""
+    return {
+        stream.name: HistorySource(
+            stream=stream.name,
+            url=stream.url,
+            api_key=stream.api_key.reveal(),
+            ignores_full=stream.ignore_full_payload,
+        )
+        for stream in config.streams
+        if stream.gap_repair
+    }

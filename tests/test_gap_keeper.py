@@ -27,14 +27,8 @@ class Book:
     def note_gap(self, gap: Gap) -> None:
         self.gaps[gap.id] = gap
 
-    async def gaps_to_repair(self) -> list[Gap]:
-        return [gap for gap in self.gaps.values() if gap.repair is Repair.PENDING and gap.ended is not None]
-
     async def unended_gaps(self) -> list[Gap]:
         return [gap for gap in self.gaps.values() if gap.ended is None]
-
-    async def posts_since(self, since: datetime) -> set[str]:  # noqa: ARG002
-        return set()
 
     def note_heard(self, at: datetime) -> None:
         self.heard = at

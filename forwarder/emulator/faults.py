@@ -33,7 +33,11 @@ class Refusal:
     left: int | None = None
     """So many handshakes; None is no end by number."""
     path: str | None = None
-    """Only this one of `/ws`, `/stream`, `/stream/token`; None is all."""
+    """Only this one of `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history`; None is all."""
+
+    def is_for(self, path: str) -> bool:
+        """Whether a request of that path is meant; `/account/history` is meant for each account."""
+        return self.path in {None, path} or (self.path == _HISTORY and path.startswith(f"{_HISTORY}/"))
 
     def is_over(self) -> bool:
         """Whether it turns nobody away any more."""
@@ -53,6 +57,8 @@ class Refusal:
             headers.setdefault("Retry-After", "60")
         return web.json_response(body, status=status, headers=headers)
 
+
+_HISTORY = "/account/history"
 
 _WORDS = {
     401: "Invalid API key",
@@ -110,7 +116,7 @@ class RefuseFault(msgspec.Struct, tag_field="fault", tag="refuse", forbid_unknow
     seconds: float | None = None
     handshakes: int | None = None
     retry_after: int | None = None
-    path: Literal["/ws", "/stream", "/stream/token"] | None = None
+    path: Literal["/ws", "/stream", "/stream/token", "/track/x", "/account/history"] | None = None
 
 
 class RedirectFault(msgspec.Struct, tag_field="fault", tag="redirect", forbid_unknown_fields=True):

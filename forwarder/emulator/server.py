@@ -33,6 +33,7 @@ from forwarder.emulator.faults import (
     RefuseFault,
     decode_fault,
 )
+from forwarder.emulator.history import History
 
 _MAX_FRAME_BYTES = 64 * 1024 * 1024
 _BAD_KEY = {"status": "error", "error": "Invalid API key"}
@@ -99,6 +100,8 @@ class Emulator:
         token_ttl_s: float = 86400.0,
         max_connections: int | None = None,
         record: bool = True,
+        history_limit: int = 30,
+        history_per_s: float = 60.0,
         on_change: Callable[[Change, Mapping[str, object]], None] | None = None,
     ) -> None:
         """`bad_key` "upgrade": an unknown key is let in and closed at once without a code, as the real server does.
@@ -128,12 +131,16 @@ class Emulator:
         self.sent: list[SentFrame] = []
         self.handshakes: list[Handshake] = []
         self.stats = Stats()
+        self.history = History(limit=history_limit, per_s=history_per_s)
+        """Of what was posted as `x`, whether or not anybody was connected."""
 
     async def __aenter__(self) -> Self:
         app = web.Application(client_max_size=_MAX_FRAME_BYTES)
         app.router.add_get("/ws", self._serve_websocket)
         app.router.add_get("/stream", self._serve_sse)
         app.router.add_post("/stream/token", self._serve_token)
+        app.router.add_get("/track/x", self._serve_history)
+        app.router.add_get("/account/history/{id}", self._serve_history)
         app.router.add_post("/emulator/fault", self._serve_fault)
         app.router.add_post("/emulator/send", self._serve_send)
         app.router.add_get("/emulator/stats", self._serve_stats)
@@ -187,6 +194,7 @@ class Emulator:
         else:
             frame.decode()
         envelope = _envelope(frame)
+        self.history.note(frame)
         at = time.monotonic()
         match self.connections:
             case []:
@@ -253,7 +261,7 @@ class Emulator:
     ) -> None:
         """Turn away handshakes (and token requests) for so long or so many; neither: until `clear`.
 
-        `status` None closes TCP without an answer. `path` narrows it to one of `/ws`, `/stream`, `/stream/token`.
+        `status` None closes TCP without an answer. `path` narrows it to one of `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history`.
         """
         self._refusal = Refusal(
             status=status,
@@ -396,6 +404,17 @@ class Emulator:
         self._changes.tell()
         return web.json_response({"token": self._token, "expiresIn": round(self._token_dies_at - now)})
 
+    async def _serve_history(self, request: web.Request) -> web.StreamResponse:
+        if (turned_away := await self._gate(request, counted=False)) is not None:
+            return turned_away
+        key = request.headers.get("x-api-key")
+        if key != self._api_key:
+            return self._refused(request, web.json_response(_BAD_KEY if key else _NO_KEY, status=401))
+        account = request.match_info.get("id")
+        answer = self.history.list_tracked() if account is None else self.history.show(account, request.query)
+        self._changes.tell()
+        return answer
+
     async def _gate(self, request: web.Request, *, counted: bool = True) -> web.StreamResponse | None:
         """Note the handshake; return the refusal that is in force, if one is."""
         if counted:
@@ -406,7 +425,7 @@ class Emulator:
             self._changes.tell()
         await asyncio.sleep(max(0.0, self._handshakes_hang_until - time.monotonic()))
         refusal = self._refusal
-        if refusal is None or refusal.is_over() or refusal.path not in {None, request.path}:
+        if refusal is None or refusal.is_over() or not refusal.is_for(request.path):
             return None
         if refusal.left is not None:
             refusal.left -= 1

@@ -46,6 +46,7 @@ class FaultKind(StrEnum):
     REPLACED = "replaced"
     TOO_LONG = "too_long"
     INVALID = "invalid"
+    ODD_ANSWER = "odd_answer"
 
 
 @dataclass(eq=False)

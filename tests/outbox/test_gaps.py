@@ -12,8 +12,9 @@ from msgspec.structs import replace as change
 
 from forwarder.core.books import Entry
 from forwarder.core.delivery import DeliveryStatus, Trigger
-from forwarder.core.gaps import Gap, GapBook, GapId, Repair
+from forwarder.core.gaps import Gap, GapId, Repair
 from forwarder.outbox.connection import FileSettings, open_connection
+from forwarder.outbox.gaps import SqliteGapBook
 from forwarder.outbox.inspection import Check
 from forwarder.outbox.salvage import salvage
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
@@ -35,7 +36,7 @@ async def outbox(path: Path) -> AsyncIterator[SqliteOutbox]:
         yield opened
 
 
-def gap(book: GapBook, *, hours: int = 0, lasts: bool = False, repair: Repair = Repair.OFF) -> Gap:
+def gap(book: SqliteGapBook, *, hours: int = 0, lasts: bool = False, repair: Repair = Repair.OFF) -> Gap:
     began = NOW + hours * HOUR
     return Gap(
         id=book.new_gap_id(),
@@ -50,7 +51,7 @@ def gap(book: GapBook, *, hours: int = 0, lasts: bool = False, repair: Repair = 
 
 async def test_gaps_are_kept_whole_and_as_they_stand_over_restarts(path: Path) -> None:
     async with open_outbox(FileSettings(path=path)) as outbox:
-        book: GapBook = outbox.gaps
+        book: SqliteGapBook = outbox.gaps
         first, second = gap(book, lasts=True), gap(book, hours=1, repair=Repair.PENDING)
         book.note_gap(first)
         book.note_gap(second)
@@ -121,6 +122,21 @@ async def test_a_file_that_cannot_be_read_for_a_moment_is_asked_again(outbox: Sq
     await asyncio.sleep(0)
     await outbox._database.reopen()
     assert await asked == {EVENTS[POSTS[0]].mid}
+
+
+async def test_posts_are_known_of_a_time_and_of_its_repair_whenever_that_was(outbox: SqliteOutbox) -> None:
+    within, after, recovered, long_after = POSTS[:4]
+    (fast, *_) = [number for number, event in enumerate(EVENTS) if event.source == "fast-x"]
+    keep(outbox, within)
+    keep(outbox, fast)
+    await outbox.writer.settle()
+    for number in (after, long_after):
+        keep(outbox, number, at=NOW + 2 * HOUR)
+    keep(outbox, recovered, at=NOW + 3 * HOUR, gap=GapId(1))
+    await outbox.writer.settle()
+    known = await outbox.gaps.posts_since(NOW, until=NOW + HOUR)
+    assert known >= {EVENTS[within].mid, EVENTS[recovered].mid}
+    assert EVENTS[fast].mid in await outbox.gaps.posts_since(NOW, until=NOW + HOUR, sources=("x", "fast-x"))
 
 
 async def test_a_recovered_event_is_marked_in_every_claim_and_replay_and_the_books_balance(path: Path) -> None:

@@ -1,0 +1,192 @@
+"""The REST side of the local scrape.st that a gap is repaired from: tracked X accounts, and what they posted.
+
+Whatever the emulator is given to send as source `x` is kept here, also while nobody is connected, and served cut down, as the real
+service's documentation shows it.
+"""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+from aiohttp import web
+
+from forwarder.core.history import PAGE_SIZE
+from forwarder.core.posts.fields import time_of_ms
+
+_KEPT = 20_000
+"""Posts; the oldest go first."""
+_DEFAULT_LIMIT = 50
+_FIELDS = ("id", "text", "created_at", "favorite_count", "retweet_count", "reply_count")
+_AUTHOR_FIELDS = ("id", "name", "screen_name")
+_NOT_FOUND = {"status": "not_found", "error": "Source not found for the given internal ID."}
+
+
+class _Event(msgspec.Struct):
+    source: str
+    mid: str | int
+    sid: str | int
+    timestamp: float
+    payload: msgspec.Raw
+
+
+_decode = msgspec.json.Decoder(_Event).decode
+_decode_payload = msgspec.json.Decoder(dict[str, object]).decode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Record:
+    number: int
+    sid: str
+    mid: str
+    at: datetime
+    payload: bytes
+    """As it was sent."""
+
+    @property
+    def id(self) -> str:
+        return f"cm{self.number:012}"
+
+    def shown(self) -> dict[str, object]:
+        payload = _decode_payload(self.payload)
+        author = payload.get("author")
+        author = author if isinstance(author, dict) else {}
+        at = self.at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {
+            "id": self.id,
+            "source": "X",
+            "messageId": self.mid,
+            "sourceId": self.sid,
+            "content": payload.get("text", ""),
+            "rawPayload": {"id": self.mid, "created_at": at}
+            | {name: payload[name] for name in _FIELDS if name in payload}
+            | {"author": {"id": self.sid} | {name: author[name] for name in _AUTHOR_FIELDS if name in author}},
+            "createdAt": at,
+        }
+
+
+@dataclass(slots=True)
+class HistoryStats:
+    """What was asked."""
+
+    listed: int = 0
+    """Answers to `GET /track/x`."""
+    asked: int = 0
+    """To `GET /account/history/:id`."""
+    limited: int = 0
+    """429 for too many of those."""
+
+
+class History:
+    """Posts by the account that wrote them. Accounts are tracked once they have posted, or `track` says so."""
+
+    def __init__(self, *, limit: int = 30, per_s: float = 60.0) -> None:
+        """`limit` requests of a history in each `per_s`, as the real service counts them: over a sliding time."""
+        self._limit = limit
+        self._per_s = per_s
+        self._records: deque[_Record] = deque(maxlen=_KEPT)
+        self._accounts: dict[str, dict[str, object]] = {}
+        self._asked_at: deque[float] = deque()
+        self._number = 0
+        self.stats = HistoryStats()
+
+    def track(self, sid: str, username: str, name: str = "") -> str:
+        """Have an account among those that are tracked; return scrape.st's own id of it."""
+        id_ = f"cl{sid}"
+        self._accounts.setdefault(id_, {"name": name or username, "username": username, "id": id_, "externalId": sid})
+        return id_
+
+    def untrack(self, sid: str) -> None:
+        """Know the account no more; its history answers 404."""
+        self._accounts.pop(f"cl{sid}", None)
+
+    def note(self, frame: bytes) -> None:
+        """Keep a frame, if it is a post of X."""
+        if b'"x"' not in frame:
+            return
+        try:
+            event = _decode(frame)
+            if event.source != "x":
+                return
+            mid, sid = str(event.mid), str(event.sid)
+            if f"cl{sid}" not in self._accounts:
+                self._track_author(sid, _decode_payload(event.payload))
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return
+        at = time_of_ms(event.timestamp) or datetime.now(UTC)
+        self._number += 1
+        self._records.append(_Record(number=self._number, sid=sid, mid=mid, at=at, payload=bytes(event.payload)))
+
+    def _track_author(self, sid: str, payload: Mapping[str, object]) -> None:
+        author = payload.get("author")
+        author = author if isinstance(author, dict) else {}
+        self.track(sid, str(author.get("screen_name") or f"user_{sid}"), str(author.get("name") or ""))
+
+    # What clients see
+
+    def list_tracked(self) -> web.Response:
+        """Answer `GET /track/x`."""
+        self.stats.listed += 1
+        accounts = list(self._accounts.values())
+        said = f"{len(accounts)} sources tracked on x"
+        if not accounts:
+            said = "No sources are being tracked by this api key for x"
+        return web.json_response({"data": accounts, "message": said})
+
+    def show(self, id_: str, query: Mapping[str, str]) -> web.Response:
+        """Answer `GET /account/history/:id`."""
+        now = time.monotonic()
+        while self._asked_at and now - self._asked_at[0] >= self._per_s:
+            self._asked_at.popleft()
+        if len(self._asked_at) >= self._limit:
+            self.stats.limited += 1
+            return _too_many(self._per_s)
+        self._asked_at.append(now)
+        self.stats.asked += 1
+        account = self._accounts.get(id_)
+        if account is None:
+            return web.json_response(_NOT_FOUND, status=404)
+        try:
+            return web.json_response(self._page(str(account["externalId"]), query))
+        except ValueError as error:
+            return web.json_response({"status": "fail", "error": str(error), "issues": []}, status=422)
+
+    def _page(self, sid: str, query: Mapping[str, str]) -> dict[str, object]:
+        limit = int(query.get("limit", _DEFAULT_LIMIT))
+        if not 1 <= limit <= PAGE_SIZE:
+            raise ValueError(f"limit must be from 1 to {PAGE_SIZE}")
+        order = query.get("order", "desc")
+        if order not in {"asc", "desc"}:
+            raise ValueError("Order must be 'asc' or 'desc'")
+        since = datetime.fromisoformat(query["startDate"]) if "startDate" in query else None
+        until = datetime.fromisoformat(query["endDate"]) if "endDate" in query else None
+        records = [
+            record
+            for record in self._records
+            if record.sid == sid
+            and (since is None or record.at >= since)
+            and (until is None or record.at <= until)
+            and query.get("messageId", record.mid) == record.mid
+        ]
+        records.sort(key=lambda record: (record.at, record.number), reverse=order == "desc")
+        if "cursor" in query:
+            ids = [record.id for record in records]
+            records = records[ids.index(query["cursor"]) + 1 :] if query["cursor"] in ids else []
+        page = records[:limit]
+        return {
+            "data": [record.shown() for record in page],
+            "nextCursor": page[-1].id if len(page) == limit else None,
+            "limit": limit,
+            "backfillTriggered": False,
+        }
+
+
+def _too_many(per_s: float) -> web.Response:
+    body = {
+        "status": "error",
+        "error": "Too many requests. Please try again later.",
+        "retry_after": int(per_s) if per_s >= 1 else per_s,
+    }
+    return web.json_response(body, status=429)
