@@ -128,7 +128,8 @@ class HandOver:
         try:
             await self._take_leave_of(child)
         finally:
-            if not self.is_left:
+            if not self.is_left:  # also where we are stopped meanwhile: what we have started ends with us
+                child.stop()
                 self._child = None
             child.close()
         return {"pid": os.getpid(), "successor": child.pid, "version": __version__}
@@ -172,7 +173,6 @@ class HandOver:
         if self.is_left:
             return
         if is_alive:
-            child.stop()
             why = f"did not take over within {_SUCCESSOR_MAY_TAKE.total_seconds():g} s and was stopped"
         else:
             why = f"ended with exit code {child.exit_code()} before it could take over"

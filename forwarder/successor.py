@@ -1,6 +1,6 @@
 """Another process that follows this one: how it is started, and how its end is noticed.
 
-A successor that this process starts writes what it has to say on standard error into a file of ours until it is sure to take over,
+A successor that this process starts writes what it has to say on standard error into a memory file of ours until it is sure to take over,
 so that whoever asked for it can be told why it could not. Then it takes the real standard error back.
 """
 
@@ -9,7 +9,6 @@ import os
 import select
 import subprocess
 import sys
-import tempfile
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
@@ -80,7 +79,7 @@ class Child:
         return self._started.wait()
 
     def stop(self) -> None:
-        """Ask it to end."""
+        """Ask it to end; nothing where it has."""
         self._started.terminate()
 
     def close(self) -> None:
@@ -99,7 +98,7 @@ def command_line() -> list[str]:
 
 def start(command: list[str]) -> Child:
     """Start a successor with our environment and standard output. Raises `OSError` where there is no such program."""
-    words = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+    words = os.fdopen(os.memfd_create("words of a successor"), "w+b")  # a disk may be full
     stderr = os.dup(2)
     try:
         started = subprocess.Popen(  # noqa: S603 - our own command line

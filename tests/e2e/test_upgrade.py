@@ -119,3 +119,16 @@ async def test_the_service_manager_is_told_who_goes_on_before_the_old_process_en
             await daemon.wait_for("daemon.stopped")
             await until(lambda: hears("STOPPING=1"), limit_s=20, what="stopping")
         asyncio.get_running_loop().remove_reader(manager)
+
+
+async def test_a_stop_during_an_upgrade_stops_the_successor_too(tmp_path: Path) -> None:
+    async with upgradable(tmp_path) as (config, daemon, emulator, _):
+        emulator.hang(30, handshakes=True)  # the successor waits for its stream
+        daemon.send(signal.SIGUSR2)
+        started = await daemon.wait_for("upgrade.started")
+        await daemon.wait_for("takeover.announced")
+        daemon.send(signal.SIGTERM)
+        assert await ended(daemon) == exit_codes.OK
+        successor = Path(f"/proc/{started['successor']}")
+        await until(lambda: not successor.exists(), limit_s=20, what="the end of the successor")
+        assert (await command("status", "-c", str(config)))[0] == exit_codes.NO_DAEMON
