@@ -139,6 +139,7 @@ class SseStream:
                     taken += 1
                     if taken % _AT_A_TIME == 0:
                         await asyncio.sleep(0)
+                listener.heard()
                 if parser.is_too_long:
                     return faults.too_long(self.max_frame)
         except aiohttp.SocketTimeoutError:

@@ -159,8 +159,9 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             holding = group.create_task(self._hold(group), name=f"stream {self.stream.name} supervisor")
             await self._retired.wait()
-            await asyncio.sleep(OVERLAP.total_seconds())
             holding.cancel()
+            if self._present is not None:
+                await self._present.outlast(OVERLAP.total_seconds())
             for connection in (self._present, self._following):
                 if connection is not None:
                     await connection.close()
@@ -305,8 +306,9 @@ class Supervisor:
     _probed_at = 0.0
 
     def _until_next_look_s(self, connection: Connection) -> float:
+        now = boot_time()
         due = min([connection.heard_at + QUIET_AFTER.total_seconds(), *self._ends(connection)])
-        return max(due - boot_time(), 0.0) + 0.01
+        return max(due - now, 1.0 if connection.is_taking else 0.0) + 0.01
 
     def _ends(self, connection: Connection) -> list[float]:
         """Return when it is to be renewed whatever comes."""
@@ -320,7 +322,7 @@ class Supervisor:
         now = boot_time()
         if now >= min(self._ends(connection), default=now + 1):
             self.renew("it is as old as it may be")
-        elif now - connection.heard_at >= QUIET_AFTER.total_seconds():
+        elif now - connection.heard_at >= QUIET_AFTER.total_seconds() and not connection.is_taking:
             self.renew(f"nothing was heard for {QUIET_AFTER.total_seconds():g} s", is_suspect=True)
 
     def _note_end(self, connection: Connection) -> None:
@@ -361,7 +363,7 @@ class Supervisor:
     async def _let_go(self, old: Connection, *, since: float | None) -> None:
         """Close the old connection after the overlap. If nothing was heard of one that is suspect `since` then, that is a gap."""
         opened = self._desk.clock()
-        await old.over(within_s=OVERLAP.total_seconds())
+        await old.outlast(OVERLAP.total_seconds())
         is_dead = since is not None and old.heard_at < since
         self._state.ends[str(FaultKind.SILENT) if is_dead else "renewed"] += 1
         if is_dead:
