@@ -149,6 +149,15 @@ async def test_a_kill_is_a_gap_from_the_last_time_that_was_written_down() -> Non
     assert scene.gaps == [("main", -40, 2, False, Repair.PENDING), ("main", 3, 4, False, Repair.PENDING)]
 
 
+async def test_a_stream_that_a_reload_has_added_was_not_away_before() -> None:
+    scene = Scene(("main", "key", True), last=at(-4000))
+    await scene.keeper.begin(scene.book)
+    scene.open("main", 2)
+    scene.streams = kept_of([("main", "key", True), ("added", "key", True)])
+    scene.open("added", 1000)
+    assert scene.gaps == [("main", -4000, 2, False, Repair.PENDING)]
+
+
 async def test_a_stream_that_was_open_before_its_predecessor_ended_has_no_gap() -> None:
     scene = Scene(("main", "key", True), last=at(5))
     scene.open("main", 2)  # before there was a book
