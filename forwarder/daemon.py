@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,29 +16,22 @@ from forwarder.canary import Canaries
 from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.delivery import DestinationName
-from forwarder.core.event import Event
-from forwarder.core.preference import WINDOW
 from forwarder.core.tally import Tally
 from forwarder.dispatch import Dispatcher, Lane, Observe
-from forwarder.gap_keeper import GapKeeper, kept_of
 from forwarder.handover import HandOver
 from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.access import count_waiting
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import Parts, canaries_of, histories_of, on_failure_of, parts_of, streams_of
-from forwarder.recall import first_words, recent_events, recovered_posts, words_since
+from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
+from forwarder.recall import first_words, recent_events, recovered_posts
 from forwarder.reload import Reloader, Source
-from forwarder.repair import Repairer
 from forwarder.running import Running
-from forwarder.silence import SilenceWatch
-from forwarder.stream_group import StreamGroup, task_group
-from forwarder.stream_watch import StreamWatch
+from forwarder.stream_group import task_group
+from forwarder.stream_side import StreamSide
 from forwarder.streams.faults import StreamFaultError
-from forwarder.streams.gate import Gate
-from forwarder.streams.standstill import watch_standstill
-from forwarder.streams.supervisor import try_once
+from forwarder.streams.trial import try_once
 from forwarder.summaries import Summaries
 from forwarder.takeover import Takeover
 from forwarder.watch import Watch
@@ -64,8 +56,6 @@ class Daemon:
     """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
 
     _watch: Watch
-    _streams: StreamGroup
-    _ingest: Ingest
     _canaries: Canaries
 
     def __init__(
@@ -92,23 +82,7 @@ class Daemon:
         self._starting: asyncio.Task[Tally] | None = None
         """What opens the outbox, until it is open."""
         self._stopped = asyncio.Event()
-        self._gaps = GapKeeper(
-            streams=lambda: kept_of(
-                [(each.name, each.api_key.reveal(), each.gap_repair) for each in self._config.streams]
-            ),
-            on_repairable=self._wake_repairer,
-            clock=utc_now,
-        )
-        self._repairer: Repairer | None = None
-        self._stream_watch = StreamWatch(utc_now)
-        self._stream_watch.follow(self._config.streams)
-        self._silence = SilenceWatch(
-            config=lambda: self._config,
-            state_of=self._stream_watch.state_of,
-            renew=self._renew,
-            post=self._post,
-            clock=utc_now,
-        )
+        self._streams = StreamSide(lambda: self._config, utc_now)
         self._reloader = Reloader(
             source,
             put_in_force=self._put_in_force,
@@ -124,7 +98,7 @@ class Daemon:
             open_streams=lambda: self._streams.open_names,
             is_stopping=self._stopped.is_set,
             leave=self._stopped.set,
-            on_lost=lambda: self._streams.come_back("the process that was to take over has ended"),
+            on_lost=self._streams.come_back,
         )
 
     def stop(self) -> None:
@@ -152,18 +126,15 @@ class Daemon:
         """
         self._starting = asyncio.current_task()
         parts = parts_of(self._config)
-        gate = Gate()
         async with task_group() as holding:
-            self._streams = StreamGroup(
-                holding, intake=gate, gaps=self._gaps, state_of=self._stream_watch.state_of, clock=utc_now
-            )
+            self._streams.form(holding)
             if self._takeover is None:
-                await self._run(gate, parts, patience=None, tried=None)
+                await self._run(parts, patience=None, tried=None)
             else:
                 tried = self._streams.start(parts.streams)
-                patience = await self._takeover.ask(tried, self._streams)
+                patience = await self._takeover.ask(tried, self._streams.group)
                 feeding = holding.create_task(upkeep.feed_watchdog_while_starting(self._service))
-                await self._run(gate, parts, patience=patience, tried=tried)
+                await self._run(parts, patience=patience, tried=tried)
                 feeding.cancel()
         if self._hand_over.is_left:
             self._hand_over.check_successor()
@@ -172,15 +143,13 @@ class Daemon:
             log.info("daemon.stopped", **self._tally.as_fields())
         return self._tally
 
-    async def _run(
-        self, gate: Gate, parts: Parts, *, patience: timedelta | None, tried: list[asyncio.Event] | None
-    ) -> None:
+    async def _run(self, parts: Parts, *, patience: timedelta | None, tried: list[asyncio.Event] | None) -> None:
         """Run from the opening of the outbox to its end. `tried`: the streams are held already."""
         settings = self._config.outbox
         file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
         async with open_outbox(file, patience=patience) as outbox:
             waiting = await outbox.recover()
-            self._ingest = ingest = await self._ingest_of(outbox, parts)
+            ingest = await self._ingest_of(outbox, parts)
             self._watch = Watch(
                 await outbox.known_destinations(),
                 keep=outbox.note_destination,
@@ -205,18 +174,7 @@ class Daemon:
                 is_known=lambda name: name in self._config.destinations,
                 clock=utc_now,
             )
-            self._repairer = repairer = Repairer(
-                book=outbox.gaps,
-                intake=ingest,
-                sources=lambda: histories_of(self._config),
-                recall=lambda since: words_since(
-                    since - WINDOW, outbox, self._ingest.router, window=utc_now() - since + timedelta(days=1)
-                ),
-                kept_for=lambda: self._config.outbox.keep_delivered,
-                clock=utc_now,
-                chance=random.random,
-            )
-            await self._gaps.begin(outbox.gaps)
+            await self._streams.begin(outbox, ingest)
             self._starting = None
             log.info(
                 "daemon.started",
@@ -233,7 +191,7 @@ class Daemon:
                 reload=self._reloader.reload,
                 diff=self._reloader.diff,
                 succession=self._hand_over,
-                reconnect=self._reconnect,
+                reconnect=self._streams.reconnect,
             )
             async with (
                 open_control_socket(self._socket_path, handler.handle),
@@ -246,23 +204,21 @@ class Daemon:
                     group.create_task(self._watch.run()),
                     group.create_task(summaries.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
-                    group.create_task(self._gaps.run()),
-                    group.create_task(self._silence.run()),
-                    group.create_task(watch_standstill(self._streams.wake)),
+                    group.create_task(self._streams.run()),
                 ]
                 self._running = running = Running(
                     group,
                     outbox=outbox,
                     dispatcher=self._dispatcher,
                     ingest=ingest,
-                    streams=self._streams,
+                    streams=self._streams.group,
                     standing=self._watch.standing,
                     observe=attempts.note,
                     tell=attempts.hear,
                     clock=utc_now,
                 )
                 running.start(parts, waiting.keys())
-                opening = group.create_task(self._open(gate, ingest))
+                opening = group.create_task(self._open())
                 if tried is None:
                     tried = self._streams.start(parts.streams)
                 self._warn_of_orphans(waiting)
@@ -272,7 +228,7 @@ class Daemon:
                 ]
                 reloading = group.create_task(self._reloader.run())
                 flying = group.create_task(self._canaries.run())
-                repairing = group.create_task(repairer.run())
+                repairing = group.create_task(self._streams.repair())
                 await self._stopped.wait()
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
                 repairing.cancel()  # it takes in what then has to be given out
@@ -280,7 +236,7 @@ class Daemon:
                 await asyncio.wait([opening], timeout=self._config.grace_period.total_seconds())
                 opening.cancel()
                 self._watch.take_leave()
-                self._gaps.take_leave(is_handed_over=self._hand_over.is_left)
+                self._streams.take_leave(is_handed_over=self._hand_over.is_left)
                 summaries.take_leave()
                 log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
                 if not self._hand_over.is_left:
@@ -305,12 +261,12 @@ class Daemon:
             tally=self._tally,
             clock=utc_now,
             on_event=self._listeners.on_event,
-            on_arrival=self._note_arrival,
+            on_arrival=self._streams.note_arrival,
         )
 
-    async def _open(self, gate: Gate, ingest: Ingest) -> None:
+    async def _open(self) -> None:
         """Let what came since the streams are open go on, and whatever comes."""
-        kept = await gate.open(ingest)
+        kept = await self._streams.open()
         if self._takeover is not None:
             log.info("takeover.done", frames_kept=kept)
 
@@ -336,34 +292,12 @@ class Daemon:
         """Whether a successor is about to read what the outbox holds of the last minutes."""
         return self._hand_over.is_announced
 
-    def _wake_repairer(self) -> None:
-        if self._repairer is not None:
-            self._repairer.wake()
-
-    def _renew(self, stream: str, reason: str) -> None:
-        self._streams.renew(stream, reason)
-
-    def _post(self, event: Event, to: DestinationName, made_by: str) -> None:
-        self._ingest.post(event, to, made_by)
-
-    def _reconnect(self, stream: str | None) -> dict[str, object]:
-        return self._streams.reconnect(stream)
-
-    def _look_at_streams(self) -> dict[str, dict[str, object]]:
-        self._streams.note_heard()
-        return self._stream_watch.status()
-
-    def _note_arrival(self, event: Event, stream: str, is_new: bool) -> None:
-        self._stream_watch.note_arrival(event, stream, is_new)
-        self._silence.note_arrival(event, stream, is_new)
-
     def _put_in_force(self, config: Config, parts: Parts) -> set[str] | None:
         """Have everything follow another config, in one turn of the loop."""
         if self._running is None or self._stopped.is_set():
             return None
         self._config = config
-        self._stream_watch.follow(config.streams)
-        self._wake_repairer()
+        self._streams.follow(config)
         return self._running.follow(parts)
 
     def _warn_of_orphans(self, waiting: dict[DestinationName, int]) -> None:
@@ -383,8 +317,7 @@ class Daemon:
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "state": self._state(),
             "config": self._reloader.status(),
-            "streams": self._look_at_streams(),
-            "lag_ms": self._stream_watch.lag(),
+            **self._streams.status(),
             "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
         }

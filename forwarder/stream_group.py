@@ -13,8 +13,9 @@ from forwarder.admin.server import RequestRefusedError
 from forwarder.core.event import NotAnEvent
 from forwarder.core.ports import Clock
 from forwarder.core.stream_state import StreamCondition, StreamState
+from forwarder.streams.desk import Desk, Gaps
 from forwarder.streams.stream import Stream
-from forwarder.streams.supervisor import Desk, Gaps, Supervisor
+from forwarder.streams.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
 

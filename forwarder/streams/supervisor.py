@@ -6,20 +6,17 @@ machine slept, and when somebody asks for it. For a moment both bring everything
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 
-from forwarder.core.event import NotAnEvent
 from forwarder.core.pace import Pace
-from forwarder.core.ports import Clock
-from forwarder.core.stream_state import StreamCondition, StreamState
+from forwarder.core.stream_state import StreamCondition
 from forwarder.streams import faults
 from forwarder.streams.connection import Connection, boot_time
+from forwarder.streams.desk import Desk
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.stream import Stream
 
@@ -40,29 +37,6 @@ _ERRORS = frozenset({FaultKind.KEY_REFUSED, FaultKind.REDIRECTED, FaultKind.REPL
 """What a person has to see to."""
 
 log = structlog.get_logger(__name__)
-
-
-class Gaps(Protocol):
-    """Hears when a stream is away and when it is back."""
-
-    def note_away(self, stream: str, *, began: datetime, noticed: datetime, reason: str) -> None:
-        """Nothing is known of what was sent since `began`, the last sign of life."""
-        ...
-
-    def note_open(self, stream: str, at: datetime) -> None:
-        """A connection is open since then."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What a supervisor hands on, and to whom."""
-
-    take: Callable[[bytes], Awaitable[None]]
-    on_odd_frame: Callable[[NotAnEvent], None]
-    gaps: Gaps
-    state: StreamState
-    clock: Clock
 
 
 class Supervisor:
@@ -373,24 +347,3 @@ class Supervisor:
             gaps.note_away(name, began=self._wall(old.heard_at), noticed=opened, reason=reason)
             gaps.note_open(name, opened)
         await old.close()
-
-
-async def try_once(stream: Stream) -> StreamFaultError | None:
-    """Open `stream` once and close it again; return what is wrong, or `None` when it stayed open for a moment."""
-
-    async def ignore(_frame: bytes) -> None:
-        pass
-
-    async with asyncio.TaskGroup() as group:
-        connection = Connection(stream, take=ignore, on_odd_frame=lambda _kind: None, connect_within=_LONG_CONNECT)
-        connection.start(group)
-        await connection.settled.wait()
-        if connection.opened_at is not None and not await connection.over(within_s=_MOMENT_S):
-            await connection.close()
-            return None
-        await connection.over(within_s=None)
-        return connection.fault
-
-
-_MOMENT_S = 1.5
-"""Longer than scrape.st needs to close the connection of an unknown key."""

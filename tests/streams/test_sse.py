@@ -15,7 +15,7 @@ from forwarder.emulator.server import Emulator
 from forwarder.streams import supervisor
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.sse import SseStream
-from forwarder.streams.supervisor import try_once
+from forwarder.streams.trial import try_once
 from tests.support.streams import Hearer, Notes, numbered, supervised
 
 SHORT = timedelta(milliseconds=300)

@@ -8,9 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from forwarder.core.event import NotAnEvent
 from forwarder.core.stream_state import StreamState
+from forwarder.streams.desk import Desk
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.stream import Stream
-from forwarder.streams.supervisor import Desk, Supervisor
+from forwarder.streams.supervisor import Supervisor
 
 
 async def _ignore(_frame: bytes) -> None:
