@@ -13,8 +13,9 @@ from forwarder.core.race import Race, Runner
 from forwarder.core.stream_state import StreamState
 
 _MAX_SOURCES = 32
+_LONGEST_NAME = 40
 _OTHER = "other"
-"""Where more sources than that come, all further ones."""
+"""Where more sources than that come, all further ones; and those whose names, which come from outside, are too long or cannot be shown."""
 _LONGEST_LAG_S = 86_400.0
 """What is older was not sent late: it is an old post."""
 
@@ -59,9 +60,13 @@ class StreamWatch:
             return
         lag = self._lag.get(event.source)
         if lag is None:
-            source = event.source if len(self._lag) < _MAX_SOURCES else _OTHER
-            lag = self._lag.setdefault(source, Histogram())
+            lag = self._lag.setdefault(self._shown(event.source), Histogram())
         lag.observe(max(lag_s, 0.0))
+
+    def _shown(self, source: str) -> str:
+        """Return what a new source is called in `status` and the metrics."""
+        is_fit = len(source) <= _LONGEST_NAME and source.isprintable()  # a lone surrogate is not printable either
+        return source if is_fit and len(self._lag) < _MAX_SOURCES else _OTHER
 
     # What the operator sees
 

@@ -1,6 +1,7 @@
 """`forwarder status --prometheus` beside the real daemon, read by the official parser."""
 
 from pathlib import Path
+from time import time
 
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -82,3 +83,24 @@ async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
     assert found["forwarder_commit_lag_seconds_sum",] > 0
     assert ("forwarder_destination_failing_since_timestamp_seconds", "down") in found
     assert ("forwarder_destination_paused", "off") not in found
+
+
+async def test_whatever_a_source_is_called_status_and_metrics_can_be_read_and_nothing_reaches_the_terminal(
+    tmp_path: Path,
+) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "")})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            names = (r"\ud800", r"\u001b[2J", "s" * 100_000, "x")
+            for name in names:
+                frame = f'{{"source":"{name}","mid":"1","sid":"1","timestamp":{time() * 1000:.0f},"payload":{{}}}}'
+                await emulator.send(frame)
+            await bot.wait_for(len(names))
+            found = await metrics(config)
+            said = await ok(config, "status")
+            await stopped(daemon)
+    assert found["forwarder_event_lag_seconds_count", "other"] == 3
+    assert found["forwarder_event_lag_seconds_count", "x"] == 1
+    assert "other " in said
+    assert all(line.isprintable() and len(line) < 1000 for line in said.splitlines())
