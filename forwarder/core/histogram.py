@@ -4,8 +4,8 @@ from bisect import bisect_left
 
 _LOWEST_S = 0.0001
 _STEP = 2**0.25
-_BOUNDS_S = [_LOWEST_S * _STEP**power for power in range(81)]
-"""Upper bounds of the buckets, in seconds: from 0.1 ms to 105 s, each 19 % above the one before."""
+_BOUNDS_S = [_LOWEST_S * _STEP**power for power in range(120)]
+"""Upper bounds of the buckets, in seconds: from 0.1 ms to 25 h, each 19 % above the one before."""
 
 
 class Histogram:
