@@ -116,6 +116,10 @@ class GapKeeper:
         if gap is not None:
             self._book.note_gap(replace(gap, ended=now, note="the stream was taken out of the config"))
 
+    def was_open(self, stream: str, since: datetime, until: datetime) -> bool:
+        """Return whether a stream was open all the time between the two, as far as is known now."""
+        return self._coverage.was_open(stream, since, until)
+
     def take_leave(self, *, is_handed_over: bool = False) -> None:
         """The process ends: what is open now is away from now on, unless a successor holds the streams already."""
         now = self._clock()

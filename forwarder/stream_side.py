@@ -44,7 +44,7 @@ class StreamSide:
             on_repairable=self._wake_repairer,
             clock=clock,
         )
-        self._watch = StreamWatch(clock)
+        self._watch = StreamWatch(clock, was_open=self._gaps.was_open)
         self._watch.follow(config().streams)
         self._silence = SilenceWatch(
             config=config, state_of=self._watch.state_of, renew=self._renew, post=self._post, clock=clock
@@ -86,6 +86,7 @@ class StreamSide:
         async with asyncio.TaskGroup() as group:
             group.create_task(self._gaps.run(), name="gaps")
             group.create_task(self._silence.run(), name="silence")
+            group.create_task(self._watch.run(), name="stream watch")
             group.create_task(watch_standstill(self.group.wake), name="standstill")
 
     async def repair(self) -> None:

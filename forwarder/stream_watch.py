@@ -1,7 +1,8 @@
 """Keeps the states of the streams over reloads, and counts what they bring: who is first, who misses what, and how late events are."""
 
-from collections.abc import Sequence
-from datetime import datetime
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from time import monotonic
 
 from forwarder.core.config.model import StreamConfig
@@ -12,6 +13,7 @@ from forwarder.core.ports import Clock
 from forwarder.core.race import Race, Runner
 from forwarder.core.stream_state import StreamState
 
+_SETTLE_EVERY_S = 1.0
 _MAX_SOURCES = 32
 _LONGEST_NAME = 40
 _OTHER = "other"
@@ -23,8 +25,17 @@ _LONGEST_LAG_S = 86_400.0
 class StreamWatch:
     """Of all streams, by their names."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        was_open: Callable[[str, datetime, datetime], bool],
+        now_s: Callable[[], float] = monotonic,
+    ) -> None:
+        """`was_open` returns whether a stream was open all the time between two moments, as far as is known when it is asked."""
         self._clock = clock
+        self._was_open = was_open
+        self._now_s = now_s
         self._states: dict[str, StreamState] = {}
         self._streams: Sequence[StreamConfig] = ()
         self._race = Race(self._states)
@@ -49,19 +60,37 @@ class StreamWatch:
         state = self.state_of(stream)
         state.events += 1
         state.last_event = now
-        if is_new:
-            self._note_lag(event, now)
+        lag_s = max(now.timestamp() - event.timestamp / 1000, 0.0)
+        if lag_s > _LONGEST_LAG_S:
+            lag_s = 0.0
+        elif is_new:
+            self._note_lag(event.source, lag_s)
         if self._race.is_on:
-            self._race.note(event.id, event.source, stream, monotonic(), is_new=is_new)
+            now_s = self._now_s()
+            self._race.note(event.id, event.source, stream, sent_s=now_s - lag_s, now_s=now_s, is_new=is_new)
 
-    def _note_lag(self, event: Event, now: datetime) -> None:
-        lag_s = now.timestamp() - event.timestamp / 1000
-        if lag_s > _LONGEST_LAG_S or event.source == OWN_SOURCE:
-            return
-        lag = self._lag.get(event.source)
+    def _note_lag(self, source: str, lag_s: float) -> None:
+        lag = self._lag.get(source)
         if lag is None:
-            lag = self._lag.setdefault(self._shown(event.source), Histogram())
-        lag.observe(max(lag_s, 0.0))
+            if source == OWN_SOURCE:
+                return
+            lag = self._lag.setdefault(self._shown(source), Histogram())
+        lag.observe(lag_s)
+
+    async def run(self) -> None:
+        """Settle now and then, so that little is kept, and not much is judged at once."""
+        while True:
+            await asyncio.sleep(_SETTLE_EVERY_S)
+            self._settle()
+
+    def _settle(self) -> None:
+        now_s, now = self._now_s(), self._clock()
+
+        def was_open(stream: str, since_s: float, until_s: float) -> bool:
+            since, until = (now - timedelta(seconds=now_s - at_s) for at_s in (since_s, until_s))
+            return self._was_open(stream, since, until)
+
+        self._race.settle(now_s, was_open)
 
     def _shown(self, source: str) -> str:
         """Return what a new source is called in `status` and the metrics."""
@@ -72,7 +101,7 @@ class StreamWatch:
 
     def status(self) -> dict[str, dict[str, object]]:
         """Return how each stream in force is, by its name."""
-        self._race.settle(monotonic())
+        self._settle()
         won = sum(self._states[stream.name].wins for stream in self._streams)
         return {stream.name: self._fields(stream, won) for stream in self._streams}
 

@@ -1,40 +1,18 @@
 """What becomes of the news of streams that are away and back: with a book in memory and a clock that is a number."""
 
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from forwarder.core.gaps import Gap, GapId, Repair
 from forwarder.gap_keeper import GapKeeper, Kept, kept_of
+from tests.support.gaps import Book
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def at(second: float) -> datetime:
     return START + timedelta(seconds=second)
-
-
-@dataclass
-class Book:
-    gaps: dict[int, Gap] = field(default_factory=dict)
-    heard: datetime | None = None
-    last: datetime | None = None
-
-    def new_gap_id(self) -> GapId:
-        return GapId(len(self.gaps) + 1)
-
-    def note_gap(self, gap: Gap) -> None:
-        self.gaps[gap.id] = gap
-
-    async def unended_gaps(self) -> list[Gap]:
-        return [gap for gap in self.gaps.values() if gap.ended is None]
-
-    def note_heard(self, at: datetime) -> None:
-        self.heard = at
-
-    async def last_heard(self) -> datetime | None:
-        return self.last
 
 
 class Scene:

@@ -1,5 +1,6 @@
-"""What is counted of streams beside the race itself."""
+"""What is counted of streams, with a clock that is a number; and beside real servers, one of which drops an event without a word."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,14 @@ import pytest
 from forwarder.core.config.model import StreamConfig
 from forwarder.core.config.secret import Secret
 from forwarder.core.event import Event, decode_event
+from forwarder.emulator.server import Emulator
+from forwarder.gap_keeper import GapKeeper, kept_of
+from forwarder.stream_group import StreamGroup
 from forwarder.stream_watch import StreamWatch
+from forwarder.streams.websocket import WebSocketStream
+from tests.support.crash import until
+from tests.support.gaps import Book
+from tests.support.process import KEY
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -19,8 +27,16 @@ def streams(*names: str) -> list[StreamConfig]:
 class Scene:
     def __init__(self, *names: str) -> None:
         self.now = START
-        self.watch = StreamWatch(lambda: self.now)
+        self.asked: list[tuple[str, datetime, datetime]] = []
+        self.watch = StreamWatch(lambda: self.now, was_open=self._was_open, now_s=self._now_s)
         self.watch.follow(streams(*names))
+
+    def _now_s(self) -> float:
+        return (self.now - START).total_seconds()
+
+    def _was_open(self, stream: str, since: datetime, until: datetime) -> bool:
+        self.asked.append((stream, since, until))
+        return True
 
     def event(self, number: int = 0, *, source: str = '"x"', lag_s: float = 0.0) -> Event:
         at_ms = int((self.now - timedelta(seconds=lag_s)).timestamp() * 1000)
@@ -78,3 +94,80 @@ def test_a_reload_takes_nothing_from_a_stream_that_keeps_its_name() -> None:
     told = scene.watch.status()
     assert list(told) == ["a", "c"]
     assert (told["a"]["events"], told["a"]["wins"]) == (1, 1)
+
+
+def test_a_miss_is_judged_by_the_time_from_the_event_to_its_first_copy() -> None:
+    scene = Scene("a", "b")
+    scene.bring("a", scene.event(lag_s=2))
+    scene.now += timedelta(seconds=60)
+    assert scene.watch.status()["b"]["missed_open"] == 1
+    assert scene.asked == [("b", START - timedelta(seconds=2), START)]
+
+
+class Intake:
+    """Has the watch hear of what comes, as ingest does."""
+
+    def __init__(self, watch: StreamWatch) -> None:
+        self._watch = watch
+        self._seen: set[str] = set()
+        self.came = asyncio.Semaphore(0)
+
+    async def take(self, frame: bytes, *, stream: str) -> None:
+        event = decode_event(frame)
+        self._watch.note_arrival(event, stream, event.id not in self._seen)
+        self._seen.add(event.id)
+        self.came.release()
+
+    def note_odd_frame(self, kind: object, detail: str = "") -> None:
+        raise AssertionError(kind, detail)
+
+
+async def test_of_two_servers_one_drops_an_event_silently_and_misses_others_in_a_cut_that_is_noticed_later() -> None:
+    ahead_s = 0.0
+
+    def clock() -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=ahead_s)
+
+    config = streams("one", "two")
+    kept = kept_of([(each.name, "k", False) for each in config])
+    gaps = GapKeeper(streams=lambda: kept, on_repairable=lambda: None, clock=clock)
+    loop = asyncio.get_running_loop()
+    watch = StreamWatch(clock, was_open=gaps.was_open, now_s=lambda: loop.time() + ahead_s)
+    watch.follow(config)
+    intake = Intake(watch)
+    await gaps.begin(Book())
+    async with Emulator(api_key=KEY) as one, Emulator(api_key=KEY) as two, asyncio.TaskGroup() as group:
+        held = StreamGroup(group, intake=intake, gaps=gaps, state_of=watch.state_of, clock=clock)
+        parts = [
+            WebSocketStream(name=name, url=emulator.ws_url, api_key=KEY, use_fast_x=True)
+            for name, emulator in (("one", one), ("two", two))
+        ]
+        for tried in held.start(parts):
+            await tried.wait()
+
+        async def send(number: int, *to: Emulator) -> None:
+            at_ms = int(clock().timestamp() * 1000) + 1  # not before the streams were open, by a fraction
+            sent = f'{{"source":"x","mid":"{number}","sid":"1","timestamp":{at_ms},"payload":{{}}}}'
+            for emulator in to:
+                assert await emulator.send(sent)
+                await asyncio.wait_for(intake.came.acquire(), 10)
+
+        await send(1, one, two)
+        await send(2, two, one)
+        await send(3, one)  # and not to two, which is open
+        ahead_s += 1
+        await send(4, one, two)  # so two is known to have been there all the time
+        ahead_s += 1
+        await send(5, one)  # two is cut meanwhile, which nobody knows yet
+        two.refuse(503)
+        await two.drop()
+        await until(lambda: not watch.state_of("two").is_open, limit_s=10, what="the end of two")
+        await send(6, one)
+        ahead_s += 60
+        told = watch.status()
+        held.end()
+    numbers = {
+        name: tuple(fields[key] for key in ("events", "wins", "copies", "missed_open", "missed_away"))
+        for name, fields in told.items()
+    }
+    assert numbers == {"one": (6, 5, 1, 0, 0), "two": (3, 1, 2, 1, 2)}

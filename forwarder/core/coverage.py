@@ -29,6 +29,18 @@ class Coverage:
         """Whether it is open now."""
         return stream in self._open_since
 
+    def was_open(self, stream: str, began: datetime, ended: datetime) -> bool:
+        """Return whether that one was open all the time between the two."""
+        since = self._open_since.get(stream)
+        if since is not None and since <= began:
+            return True
+        for since, until in reversed(self._past.get(stream, ())):
+            if until < ended:
+                break
+            if since <= began:
+                return True
+        return False
+
     def is_covered(self, began: datetime, ended: datetime, *, by: Collection[str]) -> bool:
         """Return whether at each moment between the two at least one of these streams was open."""
         spans = [span for name in by for span in self._past.get(name, ())]

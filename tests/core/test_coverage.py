@@ -35,6 +35,8 @@ def test_a_gap_is_covered_where_each_moment_of_it_is(
     moments = [began + part / 2 for part in range(2 * length + 1)]
     expected = all(any(name in "ab" and begin <= each <= end for name, begin, end in spans) for each in moments)
     assert coverage.is_covered(at(began), at(began + length), by=("a", "b")) == expected
+    by_one_span = any(name == "a" and begin <= began and began + length <= end for name, begin, end in spans)
+    assert coverage.was_open("a", at(began), at(began + length)) == by_one_span
 
 
 def test_what_is_long_past_is_forgotten_and_counts_as_not_covered() -> None:
@@ -44,3 +46,17 @@ def test_what_is_long_past_is_forgotten_and_counts_as_not_covered() -> None:
         coverage.note_away("a", at(second + 1))
     assert coverage.is_covered(at(3998.2), at(3998.8), by="a")
     assert not coverage.is_covered(at(0.2), at(0.8), by="a")
+
+
+def test_a_stream_was_open_for_as_long_as_one_opening_and_one_sign_of_life_say_so() -> None:
+    coverage = Coverage()
+    coverage.note_open("a", at(0))
+    coverage.note_away("a", at(10))
+    coverage.note_open("a", at(12))
+    assert coverage.is_open("a")
+    assert coverage.was_open("a", at(0), at(10))
+    assert coverage.was_open("a", at(12), at(99))
+    assert not coverage.was_open("a", at(9), at(11))
+    assert not coverage.was_open("a", at(9), at(13))
+    assert not coverage.was_open("a", at(-1), at(3))
+    assert not coverage.was_open("b", at(0), at(1))
