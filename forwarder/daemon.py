@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import random
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -20,6 +21,8 @@ from forwarder.core.describe import describe
 from forwarder.core.destination import Destination
 from forwarder.core.news import News, TooOld
 from forwarder.core.preference import CAPACITY, WINDOW, FirstWords
+from forwarder.core.recovered import CAPACITY as MOST_RECOVERED
+from forwarder.core.recovered import RecoveredPosts
 from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.stream_state import StreamState
 from forwarder.core.tally import Tally
@@ -30,8 +33,9 @@ from forwarder.notify import ServiceManager
 from forwarder.outbox.access import count_waiting
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
+from forwarder.parts import Parts, canaries_of, histories_of, on_failure_of, parts_of, streams_of
 from forwarder.reload import Reloader, Source
+from forwarder.repair import Repairer
 from forwarder.running import Running
 from forwarder.stream_group import StreamGroup
 from forwarder.streams.faults import StreamFaultError
@@ -92,9 +96,10 @@ class Daemon:
             streams=lambda: kept_of(
                 [(each.name, each.api_key.reveal(), each.gap_repair) for each in self._config.streams]
             ),
-            on_repairable=lambda: None,
+            on_repairable=self._wake_repairer,
             clock=utc_now,
         )
+        self._repairer: Repairer | None = None
         self._states: dict[str, StreamState] = {}
         self._reloader = Reloader(
             source,
@@ -150,6 +155,17 @@ class Daemon:
                 clock=utc_now,
             )
             await self._gaps.begin(outbox.gaps)
+            self._repairer = repairer = Repairer(
+                book=outbox.gaps,
+                intake=ingest,
+                sources=lambda: histories_of(self._config),
+                recall=lambda since: _words_since(
+                    since - WINDOW, outbox, ingest.router.once, window=utc_now() - since + timedelta(days=1)
+                ),
+                kept_for=lambda: self._config.outbox.keep_delivered,
+                clock=utc_now,
+                chance=random.random,
+            )
             self._starting = None
             log.info(
                 "daemon.started",
@@ -201,9 +217,11 @@ class Daemon:
                 self._warn_of_orphans(waiting)
                 reloading = group.create_task(self._reloader.run())
                 flying = group.create_task(self._canaries.run())
+                repairing = group.create_task(repairer.run())
                 background.append(group.create_task(self._announce(tried)))
                 await self._stopped.wait()
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
+                repairing.cancel()  # it takes in what then has to be given out
                 flying.cancel()  # what has no lane any more is not late
                 self._watch.take_leave()
                 self._gaps.take_leave()
@@ -224,23 +242,26 @@ class Daemon:
             since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
             numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
             recent.remember(numbers, latest_at=until)
-        first_words = FirstWords()
-        if parts.router.once:
-            for brought in await outbox.recent_posts(since=utc_now() - WINDOW, limit=CAPACITY):
-                first_words.recall(brought, parts.router.once)
+        recovered = RecoveredPosts(window)
+        recovered.recall(await outbox.gaps.recovered_events(since=begin, limit=MOST_RECOVERED))
         return Ingest(
             router=parts.router,
             disabled=parts.disabled,
             orders=parts.orders,
             on_full=parts.on_full,
-            first_words=first_words,
+            first_words=await _words_since(utc_now() - WINDOW, outbox, parts.router.once),
             outbox=outbox,
             lanes=self._dispatcher,
             recent=recent,
+            recovered=recovered,
             tally=self._tally,
             clock=utc_now,
             on_event=self._listeners.on_event,
         )
+
+    def _wake_repairer(self) -> None:
+        if self._repairer is not None:
+            self._repairer.wake()
 
     async def _announce(self, tried: list[asyncio.Event]) -> None:
         """Tell the service manager that we are up: not before the first connections were tried, and even if they failed."""
@@ -305,6 +326,7 @@ class Daemon:
         if self._running is None or self._stopped.is_set():
             return None
         self._config = config
+        self._wake_repairer()
         return self._running.follow(parts)
 
     def _warn_of_orphans(self, waiting: dict[DestinationName, int]) -> None:
@@ -344,6 +366,17 @@ class Daemon:
     def _summary(self) -> str:
         tally = self._tally
         return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
+
+
+async def _words_since(
+    since: datetime, outbox: SqliteOutbox, once: frozenset[str], *, window: timedelta = WINDOW
+) -> FirstWords:
+    """Return what is known of the first words and full texts since then; `once` are the routes that want one of the two."""
+    words = FirstWords(window)
+    if once:
+        for brought in await outbox.recent_posts(since=since, limit=CAPACITY):
+            words.recall(brought, once)
+    return words
 
 
 async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:

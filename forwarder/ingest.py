@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
 from typing import Protocol
@@ -20,10 +21,12 @@ from forwarder.core.delivery import (
     new_delivery,
 )
 from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event
+from forwarder.core.gaps import GapId
 from forwarder.core.limits import Limiter
 from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Clock, Outbox
 from forwarder.core.preference import FULL, SOURCES, WANTED, FirstWords, OnFull, Verdict
+from forwarder.core.recovered import RecoveredPosts
 from forwarder.core.routing import Router
 from forwarder.core.tally import Tally
 
@@ -48,6 +51,14 @@ class Lanes(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Repair:
+    """What brought an event that no stream did."""
+
+    gap: GapId
+    earlier: FirstWords
+
+
 class Ingest:
     """Takes frames of every stream. `router`, `disabled`, `orders` and `on_full` are replaced together between two frames by a reload."""
 
@@ -64,6 +75,7 @@ class Ingest:
         recent: RecentEvents,
         tally: Tally,
         clock: Clock,
+        recovered: RecoveredPosts | None = None,
         on_event: OnEvent | None = None,
         on_arrival: OnArrival | None = None,
     ) -> None:
@@ -78,6 +90,7 @@ class Ingest:
         self._recent = recent
         self._tally = tally
         self._clock = clock
+        self.recovered = RecoveredPosts() if recovered is None else recovered
         self._on_event = on_event
         self._on_arrival = on_arrival
 
@@ -102,6 +115,8 @@ class Ingest:
         await self._outbox.wait_for_room()
         self._tally.seen += 1
         is_new = self._recent.is_new(event.id, now=now)
+        if is_new and event.source == FULL:
+            is_new = not self.recovered.is_double((event.mid, event.sid), now=now)
         if self._on_arrival is not None:
             self._on_arrival(event, stream, is_new)
         if not is_new:
@@ -110,6 +125,29 @@ class Ingest:
             self._tell(event, None)
             log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
             return
+        self._accept(event, now, read_at)
+
+    async def recover(self, frame: bytes, gap: GapId, earlier: FirstWords) -> bool:
+        """Take a post that no stream brought and the repair of a gap did; return whether it was new.
+
+        `earlier` knows what of its time went to whom, further back than is remembered for the events of streams.
+        """
+        now, read_at = self._clock(), monotonic()
+        try:
+            event = decode_event(frame)
+        except NotAnEventError as error:
+            self.note_odd_frame(error.kind, error.detail)
+            return False
+        await self._outbox.wait_for_room()
+        if not self.recovered.is_new((event.mid, event.sid), now=now) or not self._recent.is_new(event.id, now=now):
+            return False
+        self._tally.seen += 1
+        self._tally.recovered += 1
+        self._accept(event, now, read_at, repair=_Repair(gap, earlier))
+        return True
+
+    def _accept(self, event: Event, now: datetime, read_at: float, repair: _Repair | None = None) -> None:
+        """Route an event that was not there before."""
         selection = self.router.select(event, now, self.limiter)
         self._tell(event, selection.chosen)
         if selection.is_matched:
@@ -117,7 +155,7 @@ class Ingest:
         else:
             self._tally.unmatched += 1
         entry = Entry.MATCHED if selection.is_matched else Entry.UNMATCHED
-        self._bring(event, selection.chosen, entry, now, read_at, held=selection.held)
+        self._bring(event, selection.chosen, entry, now, read_at, held=selection.held, repair=repair)
 
     def post(self, event: Event, destination: DestinationName, made_by: str) -> None:
         """Bring an event of our own to one destination; `made_by` stands where the names of routes do."""
@@ -140,6 +178,7 @@ class Ingest:
         *,
         trigger: Trigger = Trigger.FIRST,
         held: Mapping[DestinationName, tuple[Cause, tuple[str, ...]]] = _NOTHING,
+        repair: _Repair | None = None,
     ) -> None:
         event_seq = self._outbox.new_seq()
         deliveries: dict[DeliveryStatus | Cause, list[Delivery]] = {}
@@ -147,7 +186,7 @@ class Ingest:
         for destination, routes in chosen.items():
             order = self.orders.get(destination)
             key = None
-            verdict = self._judge(event, destination, routes, event_seq, now) if is_preferred else WANTED
+            verdict = self._judge(event, destination, routes, event_seq, now, repair) if is_preferred else WANTED
             # What waits takes its place in the order when its wait is over.
             if order is not None and trigger is not Trigger.CANARY and verdict.waits_until is None:
                 key = order_key(order, source=event.source, sid=event.sid)
@@ -161,14 +200,24 @@ class Ingest:
                 edits=verdict.edits,
                 waits_until=verdict.waits_until,
                 trigger=trigger,
+                is_recovered=repair is not None,
             )
             became = self._offer(delivery) if verdict.is_wanted else Cause.PREFERRED
             self._tally.skipped += isinstance(became, Cause)
             deliveries.setdefault(became, []).append(delivery)
         for destination, (cause, routes) in held.items():
-            delivery = new_delivery(event, destination, routes, event_seq=event_seq, accepted_at=now, order_key=None)
+            delivery = new_delivery(
+                event,
+                destination,
+                routes,
+                event_seq=event_seq,
+                accepted_at=now,
+                order_key=None,
+                is_recovered=repair is not None,
+            )
             deliveries.setdefault(self._note_held(destination, cause), []).append(delivery)
-        self._outbox.enqueue(event, event_seq, deliveries, entry=entry, now=now, read_at=read_at)
+        gap = None if repair is None else repair.gap
+        self._outbox.enqueue(event, event_seq, deliveries, entry=entry, now=now, read_at=read_at, gap=gap)
 
     def _note_held(self, destination: DestinationName, cause: Cause) -> Cause:
         """Count a delivery that its routes held back; return why it is skipped."""
@@ -181,8 +230,14 @@ class Ingest:
             self._tally.limited += 1
         return cause
 
-    def _judge(
-        self, event: Event, destination: DestinationName, routes: tuple[str, ...], event_seq: int, now: datetime
+    def _judge(  # noqa: PLR0917 - what is judged, and what it is judged by
+        self,
+        event: Event,
+        destination: DestinationName,
+        routes: tuple[str, ...],
+        event_seq: int,
+        now: datetime,
+        repair: _Repair | None,
     ) -> Verdict:
         """Return whether a destination gets this one of the two events of a post, and when; a full text replaces what waits for it."""
         if destination in self.disabled or not self.router.once.issuperset(routes):
@@ -193,15 +248,19 @@ class Ingest:
                 if self._outbox.replace(destination, waiting, now=now):
                     words.replaced(event.mid, destination, waiting)
                     self._tally.skipped += 1
-        return words.judge(
-            event.source,
-            event.mid,
-            destination,
-            event_seq=event_seq,
-            on_full=self.on_full.get(destination, OnFull.IGNORE),
-            now=now,
-            wait=self.router.wait_of(routes),
-        )
+        verdict = WANTED
+        for known in (words,) if repair is None else (words, repair.earlier):
+            if verdict == WANTED:
+                verdict = known.judge(
+                    event.source,
+                    event.mid,
+                    destination,
+                    event_seq=event_seq,
+                    on_full=self.on_full.get(destination, OnFull.IGNORE),
+                    now=now,
+                    wait=self.router.wait_of(routes),
+                )
+        return verdict
 
     def _offer(self, delivery: Delivery) -> DeliveryStatus | Cause:
         """Hand it to its lane; return what it is now, or why it is not made."""

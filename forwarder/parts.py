@@ -17,6 +17,7 @@ from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
 from forwarder.destinations.formats.build import format_of, url_of
+from forwarder.streams.history import HistorySource
 from forwarder.streams.stream import Stream
 from forwarder.streams.websocket import WebSocketStream
 
@@ -165,3 +166,17 @@ def streams_of(config: Config) -> list[Stream]:
         )
         for stream in config.streams
     ]
+
+
+def histories_of(config: Config) -> dict[str, HistorySource]:
+    """Return where the gaps of each stream are repaired from, of those that want it."""
+    return {
+        stream.name: HistorySource(
+            stream=stream.name,
+            url=stream.url,
+            api_key=stream.api_key.reveal(),
+            ignores_full=stream.ignore_full_payload,
+        )
+        for stream in config.streams
+        if stream.gap_repair
+    }

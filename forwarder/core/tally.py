@@ -14,6 +14,8 @@ class Tally:
     matched: int = 0
     unmatched: int = 0
     doubles: int = 0
+    recovered: int = 0
+    """Of those seen, the posts that no stream brought and the repair of a gap did."""
     skipped: int = 0
     """Deliveries not made because their destination is disabled, or has the other event of the post already."""
     sampled: int = 0

@@ -2,8 +2,9 @@
 
 import asyncio
 import sqlite3
+from collections.abc import Callable, Collection
 from datetime import datetime
-from typing import cast
+from typing import TypeVar, cast
 
 import tenacity
 
@@ -16,9 +17,10 @@ from forwarder.outbox.rows import Value
 from forwarder.outbox.statements import SQL, from_ms, to_ms
 from forwarder.outbox.writer import Writer
 
+_T = TypeVar("_T")
 _SLICE = 2_000
 """Entries of the index read at once: about 2 ms, in which nothing can be written."""
-_SOURCE = "x"
+_MOST_RECOVERED = 1_000_000
 
 
 class SqliteGapBook:
@@ -49,7 +51,7 @@ class SqliteGapBook:
         def look(connection: sqlite3.Connection) -> dict[tuple[str, str], datetime]:
             return {(mid, sid): from_ms(ms) for mid, sid, ms in connection.execute(SQL["recovered_events"], values)}
 
-        return await self._database.run(look)
+        return await self._read(look)
 
     def new_gap_id(self) -> GapId:  # noqa: D102
         self._last_id += 1
@@ -64,24 +66,33 @@ class SqliteGapBook:
     async def unended_gaps(self) -> list[Gap]:  # noqa: D102
         return await self._writer.ask(_gaps("unended_gaps"))
 
-    async def posts_since(self, since: datetime) -> set[str]:  # noqa: D102
+    async def posts_since(  # noqa: D102
+        self, since: datetime, *, until: datetime | None = None, sources: Collection[str] = ("x",)
+    ) -> set[str]:
         # First memory, then the disk: what is written in between is in both.
         unwritten = cast("dict[int, EventRow]", self._writer.unwritten_events()).values()
-        found = {mid for _, _, source, mid, _, _, at_ms, *_ in unwritten if source == _SOURCE and at_ms >= to_ms(since)}
+        found = {mid for _, _, source, mid, _, _, at_ms, *_ in unwritten if source in sources and at_ms >= to_ms(since)}
+        found.update(mid for mid, _ in await self.recovered_events(since=since, limit=_MOST_RECOVERED))
         after: tuple[Value, ...] = (to_ms(since), "", "", "", "")
         while entries := await self._slice(after):
-            found.update(mid for _, source, mid, _, _ in entries if source == _SOURCE)
-            if len(entries) < _SLICE:
+            found.update(mid for _, source, mid, _, _ in entries if source in sources)
+            if len(entries) < _SLICE or (until is not None and entries[-1][0] > to_ms(until)):
                 break
             after = entries[-1]
             await asyncio.sleep(0)
         return found
 
-    @tenacity.retry(retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1))
     async def _slice(self, after: tuple[Value, ...]) -> list[tuple[int, str, str, str, str]]:
-        """Return the next entries; while the file is being opened anew, or cannot be read, once it can. Damage raises."""
+        """Return the next entries."""
         values = dict(zip(("accepted_ms", "source", "mid", "sid", "id"), after, strict=True)) | {"limit": _SLICE}
-        return await self._database.run(lambda connection: connection.execute(SQL["posts_after"], values).fetchall())
+        return await self._read(lambda connection: connection.execute(SQL["posts_after"], values).fetchall())
+
+    async def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Return what is read; while the file is being opened anew, or cannot be read, once it can. Damage raises."""
+        again = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1)
+        )
+        return await again(self._database.run, look)
 
     def note_heard(self, at: datetime) -> None:  # noqa: D102
         self._heard_ms = to_ms(at)

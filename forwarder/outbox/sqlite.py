@@ -10,6 +10,7 @@ from pathlib import Path
 from time import monotonic
 
 import structlog
+import tenacity
 
 from forwarder.core.books import Cause, Entry
 from forwarder.core.changes import Change, Changed
@@ -148,8 +149,9 @@ class SqliteOutbox:
 
         return await self._database.run(look)
 
+    @tenacity.retry(retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1))
     async def recent_posts(self, *, since: datetime, limit: int) -> list[Brought]:
-        """Return the newest deliveries of posts of X accepted since then, oldest first."""
+        """Return the newest deliveries of posts of X accepted since then, oldest first; once the file can be read."""
         return await self._database.run(lambda connection: recent_posts(connection, since=since, limit=limit))
 
     # The contract of core.ports.Outbox; its docstrings are there.

@@ -38,6 +38,8 @@ class HistorySource:
     url: str
     """The stream's: the history is on the same host, beside it."""
     api_key: str = field(repr=False)
+    ignores_full: bool = False
+    """The stream brings the first words of posts alone: what was brought so is not missing."""
 
 
 class History:

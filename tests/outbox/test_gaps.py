@@ -123,6 +123,21 @@ async def test_a_file_that_cannot_be_read_for_a_moment_is_asked_again(outbox: Sq
     assert await asked == {EVENTS[POSTS[0]].mid}
 
 
+async def test_posts_are_known_of_a_time_and_of_its_repair_whenever_that_was(outbox: SqliteOutbox) -> None:
+    within, after, recovered, long_after = POSTS[:4]
+    (fast, *_) = [number for number, event in enumerate(EVENTS) if event.source == "fast-x"]
+    keep(outbox, within)
+    keep(outbox, fast)
+    await outbox.writer.settle()
+    for number in (after, long_after):
+        keep(outbox, number, at=NOW + 2 * HOUR)
+    keep(outbox, recovered, at=NOW + 3 * HOUR, gap=GapId(1))
+    await outbox.writer.settle()
+    known = await outbox.gaps.posts_since(NOW, until=NOW + HOUR)
+    assert known >= {EVENTS[within].mid, EVENTS[recovered].mid}
+    assert EVENTS[fast].mid in await outbox.gaps.posts_since(NOW, until=NOW + HOUR, sources=("x", "fast-x"))
+
+
 async def test_a_recovered_event_is_marked_in_every_claim_and_replay_and_the_books_balance(path: Path) -> None:
     async with open_outbox(FileSettings(path=path)) as outbox:
         brought = keep(outbox, 0, gap=GapId(7))

@@ -1,0 +1,89 @@
+"""What was posted while a stream was away comes once, marked: the real daemon, the emulator's stream and its history."""
+
+import json
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.server import Emulator
+from tests.support.delivery import assert_balanced, ok
+from tests.support.process import KEY, Forwarder, forwarder
+
+AUTHORS = ("44196397", "12", "783214")
+
+
+def write_config(folder: Path, emulator: Emulator, receiver: Receiver, *, route: str = "to: [bot]") -> Path:
+    path = folder / "config.yaml"
+    path.write_text(
+        f"streams: [{{url: '{emulator.ws_url}', api_key: {KEY}, use_fast_x: true, gap_repair: true}}]\n"
+        f"outbox: {{url: 'sqlite:outbox.db'}}\ndestinations: {{bot: {{url: '{receiver.url}'}}}}\nroutes: [{{{route}}}]\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def post(number: int, *, source: str = "x") -> bytes:
+    """Return a post of now."""
+    sid, now_ms = AUTHORS[number % len(AUTHORS)], time.time_ns() // 1_000_000
+    mid = ((now_ms - 1_288_834_974_657) << 22) | number
+    payload = {"id": str(mid), "text": f"text {number}", "lang": "en", "author": {"id": sid, "screen_name": f"a{sid}"}}
+    event = {"mid": str(mid), "sid": sid, "source": source, "timestamp": now_ms, "payload": payload}
+    return json.dumps(event, separators=(",", ":")).encode()
+
+
+async def send(emulator: Emulator, numbers: Sequence[int]) -> list[str]:
+    """Send posts; return their texts."""
+    for number in numbers:
+        await emulator.send(post(number))
+    return [f"text {number}" for number in numbers]
+
+
+def texts(receiver: Receiver, *, recovered: bool | None = None) -> list[str]:
+    return [
+        json.loads(request.body)["payload"]["text"]
+        for request in receiver.requests
+        if request.accepted and recovered in {None, request.headers.get("x-forwarder-recovered") == "true"}
+    ]
+
+
+async def cut_off(emulator: Emulator, daemon: Forwarder) -> None:
+    """Have the daemon without its stream until `clear`."""
+    emulator.refuse(503, path="/ws")
+    await emulator.drop()
+    await daemon.wait_for("stream.unavailable")
+
+
+async def arrive(receiver: Receiver, count: int) -> None:
+    await receiver.wait_until(lambda receiver: len(texts(receiver)) >= count, 30, f"{count} deliveries")
+
+
+async def gaps(config: Path) -> list[dict[str, object]]:
+    return [json.loads(line) for line in (await ok(config, "gaps", "--json")).splitlines()]
+
+
+async def test_what_was_missed_comes_once_and_says_so(tmp_path: Path) -> None:
+    async with Emulator() as emulator, Receiver() as bot:
+        config = write_config(tmp_path, emulator, bot)
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            before = await send(emulator, range(20))
+            await arrive(bot, 20)
+            await cut_off(emulator, daemon)
+            missed = await send(emulator, range(20, 80))
+            emulator.clear()
+            await ok(config, "reconnect")
+            await emulator.wait_connected()
+            after = await send(emulator, range(80, 90))
+            line = await daemon.wait_for("gap.repaired", limit_s=60)
+            await arrive(bot, 90)
+            assert sorted(texts(bot, recovered=True)) == sorted(missed)
+            assert sorted(texts(bot, recovered=False)) == sorted(before + after)
+            assert (line["found"], line["recovered"], line["repair"]) == (60, 60, "done")
+            (gap,) = await gaps(config)
+            assert (gap["repair"], gap["found"], gap["recovered"], gap["note"]) == ("done", 60, 60, "")
+            await assert_balanced(config)
+        recovered = [request for request in bot.requests if "x-forwarder-recovered" in request.headers]
+        assert {request.headers["x-forwarder-trigger"] for request in recovered} == {"recovered"}
+        of_one = [json.loads(request.body)["mid"] for request in recovered if b'"sid":"12"' in request.body]
+        assert len(of_one) == 20

@@ -1,0 +1,340 @@
+"""The repair of gaps with a real outbox, a real ingest and the emulator's history: everything once, whatever comes between."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from forwarder.core.dedupe import RecentEvents
+from forwarder.core.delivery import Delivery, DestinationName
+from forwarder.core.gaps import Gap, GapId, Repair
+from forwarder.core.matching import EVERYTHING
+from forwarder.core.preference import CAPACITY, FirstWords, Prefer
+from forwarder.core.recovered import RecoveredPosts
+from forwarder.core.routing import Route, Router
+from forwarder.core.tally import Tally
+from forwarder.emulator.server import Emulator
+from forwarder.ingest import Ingest
+from forwarder.outbox.connection import FileSettings
+from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from forwarder.repair import Repairer
+from forwarder.streams.history import Histories, HistorySource
+from tests.support.outbox import audit
+from tests.support.process import look
+
+BOT = DestinationName("bot")
+BEGAN = datetime.now(UTC).replace(microsecond=0) - timedelta(minutes=10)
+ENDED = BEGAN + timedelta(minutes=5)
+S = timedelta(seconds=1)
+Recover = Callable[[bytes, GapId, FirstWords], Coroutine[None, None, bool]]
+ALL = Route(name="all", condition=EVERYTHING, to=(BOT,))
+FIRST = replace(ALL, prefer=Prefer.FIRST)
+
+
+def post(mid: int, at: datetime, *, sid: str = "7", source: str = "x") -> bytes:
+    payload = {"id": str(mid), "text": f"text {mid}", "lang": "en", "author": {"id": sid, "screen_name": f"a{sid}"}}
+    event = {"mid": str(mid), "sid": sid, "source": source, "timestamp": at.timestamp() * 1000, "payload": payload}
+    return json.dumps(event).encode()
+
+
+class Lanes:
+    def __init__(self) -> None:
+        self.taken: list[Delivery] = []
+
+    def offer(self, delivery: Delivery) -> bool:
+        self.taken.append(delivery)
+        return True
+
+    def look_by(self, _destination: DestinationName, at: datetime) -> None:
+        raise AssertionError(at)
+
+
+class Scene:
+    """One process, as far as a repair needs one."""
+
+    def __init__(self, outbox: SqliteOutbox, emulator: Emulator, *, route: Route = ALL) -> None:
+        self.outbox = outbox
+        self.emulator = emulator
+        self.lanes = Lanes()
+        self.tally = Tally()
+        self.source: HistorySource | None = HistorySource(stream="main", url=emulator.ws_url, api_key="test-key")
+        self.kept_for = timedelta(hours=24)
+        self.at: datetime | None = None
+        """By its clock; `None`: it is right."""
+        self.ingest = Ingest(
+            router=Router(routes=[route]),
+            disabled=frozenset(),
+            orders={},
+            on_full={},
+            first_words=FirstWords(),
+            outbox=outbox,
+            lanes=self.lanes,
+            recent=RecentEvents(timedelta(minutes=30)),
+            tally=self.tally,
+            clock=self._now,
+            recovered=RecoveredPosts(),
+        )
+        self.repairer = Repairer(
+            book=outbox.gaps,
+            intake=self.ingest,
+            sources=lambda: {} if self.source is None else {"main": self.source},
+            recall=self._recall,
+            kept_for=lambda: self.kept_for,
+            clock=self._now,
+            chance=lambda: 0.0,
+            histories=Histories(requests=1_000, per_s=1),
+            settle=timedelta(),
+        )
+
+    def _now(self) -> datetime:
+        return self.at or datetime.now(UTC)
+
+    async def _recall(self, since: datetime) -> FirstWords:
+        words = FirstWords(timedelta(days=9))
+        for brought in await self.outbox.recent_posts(since=since - timedelta(minutes=10), limit=CAPACITY):
+            words.recall(brought, self.ingest.router.once)
+        return words
+
+    @property
+    def recovered(self) -> list[str]:
+        return [str(json.loads(delivery.body)["mid"]) for delivery in self.lanes.taken if delivery.is_recovered]
+
+    def gap(self, began: datetime = BEGAN, ended: datetime = ENDED) -> Gap:
+        gap = Gap(
+            id=self.outbox.gaps.new_gap_id(),
+            stream="main",
+            began=began,
+            noticed=began,
+            ended=ended,
+            reason="cut",
+            repair=Repair.PENDING,
+        )
+        self.outbox.gaps.note_gap(gap)
+        self.repairer.wake()
+        return gap
+
+    async def until(self, holds: Callable[[Gap], bool], limit_s: float = 20) -> Gap:
+        """Return the first gap once that holds of it as it is written."""
+        async with asyncio.timeout(limit_s):
+            while True:
+                await self.outbox.writer.settle()
+                if holds(gap := _gap(self.outbox)):
+                    return gap
+                await asyncio.sleep(0.02)
+
+    async def repaired(self) -> Gap:
+        return await self.until(lambda gap: gap.repair is not Repair.PENDING)
+
+
+def _gap(outbox: SqliteOutbox) -> Gap:
+    statement = "SELECT repair, found, recovered, note FROM gaps ORDER BY id LIMIT 1"
+    ((repair, found, recovered, note),) = look(outbox._database.path, statement)
+    return Gap(
+        id=GapId(1),
+        stream="main",
+        began=BEGAN,
+        noticed=BEGAN,
+        reason="",
+        repair=Repair(repair),
+        found=found,
+        recovered=recovered,
+        note=note,
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "outbox.db"
+
+
+@pytest.fixture
+async def emulator() -> AsyncIterator[Emulator]:
+    async with Emulator(history_limit=1_000, history_per_s=1) as emulator:
+        yield emulator
+
+
+@asynccontextmanager
+async def repairing(path: Path, emulator: Emulator, *, route: Route = ALL) -> AsyncIterator[Scene]:
+    async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
+        scene = Scene(outbox, emulator, route=route)
+        task = asyncio.ensure_future(scene.repairer.run())
+        try:
+            yield scene
+        finally:
+            task.cancel()
+            await asyncio.wait([task])
+            assert task.cancelled(), task.exception()
+
+
+async def test_what_is_missing_in_the_span_comes_oldest_first_and_no_more(path: Path, emulator: Emulator) -> None:
+    async with repairing(path, emulator) as scene:
+        for mid, at in enumerate(
+            (BEGAN - 31 * S, BEGAN - 29 * S, BEGAN + S, ENDED - S, ENDED + 29 * S, ENDED + 31 * S)
+        ):
+            await emulator.send(post(mid, at))
+        await emulator.send(post(10, BEGAN + 5 * S))
+        scene.at = BEGAN
+        await scene.ingest.take(post(10, BEGAN + 5 * S))
+        scene.at = None
+        scene.gap()
+        gap = await scene.repaired()
+        assert scene.recovered == ["1", "2", "3", "4"]
+        assert (gap.repair, gap.found, gap.recovered, gap.note) == (Repair.DONE, 5, 4, "")
+    assert look(path, "SELECT count(*) FROM recovered_events") == [(4,)]
+    assert audit(path).is_balanced
+
+
+async def test_a_long_history_is_paged_and_each_account_is_asked(path: Path, emulator: Emulator) -> None:
+    async with repairing(path, emulator) as scene:
+        for mid in range(250):
+            await emulator.send(post(mid, BEGAN + mid * S, sid="7"))
+        for mid in range(300, 310):
+            await emulator.send(post(mid, BEGAN + S, sid=str(mid)))
+        scene.gap()
+        assert (await scene.repaired()).recovered == 260
+        assert scene.recovered[:250] == [str(mid) for mid in range(250)]
+        assert emulator.history.stats.asked == 3 + 10
+
+
+async def test_a_stream_that_brings_a_recovered_post_later_brings_a_double(path: Path, emulator: Emulator) -> None:
+    async with repairing(path, emulator) as scene:
+        await emulator.send(post(1, BEGAN + S))
+        scene.gap()
+        await scene.repaired()
+        await scene.ingest.take(post(1, BEGAN + S))
+        assert (len(scene.lanes.taken), scene.tally.doubles, scene.tally.recovered) == (1, 1, 1)
+        await scene.ingest.take(post(1, BEGAN + S, source="fast-x"))
+        assert len(scene.lanes.taken) == 2
+
+
+async def test_a_post_that_a_stream_brings_during_the_repair_is_not_recovered(
+    path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with repairing(path, emulator) as scene:
+        for mid in (1, 2):
+            await emulator.send(post(mid, BEGAN + S, sid=str(mid)))
+        original = scene.ingest.recover
+
+        async def recover_after_the_stream(frame: bytes, gap: GapId, earlier: FirstWords) -> bool:
+            await scene.ingest.take(post(2, BEGAN + S, sid="2"))
+            return await original(frame, gap, earlier)
+
+        monkeypatch.setattr(scene.ingest, "recover", recover_after_the_stream)
+        scene.gap()
+        gap = await scene.repaired()
+        assert scene.recovered == ["1"]
+        assert (gap.found, gap.recovered, len(scene.lanes.taken)) == (2, 1, 2)
+
+
+async def test_an_interrupted_repair_is_gone_on_with_and_brings_nothing_twice(
+    path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for mid in range(1, 6):
+        await emulator.send(post(mid, BEGAN + mid * S, sid=str(mid)))
+    async with repairing(path, emulator) as scene:
+        emulator.refuse(503, path="/account/history")
+        scene.gap()
+        gap = await scene.until(lambda gap: bool(gap.note))
+        assert (gap.repair, gap.note) == (Repair.PENDING, "the history is busy or broken (HTTP 503)")
+        emulator.clear()
+        scene.source = (
+            replace(scene.source, api_key="wrong") if scene.source else None
+        )  # asked at once: it is another one
+        scene.repairer.wake()
+        gap = await scene.until(lambda gap: "API key" in gap.note)
+        assert "wrong" not in gap.note
+        monkeypatch.setattr(scene.ingest, "recover", _stop_after(3, scene.ingest.recover))  # as a kill does
+        scene.source = HistorySource(stream="main", url=emulator.ws_url, api_key="test-key")
+        scene.repairer.wake()
+        await scene.until(lambda gap: gap.recovered == 3)
+    async with repairing(path, emulator) as scene:
+        gap = await scene.repaired()
+        assert scene.recovered == ["4", "5"]
+        assert (gap.repair, gap.found, gap.recovered, gap.note) == (Repair.DONE, 5, 5, "")
+    assert look(path, "SELECT count(*), count(DISTINCT mid) FROM events") == [(5, 5)]
+
+
+def _stop_after(count: int, recover: Recover) -> Recover:
+    left = [count]
+
+    async def stop(frame: bytes, gap: GapId, earlier: FirstWords) -> bool:
+        if not left[0]:
+            await asyncio.Event().wait()
+        left[0] -= 1
+        return await recover(frame, gap, earlier)
+
+    return stop
+
+
+async def test_an_account_that_is_gone_does_not_stop_the_others(
+    path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with repairing(path, emulator) as scene:
+        for mid in (1, 2, 3):
+            await emulator.send(post(mid, BEGAN + S, sid=str(mid)))
+        tracked = emulator.history.list_tracked()
+        monkeypatch.setattr(emulator.history, "list_tracked", lambda: tracked)  # it was asked for a moment before
+        emulator.history.untrack("2")
+        scene.gap()
+        gap = await scene.repaired()
+        assert scene.recovered == ["1", "3"]
+        assert gap.repair is Repair.PARTIAL
+        assert gap.note == "1 account could not be asked for (a2: the history does not know it)"
+
+
+async def test_what_was_written_after_the_gap_is_left_to_the_stream_for_a_while(
+    path: Path, emulator: Emulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forwarder.core.repairing.MARGIN", 2 * S)
+    async with repairing(path, emulator) as scene:
+        ended = datetime.now(UTC) - timedelta(milliseconds=100)
+        await emulator.send(post(1, ended - S))
+        await emulator.send(post(2, ended + S))
+        await emulator.send(post(3, ended + S))
+        scene.gap(ended - timedelta(minutes=1), ended)
+        await scene.until(lambda gap: gap.recovered == 1)
+        await scene.ingest.take(post(3, ended + S))
+        gap = await scene.repaired()
+        assert scene.recovered == ["1", "2"]
+        assert (gap.recovered, len(scene.lanes.taken)) == (2, 3)
+
+
+async def test_the_first_word_of_a_post_is_enough_for_who_wants_the_first_alone(path: Path, emulator: Emulator) -> None:
+    async with repairing(path, emulator, route=FIRST) as scene:
+        scene.at = BEGAN
+        await scene.ingest.take(post(1, BEGAN, source="fast-x"))
+        await scene.outbox.writer.settle()
+        scene.at = BEGAN + timedelta(hours=1)  # longer than is remembered for streams
+        for mid in (1, 2):
+            await emulator.send(post(mid, BEGAN + S))
+        scene.gap()
+        gap = await scene.repaired()
+        assert scene.recovered == ["2"]
+        assert gap.recovered == 2
+    assert look(path, "SELECT reason FROM deliveries WHERE status = 'skipped'") == [("preferred",)]
+
+
+async def test_no_margin_is_before_a_gap_of_which_the_outbox_knows_no_more_what_came_before(
+    path: Path, emulator: Emulator
+) -> None:
+    async with repairing(path, emulator) as scene:
+        scene.kept_for = timedelta(minutes=1)
+        await emulator.send(post(1, BEGAN - S))
+        await emulator.send(post(2, BEGAN + S))
+        scene.gap()
+        assert (await scene.repaired()).recovered == 1
+        assert scene.recovered == ["2"]
+
+
+async def test_it_is_given_up_after_a_day(path: Path, emulator: Emulator) -> None:
+    async with repairing(path, emulator) as scene:
+        scene.source = None
+        scene.gap(BEGAN - timedelta(days=2), ENDED - timedelta(days=2))
+        gap = await scene.repaired()
+        assert (gap.repair, gap.note[:27]) == (Repair.FAILED, "given up 24 hours after the")
+        assert emulator.history.stats.listed == 0
