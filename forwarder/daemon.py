@@ -12,39 +12,31 @@ import structlog
 from forwarder import __version__, upkeep
 from forwarder.admin.handler import Handler
 from forwarder.admin.server import open_control_socket
+from forwarder.attempts import Attempts
 from forwarder.canary import Canaries
 from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
-from forwarder.core.dedupe import GENERATIONS, RecentEvents
-from forwarder.core.delivery import Attempt, Delivery, DestinationName, Trigger
-from forwarder.core.describe import describe
-from forwarder.core.destination import Destination
-from forwarder.core.news import News, TooOld
-from forwarder.core.preference import CAPACITY, WINDOW, FirstWords
-from forwarder.core.recovered import CAPACITY as MOST_RECOVERED
-from forwarder.core.recovered import RecoveredPosts
-from forwarder.core.retry import Dead, Decision, Done, Expired, Postponed
-from forwarder.core.stream_state import StreamState
+from forwarder.core.delivery import DestinationName
 from forwarder.core.tally import Tally
 from forwarder.dispatch import Dispatcher, Lane, Observe
-from forwarder.gap_keeper import GapKeeper, kept_of
+from forwarder.handover import HandOver
 from forwarder.ingest import Ingest, OnEvent
 from forwarder.notify import ServiceManager
 from forwarder.outbox.access import count_waiting
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import Parts, canaries_of, histories_of, on_failure_of, parts_of, streams_of
+from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
+from forwarder.recall import first_words, recent_events, recovered_posts
 from forwarder.reload import Reloader, Source
 from forwarder.repair import Repairer
 from forwarder.running import Running
-from forwarder.stream_group import StreamGroup
+from forwarder.stream_group import task_group
+from forwarder.stream_side import StreamSide
 from forwarder.streams.faults import StreamFaultError
-from forwarder.streams.standstill import watch_standstill
-from forwarder.streams.supervisor import try_once
+from forwarder.streams.trial import try_once
 from forwarder.summaries import Summaries
+from forwarder.takeover import Takeover
 from forwarder.watch import Watch
-
-_MAX_RECENT = 1_000_000
 
 log = structlog.get_logger(__name__)
 
@@ -66,7 +58,6 @@ class Daemon:
     """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
 
     _watch: Watch
-    _streams: StreamGroup
     _canaries: Canaries
 
     def __init__(
@@ -77,30 +68,23 @@ class Daemon:
         socket_path: Path,
         service: ServiceManager,
         listeners: Listeners = Listeners(),
+        takeover: Takeover | None = None,
     ) -> None:
+        """`takeover`: another daemon runs, and this one comes in its place."""
         self._config = source.config
         self._outbox_path = outbox_path
         self._socket_path = socket_path
         self._service = service
         self._listeners = listeners
+        self._takeover = takeover
         self._tally = Tally()
-        self._log = log.bind()
-        """Made once, where `log` is made again at every line: there is one for every attempt."""
         self._dispatcher = Dispatcher()
         self._running: Running | None = None
         self._started_at = utc_now()
         self._starting: asyncio.Task[Tally] | None = None
         """What opens the outbox, until it is open."""
         self._stopped = asyncio.Event()
-        self._gaps = GapKeeper(
-            streams=lambda: kept_of(
-                [(each.name, each.api_key.reveal(), each.gap_repair) for each in self._config.streams]
-            ),
-            on_repairable=self._wake_repairer,
-            clock=utc_now,
-        )
-        self._repairer: Repairer | None = None
-        self._states: dict[str, StreamState] = {}
+        self._streams = StreamSide(lambda: self._config, utc_now)
         self._reloader = Reloader(
             source,
             put_in_force=self._put_in_force,
@@ -108,6 +92,15 @@ class Daemon:
             service=service,
             summary=self._summary,
             clock=utc_now,
+        )
+        self._hand_over = HandOver(
+            outbox_path=outbox_path,
+            service=service,
+            grace=lambda: self._config.grace_period,
+            open_streams=lambda: self._streams.open_names,
+            is_stopping=self._stopped.is_set,
+            leave=self._stopped.set,
+            on_lost=self._streams.come_back,
         )
 
     def stop(self) -> None:
@@ -120,19 +113,45 @@ class Daemon:
         if self._starting is not None:
             self._starting.cancel()
 
+    def upgrade(self) -> None:
+        """Start a successor, and leave it the place when it is ready; one that is not changes nothing."""
+        self._hand_over.want_upgrade()
+
     def reload(self) -> None:
         """Read the config again; a bad one changes nothing."""
         self._reloader.want()
 
     async def run(self) -> Tally:
-        """Run until `stop`; return what was counted. Raises `OutboxUnusableError`, and what any internal task raises."""
+        """Run until `stop`, or until another process takes over; return what was counted.
+
+        Raises `OutboxUnusableError`, `TakeoverError`, `SuccessorLostError`, and what any internal task raises.
+        """
         self._starting = asyncio.current_task()
+        parts = parts_of(self._config)
+        async with task_group() as holding:
+            self._streams.form(holding)
+            if self._takeover is None:
+                await self._run(parts, patience=None, tried=None)
+            else:
+                tried = self._streams.start(parts.streams)
+                patience = await self._takeover.ask(tried, self._streams.group)
+                feeding = holding.create_task(upkeep.feed_watchdog_while_starting(self._service))
+                await self._run(parts, patience=patience, tried=tried)
+                feeding.cancel()
+        if self._hand_over.is_left:
+            self._hand_over.check_successor()
+            log.info("daemon.handed_over", **self._tally.as_fields())
+        else:
+            log.info("daemon.stopped", **self._tally.as_fields())
+        return self._tally
+
+    async def _run(self, parts: Parts, *, patience: timedelta | None, tried: list[asyncio.Event] | None) -> None:
+        """Run from the opening of the outbox to its end. `tried`: the streams are held already."""
         settings = self._config.outbox
         file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
-        async with open_outbox(file) as outbox:
+        async with open_outbox(file, patience=patience) as outbox:
             waiting = await outbox.recover()
-            parts = parts_of(self._config)
-            ingest = await self._build_ingest(outbox, parts)
+            ingest = await self._ingest_of(outbox, parts)
             self._watch = Watch(
                 await outbox.known_destinations(),
                 keep=outbox.note_destination,
@@ -147,6 +166,9 @@ class Daemon:
                 tell=self._watch.tell,
                 clock=utc_now,
             )
+            attempts = Attempts(
+                self._tally, watch=self._watch, canaries=self._canaries, on_attempt=self._listeners.on_attempt
+            )
             outbox.note_revision(self._config.revision, now=utc_now())
             summaries = Summaries(
                 ingest.limiter,
@@ -154,18 +176,7 @@ class Daemon:
                 is_known=lambda name: name in self._config.destinations,
                 clock=utc_now,
             )
-            await self._gaps.begin(outbox.gaps)
-            self._repairer = repairer = Repairer(
-                book=outbox.gaps,
-                intake=ingest,
-                sources=lambda: histories_of(self._config),
-                recall=lambda since: _words_since(
-                    since - WINDOW, outbox, ingest.router.once, window=utc_now() - since + timedelta(days=1)
-                ),
-                kept_for=lambda: self._config.outbox.keep_delivered,
-                clock=utc_now,
-                chance=random.random,
-            )
+            await self._streams.begin(outbox, ingest)
             self._starting = None
             log.info(
                 "daemon.started",
@@ -181,7 +192,8 @@ class Daemon:
                 status=self._status,
                 reload=self._reloader.reload,
                 diff=self._reloader.diff,
-                reconnect=self._reconnect,
+                succession=self._hand_over,
+                reconnect=self._streams.reconnect,
             )
             async with (
                 open_control_socket(self._socket_path, handler.handle),
@@ -189,79 +201,76 @@ class Daemon:
             ):
                 background = [
                     group.create_task(outbox.watch()),
-                    group.create_task(upkeep.prune(outbox, lambda: self._config.outbox)),
+                    group.create_task(upkeep.prune(outbox, lambda: self._config.outbox, is_needed=self._is_read)),
                     group.create_task(upkeep.keep_to_size(outbox)),
                     group.create_task(self._watch.run()),
                     group.create_task(summaries.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
-                ]
-                self._streams = streams = StreamGroup(
-                    group, intake=ingest, gaps=self._gaps, state_of=self._state_of, clock=utc_now
-                )
-                background += [
-                    group.create_task(self._gaps.run()),
-                    group.create_task(watch_standstill(streams.wake)),
+                    group.create_task(self._streams.run()),
                 ]
                 self._running = running = Running(
                     group,
                     outbox=outbox,
                     dispatcher=self._dispatcher,
                     ingest=ingest,
-                    streams=streams,
+                    streams=self._streams.group,
                     standing=self._watch.standing,
-                    observe=self._note_attempt,
-                    tell=self._hear,
+                    observe=attempts.note,
+                    tell=attempts.hear,
                     clock=utc_now,
                 )
-                tried = running.start(parts, waiting.keys())
+                running.start(parts, waiting.keys())
+                opening = group.create_task(self._open())
+                if tried is None:
+                    tried = self._streams.start(parts.streams)
                 self._warn_of_orphans(waiting)
+                background += [
+                    group.create_task(self._announce(tried)),
+                    group.create_task(self._hand_over.run()),
+                ]
                 reloading = group.create_task(self._reloader.run())
                 flying = group.create_task(self._canaries.run())
-                repairing = group.create_task(repairer.run())
-                background.append(group.create_task(self._announce(tried)))
+                repairing = group.create_task(self._streams.repair())
                 await self._stopped.wait()
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
                 repairing.cancel()  # it takes in what then has to be given out
                 flying.cancel()  # what has no lane any more is not late
+                await asyncio.wait([opening], timeout=self._config.grace_period.total_seconds())
+                opening.cancel()
                 self._watch.take_leave()
-                self._gaps.take_leave()
+                self._streams.take_leave(is_handed_over=self._hand_over.is_left)
                 summaries.take_leave()
                 log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
-                self._service.stopping()
+                if not self._hand_over.is_left:
+                    self._service.stopping()
                 await running.end(self._config.grace_period)
                 for task in background:
                     task.cancel()
-        log.info("daemon.stopped", **self._tally.as_fields())
-        return self._tally
+            if self._hand_over.is_left:
+                self._hand_over.conclude()
 
-    async def _build_ingest(self, outbox: SqliteOutbox, parts: Parts) -> Ingest:
-        window = self._config.outbox.dedupe_window
-        recent = RecentEvents(window, capacity=_MAX_RECENT)
-        begin = utc_now() - window
-        for part in range(GENERATIONS):
-            since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
-            numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
-            recent.remember(numbers, latest_at=until)
-        recovered = RecoveredPosts(window)
-        recovered.recall(await outbox.gaps.recovered_events(since=begin, limit=MOST_RECOVERED))
+    async def _ingest_of(self, outbox: SqliteOutbox, parts: Parts) -> Ingest:
         return Ingest(
             router=parts.router,
             disabled=parts.disabled,
             orders=parts.orders,
             on_full=parts.on_full,
-            first_words=await _words_since(utc_now() - WINDOW, outbox, parts.router.once),
+            first_words=await first_words(outbox, parts.router, utc_now),
             outbox=outbox,
             lanes=self._dispatcher,
-            recent=recent,
-            recovered=recovered,
+            recent=await recent_events(outbox, self._config.outbox.dedupe_window, utc_now),
+            recovered=await recovered_posts(outbox, self._config.outbox.dedupe_window, utc_now),
             tally=self._tally,
             clock=utc_now,
             on_event=self._listeners.on_event,
+            on_arrival=self._streams.note_arrival,
         )
 
-    def _wake_repairer(self) -> None:
-        if self._repairer is not None:
-            self._repairer.wake()
+    async def _open(self) -> None:
+        """Let what came since the streams are open go on, and whatever comes."""
+        kept = await self._streams.open()
+        if self._takeover is not None:
+            log.info("takeover.done", frames_kept=kept)
 
     async def _announce(self, tried: list[asyncio.Event]) -> None:
         """Tell the service manager that we are up: not before the first connections were tried, and even if they failed."""
@@ -281,52 +290,16 @@ class Daemon:
         else:
             lane.resume()
 
-    def _note_attempt(self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
-        match decision:
-            case Done():
-                self._tally.delivered += 1
-            case Dead() | Expired():
-                self._tally.failed_attempts += 1
-                self._count_end(delivery, decision)
-            case Postponed():
-                self._tally.postponed += 1
-            case _:
-                self._tally.failed_attempts += 1
-        name, fields = describe(delivery, attempt, decision)
-        (self._log.warning if isinstance(decision, Dead | Expired) else self._log.info)(name, **fields)
-        if not isinstance(decision, Done) or self._watch.last_failure(destination.name) is not None:
-            self._watch.note_attempt(destination, delivery, attempt, decision)
-        if delivery.trigger is Trigger.CANARY:
-            self._canaries.note_attempt(delivery, attempt, decision)
-        if self._listeners.on_attempt is not None:
-            self._listeners.on_attempt(delivery, attempt, decision)
-
-    def _reconnect(self, stream: str | None) -> dict[str, object]:
-        return self._streams.reconnect(stream)
-
-    def _state_of(self, stream: str) -> StreamState:
-        return self._states.setdefault(stream, StreamState(stream))
-
-    def _hear(self, destination: Destination, news: News) -> None:
-        self._watch.hear(destination, news)
-        if isinstance(news, TooOld):
-            self._count_end(news.delivery, Expired(reason=news.reason))
-            self._canaries.note_too_old(news.delivery, news.reason)
-
-    def _count_end(self, delivery: Delivery, decision: Dead | Expired) -> None:
-        if delivery.trigger is Trigger.CANARY:
-            self._tally.missed_canaries += 1
-        elif isinstance(decision, Dead):
-            self._tally.dead += 1
-        else:
-            self._tally.expired += 1
+    def _is_read(self) -> bool:
+        """Whether a successor is about to read what the outbox holds of the last minutes."""
+        return self._hand_over.is_announced
 
     def _put_in_force(self, config: Config, parts: Parts) -> set[str] | None:
         """Have everything follow another config, in one turn of the loop."""
         if self._running is None or self._stopped.is_set():
             return None
         self._config = config
-        self._wake_repairer()
+        self._streams.follow(config)
         return self._running.follow(parts)
 
     def _warn_of_orphans(self, waiting: dict[DestinationName, int]) -> None:
@@ -344,12 +317,17 @@ class Daemon:
             "version": __version__,
             "pid": os.getpid(),
             "started_at": self._started_at.isoformat(timespec="seconds"),
-            "state": "stopping" if self._stopped.is_set() else "running",
+            "state": self._state(),
             "config": self._reloader.status(),
-            "streams": sorted(self._streams.names),
+            **self._streams.status(),
             "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
         }
+
+    def _state(self) -> str:
+        if self._hand_over.is_left:
+            return "handing over"
+        return "stopping" if self._stopped.is_set() else "running"
 
     def _lane_status(self, lane: Lane) -> dict[str, object]:
         standing = self._watch.standing(lane.destination.name)

@@ -51,13 +51,14 @@ class GapKeeper:
         self._began = clock()
         self._last_run: datetime | None = None
         self._early: list[Callable[[], None]] | None = []
-        self._seen: set[str] = set()
-        """Streams that were open since the start."""
+        self._not_yet_open: set[str] = set()
+        """Streams of the start that have not been open since."""
 
     async def begin(self, book: GapBook) -> None:
         """Take over what an earlier process left: gaps that have no end, and the time until which it was there."""
         self._book = book
         names = self._streams().keys()
+        self._not_yet_open = set(names)
         for gap in await self._book.unended_gaps():
             if gap.stream in names:
                 self._open[gap.stream] = gap
@@ -102,7 +103,7 @@ class GapKeeper:
         if gap is None and not self._coverage.is_open(stream):
             gap = self._since_last_run(stream, at)
         self._coverage.note_open(stream, at)
-        self._seen.add(stream)
+        self._not_yet_open.discard(stream)
         if gap is not None:
             self._end(replace(gap, ended=max(at, gap.began)))
         self._note_heard()
@@ -126,7 +127,7 @@ class GapKeeper:
     def _since_last_run(self, stream: str, at: datetime) -> Gap | None:
         """Return the gap that a kill has left: nobody could write it down."""
         last = self._last_run
-        if last is None or last >= at or stream in self._seen:
+        if last is None or last >= at or stream not in self._not_yet_open:
             return None
         repair = Repair.PENDING if self._kept(stream).repairs else Repair.OFF
         return Gap(

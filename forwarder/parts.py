@@ -6,6 +6,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from forwarder.core.config import Config
 from forwarder.core.config.destination import DestinationConfig
+from forwarder.core.config.model import StreamConfig
 from forwarder.core.config.signing import signing_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import CanaryPolicy, Destination, OnFailure
@@ -18,6 +19,7 @@ from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
 from forwarder.destinations.formats.build import format_of, url_of
 from forwarder.streams.history import HistorySource
+from forwarder.streams.sse import SseStream
 from forwarder.streams.stream import Stream
 from forwarder.streams.websocket import WebSocketStream
 
@@ -154,18 +156,20 @@ def router_of(config: Config) -> Router:
 
 def streams_of(config: Config) -> list[Stream]:
     """Return the streams to hold."""
-    return [
-        WebSocketStream(
-            name=stream.name,
-            url=stream.url,
-            api_key=stream.api_key.reveal(),
-            use_fast_x=stream.use_fast_x,
-            ignore_full_payload=stream.ignore_full_payload,
-            max_age=stream.max_connection_age,
-            max_frame=stream.max_frame,
-        )
-        for stream in config.streams
-    ]
+    return [_stream(stream) for stream in config.streams]
+
+
+def _stream(stream: StreamConfig) -> Stream:
+    kind = WebSocketStream if stream.transport == "websocket" else SseStream
+    return kind(
+        name=stream.name,
+        url=stream.url,
+        api_key=stream.api_key.reveal(),
+        use_fast_x=stream.use_fast_x,
+        ignore_full_payload=stream.ignore_full_payload,
+        max_age=stream.max_connection_age,
+        max_frame=stream.max_frame,
+    )
 
 
 def histories_of(config: Config) -> dict[str, HistorySource]:

@@ -52,11 +52,10 @@ class Running:
         """Also those that a reload has replaced, until what they have under way has ended."""
         self._streams = streams
 
-    def start(self, parts: Parts, has_backlog: Collection[DestinationName]) -> list[asyncio.Event]:
-        """Start all of them; return what tells of each stream that its first connection was tried."""
+    def start(self, parts: Parts, has_backlog: Collection[DestinationName]) -> None:
+        """Start the lanes; the streams are started by themselves, and may run before."""
         for destination in parts.destinations:
             self._start_lane(destination, has_backlog=destination.name in has_backlog)
-        return self._streams.start(parts.streams)
 
     def follow(self, parts: Parts) -> set[str]:
         """Have what changed follow another config, in this turn of the loop; return what was begun anew or ended.

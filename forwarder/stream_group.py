@@ -1,7 +1,9 @@
 """The streams that are held: each by a supervisor, replaced by a reload without a moment in which neither is connected."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import partial
 from typing import Protocol
 
@@ -10,9 +12,10 @@ import structlog
 from forwarder.admin.server import RequestRefusedError
 from forwarder.core.event import NotAnEvent
 from forwarder.core.ports import Clock
-from forwarder.core.stream_state import StreamState
+from forwarder.core.stream_state import StreamCondition, StreamState
+from forwarder.streams.desk import Desk, Gaps
 from forwarder.streams.stream import Stream
-from forwarder.streams.supervisor import Desk, Gaps, Supervisor
+from forwarder.streams.supervisor import Supervisor
 
 log = structlog.get_logger(__name__)
 
@@ -35,6 +38,23 @@ class GapNotes(Gaps, Protocol):
     def forget(self, stream: str) -> None:
         """A reload has taken it away."""
         ...
+
+
+@asynccontextmanager
+async def task_group() -> AsyncIterator[asyncio.TaskGroup]:
+    """Give a task group of which what the block itself raises comes out as it is, and not in a group of exceptions."""
+    raised: Exception | None = None
+    try:
+        async with asyncio.TaskGroup() as group:
+            try:
+                yield group
+            except Exception as error:
+                raised = error
+                raise
+    except BaseExceptionGroup as several:
+        if raised is not None and several.exceptions == (raised,):
+            raise raised from raised.__cause__
+        raise
 
 
 class StreamGroup:
@@ -63,6 +83,18 @@ class StreamGroup:
     def names(self) -> Sequence[str]:
         """Of the streams in force."""
         return list(self._in_force)
+
+    @property
+    def open_names(self) -> Sequence[str]:
+        """Of those that are connected."""
+        return [name for name, supervisor in self._in_force.items() if supervisor.is_open]
+
+    def is_hopeless(self, until: datetime) -> bool:
+        """Whether none is connected, nor will be before then: each has failed, and its next try comes later or never."""
+        return all(
+            state.condition is StreamCondition.YIELDED or (state.next_try_at is not None and state.next_try_at > until)
+            for state in map(self._state_of, self._in_force)
+        )
 
     def start(self, streams: Iterable[Stream]) -> list[asyncio.Event]:
         """Hold these too; return what tells of each that its first connection was tried."""
@@ -129,6 +161,12 @@ class StreamGroup:
         for each in names:
             self._in_force[each].reconnect("asked for by forwarder reconnect")
         return {"streams": names}
+
+    def come_back(self, reason: str) -> None:
+        """Connect those anew that are away, which may be for another process that was connected: it is gone."""
+        for supervisor in self._in_force.values():
+            if not supervisor.is_open:
+                supervisor.reconnect(reason)
 
     def wake(self, reason: str) -> None:
         """Time has passed without us."""

@@ -16,10 +16,14 @@ _SIZE_EVERY = timedelta(seconds=5)
 log = structlog.get_logger(__name__)
 
 
-async def prune(outbox: SqliteOutbox, settings: Callable[[], OutboxConfig]) -> None:
-    """Remove history past its time; `settings` are those in force."""
+async def prune(
+    outbox: SqliteOutbox, settings: Callable[[], OutboxConfig], *, is_needed: Callable[[], bool] = lambda: False
+) -> None:
+    """Remove history past its time; `settings` are those in force. `is_needed`: a successor is about to read it."""
     while True:
         await asyncio.sleep(_PRUNE_EVERY.total_seconds())
+        if is_needed():
+            continue
         now, keep = datetime.now(UTC), settings()
         pruned = await outbox.pruner.prune(delivered_before=now - keep.keep_delivered, dead_before=now - keep.keep_dead)
         if pruned:
@@ -32,6 +36,14 @@ async def keep_to_size(outbox: SqliteOutbox) -> None:
         await asyncio.sleep(_SIZE_EVERY.total_seconds())
         if pruned := await outbox.pruner.prune_to_size():
             log.warning("outbox.pruned_for_room", events=pruned, note="delivered history, before its time")
+
+
+async def feed_watchdog_while_starting(service: ServiceManager) -> None:
+    """Tell the service manager that the loop moves, while the outbox is taken over: the watchdog of a service that is up goes on."""
+    interval = service.watchdog_interval
+    while interval is not None:
+        await asyncio.sleep(interval.total_seconds())
+        service.watchdog()
 
 
 async def feed_watchdog(service: ServiceManager, outbox: SqliteOutbox, summary: Callable[[], str]) -> None:

@@ -27,14 +27,8 @@ class Book:
     def note_gap(self, gap: Gap) -> None:
         self.gaps[gap.id] = gap
 
-    async def gaps_to_repair(self) -> list[Gap]:
-        return [gap for gap in self.gaps.values() if gap.repair is Repair.PENDING and gap.ended is not None]
-
     async def unended_gaps(self) -> list[Gap]:
         return [gap for gap in self.gaps.values() if gap.ended is None]
-
-    async def posts_since(self, since: datetime) -> set[str]:  # noqa: ARG002
-        return set()
 
     def note_heard(self, at: datetime) -> None:
         self.heard = at
@@ -153,6 +147,15 @@ async def test_a_kill_is_a_gap_from_the_last_time_that_was_written_down() -> Non
     scene.away("main", 3)
     scene.open("main", 4)
     assert scene.gaps == [("main", -40, 2, False, Repair.PENDING), ("main", 3, 4, False, Repair.PENDING)]
+
+
+async def test_a_stream_that_a_reload_has_added_was_not_away_before() -> None:
+    scene = Scene(("main", "key", True), last=at(-4000))
+    await scene.keeper.begin(scene.book)
+    scene.open("main", 2)
+    scene.streams = kept_of([("main", "key", True), ("added", "key", True)])
+    scene.open("added", 1000)
+    assert scene.gaps == [("main", -4000, 2, False, Repair.PENDING)]
 
 
 async def test_a_stream_that_was_open_before_its_predecessor_ended_has_no_gap() -> None:

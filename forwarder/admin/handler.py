@@ -2,14 +2,43 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from pydantic import BaseModel
 
 from forwarder.admin.server import RequestRefusedError
-from forwarder.core.changes import Dead, Diff, PauseChange, Reconnect, Reload, Replay, Request, Status, Vacuum
+from forwarder.core.changes import (
+    Announce,
+    Dead,
+    Diff,
+    HandOver,
+    PauseChange,
+    Reconnect,
+    Reload,
+    Replay,
+    Request,
+    Status,
+    Upgrade,
+    Vacuum,
+)
 from forwarder.core.delivery import DestinationName
 from forwarder.outbox.sqlite import SqliteOutbox
+
+
+class Succeeded(Protocol):
+    """What another process can take over from. Each verb returns what the asker is told, or raises `RequestRefusedError`."""
+
+    def announce(self, pid: int, outbox: str) -> dict[str, object]:
+        """A process is about to take over this outbox."""
+        ...
+
+    def hand_over(self, pid: int) -> dict[str, object]:
+        """The process that was announced holds the streams."""
+        ...
+
+    async def upgrade(self) -> dict[str, object]:
+        """Start a successor, and return once it is left the place, or has failed."""
+        ...
 
 
 class Handler:
@@ -26,10 +55,12 @@ class Handler:
         reload: Callable[[], Awaitable[dict[str, object]]],
         diff: Callable[[str], Awaitable[dict[str, object]]],
         reconnect: Callable[[str | None], dict[str, object]],
+        succession: Succeeded,
     ) -> None:
         """`destinations` are those in force; `look` has the lane of one ask the outbox again, `pause` pauses or resumes one.
 
-        `reload` reads the config again; `diff` tells what that of a file would change; `reconnect` has one stream, or all, connect anew.
+        `reload` reads the config again; `diff` tells what that of a file would change; `reconnect` has one stream, or all, connect anew;
+        `succession` hands over to another process.
         """
         self._outbox = outbox
         self._destinations = destinations
@@ -38,6 +69,7 @@ class Handler:
         self._status = status
         self._reload = reload
         self._diff = diff
+        self._succession = succession
         self._reconnect = reconnect
 
     async def handle(self, request: Request) -> BaseModel | dict[str, object]:
@@ -53,6 +85,13 @@ class Handler:
                 return self._reconnect(name)
         if (trouble := self._outbox.writer.trouble) is not None:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
+        match request:
+            case Announce(pid=pid, outbox=outbox):
+                return self._succession.announce(pid, outbox)
+            case HandOver(pid=pid):
+                return self._succession.hand_over(pid)
+            case Upgrade():
+                return await self._succession.upgrade()
         try:
             return await self._change(request)
         except sqlite3.Error as error:

@@ -17,6 +17,8 @@ OUTBOX_UNWRITABLE = 73
 """EX_CANTCREAT: the outbox file cannot be made or written."""
 OUTBOX_IN_USE = 75
 """EX_TEMPFAIL: another forwarder holds the outbox."""
+NO_TAKEOVER = 75
+"""EX_TEMPFAIL: `run --takeover` cannot take over; the forwarder that runs goes on."""
 BAD_CONFIG = 78
 """EX_CONFIG: the unit file tells systemd not to restart after it."""
 

@@ -14,11 +14,13 @@ import structlog
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import WHICH, load, outbox_path, socket_path
 from forwarder.daemon import Daemon
+from forwarder.handover import SuccessorLostError
 from forwarder.logs import configure_logging
 from forwarder.notify import ServiceManager
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
 from forwarder.reload import Source, warn_of
 from forwarder.rule_tests import failures_of
+from forwarder.takeover import Takeover, TakeoverError, announce
 
 _GC_THRESHOLDS = 2_000, 20, 50
 """Python's 700, 10, 10 have it look for cycles, of which a delivery makes none, hundreds of times a second: 5 % of the time.
@@ -38,6 +40,11 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         default="auto",
         help="auto: console on a terminal, JSON otherwise",
     )
+    parser.add_argument(
+        "--takeover",
+        action="store_true",
+        help="take over from the forwarder that runs with this config: nothing is missed, nothing is sent twice",
+    )
     parser.set_defaults(handler=run)
 
 
@@ -51,11 +58,18 @@ def run(arguments: argparse.Namespace) -> int:
     warn_of(loaded.config)
     for failure in failures_of(loaded.config):
         log.warning("config.test_failed", note=failure)
+    source = Source(file=arguments.config, loaded=loaded, load=load, check_tests=failures_of)
     try:
-        run_in_loop(_run_daemon(Source(file=arguments.config, loaded=loaded, load=load, check_tests=failures_of)))
+        run_in_loop(_run_daemon(source, _announced(source) if arguments.takeover else None))
     except OutboxUnusableError as error:
         print(error, file=sys.stderr)
         return exit_codes.OUTBOX_CODES[error.problem]
+    except TakeoverError as error:
+        print(error, file=sys.stderr)
+        return exit_codes.NO_TAKEOVER
+    except SuccessorLostError as error:
+        log.error("daemon.successor_lost", reason=str(error))  # noqa: TRY400 - no traceback
+        return exit_codes.FAILURE
     except asyncio.CancelledError:  # stopped before it had begun
         return exit_codes.OK
     except Exception as error:
@@ -74,7 +88,22 @@ def _outbox_lost(error: Exception) -> Exception | None:
     return error if isinstance(error, OutboxFailedError | OutboxReplacedError) else None
 
 
-async def _run_daemon(source: Source) -> None:
+def _announced(source: Source) -> Takeover | None:
+    """Return the takeover from the daemon that runs, which knows of it now; `None` where none runs. Raises as `announce` does."""
+    config = source.config
+    outbox = outbox_path(config.outbox, source.file)
+    takeover = announce(
+        outbox,
+        socket_path(config.admin, source.file, outbox),
+        dedupe_window=config.outbox.dedupe_window,
+        grace=config.grace_period,
+    )
+    if takeover is None:
+        log.info("takeover.not_needed", note="no forwarder runs with this config; this one starts as usual")
+    return takeover
+
+
+async def _run_daemon(source: Source, takeover: Takeover | None) -> None:
     config = source.config
     outbox = outbox_path(config.outbox, source.file)
     daemon = Daemon(
@@ -82,9 +111,15 @@ async def _run_daemon(source: Source) -> None:
         outbox_path=outbox,
         socket_path=socket_path(config.admin, source.file, outbox),
         service=ServiceManager(os.environ),
+        takeover=takeover,
     )
     loop = asyncio.get_running_loop()
-    handlers = {signal.SIGTERM: daemon.stop, signal.SIGINT: daemon.stop, signal.SIGHUP: daemon.reload}
+    handlers = {
+        signal.SIGTERM: daemon.stop,
+        signal.SIGINT: daemon.stop,
+        signal.SIGHUP: daemon.reload,
+        signal.SIGUSR2: daemon.upgrade,
+    }
     for number, handler in handlers.items():
         loop.add_signal_handler(number, handler)
     gc.collect()

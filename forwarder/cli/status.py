@@ -54,6 +54,7 @@ def _print(status: dict[str, Any]) -> None:
         f"forwarder {status['version']}, process {status['pid']}, {status['state']} since {local(status['started_at'])}"
     )
     _print_config(status["config"])
+    _print_streams(status["streams"], status["lag_ms"])
     print(f"outbox: {outbox['health']}" + (f" ({outbox['trouble']})" if outbox["trouble"] else ""))
     print(
         f"  in memory alone: {outbox['events_in_memory']} events; commit lag: {lag['p50']:g} ms median, {lag['p99']:g} ms p99"
@@ -76,6 +77,56 @@ def _print(status: dict[str, Any]) -> None:
         for name in names
     ]
     print_table(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
+
+
+def _print_streams(streams: dict[str, Any], lag_ms: dict[str, Any]) -> None:
+    """Print how the streams are, first what is wrong with them."""
+    away = [name for name, stream in streams.items() if stream["condition"] != "open"]
+    if len(away) == len(streams):
+        since = max((stream["away_since"] for stream in streams.values() if stream["away_since"]), default=None)
+        when = f" since {local(since)}" if since else ""
+        print(f"NO STREAM IS OPEN{when}: what is sent now is missed; forwarder gaps tells for how long")
+    elif away:
+        print(f"streams: {', '.join(away)} away, while others are open: nothing need be missing")
+    is_race = len(streams) > 1
+    names = ("STREAM", "TRANSPORT", "EVENTS", *(("FIRST", "BEHIND", "MISSED") if is_race else ()), "STATE")
+    rows = []
+    for name, stream in streams.items():
+        raced = (_percent(stream["share"]), _behind(stream), _missed(stream)) if is_race else ()
+        rows.append((name, stream["transport"], f"{stream['events']:,}", *raced, _stream_state(stream)))
+    print_table(names, rows)
+    if lag_ms:
+        each = (f"{source} {lag['p50']:g} ms median, {lag['p99']:g} ms p99" for source, lag in lag_ms.items())
+        print(f"from an event's timestamp to its arrival: {'; '.join(each)}")
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"
+
+
+def _behind(stream: dict[str, Any]) -> str:
+    return f"{stream['behind_ms']['p50']:g} ms" if stream["copies"] else "-"
+
+
+def _missed(stream: dict[str, Any]) -> str:
+    away = f" (and {stream['missed_away']:,} away)" if stream["missed_away"] else ""
+    return f"{stream['missed_open']:,}{away}"
+
+
+def _stream_state(stream: dict[str, Any]) -> str:
+    """Return in a few words how a stream is."""
+    since = f" since {local(stream['since'])}" if stream["since"] else ""
+    last = f"; last event {local(stream['last_event'])}" if stream["last_event"] else ""
+    reason = f": {stream['reason']}" if stream["reason"] else ""
+    match stream["condition"]:
+        case "open":
+            return f"open{since}{last}{reason}"
+        case "yielded":
+            return f"STAYS AWAY{since}{reason}; forwarder reconnect tries it again"
+        case "waiting":
+            return f"AWAY{since}{reason}; next try {local(stream['next_try_at'])}{last}"
+        case _:
+            return f"connecting{since}{reason}{last}"
 
 
 def _print_config(config: dict[str, Any]) -> None:

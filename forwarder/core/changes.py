@@ -13,6 +13,8 @@ SLICE = 500
 _Rate = Annotated[float, Field(gt=0, le=100_000)]
 _Whole = Annotated[int, Field(ge=0, le=1 << 53)]
 """What SQLite and JSON hold alike."""
+_Pid = Annotated[int, Field(ge=1, le=1 << 22)]
+"""The largest number that Linux gives a process."""
 
 
 class _Request(BaseModel):
@@ -84,6 +86,28 @@ class Diff(_Request):
     """Absolute; the daemon reads it."""
 
 
+class Announce(_Request):
+    """A process is about to take over: it opens the streams as well. One at a time; nothing changes yet."""
+
+    verb: Literal["announce_takeover"] = "announce_takeover"
+    pid: _Pid
+    outbox: str
+    """Absolute: the file that it wants."""
+
+
+class HandOver(_Request):
+    """The announced process holds the streams: end, and leave it the outbox."""
+
+    verb: Literal["hand_over"] = "hand_over"
+    pid: _Pid
+
+
+class Upgrade(_Request):
+    """Start a successor from the program on disk, and hand over to it."""
+
+    verb: Literal["upgrade"] = "upgrade"
+
+
 class Reconnect(_Request):
     """Open a new connection for a stream, or for all, and close the old one once it is open."""
 
@@ -101,8 +125,9 @@ class PauseChange(_Request):
 
 
 Change = Replay | Dead | PauseChange
+Succession = Announce | HandOver | Upgrade
 Request = Annotated[
-    Replay | Dead | PauseChange | Vacuum | Status | Reload | Reconnect | Diff, Field(discriminator="verb")
+    Replay | Dead | PauseChange | Vacuum | Status | Reload | Reconnect | Diff | Succession, Field(discriminator="verb")
 ]
 
 

@@ -31,6 +31,8 @@ class NotAnEvent(StrEnum):
     NOT_AN_OBJECT = "not_an_object"
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
+    OTHER_TYPE = "other_type"
+    """Of an event stream: one that is named."""
 
 
 class NotAnEventError(ValueError):

@@ -68,16 +68,8 @@ class GapBook(Protocol):
         """Keep it as it stands, whole; written with the next commit."""
         ...
 
-    async def gaps_to_repair(self) -> list[Gap]:
-        """Return those whose repair is pending and that have ended, oldest first."""
-        ...
-
     async def unended_gaps(self) -> list[Gap]:
         """Return those without an end: an earlier process left them."""
-        ...
-
-    async def posts_since(self, since: datetime) -> set[str]:
-        """Return the `mid` of every kept event of source `x` accepted since then."""
         ...
 
     def note_heard(self, at: datetime) -> None:

@@ -3,7 +3,7 @@
 What is counted as it happens ends in `_total` and begins anew with the process. Times are seconds.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -100,6 +100,7 @@ def families_of(status: Mapping[str, Any]) -> list[Family]:
         _counter("attempts_failed_total", "Attempts that failed and were counted as such.", counts["failed_attempts"]),
         _counter("attempts_postponed_total", "Attempts that told nothing about the receiver.", counts["postponed"]),
         _counter("canaries_missed_total", "Canaries that were given up.", counts["missed_canaries"]),
+        *_of_streams(status),
         *_of_outbox(outbox),
         *_of_destinations(status),
     ]
@@ -109,15 +110,6 @@ _ROUTED = {"matched": "matched", "unmatched": "unmatched", "double": "doubles"}
 
 
 def _of_outbox(outbox: Mapping[str, Any]) -> list[Family]:
-    lag = outbox["commit_lag_ms"]
-    quantiles = [
-        Sample(value=lag[key] / 1000, labels={"quantile": quantile})
-        for quantile, key in (("0.5", "p50"), ("0.99", "p99"))
-    ]
-    totals = [
-        Sample(value=lag["sum"] / 1000, labels={}, suffix="_sum"),
-        Sample(value=lag["count"], labels={}, suffix="_count"),
-    ]
     return [
         _gauge("outbox_healthy", "Whether the outbox can be written.", int(outbox["health"] == "ok")),
         _gauge("outbox_events_in_memory", "Events that are not on disk yet.", outbox["events_in_memory"]),
@@ -128,9 +120,81 @@ def _of_outbox(outbox: Mapping[str, Any]) -> list[Family]:
             "forwarder_commit_lag_seconds",
             MetricType.SUMMARY,
             "From reading an event to having it on disk, since the start.",
-            [*quantiles, *totals],
+            _summary(outbox["commit_lag_ms"], {}),
         ),
     ]
+
+
+def _summary(times_ms: Mapping[str, float], labels: Labels) -> list[Sample]:
+    """Return the samples of a summary in seconds."""
+    return [
+        *(
+            Sample(value=times_ms[key] / 1000, labels={**labels, "quantile": quantile})
+            for quantile, key in (("0.5", "p50"), ("0.99", "p99"))
+        ),
+        Sample(value=times_ms["sum"] / 1000, labels=labels, suffix="_sum"),
+        Sample(value=times_ms["count"], labels=labels, suffix="_count"),
+    ]
+
+
+def _of_streams(status: Mapping[str, Any]) -> Iterator[Family]:
+    streams: Mapping[str, Mapping[str, Any]] = status["streams"]
+
+    def counted(name: str, text: str, values: Iterable[tuple[Labels, float]]) -> Family:
+        samples = [Sample(value=value, labels=labels) for labels, value in values]
+        return Family(f"forwarder_stream_{name}_total", MetricType.COUNTER, text, samples)
+
+    def each(key: str) -> Iterator[tuple[Labels, float]]:
+        return (({"stream": name}, stream[key]) for name, stream in streams.items())
+
+    yield _labelled(
+        "stream_open",
+        "Whether the stream is connected.",
+        [({"stream": name}, int(stream["condition"] == "open")) for name, stream in streams.items()],
+    )
+    yield counted("connections", "Connections that were opened.", each("connections"))
+    yield counted(
+        "ends",
+        "Connections that ended and tries that failed, by why; renewed: replaced as planned.",
+        [
+            ({"stream": name, "kind": kind}, count)
+            for name, stream in streams.items()
+            for kind, count in stream["ends"].items()
+        ],
+    )
+    yield counted("events", "Copies of events that it brought.", each("events"))
+    yield counted("wins", "Events that it brought before the other streams.", each("wins"))
+    yield counted(
+        "misses",
+        "Events that another stream brought and this one did not, while it was open or away.",
+        [
+            ({"stream": name, "while": when}, stream[f"missed_{when}"])
+            for name, stream in streams.items()
+            for when in ("open", "away")
+        ],
+    )
+    yield Family(
+        "forwarder_stream_behind_seconds",
+        MetricType.SUMMARY,
+        "How long after the first copy of an event its copy came.",
+        [
+            sample
+            for name, stream in streams.items()
+            if stream["copies"]
+            for sample in _summary(stream["behind_ms"], {"stream": name})
+        ],
+    )
+    yield _labelled(
+        "stream_last_event_timestamp_seconds",
+        "When it brought its last event, in Unix time.",
+        [({"stream": name}, _unix(stream["last_event"])) for name, stream in streams.items() if stream["last_event"]],
+    )
+    yield Family(
+        "forwarder_event_lag_seconds",
+        MetricType.SUMMARY,
+        "From the timestamp of an event to its arrival, by source.",
+        [sample for source, lag in status["lag_ms"].items() for sample in _summary(lag, {"source": source})],
+    )
 
 
 def _of_destinations(status: Mapping[str, Any]) -> Iterator[Family]:

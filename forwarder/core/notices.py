@@ -28,16 +28,25 @@ class Level(StrEnum):
     INFO = "info"
 
 
+class Subject(StrEnum):
+    """What a notice tells of: the key of its payload that the name stands under."""
+
+    DESTINATION = "destination"
+    ROUTE = "route"
+    STREAM = "stream"
+    EXPECT = "expect"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
-    """`about` is the destination that it tells of, or the route, `kind` what a program may look at."""
+    """`about` is the name of what it tells of, of the kind `subject`; `kind` is what a program may look at."""
 
     kind: str
     about: str
     level: Level
     title: str
     text: str
-    is_of_route: bool = False
+    subject: Subject = Subject.DESTINATION
 
 
 def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
@@ -51,7 +60,7 @@ def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
             "timestamp": at_ms,
             "payload": {
                 "kind": notice.kind,
-                "route" if notice.is_of_route else "destination": notice.about,
+                str(notice.subject): notice.about,
                 "level": notice.level,
                 "title": notice.title,
                 "text": notice.text,
@@ -146,7 +155,62 @@ def limited(held: HeldBack) -> Notice:
         title=f"{held.route} held back {held.count:,}",
         text=f"Held back {what}{of_whom}; {times}. Route {held.route} lets {limit.count:,} per {per}{by} through. "
         f"They are in the history: forwarder deliveries --status skipped --route {shlex.quote(held.route)}",
-        is_of_route=True,
+        subject=Subject.ROUTE,
+    )
+
+
+def stream_away(name: str, *, since: datetime, now: datetime, reason: str, is_covered: bool, yielded: bool) -> Notice:
+    """Tell that a stream is not connected."""
+    others = (
+        "Another stream is connected, so nothing need be missing."
+        if is_covered
+        else "No other stream is connected: what is sent now is missed."
+    )
+    how = f"It stays away until somebody says otherwise: forwarder reconnect {shlex.quote(name)}. " if yielded else ""
+    return Notice(
+        kind="stream_away",
+        about=name,
+        level=Level.WARNING if is_covered else Level.ERROR,
+        title=f"stream {name} is not connected",
+        text=f"Stream {name} has not been connected for {spell(now - since)}: {reason}. {how}{others}",
+        subject=Subject.STREAM,
+    )
+
+
+def stream_back(name: str, *, after: timedelta) -> Notice:
+    """Tell that a stream is connected again."""
+    return Notice(
+        kind="stream_back",
+        about=name,
+        level=Level.OK,
+        title=f"stream {name} is connected again",
+        text=f"Stream {name} is connected again after {spell(after)}. What was missed: forwarder gaps",
+        subject=Subject.STREAM,
+    )
+
+
+def silent(name: str, *, within: timedelta, is_stream: bool) -> Notice:
+    """Tell that nothing came over a stream, or none of the events that are expected."""
+    what = f"No event came over stream {name}" if is_stream else f"None of the events expected as {name} came"
+    return Notice(
+        kind="silent",
+        about=name,
+        level=Level.WARNING,
+        title=f"{'stream ' if is_stream else ''}{name} is silent",
+        text=f"{what} for {spell(within)}, though it is connected. The connection is being renewed.",
+        subject=Subject.STREAM if is_stream else Subject.EXPECT,
+    )
+
+
+def heard_again(name: str, *, is_stream: bool) -> Notice:
+    """Tell that an event came again."""
+    return Notice(
+        kind="heard_again",
+        about=name,
+        level=Level.OK,
+        title=f"{'stream ' if is_stream else ''}{name} is heard again",
+        text=f"An event came {'over stream ' + name if is_stream else 'that is expected as ' + name} again.",
+        subject=Subject.STREAM if is_stream else Subject.EXPECT,
     )
 
 

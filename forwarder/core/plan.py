@@ -168,12 +168,25 @@ def _moved(old: Sequence[str], new: Sequence[str]) -> set[str]:
 
 
 def _of_the_rest(old: Config, new: Config) -> Iterator[str]:
-    told = {"streams", "destinations", "routes", "unmatched", "networks"}
+    told = {"streams", "destinations", "routes", "unmatched", "networks", "expect"}
+    yield from _of_expect(old, new)
     if old.networks != new.networks:
         yield "networks changed: every destination gets new connections"
     for change in differences(old, new):
         if change.split(" ")[0].split(".")[0] not in told and not change.startswith(tuple(ONLY_AT_START)):
             yield change
+
+
+def _of_expect(old: Config, new: Config) -> Iterator[str]:
+    before = {each.name: each for each in old.expect}
+    after = {each.name: each for each in new.expect}
+    for name in dict.fromkeys((*before, *after)):
+        if name not in after:
+            yield f"expect {quote(name)} removed"
+        elif name not in before:
+            yield f"expect {quote(name)} added"
+        elif changes := list(differences(before[name], after[name])):
+            yield f"expect {quote(name)}: {', '.join(changes)}"
 
 
 def _only_at_start(old: Config, new: Config, started_with: Config) -> Iterable[str]:

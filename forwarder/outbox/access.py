@@ -55,6 +55,30 @@ def _looking(path: Path, mode: str) -> Iterator[sqlite3.Connection]:
             connection.close()
 
 
+def require_openable(path: Path) -> None:
+    """Raise `OutboxUnusableError` for a file that this program could not open: a newer one's, or another program's.
+
+    Beside a daemon that runs; for a process that has no outbox open itself. A file of an earlier version is fine.
+    """
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=2)) as connection:
+            check_header(connection, path)
+    except sqlite3.Error as error:
+        raise unusable(path, error) from error
+
+
+def require_unused(path: Path) -> None:
+    """Raise `OutboxUnusableError` where a daemon uses this outbox."""
+    try:
+        with locked(path, by_command=True):
+            pass
+    except OutboxUnusableError as error:
+        if error.problem is not OutboxProblem.IN_USE_BY_COMMAND:
+            raise
+
+
 def count_waiting(path: Path) -> dict[str, int]:
     """Return how many deliveries wait, by destination, for the daemon itself: in a thread, beside its own connection.
 

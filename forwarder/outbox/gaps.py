@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import TypeVar, cast
 
@@ -87,12 +87,13 @@ class SqliteGapBook:
         values = dict(zip(("accepted_ms", "source", "mid", "sid", "id"), after, strict=True)) | {"limit": _SLICE}
         return await self._read(lambda connection: connection.execute(SQL["posts_after"], values).fetchall())
 
-    async def _read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
+    async def _read(self, look: Step[_T]) -> _T:
         """Return what is read; while the file is being opened anew, or cannot be read, once it can. Damage raises."""
-        again = tenacity.AsyncRetrying(
+        retrying = tenacity.AsyncRetrying(
             retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1)
         )
-        return await again(self._database.run, look)
+        found: _T = await retrying(self._database.run, look)
+        return found
 
     def note_heard(self, at: datetime) -> None:  # noqa: D102
         self._heard_ms = to_ms(at)

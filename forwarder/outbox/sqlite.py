@@ -44,7 +44,7 @@ from forwarder.outbox.writer import Writer
 _EXPEDITE_SLICE = 1_000
 _COMMAND_MAY_TAKE_S = 35.0
 """Ten restarts by the service manager then take longer than the five minutes in which it gives up."""
-_LOOK_AT_LOCK_EVERY_S = 0.1
+_LOOK_AT_LOCK_EVERY_S = 0.05
 
 log = structlog.get_logger(__name__)
 
@@ -54,13 +54,13 @@ MAX_UNWRITTEN = 20_000
 
 
 @asynccontextmanager
-async def open_outbox(settings: FileSettings) -> AsyncIterator["SqliteOutbox"]:
+async def open_outbox(settings: FileSettings, *, patience: timedelta | None = None) -> AsyncIterator["SqliteOutbox"]:
     """Give the outbox; made where it is missing, set aside and salvaged where it is damaged.
 
-    On the way out everything queued is written first. Raises `OutboxUnusableError` when the file cannot be used, and whatever
+    `patience`: for so long it waits for another daemon to leave the file; otherwise one that has it is an error at once. On the way out everything queued is written first. Raises `OutboxUnusableError` when the file cannot be used, and whatever
     ended the writer when it failed later.
     """
-    async with _locked(settings.path):
+    async with _locked(settings.path, patience):
         database = Database(settings)
         are_bodies_due = await open_or_salvage(database)
         try:
@@ -78,16 +78,20 @@ async def open_outbox(settings: FileSettings) -> AsyncIterator["SqliteOutbox"]:
 
 
 @asynccontextmanager
-async def _locked(path: Path) -> AsyncIterator[None]:
-    """Hold the lock; where a command holds it, wait for its end."""
+async def _locked(path: Path, patience: timedelta | None) -> AsyncIterator[None]:
+    """Hold the lock; where a command holds it, wait for its end, and for that of a daemon as long as `patience` says."""
     began = monotonic()
+    may_take_s = {
+        OutboxProblem.IN_USE_BY_COMMAND: _COMMAND_MAY_TAKE_S,
+        OutboxProblem.IN_USE: 0.0 if patience is None else patience.total_seconds(),
+    }
     with ExitStack() as held:
         while True:
             try:
                 held.enter_context(locked(path))
                 break
             except OutboxUnusableError as error:
-                if error.problem is not OutboxProblem.IN_USE_BY_COMMAND or monotonic() - began > _COMMAND_MAY_TAKE_S:
+                if monotonic() - began >= may_take_s.get(error.problem, 0.0):
                     raise
             await asyncio.sleep(_LOOK_AT_LOCK_EVERY_S)
         yield

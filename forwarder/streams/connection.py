@@ -10,6 +10,7 @@ from forwarder.core.event import NotAnEvent
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.stream import Stream
 
+_STEP_S = 0.1
 _CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 """The first is Linux's own."""
 
@@ -35,7 +36,6 @@ class Connection:
         self._stream = stream
         self._on_odd_frame = on_odd_frame
         self._on_end = on_end
-        self.take: Callable[[bytes], Awaitable[None]] = self._take_first
         self._take = take
         self.connect_within = connect_within
         self.probe = asyncio.Event()
@@ -46,8 +46,10 @@ class Connection:
         self.heard_at = 0.0
         self.ends_at: float | None = None
         self.is_end_noted = False
-        self.has_brought = False
-        """It brought something that may be an event."""
+        self.taken = 0
+        """Frames that were handed on,"""
+        self._done = 0
+        """and those of them that were taken: one that is not waits for the disk."""
         self._task: asyncio.Task[StreamFaultError] | None = None
 
     def start(self, group: asyncio.TaskGroup) -> None:
@@ -75,6 +77,16 @@ class Connection:
         return self._task.result()
 
     @property
+    def has_brought(self) -> bool:
+        """Whether it brought something that may be an event."""
+        return self.taken > 0
+
+    @property
+    def is_taking(self) -> bool:
+        """Whether a frame is being taken: then nothing is read, and silence tells nothing."""
+        return self.taken != self._done
+
+    @property
     def is_over(self) -> bool:
         """Whether it has ended, or was never open and will not be."""
         return self._task is not None and self._task.done()
@@ -99,6 +111,14 @@ class Connection:
             )
         return self.is_over
 
+    async def outlast(self, overlap_s: float) -> None:
+        """Return when it was read for so long, or has ended. Time in which a frame waits for the disk does not count: behind it there may be more."""
+        while overlap_s > 0 and not self.is_over:
+            before, was_taking, step_s = self.taken, self.is_taking, min(overlap_s, _STEP_S)
+            await self.over(within_s=step_s)
+            if not (was_taking and self.is_taking and self.taken == before):
+                overlap_s -= step_s
+
     async def close(self) -> None:
         """End it in good order."""
         if self._task is not None:
@@ -114,11 +134,11 @@ class Connection:
 
     def heard(self) -> None:  # noqa: D102
         self.heard_at = boot_time()
+        self._done = self.taken
 
-    async def _take_first(self, frame: bytes) -> None:
-        self.has_brought = True
-        self.take = self._take
-        await self._take(frame)
+    def take(self, frame: bytes) -> Awaitable[None]:  # noqa: D102
+        self.taken += 1
+        return self._take(frame)
 
     def note_odd_frame(self, kind: NotAnEvent) -> None:  # noqa: D102
         self._on_odd_frame(kind)

@@ -1,7 +1,9 @@
 """What can go wrong with a stream, as a sentence that says what to do, and how long to leave the server alone after it."""
 
+import json
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -14,6 +16,7 @@ from forwarder.core.text import one_line
 from forwarder.core.wishes import parse_retry_after
 
 _BUSY_WAIT = timedelta(seconds=30)
+_STAY_AWAY = timedelta(minutes=15)
 _POLICY_CLOSE_CODES = frozenset({1008, 4001, 4401, 4403})
 """Said at once they mean the key; said of a connection that worked, that it is not wanted any more."""
 _REPLACED_CLOSE_CODES = frozenset({4409})
@@ -21,6 +24,7 @@ _REPLACED = re.compile(
     r"replac|supersed|(another|other|new(er)?) (connection|session)|duplicate|too many|limit", re.IGNORECASE
 )
 """In the reason of a close frame."""
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_CODE = frozenset({None, 0, 1005, 1006})
 _LONGEST_REASON = 100
 
@@ -93,18 +97,73 @@ def redirected() -> StreamFaultError:
 
 def from_handshake(error: aiohttp.WSServerHandshakeError) -> StreamFaultError:
     """Return the fault behind an answer to the upgrade that is not 101."""
-    status = error.status
+    return from_status(
+        error.status,
+        error.headers or {},
+        wanted="does not open a WebSocket there",
+        default="wss://scrape.st/ws",
+    )
+
+
+def from_status(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes = b"",
+    *,
+    wanted: str,
+    default: str = "https://scrape.st/stream",
+) -> StreamFaultError:
+    """Return the fault behind an answer that is not the one `wanted`, which ends the sentence "the server …".
+
+    How long to wait may stand in its headers, or in the JSON of its body.
+    """
     if status in {401, 403}:
         return key_refused(f"HTTP {status}")
+    if status in _REDIRECTS:
+        return redirected()
     if status == 429 or status >= 500:
-        retry_after = None if error.headers is None else error.headers.get("Retry-After")
-        wish = None if retry_after is None else parse_retry_after(retry_after, now=datetime.now(UTC))
-        wait = max(_BUSY_WAIT, min(wish or timedelta(), MAX_RETRY_AFTER))
+        wish = _retry_after(headers, body) or timedelta()
+        wait = max(_BUSY_WAIT, min(wish, MAX_RETRY_AFTER))
         return StreamFaultError(FaultKind.BUSY, f"the server is busy or broken (HTTP {status})", wait)
     return StreamFaultError(
         FaultKind.NO_UPGRADE,
-        f"the server does not open a WebSocket there (HTTP {status}): check url, which is wss://scrape.st/ws by default",
+        f"the server {wanted} (HTTP {status}): check url, which is {default} by default",
         _BUSY_WAIT,
+    )
+
+
+def _retry_after(headers: Mapping[str, str], body: bytes) -> timedelta | None:
+    written = headers.get("Retry-After")
+    if written is not None:
+        return parse_retry_after(written, now=datetime.now(UTC))
+    try:
+        answer = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    seconds = answer.get("retry_after") if isinstance(answer, dict) else None
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds < 1e9:
+        return None
+    return timedelta(seconds=seconds)
+
+
+def not_wanted() -> StreamFaultError:
+    """Return the fault of a server that answers 204: by the standard nobody is to come back."""
+    sentence = "the server answers HTTP 204, which tells clients to stay away: is the key meant for streams?"
+    return StreamFaultError(FaultKind.NO_UPGRADE, sentence, _STAY_AWAY)
+
+
+def wrong_type(what: str = "no event stream") -> StreamFaultError:
+    """Return the fault of an answer that is something else than `text/event-stream`."""
+    sentence = f"what the server answers is {what}: check url, which is https://scrape.st/stream by default"
+    return StreamFaultError(FaultKind.NO_UPGRADE, sentence, _BUSY_WAIT)
+
+
+def too_long(max_frame: int) -> StreamFaultError:
+    """Return the fault of an event that is longer than allowed."""
+    return StreamFaultError(
+        FaultKind.TOO_LONG,
+        f"an event was longer than max_frame ({max_frame:,} bytes), which ends a connection; it is lost. "
+        "Raise max_frame of this stream if such events are wanted",
     )
 
 
@@ -154,11 +213,7 @@ def from_error(error: object, max_frame: int) -> StreamFaultError:
     """Return the fault that made our own side end the connection: something came that is no proper frame."""
     code = getattr(error, "code", None)
     if code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
-        return StreamFaultError(
-            FaultKind.TOO_LONG,
-            f"an event was longer than max_frame ({max_frame:,} bytes), which ends a connection; it is lost. "
-            "Raise max_frame of this stream if such events are wanted",
-        )
+        return too_long(max_frame)
     said = f" (close code {int(code)})" if isinstance(code, int) else ""
     return StreamFaultError(FaultKind.INVALID, f"what the server sent breaks the rules of WebSocket{said}")
 

@@ -6,20 +6,17 @@ machine slept, and when somebody asks for it. For a moment both bring everything
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Protocol
 
 import structlog
 
-from forwarder.core.event import NotAnEvent
 from forwarder.core.pace import Pace
-from forwarder.core.ports import Clock
-from forwarder.core.stream_state import StreamCondition, StreamState
+from forwarder.core.stream_state import StreamCondition
 from forwarder.streams import faults
 from forwarder.streams.connection import Connection, boot_time
+from forwarder.streams.desk import Desk
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.stream import Stream
 
@@ -32,35 +29,14 @@ _SHORT_CONNECT, _LONG_CONNECT = timedelta(seconds=2), timedelta(seconds=10)
 """The kernel sends a lost SYN again after 1 s, then 3, then 7. While a path may come back at any moment each try lasts 2 s, so that
 there is a SYN every second; when it has been down for long, as long as slow networks need."""
 _PATIENT_AFTER_S = 60.0
+_LEAST_AGE_S = 10.0
+"""A token of a few seconds does not make for a renewal every few seconds: an open stream outlives it."""
 _SUSPECT_AFTER = 3
 """Connections closed as soon as they open, in a row, after which the key is the likely cause."""
 _ERRORS = frozenset({FaultKind.KEY_REFUSED, FaultKind.REDIRECTED, FaultKind.REPLACED})
 """What a person has to see to."""
 
 log = structlog.get_logger(__name__)
-
-
-class Gaps(Protocol):
-    """Hears when a stream is away and when it is back."""
-
-    def note_away(self, stream: str, *, began: datetime, noticed: datetime, reason: str) -> None:
-        """Nothing is known of what was sent since `began`, the last sign of life."""
-        ...
-
-    def note_open(self, stream: str, at: datetime) -> None:
-        """A connection is open since then."""
-        ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Desk:
-    """What a supervisor hands on, and to whom."""
-
-    take: Callable[[bytes], Awaitable[None]]
-    on_odd_frame: Callable[[NotAnEvent], None]
-    gaps: Gaps
-    state: StreamState
-    clock: Clock
 
 
 class Supervisor:
@@ -157,8 +133,9 @@ class Supervisor:
         async with asyncio.TaskGroup() as group:
             holding = group.create_task(self._hold(group), name=f"stream {self.stream.name} supervisor")
             await self._retired.wait()
-            await asyncio.sleep(OVERLAP.total_seconds())
             holding.cancel()
+            if self._present is not None:
+                await self._present.outlast(OVERLAP.total_seconds())
             for connection in (self._present, self._following):
                 if connection is not None:
                     await connection.close()
@@ -280,6 +257,10 @@ class Supervisor:
         state = self._state
         if condition is not state.condition or state.since is None:
             state.condition, state.since = condition, self._desk.clock()
+            if condition is StreamCondition.OPEN:
+                state.away_since = None
+            elif state.away_since is None:
+                state.away_since = state.since
         state.reason, state.next_try_at = reason, None
 
     async def _watch(self, connection: Connection) -> None:
@@ -299,20 +280,23 @@ class Supervisor:
     _probed_at = 0.0
 
     def _until_next_look_s(self, connection: Connection) -> float:
+        now = boot_time()
         due = min([connection.heard_at + QUIET_AFTER.total_seconds(), *self._ends(connection)])
-        return max(due - boot_time(), 0.0) + 0.01
+        return max(due - now, 1.0 if connection.is_taking else 0.0) + 0.01
 
     def _ends(self, connection: Connection) -> list[float]:
         """Return when it is to be renewed whatever comes."""
         age = self.stream.max_age
         ends = [] if age is None or connection.opened_at is None else [connection.opened_at + age.total_seconds()]
-        return ends if connection.ends_at is None else [*ends, connection.ends_at]
+        if connection.ends_at is None or connection.opened_at is None:
+            return ends
+        return [*ends, max(connection.ends_at, connection.opened_at + _LEAST_AGE_S)]
 
     def _look(self, connection: Connection) -> None:
         now = boot_time()
         if now >= min(self._ends(connection), default=now + 1):
             self.renew("it is as old as it may be")
-        elif now - connection.heard_at >= QUIET_AFTER.total_seconds():
+        elif now - connection.heard_at >= QUIET_AFTER.total_seconds() and not connection.is_taking:
             self.renew(f"nothing was heard for {QUIET_AFTER.total_seconds():g} s", is_suspect=True)
 
     def _note_end(self, connection: Connection) -> None:
@@ -353,7 +337,7 @@ class Supervisor:
     async def _let_go(self, old: Connection, *, since: float | None) -> None:
         """Close the old connection after the overlap. If nothing was heard of one that is suspect `since` then, that is a gap."""
         opened = self._desk.clock()
-        await old.over(within_s=OVERLAP.total_seconds())
+        await old.outlast(OVERLAP.total_seconds())
         is_dead = since is not None and old.heard_at < since
         self._state.ends[str(FaultKind.SILENT) if is_dead else "renewed"] += 1
         if is_dead:
@@ -363,24 +347,3 @@ class Supervisor:
             gaps.note_away(name, began=self._wall(old.heard_at), noticed=opened, reason=reason)
             gaps.note_open(name, opened)
         await old.close()
-
-
-async def try_once(stream: Stream) -> StreamFaultError | None:
-    """Open `stream` once and close it again; return what is wrong, or `None` when it stayed open for a moment."""
-
-    async def ignore(_frame: bytes) -> None:
-        pass
-
-    async with asyncio.TaskGroup() as group:
-        connection = Connection(stream, take=ignore, on_odd_frame=lambda _kind: None, connect_within=_LONG_CONNECT)
-        connection.start(group)
-        await connection.settled.wait()
-        if connection.opened_at is not None and not await connection.over(within_s=_MOMENT_S):
-            await connection.close()
-            return None
-        await connection.over(within_s=None)
-        return connection.fault
-
-
-_MOMENT_S = 1.5
-"""Longer than scrape.st needs to close the connection of an unknown key."""

@@ -1,13 +1,12 @@
 """scrape.st's WebSocket: one connection, held from the upgrade to its end."""
 
 import asyncio
-import socket
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
-from types import SimpleNamespace, TracebackType
-from typing import Any, Literal, Self
+from types import TracebackType
+from typing import Literal, Self
 
 import aiohttp
 from yarl import URL
@@ -16,6 +15,7 @@ from forwarder.core.event import NotAnEvent
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import StreamFaultError
+from forwarder.streams.http import open_session
 from forwarder.streams.stream import MAX_FRAME, Listener
 
 _AT_A_TIME = 8
@@ -48,14 +48,7 @@ class WebSocketStream:
 
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: every text frame is one that may be an event, any other is odd."""
-        trace = aiohttp.TraceConfig()
-        trace.on_request_redirect.append(_refuse_redirect)
-        async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(socket_factory=_lively_socket),
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=listener.connect_within.total_seconds()),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trace_configs=[trace],
-        ) as session:
+        async with open_session(connect_within=listener.connect_within) as session:
             websocket = await self._connect(session, listener.connect_within)
             try:
                 listener.opened()
@@ -192,20 +185,3 @@ class _Silence:
             self._limit.reschedule(now)
         else:
             self._looking = asyncio.get_running_loop().call_at(over_at, self._look)
-
-
-async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401
-    """Stop `ws_connect`, which follows redirects and carries `x-api-key` to the other host (aiohttp issue 3678)."""
-    raise faults.redirected()
-
-
-def _lively_socket(address: "aiohttp.connector.AddrInfoType") -> socket.socket:
-    """Return a socket on which the kernel notices a peer that is gone within about half a minute."""
-    family, kind, protocol, _, _ = address
-    made = socket.socket(family, kind, protocol)
-    made.setblocking(False)
-    made.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
-    for option, value in (("TCP_KEEPIDLE", 15), ("TCP_KEEPINTVL", 5), ("TCP_KEEPCNT", 3), ("TCP_USER_TIMEOUT", 20_000)):
-        if hasattr(socket, option):  # Linux has all of them
-            made.setsockopt(socket.IPPROTO_TCP, getattr(socket, option), value)
-    return made

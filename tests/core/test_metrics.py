@@ -34,6 +34,20 @@ def test_where_no_daemon_runs_that_alone_is_told() -> None:
     assert (sample.name, sample.value) == ("forwarder_up", 0)
 
 
+STREAM = {
+    "condition": "open",
+    "connections": 3,
+    "ends": {"closed": 1, "renewed": 1},
+    "events": 10,
+    "wins": 6,
+    "copies": 4,
+    "behind_ms": {"count": 4, "sum": 40, "p50": 10, "p99": 20, "max": 20},
+    "missed_open": 1,
+    "missed_away": 2,
+    "last_event": "2026-01-01T00:00:00+00:00",
+}
+
+
 def status(**changes: object) -> dict[str, Any]:
     names = ("seen", "matched", "unmatched", "doubles", "delivered", "dead", "expired", "skipped", "sampled", "limited")
     counts = dict.fromkeys((*names, "failed_attempts", "postponed", "missed_canaries"), 0)
@@ -51,6 +65,8 @@ def status(**changes: object) -> dict[str, Any]:
         "started_at": "2026-01-01T00:00:00+00:00",
         "config": {"refused": None, "in_force_since": "2026-01-01T00:00:00+00:00"},
         "since_start": {**counts, "odd_frames": {"pong": 3}},
+        "streams": {"main": STREAM, "second": {**STREAM, "condition": "waiting", "last_event": None, "copies": 0}},
+        "lag_ms": {"fast-x": {"count": 2, "sum": 300, "p50": 100, "p99": 200, "max": 200}},
         "outbox": {
             "health": "degraded",
             "events_in_memory": 4,
@@ -104,3 +120,16 @@ def test_what_cannot_be_read_is_left_out() -> None:
     assert "forwarder_destination_waiting" not in found
     assert "forwarder_destination_dead_letters" not in found
     assert values(found, "forwarder_destination_paused") == {("bot",): 0}
+
+
+def test_the_streams_are_told_each_with_its_own_numbers() -> None:
+    found = read(write(families_of(status())))
+    values = {(sample.name, *sample.labels.values()): sample.value for samples in found.values() for sample in samples}
+    assert values["forwarder_stream_open", "main"] == 1
+    assert values["forwarder_stream_open", "second"] == 0
+    assert values["forwarder_stream_ends_total", "main", "renewed"] == 1
+    assert values["forwarder_stream_misses_total", "main", "away"] == 2
+    assert values["forwarder_stream_behind_seconds", "main", "0.99"] == 0.02
+    assert ("forwarder_stream_behind_seconds_count", "second") not in values
+    assert ("forwarder_stream_last_event_timestamp_seconds", "second") not in values
+    assert values["forwarder_event_lag_seconds_sum", "fast-x"] == 0.3

@@ -1,14 +1,16 @@
 """What was posted while a stream was away comes once, marked: the real daemon, the emulator's stream and its history."""
 
 import json
+import signal
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
-from tests.support.delivery import assert_balanced, ok
-from tests.support.process import KEY, Forwarder, forwarder
+from tests.support.crash import until
+from tests.support.delivery import assert_balanced, ok, stopped
+from tests.support.process import KEY, Forwarder, forwarder, look
 
 AUTHORS = ("44196397", "12", "783214")
 
@@ -87,3 +89,34 @@ async def test_what_was_missed_comes_once_and_says_so(tmp_path: Path) -> None:
         assert {request.headers["x-forwarder-trigger"] for request in recovered} == {"recovered"}
         of_one = [json.loads(request.body)["mid"] for request in recovered if b'"sid":"12"' in request.body]
         assert len(of_one) == 20
+
+
+async def test_what_was_posted_while_forwarder_did_not_run_is_fetched_at_the_next_start_also_over_kills(
+    tmp_path: Path,
+) -> None:
+    async with Emulator() as emulator, Receiver() as bot:
+        config = write_config(tmp_path, emulator, bot)
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            before = await send(emulator, range(5))
+            await arrive(bot, 5)
+            await stopped(daemon)
+        missed = await send(emulator, range(5, 105))
+        for killed_at in (10, 40, 70):
+            async with forwarder(config) as daemon:
+                await arrive(bot, killed_at)
+                daemon.send(signal.SIGKILL)
+                await daemon.ended()
+        async with forwarder(config) as daemon:
+            await bot.wait_until(lambda bot: set(texts(bot)) == set(before + missed), 60, "all of it")
+            await until(
+                lambda: all(gap[0] == "done" for gap in look(tmp_path / "outbox.db", "SELECT repair FROM gaps")),
+                limit_s=60,
+                what="the end of all repairs",
+            )
+            await assert_balanced(config)
+            await stopped(daemon)
+        ids = {(request.headers["webhook-id"], request.body) for request in bot.requests}
+        assert len(ids) == 105  # what came again, because of a kill, came under its id
+        events = look(tmp_path / "outbox.db", "SELECT count(*), count(DISTINCT mid) FROM events")
+        assert events == [(105, 105)]

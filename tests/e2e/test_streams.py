@@ -1,6 +1,7 @@
 """The real daemon over cuts, reloads, renewals and stops of its streams: what is lost is written down, and nothing else is lost."""
 
 import asyncio
+import json
 import signal
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -8,8 +9,9 @@ from pathlib import Path
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
-from tests.support.delivery import bodies, ok, status, stopped
+from tests.support.delivery import bodies, notices, ok, status, stopped, until_kinds
 from tests.support.process import KEY, command, forwarder, look
+from tests.support.streams import numbered
 
 
 def config_in(folder: Path, receiver: Receiver, *streams: str, extra: str = "") -> Path:
@@ -135,3 +137,83 @@ async def test_a_stopped_process_that_goes_on_connects_anew_at_once(tmp_path: Pa
             await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
             await stopped(daemon)
     assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]  # the connection had lived on
+
+
+async def test_an_event_stream_delivers_byte_for_byte_and_over_the_end_of_its_token(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        emulator = await stack.enter_async_context(Emulator(api_key=KEY, token_ttl_s=2))
+        receiver = await stack.enter_async_context(Receiver())
+        config = config_in(tmp_path, receiver, f"transport: sse, url: '{emulator.url}/stream'")
+        daemon = await stack.enter_async_context(forwarder(config))
+        await daemon.wait_for("daemon.ready")
+        async with Load(emulator, rate=100).flowing():
+            await daemon.wait_for("stream.renewing")
+            await emulator.wait_until(lambda emulator: len(emulator.handshakes) == 2)
+            await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
+        sent = {each.frame for each in emulator.sent}
+        assert (emulator.stats.skipped, emulator.stats.tokens) == (0, 2)
+        await receiver.wait_until(lambda receiver: len(bodies(receiver)) >= len(sent))
+        assert sorted(bodies(receiver)) == sorted(sent)
+        await assert_balanced(config)
+        await stopped(daemon)
+        tokens = [shake.query["token"] for shake in emulator.handshakes]
+        said = json.dumps(daemon.lines)
+        assert not any(token in said for token in tokens)
+    assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]
+
+
+async def test_a_stream_that_brings_nothing_is_renewed_and_a_receiver_is_told_and_told_again_when_it_is_heard(
+    tmp_path: Path,
+) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver, Receiver() as ops:
+        stream = f"name: main, url: '{emulator.ws_url}', expect_event_within: 10s, on_failure: {{to: ops, after: 1s}}"
+        config = config_in(tmp_path, receiver, stream)
+        config.write_text(
+            config.read_text().replace("destinations:\n", f"destinations:\n  ops: {{url: '{ops.url}'}}\n")
+        )
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.silent", stream="main")
+            await emulator.wait_until(lambda emulator: len(emulator.handshakes) == 2)
+            await until_kinds(ops, "silent")
+            await heard(emulator, receiver)
+            await until_kinds(ops, "silent", "heard_again")
+            emulator.refuse(401)
+            await emulator.drop()
+            await until_kinds(ops, "silent", "heard_again", "stream_away")
+            assert "the API key was refused (HTTP 401)" in notices(ops)[-1]["text"]
+            emulator.clear()
+            await ok(config, "reconnect")
+            await until_kinds(ops, "silent", "heard_again", "stream_away", "stream_back")
+            await stopped(daemon)
+
+
+async def test_status_tells_who_is_first_who_misses_what_and_when_no_stream_is_open(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as one, Emulator(api_key=KEY) as two, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: one, url: '{one.ws_url}'", f"name: two, url: '{two.ws_url}'")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.connected", stream="one")
+            await daemon.wait_for("stream.connected", stream="two")
+            frames = [frame.encode() for frame in numbered(10)]
+            for frame in frames:
+                await one.send(frame)
+            await receiver.wait_until(lambda receiver: len(bodies(receiver)) == 10)
+            for frame in frames[:6]:
+                await two.send(frame)
+            while (now := await status(config))["streams"]["two"]["events"] < 6:  # noqa: ASYNC110 - another process
+                await asyncio.sleep(0.05)
+            assert (now["streams"]["one"]["wins"], now["streams"]["one"]["share"]) == (10, 1.0)
+            assert (now["streams"]["two"]["wins"], now["streams"]["two"]["copies"]) == (0, 6)
+            two.refuse(503)
+            await two.drop()
+            await daemon.wait_for("stream.unavailable", stream="two")
+            said = await ok(config, "status")
+            assert "streams: two away, while others are open: nothing need be missing" in said
+            assert "100.0 %" in said
+            one.refuse(401)
+            await one.drop()
+            await daemon.wait_for("stream.unavailable", stream="one", kind="key_refused")
+            said = await ok(config, "status")
+            assert "NO STREAM IS OPEN since" in said
+            assert "the API key was refused (HTTP 401)" in said
+            await stopped(daemon)
+        assert [request.body for request in receiver.requests] == frames

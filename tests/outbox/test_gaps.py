@@ -12,8 +12,9 @@ from msgspec.structs import replace as change
 
 from forwarder.core.books import Entry
 from forwarder.core.delivery import DeliveryStatus, Trigger
-from forwarder.core.gaps import Gap, GapBook, GapId, Repair
+from forwarder.core.gaps import Gap, GapId, Repair
 from forwarder.outbox.connection import FileSettings, open_connection
+from forwarder.outbox.gaps import SqliteGapBook
 from forwarder.outbox.inspection import Check
 from forwarder.outbox.salvage import salvage
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
@@ -35,7 +36,7 @@ async def outbox(path: Path) -> AsyncIterator[SqliteOutbox]:
         yield opened
 
 
-def gap(book: GapBook, *, hours: int = 0, lasts: bool = False, repair: Repair = Repair.OFF) -> Gap:
+def gap(book: SqliteGapBook, *, hours: int = 0, lasts: bool = False, repair: Repair = Repair.OFF) -> Gap:
     began = NOW + hours * HOUR
     return Gap(
         id=book.new_gap_id(),
@@ -50,7 +51,7 @@ def gap(book: GapBook, *, hours: int = 0, lasts: bool = False, repair: Repair = 
 
 async def test_gaps_are_kept_whole_and_as_they_stand_over_restarts(path: Path) -> None:
     async with open_outbox(FileSettings(path=path)) as outbox:
-        book: GapBook = outbox.gaps
+        book: SqliteGapBook = outbox.gaps
         first, second = gap(book, lasts=True), gap(book, hours=1, repair=Repair.PENDING)
         book.note_gap(first)
         book.note_gap(second)

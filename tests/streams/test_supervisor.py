@@ -107,6 +107,42 @@ async def test_a_quiet_connection_is_followed_by_another_and_is_a_gap_only_if_it
         assert notes.state.ends == {"silent": 1}
 
 
+class Disk(Notes):
+    """Takes nothing until it has room."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_room = asyncio.Event()
+
+    async def take(self, frame: bytes) -> None:
+        await self.has_room.wait()
+        await super().take(frame)
+
+
+@pytest.mark.parametrize("is_renewed", [True, False])
+async def test_while_the_disk_takes_nothing_no_connection_is_given_up_and_no_frame_behind_it(
+    monkeypatch: pytest.MonkeyPatch, is_renewed: bool
+) -> None:
+    if not is_renewed:
+        monkeypatch.setattr(supervisor, "QUIET_AFTER", timedelta(milliseconds=200))
+    notes = Disk()
+    async with Emulator() as emulator, supervised(stream_to(emulator), notes) as held:
+        await emulator.wait_connected()
+        await notes.until(lambda notes: notes.state.is_open)
+        frames = [frame.encode() for frame in numbered(50)]
+        for frame in frames:
+            await emulator.send(frame)
+        if is_renewed:
+            held.renew("for this test")
+            await emulator.wait_connected(2)
+        await asyncio.sleep(1)  # more than the overlap, and than a silence may last
+        assert len(emulator.connections) == 1 + is_renewed
+        notes.has_room.set()
+        await notes.until(lambda notes: len(notes.frames) >= 50)
+        assert notes.frames == frames
+    assert notes.away == []
+
+
 async def test_one_that_answers_the_probe_was_no_gap() -> None:
     notes = Notes()
     async with Emulator() as emulator, supervised(stream_to(emulator), notes) as held:

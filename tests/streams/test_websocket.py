@@ -12,7 +12,7 @@ import pytest
 from forwarder.core.event import NotAnEvent
 from forwarder.emulator.server import Emulator
 from forwarder.streams.faults import FaultKind, StreamFaultError
-from forwarder.streams.supervisor import try_once
+from forwarder.streams.trial import try_once
 from forwarder.streams.websocket import WebSocketStream
 from tests.support.streams import Hearer
 

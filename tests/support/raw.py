@@ -34,14 +34,16 @@ async def serving(serve: Serve, tls: ssl.SSLContext | None = None, *, path: str 
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         tasks.add(asyncio.current_task())
-        try:
-            await serve(reader, writer)
-        except (OSError, asyncio.IncompleteReadError):  # it has gone
-            pass
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+        # By its end, a task of `start_server` may not be a cancelled one: Python 3.11 logs that as a fault.
+        with suppress(asyncio.CancelledError):
+            try:
+                await serve(reader, writer)
+            except (OSError, asyncio.IncompleteReadError):  # it has gone
+                pass
+            finally:
+                writer.close()
+                with suppress(OSError):
+                    await writer.wait_closed()
 
     if path is None:
         server = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=tls)

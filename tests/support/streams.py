@@ -8,8 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from forwarder.core.event import NotAnEvent
 from forwarder.core.stream_state import StreamState
+from forwarder.streams.desk import Desk
+from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.stream import Stream
-from forwarder.streams.supervisor import Desk, Supervisor
+from forwarder.streams.supervisor import Supervisor
 
 
 async def _ignore(_frame: bytes) -> None:
@@ -106,3 +108,12 @@ def numbered(count: int, *, first: int = 1, source: str = "x") -> Iterator[str]:
             f'{{"mid":"{number}","sid":"7","source":"{source}","timestamp":1712072400000,'
             f'"payload":{{"id":"{number}","text":"text {number}"}}}}'
         )
+
+
+async def hold_once(stream: Stream, hearer: Hearer | None = None, *, limit_s: float = 15) -> StreamFaultError:
+    """Return what one connection came to."""
+    try:
+        async with asyncio.timeout(limit_s):
+            return await stream.hold(Hearer() if hearer is None else hearer)
+    except StreamFaultError as fault:
+        return fault

@@ -27,6 +27,7 @@ def warnings_of(config: Config) -> list[str]:
         _to_nobody(config, routes),
         _on_full(config),
         _waits(config),
+        _streams(config),
         _unverified(config),
         _settings(config),
     )
@@ -146,6 +147,28 @@ def _waits(config: Config) -> Iterator[str]:
                 )
 
 
+def _streams(config: Config) -> Iterator[str]:
+    first = config.streams[0]
+    for index, stream in enumerate(config.streams[1:], 1):
+        for key in ("use_fast_x", "ignore_full_payload"):
+            if getattr(stream, key) != getattr(first, key):
+                yield (
+                    f"streams[{index}] {quote(stream.name)}: {key} is another one than that of {quote(first.name)}: what only one "
+                    "of them brings is missed while that one is away"
+                )
+    if config.outbox.dedupe_window:
+        return
+    if len(config.streams) > 1:
+        yield "outbox.dedupe_window: 0s: what several streams bring is delivered once for each of them; write 30m"
+    for index, stream in enumerate(config.streams):
+        keys = ("max_connection_age", "expect_event_within", "gap_repair")
+        if used := [key for key in keys if getattr(stream, key)]:
+            yield (
+                f"streams[{index}] {quote(stream.name)}: {', '.join(used)}: with outbox.dedupe_window: 0s what two connections "
+                "bring at once is delivered twice"
+            )
+
+
 def _unverified(config: Config) -> Iterator[str]:
     for name, settings in config.destinations.items():
         if settings.enabled and settings.tls is not None and not settings.tls.verify:
@@ -166,7 +189,9 @@ def _settings(config: Config) -> Iterator[str]:
         if canary is not None and canary.value().within < settings.timeout:
             yield f"{place}.canary.within: shorter than timeout, so a slow answer counts as none"
     used = {name for route in config.routes for name in route.to} | {config.unmatched}
-    used |= {each.on_failure.to for each in config.destinations.values() if each.on_failure is not None}
+    told = [each.on_failure for each in config.destinations.values()]
+    told += [each.on_failure for each in config.streams] + [each.on_failure for each in config.expect]
+    used |= {on_failure.to for on_failure in told if on_failure is not None}
     for name in config.destinations:
         if name not in used:
             yield f"destinations.{name}: no route sends anything there"

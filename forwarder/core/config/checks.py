@@ -45,6 +45,8 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
     _check_distinct(streams, "stream", findings)
     routes = [(path, route.get("name"), default_route_name(path)) for path, route in mappings(tree, "routes")]
     _check_distinct(routes, "route", findings)
+    expected = [(path, each.get("name"), "") for path, each in mappings(tree, "expect")]
+    _check_distinct(expected, "expectation", findings)
     destinations = tree.get("destinations")
     if not isinstance(destinations, dict):
         return
@@ -64,19 +66,27 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
             _check_exists(name, known, place, findings, what="neither a destination nor a group" if groups else "")
         for place, name in named_in_limit(route, path):
             _check_told(name, destinations, place, findings)
-    for path, destination in settings_of(tree):
-        on_failure = destination.get("on_failure")
-        if isinstance(on_failure, dict) and isinstance(to := on_failure.get("to"), Scalar) and not is_null(to):
-            place = (*path, "on_failure", "to")
-            if path[1:] == (to,):
-                findings.add(place, "a destination that fails cannot be told of it; name another one")
-            else:
-                _check_one(to, destinations, groups, place, findings)
-                if _is_disabled(destinations.get(to)) and not _is_disabled(destination):
-                    findings.add(place, f"{show(to)} is disabled, so nobody would be told; name another one")
+    _check_on_failure(tree, destinations, groups, findings)
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
         _check_one(unmatched, {DROP: None, **destinations}, groups, ("unmatched",), findings)
+
+
+def _check_on_failure(
+    tree: dict[str, Tree], destinations: Mapping[str, Tree], groups: Mapping[str, Tree], findings: Findings
+) -> None:
+    """Note an `on_failure` of a destination, a stream or an expectation that would tell nobody."""
+    for path, failing in (*settings_of(tree), *mappings(tree, "streams"), *mappings(tree, "expect")):
+        on_failure = failing.get("on_failure")
+        if not isinstance(on_failure, dict) or not isinstance(to := on_failure.get("to"), Scalar) or is_null(to):
+            continue
+        place = (*path, "on_failure", "to")
+        if path[1:] == (to,):
+            findings.add(place, "a destination that fails cannot be told of it; name another one")
+            continue
+        _check_one(to, destinations, groups, place, findings)
+        if _is_disabled(destinations.get(to)) and not _is_disabled(failing):
+            findings.add(place, f"{show(to)} is disabled, so nobody would be told; name another one")
 
 
 def _check_told(name: Scalar, destinations: Mapping[str, Tree], path: Path, findings: Findings) -> None:

@@ -127,14 +127,22 @@ class Conditions:
             compiled[name] = self._compile(written[name], path, self._names_of_matchers)
 
     def of_routes(self, tree: dict[str, Tree]) -> dict[str, object]:
-        """Return the tree with each `match` of a route compiled, and a name for each route that has none."""
+        """Return the tree with each `match` of a route and of `expect` compiled, and a name for each route that has none."""
         ready: dict[str, object] = dict(tree)
         compiled = {"lists": self.lists, "matchers": dict(self.names.matchers)}
         ready.update((key, below) for key, below in compiled.items() if isinstance(tree.get(key), dict))
         routes = tree.get("routes")
         if isinstance(routes, list):
             ready["routes"] = [self._route(route, ("routes", index)) for index, route in enumerate(routes)]
+        expected = tree.get("expect")
+        if isinstance(expected, list):
+            ready["expect"] = [self._expected(each, ("expect", index)) for index, each in enumerate(expected)]
         return ready
+
+    def _expected(self, written: Tree, path: Path) -> object:
+        if not isinstance(written, dict) or "match" not in written:
+            return written
+        return {**written, "match": self._compile(written["match"], (*path, "match"), self.names)}
 
     def _route(self, route: Tree, path: Path) -> object:
         if not isinstance(route, dict):

@@ -32,6 +32,7 @@ from forwarder.core.config.scalars import (
     parse_outbox_url,
     parse_size,
     parse_stream_url,
+    refuse_public,
     url_of_stream,
 )
 from forwarder.core.config.secret import Secret
@@ -60,8 +61,8 @@ class StreamConfig(Section):
     """A connection that events come in on."""
 
     name: Name = Field(default="main", description="Shown in logs and metrics; two streams need two names.")
-    transport: Annotated[Literal["websocket", "sse"], choice("websocket", "sse")] = Field(
-        default="websocket", description="How the events come: websocket, or sse (private server-sent events)."
+    transport: Annotated[Literal["websocket", "sse"], choice("websocket", "sse"), BeforeValidator(refuse_public)] = (
+        Field(default="websocket", description="How the events come: websocket, or sse (private server-sent events).")
     )
     url: Annotated[str, PlainValidator(parse_stream_url, json_schema_input_type=str)] = Field(
         default="",
@@ -94,6 +95,17 @@ class StreamConfig(Section):
     @classmethod
     def _url_fits(cls, url: str, info: ValidationInfo) -> str:
         return url_of_stream(url, info.data.get("transport", "websocket"))
+
+
+class ExpectConfig(Section):
+    """Events that are expected to come, over any stream: of a list of accounts, say."""
+
+    name: Name = Field(description="Shown in the log and in messages.")
+    match: ConditionField = Field(default=EVERYTHING, description="Which events are meant. Left out, all are.")
+    within: Annotated[timedelta, duration("10s", "30d")] = Field(
+        description="None of them for so long is a warning, and the streams are renewed."
+    )
+    on_failure: OnFailureConfig | None = Field(default=None, description="Whom to tell of it, and when one came again.")
 
 
 class OutboxConfig(Section):
@@ -195,6 +207,7 @@ class Config(Section):
     """The whole file. `lists` and `matchers` are in the conditions that use them; here they are as they were compiled."""
 
     streams: list[StreamConfig] = Field(min_length=1, description="Where events come from; one is usual.")
+    expect: list[ExpectConfig] = Field(default=[], description="Events whose absence is a warning.")
     outbox: OutboxConfig = Field(default_factory=OutboxConfig, description="Where deliveries wait.")
     defaults: DestinationSettings | None = Field(
         default=None, description="What each destination has that does not say otherwise: any key but url and enabled."

@@ -214,6 +214,19 @@ _STREAM_SCHEMES = {"websocket": ("wss", "ws"), "sse": ("https", "http")}
 _STREAM_URLS = {"websocket": "wss://scrape.st/ws", "sse": "https://scrape.st/stream"}
 
 
+PUBLIC_STREAM = (
+    "scrape.st's public stream cannot be forwarded: its events have another shape, are cut after 100 characters, and have no ids to "
+    "know doubles by; forwarder tail --public shows it"
+)
+
+
+def refuse_public(value: object) -> object:
+    """Return the value, unless it asks for the public stream."""
+    if isinstance(value, str) and "public" in value.lower():
+        raise WrongValueError(f"{PUBLIC_STREAM}. Write websocket or sse, with an api_key")
+    return value
+
+
 def url_of_stream(url: str, transport: str) -> str:
     """Return the URL, or the usual one of the transport where it was left out; it must have the transport's scheme."""
     if not url:

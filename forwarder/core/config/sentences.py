@@ -14,7 +14,7 @@ from forwarder.core.config.pacing import BreakerConfig, RateLimitConfig
 from forwarder.core.config.places import Findings
 from forwarder.core.config.problems import quote
 from forwarder.core.config.retry import RetrySchedule
-from forwarder.core.config.scalars import is_null, kind
+from forwarder.core.config.scalars import PUBLIC_STREAM, is_null, kind
 from forwarder.core.rate import Rate
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.tree import Path
@@ -73,6 +73,8 @@ def _unknown(path: Path, findings: Findings) -> str:
 
 def _missing(path: Path) -> str:
     key = str(path[-1])
+    if key == "api_key" and path[0] == "streams":
+        return f'the key "api_key" (or "api_key_file") is missing; without one there is only the public stream: {PUBLIC_STREAM}'
     if f"{key}_file" in keys_of(_section(path[:-1])):
         return f'the key "{key}" (or "{key}_file") is missing'
     return f'the key "{key}" is missing'

@@ -1,0 +1,219 @@
+"""The side of a takeover that leaves: one process announces itself, opens the streams too, and asks to be handed over to.
+
+Until it asks, and for a moment after, nothing changes here: a successor that dies meanwhile leaves no trace. Then this process stops
+as it always does, and leaves the outbox, whose lock the successor waits for.
+"""
+
+import asyncio
+import os
+from collections.abc import Callable, Collection
+from datetime import timedelta
+from pathlib import Path
+
+import structlog
+
+from forwarder import __version__, successor
+from forwarder.admin.server import RequestRefusedError
+from forwarder.notify import ServiceManager
+from forwarder.successor import Child, Process
+
+OVERLAP = timedelta(seconds=1)
+"""For so long both take in everything: what the server has under way for us arrives."""
+_CLOSING = timedelta(minutes=1)
+"""Beyond the grace period; a stop takes no longer."""
+_SUCCESSOR_MAY_TAKE = timedelta(minutes=2)
+"""To read its config and open its streams."""
+
+log = structlog.get_logger(__name__)
+
+
+class SuccessorLostError(Exception):
+    """The process that was handed over to has died before it could go on; a service manager starts another one."""
+
+
+class HandOver:
+    """One successor at a time. Its verbs answer the control socket; `run` does what they ask for."""
+
+    def __init__(
+        self,
+        *,
+        outbox_path: Path,
+        service: ServiceManager,
+        grace: Callable[[], timedelta],
+        open_streams: Callable[[], Collection[str]],
+        is_stopping: Callable[[], bool],
+        leave: Callable[[], None],
+        on_lost: Callable[[], None],
+    ) -> None:
+        """`leave` begins the stop; `on_lost` is called when a successor has died before that."""
+        self._outbox_path = outbox_path
+        self._service = service
+        self._grace = grace
+        self._open_streams = open_streams
+        self._is_stopping = is_stopping
+        self._leave = leave
+        self._on_lost = on_lost
+        self._successor: Process | None = None
+        self._announced = asyncio.Event()
+        self._asked = asyncio.Event()
+        self._left = asyncio.Event()
+        self._child: Child | None = None
+        self._upgrade_wanted = asyncio.Event()
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether a process is taking over: it relies on what the outbox holds of the last minutes."""
+        return self._successor is not None
+
+    @property
+    def is_left(self) -> bool:
+        """Whether this process stops because another one takes over."""
+        return self._left.is_set()
+
+    def announce(self, pid: int, outbox: str) -> dict[str, object]:
+        """See `Succeeded`."""
+        if os.path.realpath(outbox) != os.path.realpath(self._outbox_path):
+            raise RequestRefusedError(
+                f"the running forwarder (process {os.getpid()}) has another outbox: {self._outbox_path}, not {outbox}; "
+                "restart it, or take over with its outbox.url"
+            )
+        if self._is_stopping():
+            raise RequestRefusedError("the running forwarder is stopping; start this one when it has ended")
+        present = self._successor
+        if present is not None and present.is_alive():
+            raise RequestRefusedError(f"process {present.pid} is taking over already")
+        if self._service.is_there and (self._child is None or self._child.pid != pid):
+            raise RequestRefusedError(
+                "a service manager runs the forwarder in force, and would not know of this process; "
+                "`forwarder upgrade` has it start its successor itself"
+            )
+        try:
+            successor = Process(pid)
+        except OSError as error:
+            raise RequestRefusedError(
+                f"the running forwarder sees no process {pid}: does it run in another container?"
+            ) from error
+        if present is not None:
+            present.close()
+        self._successor = successor
+        self._asked.clear()
+        self._announced.set()
+        log.info("takeover.announced", by=pid)
+        return {
+            "pid": os.getpid(),
+            "version": __version__,
+            "open_streams": sorted(self._open_streams()),
+        }
+
+    def hand_over(self, pid: int) -> dict[str, object]:
+        """See `Succeeded`. Of a daemon that was told to stop meanwhile it is true all the same that it leaves."""
+        if self._successor is None or self._successor.pid != pid:
+            raise RequestRefusedError("the running forwarder does not expect to be taken over from by this process")
+        self._asked.set()
+        return {"within_s": (OVERLAP + self._grace() + _CLOSING).total_seconds()}
+
+    async def upgrade(self) -> dict[str, object]:
+        """See `Succeeded`."""
+        if self._is_stopping():
+            raise RequestRefusedError("the daemon is stopping")
+        if self._child is not None:
+            raise RequestRefusedError(f"process {self._child.pid} is taking over already")
+        try:
+            self._child = child = await asyncio.to_thread(successor.start, successor.command_line())
+        except OSError as error:
+            raise RequestRefusedError(
+                f"no successor can be started ({error.strerror or error}); this one goes on"
+            ) from error
+        log.info("upgrade.started", successor=child.pid)
+        try:
+            await self._take_leave_of(child)
+        finally:
+            if not self.is_left:  # also where we are stopped meanwhile: what we have started ends with us
+                child.stop()
+                self._child = None
+            child.close()
+        return {"pid": os.getpid(), "successor": child.pid, "version": __version__}
+
+    def want_upgrade(self) -> None:
+        """Start a successor, soon; what it comes to is logged."""
+        self._upgrade_wanted.set()
+
+    async def run(self) -> None:
+        """Follow what is asked for, until this process is left."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._follow_signals())
+            group.create_task(self._follow_successors())
+
+    def conclude(self) -> None:
+        """Tell the service manager who goes on. To be called while the outbox is still ours, by which the successor can tell."""
+        if self._successor is not None and self._successor.is_alive():
+            self._service.main_pid(self._successor.pid)
+
+    def check_successor(self) -> None:
+        """Raise `SuccessorLostError` where it has died, once everything of ours is closed."""
+        if self._successor is not None and not self._successor.is_alive():
+            raise SuccessorLostError(f"process {self._successor.pid}, which was to take over, has ended")
+
+    # What is done about it
+
+    async def _take_leave_of(self, child: Child) -> None:
+        """Return once the successor is left the place. Raises `RequestRefusedError` where it has ended, or takes too long."""
+        process = Process(child.pid)
+        try:
+            async with asyncio.TaskGroup() as group:
+                waits = [group.create_task(process.ended()), group.create_task(self._left.wait())]
+                limit = _SUCCESSOR_MAY_TAKE.total_seconds()
+                await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+                for wait in waits:
+                    wait.cancel()
+        finally:
+            is_alive = process.is_alive()
+            process.close()
+        said = child.words()
+        if self.is_left:
+            return
+        if is_alive:
+            why = f"did not take over within {_SUCCESSOR_MAY_TAKE.total_seconds():g} s and was stopped"
+        else:
+            why = f"ended with exit code {child.exit_code()} before it could take over"
+        log.error("upgrade.failed", successor=child.pid, reason=why, said=said, note="this process goes on")
+        raise RequestRefusedError(f"the successor (process {child.pid}) {why}; this one goes on" + _quoted(said))
+
+    async def _follow_signals(self) -> None:
+        while True:
+            await self._upgrade_wanted.wait()
+            self._upgrade_wanted.clear()
+            try:
+                await self.upgrade()
+            except RequestRefusedError as refused:
+                log.warning("upgrade.refused", reason=str(refused).splitlines()[0])
+
+    async def _follow_successors(self) -> None:
+        while True:
+            await self._announced.wait()
+            self._announced.clear()
+            process = self._successor
+            assert process is not None  # noqa: S101 - it is announced
+            if await self._stays(process):
+                self._left.set()
+                log.info("daemon.handing_over", to=process.pid)
+                self._leave()
+                return
+            if self._successor is process:
+                self._successor = None
+                process.close()
+            log.warning("takeover.abandoned", by=process.pid, note="it has ended; this process goes on")
+            self._on_lost()
+
+    async def _stays(self, process: Process) -> bool:
+        """Return whether the successor has asked for it, and is still there when the overlap is over."""
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(process.ended()), group.create_task(self._asked.wait())]
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        return process.is_alive() and not await process.ended(within=OVERLAP)
+
+
+def _quoted(said: str) -> str:
+    return f":\n{said}" if said else "; the log may say why"

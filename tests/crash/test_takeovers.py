@@ -1,0 +1,73 @@
+"""Takeovers under load in which either process is killed, or told to stop, at any moment: nothing accepted is lost."""
+
+import asyncio
+import json
+import signal
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+from forwarder.cli import exit_codes
+from forwarder.emulator.receiver import Receiver
+from forwarder.emulator.server import Emulator
+from tests.support.crash import Load, Oracle, amount, assert_balanced, flaky, say, seeded, write_config
+from tests.support.process import Forwarder, command, forwarder
+
+TAKEOVERS = amount("FORWARDER_CRASH_TAKEOVERS", 6)
+KILLS = [signal.SIGKILL, signal.SIGTERM]
+
+
+async def first_to_end(*daemons: Forwarder) -> None:
+    """Return once one of them has ended."""
+    waits = [asyncio.ensure_future(daemon.process.wait()) for daemon in daemons]
+    await asyncio.wait(waits, timeout=30, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+async def goes_on(config: Path) -> bool:
+    """Return whether the daemon with this config does not mean to stop."""
+    code, out, _ = await command("status", "--json", "-c", str(config))
+    return code in {exit_codes.OK, exit_codes.FAILURE} and json.loads(out)["state"] == "running"
+
+
+async def test_whoever_dies_during_a_takeover_nothing_accepted_is_lost(tmp_path: Path) -> None:
+    chance = seeded("takeovers")
+    outbox = tmp_path / "outbox.db"
+    survived = 0
+    async with Emulator() as emulator, Receiver(respond=flaky(chance)) as receiver, AsyncExitStack() as daemons:
+        config = write_config(
+            tmp_path, emulator=emulator, receivers={"bot": receiver}, outbox=outbox, extra="grace_period: 2s\n"
+        )
+        oracle = Oracle(outbox, {"bot": receiver})
+        async with Load(emulator, rate=300).flowing():
+            present = await daemons.enter_async_context(forwarder(config))
+            await present.wait_for("daemon.ready")
+            for _ in range(TAKEOVERS):
+                follower = await daemons.enter_async_context(forwarder(config, "--takeover"))
+                victim, how = chance.choice([present, follower]), chance.choice(KILLS)
+                await asyncio.sleep(chance.uniform(0.3, 3.5))
+                if victim.process.returncode is None:
+                    victim.send(how)
+                await first_to_end(present, follower)
+                if victim is follower and not await goes_on(config):
+                    await present.ended()
+                oracle.look()
+                alive = [each for each in (follower, present) if each.process.returncode is None]
+                if not alive:  # it died after the other had stopped for it
+                    present = await daemons.enter_async_context(forwarder(config))
+                    await present.wait_for("daemon.ready")
+                    continue
+                survived += 1
+                present = alive[0]
+                await present.wait_for("daemon.ready")  # also one that found nobody to take over from
+        receiver.respond = None
+        await oracle.drained()
+        present.send(signal.SIGTERM)
+        assert await present.ended() == 0
+        oracle.look()
+        oracle.assert_sound()
+        oracle.assert_nothing_lost()
+        await assert_balanced(config)
+    say(
+        f"{TAKEOVERS} takeovers, {survived} times one was left, {len(oracle.committed)} events, {oracle.repeats} repeats"
+    )

@@ -1,0 +1,60 @@
+"""How a successor is started, and how the end of a process is noticed."""
+
+import subprocess
+import sys
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from forwarder.successor import Process, command_line
+
+
+@pytest.fixture
+def started_as(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """Give a script that this process seems to have been started by."""
+    script = tmp_path / "forwarder"
+    script.write_text("#!/usr/bin/python\n")
+    script.chmod(0o755)
+    monkeypatch.setattr(sys, "argv", [str(script), "run", "-c", "config.yaml"])
+    monkeypatch.setattr(sys, "orig_argv", ["/old/python", str(script), "run", "-c", "config.yaml"])
+    return script
+
+
+def test_a_script_is_run_again_as_it_is_on_disk_now_with_its_own_interpreter(started_as: Path) -> None:
+    assert command_line() == [str(started_as), "run", "-c", "config.yaml", "--takeover"]
+
+
+def test_one_that_took_over_itself_is_followed_by_the_same_command_line(
+    started_as: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "argv", [str(started_as), "run", "--takeover"])
+    assert command_line() == [str(started_as), "run", "--takeover"]
+
+
+def test_a_module_is_run_again_by_the_same_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["/somewhere/forwarder/__main__.py", "run"])
+    monkeypatch.setattr(sys, "orig_argv", ["python", "-X", "utf8", "-m", "forwarder", "run"])
+    assert command_line() == [sys.executable, "-X", "utf8", "-m", "forwarder", "run", "--takeover"]
+
+
+async def test_the_end_of_a_process_is_noticed_also_of_a_child_nobody_waited_for() -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:  # noqa: ASYNC220 - it only starts
+        process = Process(child.pid)
+        assert process.is_alive()
+        assert not await process.ended(within=timedelta(milliseconds=10))
+        assert child.stdin is not None
+        child.stdin.close()
+        assert await process.ended(within=timedelta(seconds=20))
+        assert not process.is_alive()
+        process.close()
+        process.close()
+        assert not process.is_alive()
+        assert await process.ended()
+
+
+def test_a_process_that_is_not_there_cannot_be_watched() -> None:
+    with subprocess.Popen([sys.executable, "-c", ""]) as child:
+        child.wait()
+        with pytest.raises(OSError, match="No such process"):
+            Process(child.pid)
