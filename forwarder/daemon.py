@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import random
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -28,7 +27,6 @@ from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
 from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
 from forwarder.recall import first_words, recent_events, recovered_posts
 from forwarder.reload import Reloader, Source
-from forwarder.repair import Repairer
 from forwarder.running import Running
 from forwarder.stream_group import task_group
 from forwarder.stream_side import StreamSide
@@ -344,17 +342,6 @@ class Daemon:
     def _summary(self) -> str:
         tally = self._tally
         return f"{tally.seen} events seen, {tally.delivered} delivered, {tally.dead} dead"
-
-
-async def _words_since(
-    since: datetime, outbox: SqliteOutbox, once: frozenset[str], *, window: timedelta = WINDOW
-) -> FirstWords:
-    """Return what is known of the first words and full texts since then; `once` are the routes that want one of the two."""
-    words = FirstWords(window)
-    if once:
-        for brought in await outbox.recent_posts(since=since, limit=CAPACITY):
-            words.recall(brought, once)
-    return words
 
 
 async def try_streams(config: Config) -> dict[str, StreamFaultError | None]:
