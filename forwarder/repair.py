@@ -7,15 +7,16 @@ so that a restart begins anew and brings nothing twice.
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import islice
 from time import monotonic
 from typing import Protocol
 
 import structlog
 
 from forwarder.core.gaps import Gap, GapId, Repair
-from forwarder.core.history import Account, HistoryPost, Span
+from forwarder.core.history import RECENT_ACCOUNTS, Account, HistoryPost, Page, Span
 from forwarder.core.ports import Clock
 from forwarder.core.preference import FirstWords
 from forwarder.core.recovered import RecoveredPosts
@@ -27,6 +28,8 @@ SETTLE = timedelta(seconds=5)
 """After the end of a gap: what was under way to the stream when it came back may arrive in that time."""
 _AT_ONCE = 1_000
 """Accounts of one gap, before another one has its turn."""
+_TRIES_OF_RECENT = 2
+"""In a row, of a server that is busy; then the history is asked alone."""
 _MOST_PAGES = 200
 """Of one account in one gap."""
 _MOST_LATE = 10_000
@@ -234,6 +237,7 @@ class _Run:
         progress = self.progress
         if not progress.is_listed:
             progress.note_accounts(await self.history.tracked())
+        await self._ask_recent()
         for _ in range(min(_AT_ONCE, len(progress.left))):
             account = progress.left[0]
             try:
@@ -249,6 +253,30 @@ class _Run:
             if progress.again:
                 raise StreamFaultError(FaultKind.ODD_ANSWER, progress.ask_again())
 
+    async def _ask_recent(self) -> None:
+        """Bring what the server still has in memory: many accounts in an answer, and the posts whole."""
+        progress = self.progress
+        while batch := list(islice(progress.unasked_recent, RECENT_ACCOUNTS)):
+            try:
+                page = await self.history.recent(batch, self.span)
+            except StreamFaultError as fault:
+                is_of_this_alone = fault.kind in {FaultKind.ODD_ANSWER, FaultKind.KEY_REFUSED, FaultKind.REDIRECTED}
+                if not is_of_this_alone and progress.failures < _TRIES_OF_RECENT:
+                    raise
+                page = None
+            if page is None:  # the history is asked in any case, and tells of what is wrong with the key
+                progress.unasked_recent.clear()
+                return
+            await self._bring_page(replace(page, odd=0))  # what cannot be read is asked for again, in the history
+            for _ in batch:
+                progress.unasked_recent.popleft()
+
+    async def _bring_page(self, page: Page) -> None:
+        self.progress.note_answer(page)
+        for post in page.posts:
+            await self._bring_or_keep(post)
+            await asyncio.sleep(0)
+
     async def _ask(self, account: Account) -> None:
         """Bring what is missing of one account, page by page."""
         cursor: str | None = None
@@ -258,10 +286,7 @@ class _Run:
             if page is None:
                 self.progress.note_unasked(account, "the history does not know it")
                 return
-            self.progress.note_answer(page)
-            for post in page.posts:
-                await self._bring_or_keep(post)
-                await asyncio.sleep(0)
+            await self._bring_page(page)
             cursor = page.cursor
             if cursor is None:
                 return

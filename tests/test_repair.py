@@ -36,7 +36,8 @@ FIRST = replace(ALL, prefer=Prefer.FIRST)
 
 
 def post(mid: int, at: datetime, *, sid: str = "7", source: str = "x") -> bytes:
-    payload = {"id": str(mid), "text": f"text {mid}", "lang": "en", "author": {"id": sid, "screen_name": f"a{sid}"}}
+    author = {"id": sid, "screen_name": f"a{sid}"}
+    payload = {"id": str(mid), "text": f"text {mid}", "created_at": at.isoformat(), "lang": "en", "author": author}
     event = {"mid": str(mid), "sid": sid, "source": source, "timestamp": at.timestamp() * 1000, "payload": payload}
     return json.dumps(event).encode()
 
@@ -149,7 +150,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator(history_limit=1_000, history_per_s=1) as emulator:
+    async with Emulator(history_limit=1_000, history_per_s=1, has_recent=False) as emulator:
         yield emulator
 
 
@@ -327,3 +328,26 @@ async def test_it_is_given_up_after_a_day(path: Path, emulator: Emulator) -> Non
         gap = await scene.repaired()
         assert (gap.repair, gap.note[:27]) == (Repair.FAILED, "given up 24 hours after the")
         assert emulator.history.stats.listed == 0
+
+
+async def test_what_the_server_has_in_memory_comes_whole_and_many_accounts_in_one_answer(path: Path) -> None:
+    async with Emulator(history_limit=1_000, history_per_s=1) as emulator, repairing(path, emulator) as scene:
+        for mid in range(130):
+            await emulator.send(post(mid, BEGAN + mid * S, sid=str(1000 + mid)))
+        scene.gap()
+        gap = await scene.repaired()
+        assert (gap.repair, gap.found, gap.recovered, gap.note) == (Repair.DONE, 130, 130, "")
+        assert scene.recovered == [str(mid) for mid in range(130)]
+        assert {json.loads(delivery.body)["payload"]["lang"] for delivery in scene.lanes.taken} == {"en"}
+        assert (emulator.history.stats.recent, emulator.history.stats.asked) == (2, 130)
+
+
+@pytest.mark.parametrize("status", [403, 422, 302])
+async def test_where_it_tells_nothing_of_its_memory_the_history_is_asked_alone(path: Path, status: int) -> None:
+    async with Emulator(history_limit=1_000, history_per_s=1) as emulator, repairing(path, emulator) as scene:
+        await emulator.send(post(1, BEGAN + S))
+        emulator.refuse(status, path="/x/tweets/recent")
+        scene.gap()
+        gap = await scene.repaired()
+        assert (gap.repair, gap.recovered, gap.note) == (Repair.DONE, 1, "")
+        assert "lang" not in json.loads(scene.lanes.taken[0].body)["payload"]

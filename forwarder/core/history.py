@@ -16,6 +16,10 @@ from forwarder.core.posts.fields import mapping, text, time_of_ms, time_of_text
 SOURCE = "x"
 PAGE_SIZE = 100
 """Posts of one answer: the most that the history gives."""
+RECENT_ACCOUNTS = 100
+"""That may be asked for at once in what the server holds in memory."""
+RECENT_FOR = timedelta(hours=24)
+"""It holds posts for so long."""
 _LISTS = ("data", "accounts", "sources", "tracked", "tweets", "posts")
 """Where an answer has its list, unless it is one."""
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
@@ -38,6 +42,10 @@ class Account:
     """X's, which events have; "" where it is not told."""
     name: str
     """For people."""
+
+
+ANYBODY = Account(id="", sid="", name="")
+"""Where each post tells who wrote it."""
 
 
 @dataclass(frozen=True, slots=True)

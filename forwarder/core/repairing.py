@@ -42,6 +42,8 @@ class Progress:
     is_listed: bool = False
     left: deque[Account] = field(default_factory=deque)
     """Accounts that are still to be asked for,"""
+    unasked_recent: deque[Account] = field(default_factory=deque)
+    """Those that the server's memory is still to be asked for."""
     again: list[Account] = field(default_factory=list)
     """and those whose answer could not be read."""
     late: dict[str, HistoryPost] = field(default_factory=dict)
@@ -72,6 +74,7 @@ class Progress:
         """These are to be asked for."""
         self.is_listed = True
         self.left.extend(accounts.known)
+        self.unasked_recent.extend(account for account in accounts.known if account.sid.isdecimal())
         if accounts.odd:
             self._unasked += accounts.odd
             self._unasked_why = "the list of tracked accounts has them in a way that cannot be read"

@@ -33,7 +33,7 @@ class Refusal:
     left: int | None = None
     """So many handshakes; None is no end by number."""
     path: str | None = None
-    """Only this one of `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history`; None is all."""
+    """Only this one of `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history`, `/x/tweets/recent`; None is all."""
 
     def is_for(self, path: str) -> bool:
         """Whether a request of that path is meant; `/account/history` is meant for each account."""
@@ -116,7 +116,7 @@ class RefuseFault(msgspec.Struct, tag_field="fault", tag="refuse", forbid_unknow
     seconds: float | None = None
     handshakes: int | None = None
     retry_after: int | None = None
-    path: Literal["/ws", "/stream", "/stream/token", "/track/x", "/account/history"] | None = None
+    path: Literal["/ws", "/stream", "/stream/token", "/track/x", "/account/history", "/x/tweets/recent"] | None = None
 
 
 class RedirectFault(msgspec.Struct, tag_field="fault", tag="redirect", forbid_unknown_fields=True):

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 from aiohttp import web
 
-from forwarder.core.history import PAGE_SIZE
+from forwarder.core.history import PAGE_SIZE, RECENT_ACCOUNTS, RECENT_FOR
 from forwarder.core.posts.fields import time_of_ms
 
 _KEPT = 20_000
@@ -75,15 +75,21 @@ class HistoryStats:
     """Answers to `GET /track/x`."""
     asked: int = 0
     """To `GET /account/history/:id`."""
+    recent: int = 0
+    """To `GET /x/tweets/recent`."""
     limited: int = 0
-    """429 for too many of those."""
+    """429 for too many requests."""
 
 
 class History:
     """Posts by the account that wrote them. Accounts are tracked once they have posted, or `track` says so."""
 
-    def __init__(self, *, limit: int = 30, per_s: float = 60.0) -> None:
-        """`limit` requests of a history in each `per_s`, as the real service counts them: over a sliding time."""
+    def __init__(self, *, limit: int = 30, per_s: float = 60.0, has_recent: bool = True) -> None:
+        """`limit` requests of a history in each `per_s`, as the real service counts them: over a sliding time.
+
+        `has_recent` False: `GET /x/tweets/recent` is not there.
+        """
+        self._has_recent = has_recent
         self._limit = limit
         self._per_s = per_s
         self._records: deque[_Record] = deque(maxlen=_KEPT)
@@ -137,13 +143,8 @@ class History:
 
     def show(self, id_: str, query: Mapping[str, str]) -> web.Response:
         """Answer `GET /account/history/:id`."""
-        now = time.monotonic()
-        while self._asked_at and now - self._asked_at[0] >= self._per_s:
-            self._asked_at.popleft()
-        if len(self._asked_at) >= self._limit:
-            self.stats.limited += 1
+        if not self._take_turn():
             return _too_many(self._per_s)
-        self._asked_at.append(now)
         self.stats.asked += 1
         account = self._accounts.get(id_)
         if account is None:
@@ -152,6 +153,35 @@ class History:
             return web.json_response(self._page(str(account["externalId"]), query))
         except ValueError as error:
             return web.json_response({"status": "fail", "error": str(error), "issues": []}, status=422)
+
+    def show_recent(self, query: Mapping[str, str]) -> web.Response:
+        """Answer `GET /x/tweets/recent`: what was sent in the last 24 hours, whole, in the order in which it was sent."""
+        if not self._has_recent:
+            return web.Response(status=404)
+        if not self._take_turn():
+            return _too_many(self._per_s)
+        self.stats.recent += 1
+        sids = {sid for sid in query.get("uids", "").split(",") if sid}
+        if not 1 <= len(sids) <= RECENT_ACCOUNTS:
+            said = f"from 1 to {RECENT_ACCOUNTS} accounts"
+            return web.json_response({"status": "error", "error": said}, status=400)
+        try:
+            since = time_of_ms(int(query.get("since", "1")))
+        except ValueError as error:
+            return web.json_response({"status": "fail", "error": str(error), "issues": []}, status=422)
+        since = max(since or datetime.now(UTC), datetime.now(UTC) - RECENT_FOR)
+        found = [record for record in self._records if record.sid in sids and record.at >= since]
+        return web.json_response({"tweets": [_decode_payload(record.payload) for record in found]})
+
+    def _take_turn(self) -> bool:
+        now = time.monotonic()
+        while self._asked_at and now - self._asked_at[0] >= self._per_s:
+            self._asked_at.popleft()
+        if len(self._asked_at) >= self._limit:
+            self.stats.limited += 1
+            return False
+        self._asked_at.append(now)
+        return True
 
     def _page(self, sid: str, query: Mapping[str, str]) -> dict[str, object]:
         limit = int(query.get("limit", _DEFAULT_LIMIT))

@@ -102,6 +102,7 @@ class Emulator:
         record: bool = True,
         history_limit: int = 30,
         history_per_s: float = 60.0,
+        has_recent: bool = True,
         on_change: Callable[[Change, Mapping[str, object]], None] | None = None,
     ) -> None:
         """`bad_key` "upgrade": an unknown key is let in and closed at once without a code, as the real server does.
@@ -131,7 +132,7 @@ class Emulator:
         self.sent: list[SentFrame] = []
         self.handshakes: list[Handshake] = []
         self.stats = Stats()
-        self.history = History(limit=history_limit, per_s=history_per_s)
+        self.history = History(limit=history_limit, per_s=history_per_s, has_recent=has_recent)
         """Of what was posted as `x`, whether or not anybody was connected."""
 
     async def __aenter__(self) -> Self:
@@ -140,6 +141,7 @@ class Emulator:
         app.router.add_get("/stream", self._serve_sse)
         app.router.add_post("/stream/token", self._serve_token)
         app.router.add_get("/track/x", self._serve_history)
+        app.router.add_get("/x/tweets/recent", self._serve_history)
         app.router.add_get("/account/history/{id}", self._serve_history)
         app.router.add_post("/emulator/fault", self._serve_fault)
         app.router.add_post("/emulator/send", self._serve_send)
@@ -261,7 +263,7 @@ class Emulator:
     ) -> None:
         """Turn away handshakes (and token requests) for so long or so many; neither: until `clear`.
 
-        `status` None closes TCP without an answer. `path` narrows it to one of `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history`.
+        `status` None closes TCP without an answer. `path` narrows it to one of `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history`, `/x/tweets/recent`.
         """
         self._refusal = Refusal(
             status=status,
@@ -411,7 +413,12 @@ class Emulator:
         if key != self._api_key:
             return self._refused(request, web.json_response(_BAD_KEY if key else _NO_KEY, status=401))
         account = request.match_info.get("id")
-        answer = self.history.list_tracked() if account is None else self.history.show(account, request.query)
+        if account is not None:
+            answer = self.history.show(account, request.query)
+        elif request.path == "/track/x":
+            answer = self.history.list_tracked()
+        else:
+            answer = self.history.show_recent(request.query)
         self._changes.tell()
         return answer
 

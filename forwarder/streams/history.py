@@ -1,7 +1,7 @@
 """scrape.st's REST history of tracked X accounts: what a gap is repaired from. One question, one answer, at the pace that it allows."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -11,7 +11,7 @@ import aiohttp
 from yarl import URL
 
 from forwarder.core.event import JSONValue
-from forwarder.core.history import PAGE_SIZE, Account, Accounts, Page, Span, accounts_of, page_of, read_json
+from forwarder.core.history import ANYBODY, PAGE_SIZE, Account, Accounts, Page, Span, accounts_of, page_of, read_json
 from forwarder.core.turns import Turns
 from forwarder.core.webhook import USER_AGENT
 from forwarder.core.wishes import read_wishes
@@ -59,6 +59,23 @@ class History:
         if found is None:
             raise self._odd("no list of tracked accounts")
         return found
+
+    async def recent(self, accounts: Sequence[Account], span: Span) -> Page | None:
+        """Return the posts of up to `RECENT_ACCOUNTS` accounts that the server still has in memory; `None`: it has no such memory.
+
+        They are those that it has sent, as it sent them.
+        """
+        query = {
+            "uids": ",".join(account.sid for account in accounts),
+            "since": str(int(span.since.timestamp() * 1000)),
+        }
+        answer = await self._ask("x/tweets/recent", query)
+        if answer is None:
+            return None
+        page = page_of(answer, ANYBODY, span)
+        if page is None:
+            raise self._odd("no list of recent posts")
+        return page
 
     async def page(self, account: Account, span: Span, cursor: str | None) -> Page | None:
         """Return the posts of an account in a time, from `cursor` on; `None`: the server does not know the account."""

@@ -1,5 +1,6 @@
 """The emulator's history of X accounts answers as scrape.st documents it."""
 
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -111,3 +112,20 @@ async def test_it_can_be_refused_by_its_path(emulator: Emulator, session: aiohtt
     ) as response:
         assert response.status == 200
     await ask(session, f"{emulator.url}/track/x", status=500)
+
+
+async def test_what_was_sent_of_late_is_served_whole_as_it_came(
+    emulator: Emulator, session: aiohttp.ClientSession
+) -> None:
+    now_ms = int(time.time() * 1000)
+    for mid, sid in ((1, "12"), (2, "13"), (3, "14"), (4, "12")):
+        frame = post(mid, sid=sid).replace(f'"timestamp":{NOON_MS + 1000 * mid}', f'"timestamp":{now_ms + mid}')
+        await emulator.send(frame)
+    url = f"{emulator.url}/x/tweets/recent"
+    tweets = (await ask(session, f"{url}?uids=12,13&since={now_ms + 2}"))["tweets"]
+    assert [(tweet["id"], tweet["lang"], tweet["author"]["verified"]) for tweet in tweets] == [
+        ("2", "en", True),
+        ("4", "en", True),
+    ]
+    await ask(session, url, status=400)
+    await ask(session, f"{url}?uids={','.join(map(str, range(101)))}", status=400)
