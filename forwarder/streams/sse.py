@@ -92,6 +92,8 @@ class SseStream:
             "Accept-Encoding": "identity",
             "Cache-Control": "no-store",
             "User-Agent": USER_AGENT,
+            # After a refusal a token is asked for again, and not by a connection that the server is about to end.
+            "Connection": "close",
         }
         if self.memory.last_id:
             headers["Last-Event-ID"] = self.memory.last_id

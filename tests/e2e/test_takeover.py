@@ -74,6 +74,15 @@ async def two(
             yield config, old, new
 
 
+@asynccontextmanager
+async def forwarder_later(config: Path, old: Forwarder, emulator: Emulator) -> AsyncIterator[Forwarder]:
+    """Have one come to take over whose streams take ten seconds to open."""
+    await old.wait_for("daemon.ready")
+    emulator.hang(10, handshakes=True)
+    async with forwarder(config, "--takeover") as new:
+        yield new
+
+
 async def drained(config: Path, daemon: Forwarder, receiver: Receiver, frames: set[bytes]) -> Counter[bytes]:
     """Stop a daemon once all of these frames have arrived, and return what has, and how often."""
     with suppress(TimeoutError):  # what is missing is told below
@@ -209,7 +218,8 @@ async def test_a_key_that_is_refused_leaves_the_stream_with_the_process_that_has
 
 async def test_only_one_at_a_time_takes_over(tmp_path: Path) -> None:
     async with ends() as (emulator, receiver):
-        async with two(tmp_path, emulator, receiver) as (config, old, new):
+        config = configure(tmp_path, emulator, {"bot": (receiver, "")})
+        async with forwarder(config) as old, forwarder_later(config, old, emulator) as new:
             await old.wait_for("takeover.announced")
             code, out, err = await command("run", "--takeover", "-c", str(config))
             assert code == exit_codes.NO_TAKEOVER, out
