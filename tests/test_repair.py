@@ -114,7 +114,7 @@ class Scene:
         self.repairer.wake()
         return gap
 
-    async def until(self, holds: Callable[[Gap], bool], limit_s: float = 20) -> Gap:
+    async def until(self, holds: Callable[[Gap], bool], limit_s: float = 90) -> Gap:
         """Return the first gap once that holds of it as it is written."""
         async with asyncio.timeout(limit_s):
             while True:

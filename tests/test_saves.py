@@ -25,7 +25,7 @@ class Saved:
             self._news.notify_all()
 
     async def once_more_than(self, count: int) -> None:
-        async with asyncio.timeout(10), self._news:
+        async with asyncio.timeout(90), self._news:
             await self._news.wait_for(lambda: self.count > count)
 
 

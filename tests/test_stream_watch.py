@@ -161,7 +161,7 @@ async def test_of_two_servers_one_drops_an_event_silently_and_misses_others_in_a
         await send(5, one)  # two is cut meanwhile, which nobody knows yet
         two.refuse(503)
         await two.drop()
-        await until(lambda: not watch.state_of("two").is_open, limit_s=10, what="the end of two")
+        await until(lambda: not watch.state_of("two").is_open, limit_s=90, what="the end of two")
         await send(6, one)
         ahead_s += 60
         told = watch.status()

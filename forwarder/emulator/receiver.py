@@ -1,6 +1,7 @@
 """A webhook receiver that keeps what it gets and misbehaves when told to."""
 
 import asyncio
+import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -83,6 +84,7 @@ class Receiver:
         self._record = record
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
+        self._held: socket.socket | None = None
         self._changes = Changes()
         self.status = status
         self.delay_s = delay_s
@@ -109,6 +111,7 @@ class Receiver:
         if self._runner is not None:
             await self.stop_listening()
             await self._runner.cleanup()
+            self._let_go()
 
     @property
     def url(self) -> str:
@@ -128,6 +131,7 @@ class Receiver:
             raise
         self._site = site
         self._port = site.port
+        self._let_go()
 
     async def stop_listening(self) -> None:
         """Be down: new connections are refused, open ones end, requests in flight get no answer."""
@@ -135,19 +139,31 @@ class Receiver:
             return
         await self._site.stop()
         self._site = None
+        self._hold()
         server = self._runner.server
         for connection in server.connections if server is not None else ():
             if connection.transport is not None:
                 connection.transport.abort()
 
-    async def wait_for(self, count: int, timeout: float = 10.0) -> None:  # as tests say it
+    def _hold(self) -> None:
+        """Keep the port bound without listening: connections are refused, and no other program is given it meanwhile."""
+        self._held = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
+        self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._held.bind((self._host, self._port))
+
+    def _let_go(self) -> None:
+        if self._held is not None:
+            self._held.close()
+            self._held = None
+
+    async def wait_for(self, count: int, timeout: float = 60.0) -> None:  # as tests say it
         """Return once `count` requests were answered 2xx; `TimeoutError` after `timeout` seconds."""
         await self.wait_until(lambda receiver: receiver.accepted >= count, timeout, f"{count} accepted requests")
 
     async def wait_until(
         self,
         holds: Callable[["Receiver"], bool],
-        timeout: float = 10.0,  # as tests say it
+        timeout: float = 60.0,  # as tests say it
         expected: str = "such state",
     ) -> None:
         """Return once `holds(receiver)`: asked again when a request came in and when it was done with."""

@@ -214,18 +214,18 @@ class Emulator:
         self._changes.tell()
         return receivers
 
-    async def wait_connected(self, count: int = 1, timeout: float = 10.0) -> None:  # as tests say it
+    async def wait_connected(self, count: int = 1, timeout: float = 60.0) -> None:  # as tests say it
         """Return once at least `count` clients are connected; `TimeoutError` after `timeout` seconds."""
         await self.wait_until(lambda emulator: len(emulator.connections) >= count, timeout, f"{count} connections")
 
-    async def wait_disconnected(self, timeout: float = 10.0) -> None:  # as tests say it
+    async def wait_disconnected(self, timeout: float = 60.0) -> None:  # as tests say it
         """Return once no client is connected; `TimeoutError` after `timeout` seconds."""
         await self.wait_until(lambda emulator: not emulator.connections, timeout, "end of all connections")
 
     async def wait_until(
         self,
         holds: Callable[["Emulator"], bool],
-        timeout: float = 10.0,  # as tests say it
+        timeout: float = 60.0,  # as tests say it
         expected: str = "such state",
     ) -> None:
         """Return once `holds(emulator)`: asked again after each frame, ping, handshake, connection and fault."""

@@ -30,7 +30,7 @@ async def started(*arguments: str) -> AsyncIterator[tuple[asyncio.subprocess.Pro
 
 
 async def rest(process: asyncio.subprocess.Process) -> list[dict[str, Any]]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(90):
         out, _ = await process.communicate()
     return [json.loads(line) for line in out.splitlines()]
 
@@ -60,7 +60,7 @@ async def test_listen_prints_each_webhook_at_a_glance_and_a_summary() -> None:
     body = {"source": "x", "payload": {"text": "hello\n\x1b[2Jworld", "author": {"screen_name": "nova"}}}
     async with aiohttp.ClientSession() as session, session.post(url, json=body) as response:
         assert response.status == 200
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         out, _ = await process.communicate()
     assert process.returncode == 0
     assert "@nova" in out.decode()

@@ -38,7 +38,7 @@ class Listening:
         async with aiohttp.ClientSession() as session, session.post(self.url, data=body, headers=headers) as response:
             answer = response.status, await response.text()
         assert self._process.stdout is not None
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             return *answer, json.loads(await self._process.stdout.readline())
 
 

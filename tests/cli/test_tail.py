@@ -19,7 +19,7 @@ async def test_it_shows_each_public_event_and_comes_back_after_a_cut() -> None:
             stderr=asyncio.subprocess.PIPE,
         )
         assert process.stdout is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await emulator.wait_connected()
             frames = numbered(5, source="fast-x")
             for frame in islice(frames, 2):

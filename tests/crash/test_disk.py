@@ -58,7 +58,7 @@ class Bench:
         self.oracle.assert_nothing_lost()
         await assert_balanced(self.config)
 
-    async def arrived(self, frames: Sequence[bytes], limit_s: float = 10) -> None:
+    async def arrived(self, frames: Sequence[bytes], limit_s: float = 90) -> None:
         """Return once the receiver took all of these."""
         missing = set(frames) - {request.body for request in self.receiver.requests if request.accepted}
 
@@ -152,7 +152,7 @@ async def test_a_disk_that_fills_up_stops_no_delivery_and_costs_nothing(tmp_path
             await on.arrived(await load.send(50))
             await on.receiver.stop_listening()
             waiting = await load.send(10)
-            await until(lambda: on.oracle.waiting() >= 10, limit_s=5, what="ten that wait, on disk")
+            await until(lambda: on.oracle.waiting() >= 10, limit_s=90, what="ten that wait, on disk")
             on.oracle.look()
             on.oracle.may_prune = True
             filler = small / "filler"
@@ -160,7 +160,7 @@ async def test_a_disk_that_fills_up_stops_no_delivery_and_costs_nothing(tmp_path
             sent: list[bytes] = []
 
             async def until_it_is_told(name: str, *, fault: str) -> None:
-                telling = asyncio.ensure_future(running.wait_for(name, limit_s=30, fault=fault))
+                telling = asyncio.ensure_future(running.wait_for(name, limit_s=90, fault=fault))
                 while not telling.done():
                     sent.extend(await load.send(20))
                     await asyncio.sleep(0.02)
@@ -180,18 +180,18 @@ async def test_a_disk_that_fills_up_stops_no_delivery_and_costs_nothing(tmp_path
             freed_at = monotonic()
             await until(
                 lambda: told(running, "outbox.recovered") == told(running, "outbox.degraded"),
-                limit_s=10,
+                limit_s=90,
                 what="the end of the trouble",
             )
             say(f"recovered {monotonic() - freed_at:.1f} s after there was room again")
-            await on.arrived(sent, limit_s=20)
-            await until(reserve.exists, limit_s=10, what="the reserve made again")
-            await until(lambda: on.oracle.look() == 0, limit_s=10, what="no more rows")
+            await on.arrived(sent, limit_s=90)
+            await until(reserve.exists, limit_s=90, what="the reserve made again")
+            await until(lambda: on.oracle.look() == 0, limit_s=90, what="no more rows")
             # Whatever was written and delivered while the disk was full may be pruned already: the books count it.
             await on.stopped(running)
 
 
-async def written(config: Path, limit_s: float = 30) -> None:
+async def written(config: Path, limit_s: float = 90) -> None:
     """Return once nothing is in memory alone: what was delivered from there is written when there is room."""
     async with asyncio.timeout(limit_s):
         while True:
@@ -214,13 +214,13 @@ async def test_a_disk_that_the_outbox_itself_fills_is_made_room_on_by_pruning_wh
             on.oracle.may_prune = True
             await on.emulator.wait_connected()
             async with Load(on.emulator, rate=300, padding=2_000).flowing():
-                await on.receiver.wait_for(6_000, timeout=40)  # three times what the disk has room for
+                await on.receiver.wait_for(6_000, timeout=90)  # three times what the disk has room for
                 on.oracle.look()
             degraded, recovered = told(running, "outbox.degraded"), told(running, "outbox.recovered")
             early = told(running, "outbox.pruned_for_room")
             say(f"{degraded} times degraded, {recovered} recovered, {early} times pruned early")
             assert degraded or early
-            await on.oracle.drained(limit_s=10)
+            await on.oracle.drained(limit_s=90)
             on.oracle.look()
             await on.arrived([sent.frame for sent in on.emulator.sent])
             await on.stopped(running)
@@ -246,10 +246,10 @@ async def test_an_outbox_that_pending_deliveries_filled_has_room_again_once_they
             async with Load(
                 on.emulator, rate=300, padding=5_000 if until_told == "outbox.degraded" else 15_000
             ).flowing():
-                await running.wait_for(until_told, limit_s=30)
+                await running.wait_for(until_told, limit_s=90)
                 await on.receiver.start_listening()
-                await running.wait_for("outbox.recovered", limit_s=30)
-            await on.arrived([sent.frame for sent in on.emulator.sent], limit_s=40)
+                await running.wait_for("outbox.recovered", limit_s=90)
+            await on.arrived([sent.frame for sent in on.emulator.sent], limit_s=90)
             await written(on.config)
             await on.stopped(running)
 
@@ -262,11 +262,11 @@ async def test_a_full_disk_does_not_hold_up_the_stop(tmp_path: Path, padding: in
             await on.emulator.wait_connected()
             await on.receiver.stop_listening()  # nothing to prune
             async with Load(on.emulator, rate=300, padding=padding).flowing():
-                await until(lambda: on.oracle.waiting() > 100, limit_s=10, what="some that wait")
+                await until(lambda: on.oracle.waiting() > 100, limit_s=90, what="some that wait")
                 fill(small / "filler")
                 await running.wait_for("outbox.degraded")
                 begun = len(on.emulator.sent)
-                await until(lambda: len(on.emulator.sent) > begun + 100, limit_s=10, what="some in memory alone")
+                await until(lambda: len(on.emulator.sent) > begun + 100, limit_s=90, what="some in memory alone")
             running.send(signal.SIGTERM)
             code = await running.ended(15)
             say(f"{code}: {running.lines[-1]}")
@@ -307,7 +307,7 @@ async def test_a_disk_that_is_full_at_a_later_start_keeps_what_waits(tmp_path: P
             async with daemon(on.config) as running:
                 await on.emulator.wait_connected()
                 await load.send(50)
-                await until(lambda: on.oracle.waiting() >= 40, limit_s=5, what="what waits, on disk")
+                await until(lambda: on.oracle.waiting() >= 40, limit_s=90, what="what waits, on disk")
                 running.send(signal.SIGKILL)
                 await running.ended()
             await on.emulator.wait_disconnected()
@@ -316,7 +316,7 @@ async def test_a_disk_that_is_full_at_a_later_start_keeps_what_waits(tmp_path: P
             await on.receiver.start_listening()
             async with daemon(on.config) as running:
                 ended = asyncio.ensure_future(running.ended(30))
-                delivering = asyncio.ensure_future(on.arrived(list(on.oracle.bodies), limit_s=20))
+                delivering = asyncio.ensure_future(on.arrived(list(on.oracle.bodies), limit_s=90))
                 await asyncio.wait({ended, delivering}, return_when=asyncio.FIRST_COMPLETED)
                 if delivering.done():
                     ended.cancel()
@@ -352,12 +352,12 @@ async def test_a_deleted_file_is_noticed_and_written_again(tmp_path: Path, suffi
         async with load.flowing():
             await on.receiver.wait_for(1_000)  # enough for a checkpoint
             await on.receiver.stop_listening()
-            await until(lambda: on.oracle.waiting() > 20, limit_s=5, what="some that wait")
+            await until(lambda: on.oracle.waiting() > 20, limit_s=90, what="some that wait")
             on.oracle.look()
             for suffix in suffixes:
                 on.outbox.with_name(on.outbox.name + suffix).unlink()
             deleted_at = monotonic()
-            await running.wait_for("outbox.wal_deleted" if suffixes == ("-wal",) else "outbox.restored", limit_s=10)
+            await running.wait_for("outbox.wal_deleted" if suffixes == ("-wal",) else "outbox.restored", limit_s=90)
             say(f"{suffixes}: noticed after {monotonic() - deleted_at:.1f} s")
             await on.receiver.start_listening()
             on.oracle.look()
@@ -379,11 +379,11 @@ async def test_a_file_deleted_on_a_full_disk_is_written_again_as_soon_as_there_i
             await on.emulator.wait_connected()
             await on.receiver.stop_listening()
             sent = await load.send(500)
-            await until(lambda: on.oracle.waiting() >= 450, limit_s=10, what="what waits, on disk")
+            await until(lambda: on.oracle.waiting() >= 450, limit_s=90, what="what waits, on disk")
             on.oracle.look()
             async with staying_full(small):
                 on.outbox.unlink()  # to make room, by mistake
-                await running.wait_for("outbox.deleted", limit_s=10)
+                await running.wait_for("outbox.deleted", limit_s=90)
                 code, out, err = await command("status", "-c", str(on.config))
                 assert (code, "deleted" in out) == (exit_codes.FAILURE, True), out + err
                 if not is_freed:
@@ -391,10 +391,10 @@ async def test_a_file_deleted_on_a_full_disk_is_written_again_as_soon_as_there_i
                     assert await running.ended() == exit_codes.FAILURE
                     assert "what it held is lost" in running.lines[-1]["reason"]
                     return
-            await running.wait_for("outbox.restored", limit_s=10)
+            await running.wait_for("outbox.restored", limit_s=90)
             on.oracle.look()
             await on.receiver.start_listening()
-            await on.arrived(sent, limit_s=20)
+            await on.arrived(sent, limit_s=90)
             await on.stopped(running)
 
 
@@ -413,7 +413,7 @@ async def test_a_locked_database_drops_no_batch_and_delays_no_first_attempt(tmp_
                     lambda: monotonic() - held_from > held_s, limit_s=held_s + 5, what="the lock's time is over"
                 )
                 held_to = monotonic()
-            await running.wait_for("outbox.recovered", limit_s=10)
+            await running.wait_for("outbox.recovered", limit_s=90)
         frames = [sent.frame for sent in on.emulator.sent]
         await on.arrived(frames)
         during = [sent.frame for sent in on.emulator.sent if held_from < sent.at < held_to]
@@ -435,9 +435,9 @@ async def test_an_open_reader_lets_the_log_grow_and_it_shrinks_when_that_ends(tm
                 warned = await running.wait_for("outbox.wal_growing", limit_s=90)
                 largest = wal.stat().st_size
         released_at = monotonic()
-        await until(lambda: wal.stat().st_size < largest / 2, limit_s=60, what="a smaller -wal file")
+        await until(lambda: wal.stat().st_size < largest / 2, limit_s=90, what="a smaller -wal file")
         say(f"warned at {warned['size'] >> 20} MiB, smaller {monotonic() - released_at:.1f} s after the reader ended")
-        await on.arrived([sent.frame for sent in on.emulator.sent], limit_s=60)
+        await on.arrived([sent.frame for sent in on.emulator.sent], limit_s=90)
         await on.stopped(running)
 
 

@@ -49,7 +49,7 @@ async def test_no_kill_loses_what_was_committed(tmp_path: Path) -> None:
             due += oracle.assert_due(emulator, since=since, fault_at=killed_at)
         receiver.respond = None
         async with daemon(config) as running:
-            await oracle.drained(limit_s=60 + CYCLES / 2)
+            await oracle.drained(limit_s=90 + CYCLES / 2)
             running.send(signal.SIGTERM)
             assert await running.ended() == 0
         oracle.look()

@@ -93,7 +93,7 @@ async def test_each_account_keeps_its_order_under_random_failures(
                     scene.bring(burst)
                     await asyncio.sleep(rng.random() * 0.01)
                 if run == 2:
-                    await receiver.wait_until(partial(ledger.has_taken, count), timeout=60)
+                    await receiver.wait_until(partial(ledger.has_taken, count), timeout=90)
     ledger.assert_in_order(count)
     assert ledger.most > 1  # accounts do not wait for each other
 
@@ -104,7 +104,7 @@ async def test_strict_is_one_at_a_time_and_in_order(tmp_path: Path) -> None:
         target = destination(receiver.url, order=Order.STRICT, retry=QUICK)
         async with running(tmp_path / "outbox.db", target) as scene:
             scene.bring([event(number, sid=ACCOUNTS[number % 5]) for number in range(100)])
-            await receiver.wait_for(100, timeout=30)
+            await receiver.wait_for(100, timeout=90)
     assert ledger.most == 1
     taken = [int(json.loads(request.body)["mid"]) for request in receiver.requests if request.accepted]
     assert taken == sorted(taken)

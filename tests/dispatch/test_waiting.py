@@ -125,7 +125,7 @@ async def test_those_that_wait_keep_their_order_under_random_failures_and_restar
                     scene.bring(burst, wait=SOON)
                     await scene.outbox.writer.settle()
                 if run == 2:
-                    await receiver.wait_until(partial(ledger.has_taken, count), timeout=60)
+                    await receiver.wait_until(partial(ledger.has_taken, count), timeout=90)
     ledger.assert_in_order(count)
 
 

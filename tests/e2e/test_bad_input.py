@@ -60,7 +60,7 @@ async def test_a_key_that_is_closed_upon_three_times_is_called_refused(tmp_path:
     async with Emulator(api_key=KEY, bad_key="upgrade") as emulator:
         config = write_config(tmp_path, stream=emulator.ws_url, destinations=NOWHERE, key=SECRET)
         async with forwarder(config) as daemon:
-            line = await daemon.wait_for("stream.unavailable", kind="key_refused", limit_s=30)
+            line = await daemon.wait_for("stream.unavailable", kind="key_refused", limit_s=90)
     assert line["level"] == "error"
     assert len(emulator.handshakes) == 3
 
@@ -216,13 +216,13 @@ async def test_a_command_that_reads_makes_a_start_wait_and_not_fail(tmp_path: Pa
     with ExitStack() as held:
         held.enter_context(reading(tmp_path / "outbox.db"))
         async with forwarder(config) as stopped:
-            await until(lambda: is_running(stopped), limit_s=10, what="a daemon that waits")
+            await until(lambda: is_running(stopped), limit_s=90, what="a daemon that waits")
             stopped.process.terminate()
             assert await stopped.ended() == 0
         code, _, err = await command("dead", "drop", "--all", "-c", str(config))
         assert (code, "a forwarder command (process" in err) == (exit_codes.OUTBOX_IN_USE, True)
         async with forwarder(config) as daemon:
-            await until(lambda: is_running(daemon), limit_s=10, what="a daemon that waits")
+            await until(lambda: is_running(daemon), limit_s=90, what="a daemon that waits")
             assert daemon.lines == []
             held.close()
             await daemon.wait_for("daemon.started")

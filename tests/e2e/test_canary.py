@@ -206,7 +206,7 @@ async def test_old_canaries_are_given_up_and_not_sent_when_a_receiver_is_back(tm
 async def left(folder: Path, count: int) -> None:
     """Wait until so many deliveries wait in the outbox."""
     waiting = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')"
-    await until(lambda: look(folder / "outbox.db", waiting) == [(count,)], limit_s=10, what=f"{count} waiting")
+    await until(lambda: look(folder / "outbox.db", waiting) == [(count,)], limit_s=90, what=f"{count} waiting")
 
 
 async def test_a_replay_of_the_history_leaves_canaries_out(tmp_path: Path) -> None:

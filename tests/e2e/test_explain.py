@@ -57,7 +57,7 @@ async def test_an_event_is_explained_with_the_config_of_its_time_and_that_of_tod
             await emulator.send(frame(2, "buy ETH now"))
             await bot.wait_for(1)
             settled = "SELECT count(*) FROM events"
-            await until(lambda: look(tmp_path / "outbox.db", settled) == [(2,)], limit_s=10, what="both are kept")
+            await until(lambda: look(tmp_path / "outbox.db", settled) == [(2,)], limit_s=90, what="both are kept")
             missed = await ask("explain", "--mid", "1", "-c", str(config))
             assert "✗ coins → bot  (stop: true)" in missed
             assert '  ✗ text contains "btc", "eth" — "buy SOL now"' in missed.replace("    ", "  ")
@@ -71,7 +71,7 @@ async def test_an_event_is_explained_with_the_config_of_its_time_and_that_of_tod
             await running.wait_for("reload.done")
             await emulator.send(frame(3, "more SOL"))
             await bot.wait_for(3)
-            await until(lambda: look(tmp_path / "outbox.db", settled) == [(3,)], limit_s=10, what="the third is kept")
+            await until(lambda: look(tmp_path / "outbox.db", settled) == [(3,)], limit_s=90, what="the third is kept")
 
             for out in (edited, await ask("explain", "--mid", "2", "-c", str(config))):
                 then, today = out.split("as it is now it would go another way:")
@@ -112,7 +112,7 @@ async def test_a_changed_config_is_run_over_the_history(tmp_path: Path) -> None:
                 await emulator.send(frame(mid, text))
             await bot.wait_for(2)
             done = "SELECT count(*) FROM events UNION ALL SELECT count(*) FROM deliveries WHERE status = 'delivered'"
-            await until(lambda: look(tmp_path / "outbox.db", done) == [(4,), (2,)], limit_s=10, what="all is kept")
+            await until(lambda: look(tmp_path / "outbox.db", done) == [(4,), (2,)], limit_s=90, what="all is kept")
             same = json.loads(await ask("backtest", "-c", str(config), "--json", "--fail-on-change"))
             assert (same["events"], same["changed"], same["destinations"]["bot"]["same"]) == (4, False, 2)
             assert "desk" not in same["destinations"]  # disabled then and now

@@ -56,7 +56,7 @@ routes:
         await self._until("SELECT count(*) FROM events", count, config)
 
     async def _until(self, statement: str, count: int, config: Path) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while look(self.folder / "outbox.db", statement) != [(count,)]:
                 await ok(config, "deliveries")
 
@@ -139,7 +139,7 @@ async def test_after_a_kill_in_the_wait_the_first_word_goes_when_it_is_due(tmp_p
             daemon.send(signal.SIGKILL)
             await daemon.ended()
         async with forwarder(config) as daemon:
-            await scene.receiver.wait_for(1, timeout=20)
+            await scene.receiver.wait_for(1, timeout=90)
             await daemon.wait_for("delivery.delivered")
             await scene.emulator.wait_connected()
             await scene.send(1, "full")
@@ -185,7 +185,7 @@ async def test_where_a_reload_has_both_go_what_waits_goes_when_it_is_due(tmp_pat
             scene.config(wait="", prefer="all")
             await reloaded(daemon)
             await scene.send(1, "full")
-            await scene.receiver.wait_for(2, timeout=20)
+            await scene.receiver.wait_for(2, timeout=90)
             await stopped(daemon)
     assert sorted(scene.read()) == ["1 first", "1 full"]
     assert await balanced(tmp_path) == {"planned": 2, "delivered": 2}

@@ -77,7 +77,7 @@ async def test_what_was_missed_comes_once_and_says_so(tmp_path: Path) -> None:
             await ok(config, "reconnect")
             await emulator.wait_connected()
             after = await send(emulator, range(80, 90))
-            line = await daemon.wait_for("gap.repaired", limit_s=60)
+            line = await daemon.wait_for("gap.repaired", limit_s=90)
             await arrive(bot, 90)
             assert sorted(texts(bot, recovered=True)) == sorted(missed)
             assert sorted(texts(bot, recovered=False)) == sorted(before + after)
@@ -111,7 +111,7 @@ async def test_what_was_posted_while_forwarder_did_not_run_is_fetched_at_the_nex
             await bot.wait_until(lambda bot: set(texts(bot)) == set(before + missed), 60, "all of it")
             await until(
                 lambda: all(gap[0] == "done" for gap in look(tmp_path / "outbox.db", "SELECT repair FROM gaps")),
-                limit_s=60,
+                limit_s=90,
                 what="the end of all repairs",
             )
             await assert_balanced(config)

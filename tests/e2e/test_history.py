@@ -70,7 +70,7 @@ class Scene:
         return [json.loads(line) for line in out.splitlines()]
 
     async def settled(self, statement: str, value: object) -> None:
-        await until(lambda: look(self.outbox, statement) == [(value,)], limit_s=10, what=f"{statement} is {value}")
+        await until(lambda: look(self.outbox, statement) == [(value,)], limit_s=90, what=f"{statement} is {value}")
 
     async def stop(self) -> None:
         self.running.send(signal.SIGTERM)

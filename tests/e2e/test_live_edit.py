@@ -237,7 +237,7 @@ async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path
         await emulator.send(event(1).body)
         await bot.wait_until(lambda bot: bot.received == 1)
         waiting = "SELECT count(*) FROM deliveries WHERE status = 'pending'"
-        await until(lambda: look(tmp_path / "outbox.db", waiting) == [(1,)], limit_s=10, what="it on disk")
+        await until(lambda: look(tmp_path / "outbox.db", waiting) == [(1,)], limit_s=90, what="it on disk")
         edited = good.replace("/hook'", "/magpie', timeout: 10s") + "outbox_: 1\n"
         config.write_text(edited)
         code, out, err = await command("reload", "-c", str(config))
@@ -385,7 +385,7 @@ async def test_two_hundred_reloads_under_a_stream_lose_nothing_and_double_nothin
                     await edit(daemon, config, number, steady_config(emulator, steady, changing, number))
             sent = len({each.frame for each in emulator.sent})  # the stream has doubles of its own
             for receiver in (steady, changing):
-                await receiver.wait_for(sent, timeout=60)
+                await receiver.wait_for(sent, timeout=90)
             await stopped(daemon)
         assert len(emulator.handshakes) == 1
         assert emulator.stats.skipped == 0

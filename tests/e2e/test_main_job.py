@@ -50,7 +50,9 @@ async def test_a_thousand_events_at_200_a_second_arrive_byte_for_byte(tmp_path: 
     script = list(replay(rate=200, count=1_000))
     distinct = {frame for _, frame in script}
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
-        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
+        config = write_config(
+            tmp_path, stream=emulator.ws_url, destinations={"bot": f"{receiver.url}\n    timeout: 1m"}
+        )
         async with forwarder(config) as daemon:
             await emulator.wait_connected()
             await play(script, emulator.send)
@@ -82,7 +84,7 @@ async def test_a_receiver_that_is_down_for_5_s_loses_nothing_and_is_caught_up_at
                 await asyncio.sleep(5)  # the length of the outage is what is tested
                 await receiver.start_listening()
                 back = monotonic()
-            await receiver.wait_for(len(distinct), timeout=20)
+            await receiver.wait_for(len(distinct), timeout=90)
             caught_up = monotonic() - back
     assert bodies(receiver.requests) == distinct
     assert_repeats_keep_their_id(receiver.requests)

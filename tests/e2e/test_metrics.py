@@ -47,7 +47,7 @@ async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
             await daemon.wait_for("delivery.dead", count=6)
             await daemon.wait_for("delivery.delivered", count=7)
             waiting = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')"
-            await until(lambda: look(tmp_path / "outbox.db", waiting) == [(12,)], limit_s=10, what="all of it on disk")
+            await until(lambda: look(tmp_path / "outbox.db", waiting) == [(12,)], limit_s=90, what="all of it on disk")
             found = await metrics(config)
             await stopped(daemon)
         code, out, err = await command("status", "--prometheus", "-c", str(config))

@@ -27,7 +27,7 @@ async def test_retries_and_replays_of_a_recovered_event_say_that_it_is_one(tmp_p
             live = keep(outbox, 1, at=utc_now())
         async with forwarder(config):
             delivered = "SELECT count(*) FROM deliveries WHERE status = 'delivered'"
-            await until(lambda: look(path, delivered) == [(2,)], limit_s=10, what="both are delivered")
+            await until(lambda: look(path, delivered) == [(2,)], limit_s=90, what="both are delivered")
             code, out, err = await command("replay", "--to", "bot", "--since", "1h", "--wait", "-c", str(config))
             assert code == 0, out + err
     told: dict[str, list[tuple[str, str | None]]] = {recovered.id: [], live.id: []}

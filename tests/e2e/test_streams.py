@@ -60,7 +60,7 @@ async def test_a_cut_a_stop_and_a_kill_are_gaps_and_a_reconnect_is_none(tmp_path
         async with forwarder(config) as daemon:
             await daemon.wait_for("stream.gap", reason="forwarder was stopped")
             await heard(emulator, receiver)
-            await until(lambda: all(ended for _, ended, _, _ in gaps(tmp_path)), limit_s=10, what="the end on disk")
+            await until(lambda: all(ended for _, ended, _, _ in gaps(tmp_path)), limit_s=90, what="the end on disk")
             daemon.send(signal.SIGKILL)
             await daemon.ended()
         async with forwarder(config) as daemon:

@@ -31,7 +31,7 @@ async def assert_each_came_once(emulator: Emulator, receiver: Receiver) -> None:
     """What was sent has arrived, all of it, once. The script sends some events twice, as the stream does."""
     sent = {each.frame for each in emulator.sent}
     with suppress(TimeoutError):  # how many are missing is told below
-        await receiver.wait_for(len(sent), timeout=15)
+        await receiver.wait_for(len(sent), timeout=90)
     came = Counter(bodies(receiver))
     lost, twice = sent - came.keys(), [body for body, count in came.items() if count > 1]
     assert (len(lost), len(twice)) == (0, 0), f"of {len(sent)}"

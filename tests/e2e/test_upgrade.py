@@ -32,7 +32,7 @@ async def upgradable(folder: Path, **env: str) -> AsyncIterator[tuple[Path, Forw
 
 async def ended(daemon: Forwarder) -> int | None:
     """Return its exit code; `Forwarder.ended` would wait for its successor too, which writes to the same pipe."""
-    await until(lambda: daemon.process.returncode is not None, limit_s=20, what="the end of the old process")
+    await until(lambda: daemon.process.returncode is not None, limit_s=90, what="the end of the old process")
     return daemon.process.returncode
 
 
@@ -112,12 +112,12 @@ async def test_the_service_manager_is_told_who_goes_on_before_the_old_process_en
             def hears(what: str) -> bool:
                 return any(each.split("\n")[0] == what for each in heard[main:])
 
-            await until(lambda: hears("READY=1"), limit_s=20, what="ready")
-            await until(lambda: hears("WATCHDOG=1"), limit_s=20, what="a sign of life")
+            await until(lambda: hears("READY=1"), limit_s=90, what="ready")
+            await until(lambda: hears("WATCHDOG=1"), limit_s=90, what="a sign of life")
             assert not any(each.startswith("STOPPING=1") for each in heard)
             os.kill(successor, signal.SIGTERM)
             await daemon.wait_for("daemon.stopped")
-            await until(lambda: hears("STOPPING=1"), limit_s=20, what="stopping")
+            await until(lambda: hears("STOPPING=1"), limit_s=90, what="stopping")
         asyncio.get_running_loop().remove_reader(manager)
 
 
@@ -130,5 +130,5 @@ async def test_a_stop_during_an_upgrade_stops_the_successor_too(tmp_path: Path) 
         daemon.send(signal.SIGTERM)
         assert await ended(daemon) == exit_codes.OK
         successor = Path(f"/proc/{started['successor']}")
-        await until(lambda: not successor.exists(), limit_s=20, what="the end of the successor")
+        await until(lambda: not successor.exists(), limit_s=90, what="the end of the successor")
         assert (await command("status", "-c", str(config)))[0] == exit_codes.NO_DAEMON

@@ -63,7 +63,7 @@ async def served(program: list[str]) -> AsyncIterator[str]:
         *program, env={**os.environ, "PORT": str(port), "WEBHOOK_SECRET": SECRET}, stderr=asyncio.subprocess.DEVNULL
     )
     try:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while process.returncode is None:
                 try:
                     _, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -178,7 +178,7 @@ async def test_under_every_fault_each_request_verifies_as_it_arrives(verify: Ver
         async with running(tmp_path / "outbox.db", target) as scene:
             events = [decode_event(body) for body in BODIES.values()]
             scene.bring(events)
-            await receiver.wait_until(lambda receiver: receiver.accepted == len(events), timeout=60)
+            await receiver.wait_until(lambda receiver: receiver.accepted == len(events), timeout=90)
     assert len(refused) >= len(events) * (len(FAULTS) + 1)
     assert set(refused) == {None}
     assert {len(each) for each in bodies.values()} == {1}

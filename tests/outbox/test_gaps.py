@@ -184,7 +184,7 @@ async def test_an_event_that_cannot_be_written_yet_is_marked_as_well(path: Path)
         other = sqlite3.connect(path, isolation_level=None)
         other.execute("BEGIN IMMEDIATE")
         keep(outbox, 0, DeliveryStatus.PENDING, gap=GapId(7))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(90):
             while not (claim := await outbox.claim(BOT, now=NOW, limit=10)).deliveries:  # noqa: ASYNC110 - only a claim tells
                 await asyncio.sleep(0.1)
         assert claim.deliveries[0].is_recovered

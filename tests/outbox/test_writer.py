@@ -142,7 +142,7 @@ async def test_a_claim_is_answered_when_a_full_disk_had_its_rows_written_earlier
         monkeypatch.setattr(room, "_is_enough", lambda *_: False)
         faults.left = [FULL]
         keep(outbox, 5, DeliveryStatus.PENDING)
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             await has_claimed.wait()
             await claims[0]
     assert audit(path).is_balanced

@@ -113,7 +113,7 @@ async def hold(stream: SseStream) -> Taken:
         frames.append(frame)
 
     hearer = Hearer(take=take, on_odd_frame=odd.append, on_open=lambda: opened.append(True))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(90):
         try:
             fault = await stream.hold(hearer)
         except StreamFaultError as never_open:

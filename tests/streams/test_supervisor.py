@@ -260,7 +260,7 @@ async def test_a_standstill_is_told_and_time_that_passes_as_usual_is_not(monkeyp
     await asyncio.sleep(0.1)
     assert told.empty()
     boot[0] += 3600
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(90):
         assert await told.get() == "the machine slept for 3600 s"
     watching.cancel()
     await asyncio.wait([watching])

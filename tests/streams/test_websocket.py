@@ -121,7 +121,7 @@ async def test_a_close_frame_without_a_code_that_leaves_tcp_open_costs_no_10_sec
         await emulator.send('{"not": "an event"}')
         began = monotonic()
         await emulator.drop("close_frame")
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(90):
             fault = await seen.fault
         assert monotonic() - began < 5
     assert fault.kind is FaultKind.CLOSED
@@ -171,6 +171,6 @@ async def test_a_binary_frame_is_odd_and_the_next_one_is_taken() -> None:
         await emulator.wait_connected()
         await emulator.garbage()
         await emulator.send("last")
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(90):
             await seen.last.wait()
     assert seen.odd == [NotAnEvent.BINARY]

@@ -73,7 +73,7 @@ def kinds(receiver: Receiver) -> list[str]:
     return [notice["kind"] for notice in notices(receiver)]
 
 
-async def until_kinds(receiver: Receiver, *expected: str, limit_s: float = 20) -> None:
+async def until_kinds(receiver: Receiver, *expected: str, limit_s: float = 90) -> None:
     """Return once exactly these notices have come."""
     await receiver.wait_until(lambda receiver: len(kinds(receiver)) >= len(expected), limit_s, str(expected))
     assert kinds(receiver) == list(expected)
@@ -84,7 +84,7 @@ def is_canary(request: Received) -> bool:
     return request.headers["x-forwarder-trigger"] == "canary"
 
 
-async def stopped(daemon: Forwarder, *, limit_s: float = 20) -> None:
+async def stopped(daemon: Forwarder, *, limit_s: float = 60) -> None:
     """Stop a daemon as a service manager does."""
     daemon.process.terminate()
     assert await daemon.ended(limit_s) == 0

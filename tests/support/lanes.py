@@ -97,7 +97,7 @@ class Scene:
             self.lane.look()
         return found
 
-    async def until(self, holds: Callable[[], bool], limit_s: float = 20) -> None:
+    async def until(self, holds: Callable[[], bool], limit_s: float = 90) -> None:
         """Return once it holds, asked after each attempt and each news."""
         async with asyncio.timeout(limit_s):
             while not holds():

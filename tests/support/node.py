@@ -1,9 +1,12 @@
 """Node.js with the npm package `standardwebhooks`, installed once into a folder that git does not look at."""
 
+import fcntl
 import json
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
@@ -26,10 +29,29 @@ def _why_not() -> str | None:
     if shutil.which("node") is None:
         return "needs node"
     version = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))["dependencies"]["standardwebhooks"]
-    if _installed() == version:
-        return None
     if shutil.which("npm") is None:
-        return "needs npm, to install the verifier"
+        return None if _installed() == version else "needs npm, to install the verifier"
+    with _one_process():
+        return None if _installed() == version or _install(version) else "npm could not install standardwebhooks"
+
+
+@contextmanager
+def _one_process() -> Iterator[None]:
+    """Let in one process at a time: tests run in several."""
+    folder = os.open(FOLDER, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
+
+
+def _install(version: str) -> bool:
+    """Install it, and return whether it is there; not again where another process of this run of the tests has failed."""
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
+    failed = MODULES / ".failed-run"
+    if run is not None and failed.exists() and failed.read_text(encoding="ascii") == run:
+        return False
     install = subprocess.run(
         ["npm", "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"],  # noqa: S607 - whichever npm there is
         cwd=FOLDER,
@@ -37,7 +59,11 @@ def _why_not() -> str | None:
         timeout=120,
         check=False,
     )
-    return None if install.returncode == 0 and _installed() == version else "npm could not install standardwebhooks"
+    is_there = install.returncode == 0 and _installed() == version
+    if run is not None and not is_there:
+        MODULES.mkdir(exist_ok=True)
+        failed.write_text(run, encoding="ascii")
+    return is_there
 
 
 def _installed() -> str | None:

@@ -11,7 +11,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+from tests.support import same_process
+
 KEY = "test-key"
+_HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail"}
+"""Commands that go on until a signal: they need a process of their own."""
 
 
 def write_config(
@@ -44,7 +48,7 @@ class Forwarder:
                 self.lines.append(json.loads(line))
                 self._news.notify_all()
 
-    async def wait_for(self, event: str, *, count: int = 1, limit_s: float = 20, **fields: object) -> dict[str, Any]:
+    async def wait_for(self, event: str, *, count: int = 1, limit_s: float = 90, **fields: object) -> dict[str, Any]:
         """Return the `count`th log line of that name and with those fields, once it is there."""
 
         def found() -> list[dict[str, Any]]:
@@ -55,7 +59,7 @@ class Forwarder:
         return found()[count - 1]
 
     async def wait_where(
-        self, holds: Callable[[dict[str, Any]], bool], *, after: int = 0, limit_s: float = 20
+        self, holds: Callable[[dict[str, Any]], bool], *, after: int = 0, limit_s: float = 90
     ) -> dict[str, Any]:
         """Return the first log line from number `after` on for which that holds, once it is there."""
 
@@ -71,7 +75,7 @@ class Forwarder:
     def send(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
-    async def ended(self, limit_s: float = 20) -> int:
+    async def ended(self, limit_s: float = 90) -> int:
         async with asyncio.timeout(limit_s):
             return await self.process.wait()
 
@@ -96,8 +100,19 @@ async def forwarder(config: Path, *more: str, env: Mapping[str, str] | None = No
         await reading
 
 
-async def command(*arguments: str, cwd: Path | None = None, limit_s: float = 30) -> tuple[int, str, str]:
-    """Run one command to its end; return its exit code, what it printed, and what it complained about."""
+async def command(*arguments: str, cwd: Path | None = None, limit_s: float = 90) -> tuple[int, str, str]:
+    """Run one command to its end; return its exit code, what it printed, and what it complained about.
+
+    In this process where that can be: `command_as_process` is the same as a process of its own.
+    """
+    if arguments[:1] and arguments[0] in _HANDLE_SIGNALS:
+        return await command_as_process(*arguments, cwd=cwd, limit_s=limit_s)
+    async with asyncio.timeout(limit_s):
+        return await same_process.run(*arguments, cwd=cwd)
+
+
+async def command_as_process(*arguments: str, cwd: Path | None = None, limit_s: float = 90) -> tuple[int, str, str]:
+    """Run one command in a process of its own to its end."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "forwarder", *arguments),
         stdin=asyncio.subprocess.DEVNULL,

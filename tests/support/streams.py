@@ -73,7 +73,7 @@ class Notes:
             clock=lambda: datetime.now(UTC),
         )
 
-    async def until(self, holds: Callable[["Notes"], bool], *, limit_s: float = 15) -> None:
+    async def until(self, holds: Callable[["Notes"], bool], *, limit_s: float = 90) -> None:
         """Return once that holds; asked again whenever something is noted, and now and then for the state."""
         async with asyncio.timeout(limit_s):
             while not holds(self):
@@ -110,7 +110,7 @@ def numbered(count: int, *, first: int = 1, source: str = "x") -> Iterator[str]:
         )
 
 
-async def hold_once(stream: Stream, hearer: Hearer | None = None, *, limit_s: float = 15) -> StreamFaultError:
+async def hold_once(stream: Stream, hearer: Hearer | None = None, *, limit_s: float = 90) -> StreamFaultError:
     """Return what one connection came to."""
     try:
         async with asyncio.timeout(limit_s):
