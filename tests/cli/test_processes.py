@@ -11,7 +11,7 @@ from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until
 from tests.support.delivery import configure, stopped
-from tests.support.process import KEY, _HANDLE_SIGNALS, command, command_as_process, forwarder, look
+from tests.support.process import HANDLE_SIGNALS, KEY, command, command_as_process, forwarder, look
 
 READ_ONLY = (
     "check",
@@ -49,7 +49,7 @@ async def test_what_the_program_says_of_itself(shown: str) -> None:
 
 
 async def test_every_command_is_the_same_in_a_process_of_its_own(tmp_path: Path) -> None:
-    tried = {line.split()[0] for line in READ_ONLY + CHANGING + WITHOUT_DAEMON} | _HANDLE_SIGNALS  # always processes
+    tried = {line.split()[0] for line in READ_ONLY + CHANGING + WITHOUT_DAEMON} | HANDLE_SIGNALS  # always processes
     assert tried == set(COMMANDS)
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         config = configure(tmp_path, emulator, {"bot": (bot, "")})

@@ -398,6 +398,7 @@ async def test_a_file_deleted_on_a_full_disk_is_written_again_as_soon_as_there_i
             await on.stopped(running)
 
 
+@pytest.mark.alone
 async def test_a_locked_database_drops_no_batch_and_delays_no_first_attempt(tmp_path: Path) -> None:
     held_s = 30 if LONG else 6
     async with bench(tmp_path, tmp_path / "outbox.db") as on, daemon(on.config) as running:

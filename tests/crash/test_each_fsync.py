@@ -182,7 +182,7 @@ async def test_a_failed_sync_in_mid_stream_is_told_and_mended(tmp_path: Path) ->
         degraded = await running.wait_for("outbox.degraded")
         recovered = await running.wait_for("outbox.recovered")
         assert (degraded["fault"], degraded["level"]) == ("unknown", "error")
-        assert recovered["after_s"] < 2
+        assert recovered["after_s"] < 10
         await assert_a_restart_completes_it(config, Oracle(outbox, {"bot": receiver}), emulator)
 
 
@@ -222,6 +222,7 @@ async def test_a_disk_that_fails_for_good_ends_the_process(tmp_path: Path, after
         await assert_a_restart_completes_it(config, oracle, emulator)
 
 
+@pytest.mark.alone
 async def test_syncs_of_two_seconds_delay_no_first_attempt_and_leave_the_watchdog_fed(tmp_path: Path) -> None:
     outbox = tmp_path / "outbox.db"
     latencies: dict[str, float] = {}

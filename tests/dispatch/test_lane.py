@@ -45,6 +45,7 @@ def statuses(path: Path) -> dict[str, int]:
     return dict(look(path, "SELECT status, count(*) FROM deliveries GROUP BY status"))
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("asked", [{"Retry-After": "0.7"}, {"Retry-After": "1"}])
 @pytest.mark.parametrize("status", [429, 503])
 async def test_a_receivers_retry_after_is_kept_to_within_a_tenth_of_a_second_by_the_whole_lane(
@@ -61,6 +62,7 @@ async def test_a_receivers_retry_after_is_kept_to_within_a_tenth_of_a_second_by_
     assert float(asked["Retry-After"]) <= first <= float(asked["Retry-After"]) + 0.1
 
 
+@pytest.mark.alone
 async def test_the_body_of_a_429_is_obeyed_and_one_that_names_no_time_waits_longer_each_time(
     path: Path, receiver: Receiver
 ) -> None:
@@ -90,6 +92,7 @@ async def test_a_long_wait_is_told_and_holds_everything(path: Path, receiver: Re
     assert statuses(path) == {"pending": 9}
 
 
+@pytest.mark.alone
 async def test_a_rate_holds_over_ten_seconds(path: Path, receiver: Receiver) -> None:
     rate = Rate(count=50, per=timedelta(seconds=1), burst=5)
     async with running(path, destination(receiver.url, rate_limit=rate)) as scene:
@@ -102,6 +105,7 @@ async def test_a_rate_holds_over_ten_seconds(path: Path, receiver: Receiver) -> 
         assert times[start + 55] - times[start] > 0.95
 
 
+@pytest.mark.alone
 async def test_a_rate_leaves_room_for_fresh_events_before_the_backlog(path: Path, receiver: Receiver) -> None:
     rate = Rate(count=20, per=timedelta(seconds=1))
     async with running(path, destination(receiver.url, rate_limit=rate)) as scene:
@@ -136,6 +140,7 @@ async def test_what_waits_has_a_quarter_of_the_concurrency(path: Path, receiver:
         assert most == 16
 
 
+@pytest.mark.alone
 async def test_a_receiver_that_is_down_is_probed_and_gets_everything_when_it_is_back(
     path: Path, receiver: Receiver
 ) -> None:
@@ -173,6 +178,7 @@ async def test_a_probe_with_what_is_not_due_is_not_counted(path: Path, receiver:
     assert statuses(path) == {"delivered": 1}
 
 
+@pytest.mark.alone
 async def test_one_bad_event_does_not_keep_others_waiting_for_a_probe(path: Path, receiver: Receiver) -> None:
     receiver.respond = lambda received: Answer(status=500 if number(received) == 0 else 200)
     async with running(path, destination(receiver.url, breaker=BreakerPolicy(in_a_row=2))) as scene:
@@ -184,6 +190,7 @@ async def test_one_bad_event_does_not_keep_others_waiting_for_a_probe(path: Path
         assert asyncio.get_running_loop().time() - began < 0.5
 
 
+@pytest.mark.alone
 async def test_after_an_outage_no_more_than_one_is_under_way_at_first(path: Path, receiver: Receiver) -> None:
     receiver.status = 503
     async with running(path, destination(receiver.url, backlog_concurrency=16)) as scene:

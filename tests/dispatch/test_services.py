@@ -6,6 +6,8 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
+import pytest
+
 from forwarder.core.budget import Allowance, Budget, Limit
 from forwarder.core.retry import Rule
 from forwarder.core.services import allowances_of
@@ -38,6 +40,7 @@ class Bucket:
         return Answer(status=204, headers=headers | {"X-RateLimit-Remaining": str(self._count - len(self._taken))})
 
 
+@pytest.mark.alone
 async def test_no_429_comes_from_a_webhook_that_two_destinations_share(tmp_path: Path) -> None:
     bucket, budgets = Bucket(5, 2.0), [Budget(allowance) for allowance in DISCORD]
     async with Receiver(respond=bucket.respond) as receiver:
@@ -52,6 +55,7 @@ async def test_no_429_comes_from_a_webhook_that_two_destinations_share(tmp_path:
     assert bucket.refused == 0
 
 
+@pytest.mark.alone
 async def test_what_is_left_is_heeded_where_it_is_less_than_documented(tmp_path: Path) -> None:
     bucket = Bucket(2, 1.0)
     allowance = Allowance(key="k", limits=(Limit(count=5, per=timedelta(seconds=2)),), is_told=True)

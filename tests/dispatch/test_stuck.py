@@ -35,6 +35,7 @@ def mids(receiver: Receiver) -> list[int]:
     return [int(json.loads(request.body)["mid"]) for request in receiver.requests if request.accepted]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("order", [Order.NONE, Order.SID])
 async def test_a_lane_with_nothing_to_probe_with_is_quiet(
     path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, order: Order
@@ -63,7 +64,7 @@ async def test_what_came_while_an_ordered_lane_was_paused_is_delivered_after_it(
         scene.bring([event(1, sid="1"), event(2, sid="2")])
         scene.lane.resume()
         scene.bring([event(3, sid="1"), event(4, sid="2")])
-        await receiver.wait_for(5, timeout=5)
+        await receiver.wait_for(5)
     assert [mid for mid in mids(receiver) if mid in {0, 1, 3}] == [0, 1, 3]
     assert [mid for mid in mids(receiver) if mid in {2, 4}] == [2, 4]
 
@@ -75,11 +76,12 @@ async def test_what_comes_while_a_lane_learns_its_order_is_delivered(path: Path,
             scene.bring([event(number, sid=str(number // 2)), event(number + 1, sid=str(number // 2))])
             number += 2
             await asyncio.sleep(0.0005)
-        await receiver.wait_for(number, timeout=5)
+        await receiver.wait_for(number)
     for first in range(0, number, 2):
         assert [mid for mid in mids(receiver) if mid // 2 == first // 2] == [first, first + 1]
 
 
+@pytest.mark.alone
 async def test_a_line_that_the_outbox_holds_goes_on_while_more_comes_for_it(path: Path, receiver: Receiver) -> None:
     async with running(path, destination(receiver.url, order=Order.STRICT)) as scene:
         scene.bring([event(number) for number in range(64)], status=DeliveryStatus.PENDING)
@@ -124,6 +126,7 @@ async def test_what_cannot_be_formatted_any_more_does_not_stop_the_world(path: P
     assert look(path, "SELECT status, reason FROM deliveries") == [("dead", "no such field")]
 
 
+@pytest.mark.alone
 async def test_accounts_that_wait_in_the_outbox_get_their_turn_beside_fresh_ones(
     path: Path, receiver: Receiver
 ) -> None:
@@ -141,6 +144,7 @@ async def test_accounts_that_wait_in_the_outbox_get_their_turn_beside_fresh_ones
         scene.lane.pause()
 
 
+@pytest.mark.alone
 async def test_what_waits_can_be_the_probe_while_attempts_of_the_backlog_hang(
     path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
 ) -> None:

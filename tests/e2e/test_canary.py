@@ -3,11 +3,16 @@
 import asyncio
 import json
 import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
+
+import pytest
 
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
+from tests.support.canary_clock import PROGRAM, CanaryClock
 from tests.support.crash import until
 from tests.support.delivery import (
     assert_balanced,
@@ -21,27 +26,61 @@ from tests.support.delivery import (
     stopped,
     until_kinds,
 )
-from tests.support.process import KEY, forwarder, look
+from tests.support.process import KEY, Forwarder, forwarder, look
 
-EVERY_5_S = "canary: {every: 5s, within: 1s}"
+HOURLY = "canary: {every: 1h, within: 30m}"
+HOUR_S = 3600.0
+FIRST_AFTER_S = 2.0
 TOLD = "on_failure: {to: alerts, after: 1h}"
 
 
-async def test_a_canary_comes_soon_after_the_start_and_on_schedule_and_status_shows_its_time(tmp_path: Path) -> None:
+@pytest.fixture
+def clock(tmp_path: Path) -> CanaryClock:
+    return CanaryClock(tmp_path)
+
+
+@asynccontextmanager
+async def running(config: Path, clock: CanaryClock) -> AsyncIterator[Forwarder]:
+    """Run the daemon, its canaries by that clock."""
+    async with forwarder(config, program=PROGRAM, env=clock.env) as daemon:
+        await daemon.wait_for("daemon.ready")
+        yield daemon
+
+
+async def first_is_due(config: Path, clock: CanaryClock, name: str = "bot") -> None:
+    """Once the schedule of a destination has begun, set the clock forward to its first canary."""
+    while (await lane(config, name))["canary"] is None:  # noqa: ASYNC110 - it is only told to who asks
+        await asyncio.sleep(0.05)
+    clock.advance(FIRST_AFTER_S)
+
+
+async def nothing_more(receiver: Receiver) -> None:
+    """The daemon has looked twice what is due, and sent nothing."""
+    received = receiver.received
+    await asyncio.sleep(0.6)
+    assert receiver.received == received
+
+
+async def test_a_canary_comes_soon_after_the_start_and_on_schedule_and_status_shows_its_time(
+    tmp_path: Path, clock: CanaryClock
+) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
-        config = configure(tmp_path, emulator, {"bot": (bot, f"{EVERY_5_S}, {TOLD}"), "alerts": (alerts, "")})
-        async with forwarder(config) as daemon:
-            await daemon.wait_for("daemon.ready")
-            assert (await lane(config))["canary"]["last_ms"] is None
+        config = configure(tmp_path, emulator, {"bot": (bot, f"{HOURLY}, {TOLD}"), "alerts": (alerts, "")})
+        async with running(config, clock) as daemon:
+            await first_is_due(config, clock)
+            await bot.wait_for(1)
+            await daemon.wait_for("delivery.delivered")
+            clock.advance(HOUR_S - 60)
+            await nothing_more(bot)
+            clock.advance(60)
             await bot.wait_for(2)
-            first, second = bot.requests
-            assert 4 < second.at - first.at < 7  # the schedule is what is tested
+            first, _second = bot.requests
             assert is_canary(first)
             event = json.loads(first.body)
             assert (event["source"], event["sid"], event["payload"]["kind"]) == ("forwarder", "bot", "canary")
             await daemon.wait_for("delivery.delivered", count=2)
             seen = (await lane(config))["canary"]
-            assert 0 < seen["last_ms"] < 1000
+            assert 0 < seen["last_ms"] < 60_000
             assert seen["missed"] is False
             assert "canary" in await ok(config, "status")
             assert (await lane(config, "alerts"))["canary"] is None
@@ -50,12 +89,17 @@ async def test_a_canary_comes_soon_after_the_start_and_on_schedule_and_status_sh
         await assert_balanced(config)
 
 
-async def test_a_canary_that_does_not_arrive_is_told_of_once_and_so_is_the_next_that_does(tmp_path: Path) -> None:
+async def test_a_canary_that_does_not_arrive_is_told_of_once_and_so_is_the_next_that_does(
+    tmp_path: Path, clock: CanaryClock
+) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver(status=500) as bot, Receiver() as alerts:
         # No other way for it to be tried soon: the breaker would probe.
-        settings = f"{EVERY_5_S}, {TOLD}, retry: {{delays: [1h]}}, breaker: {{enabled: false}}"
+        settings = f"canary: {{every: 5s, within: 1s}}, {TOLD}, retry: {{delays: [1h]}}, breaker: {{enabled: false}}"
         config = configure(tmp_path, emulator, {"bot": (bot, settings), "alerts": (alerts, "")})
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
+            await first_is_due(config, clock)
+            await daemon.wait_for("delivery.retry_scheduled")
+            clock.advance(1)
             await until_kinds(alerts, "canary")
             (missed,) = notices(alerts)
             assert (missed["level"], missed["destination"]) == ("error", "bot")
@@ -64,7 +108,7 @@ async def test_a_canary_that_does_not_arrive_is_told_of_once_and_so_is_the_next_
             assert (line["level"], line["destination"]) == ("error", "bot")
             assert "CANARY MISSED" in await ok(config, "status")
             # It is given up when the next one is due, which fails as well and is not told of.
-            await bot.wait_until(lambda bot: ids(bot, 2), 20, "two canaries")
+            await bot.wait_until(lambda bot: ids(bot, 2), 90, "two canaries")
             assert kinds(alerts) == ["canary"]
             bot.status = 200
             await until_kinds(alerts, "canary", "canary")
@@ -80,11 +124,14 @@ def ids(receiver: Receiver, count: int) -> bool:
     return len({request.headers["webhook-id"] for request in receiver.requests}) >= count
 
 
-async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_dead_letter(tmp_path: Path) -> None:
+async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_dead_letter(
+    tmp_path: Path, clock: CanaryClock
+) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as bot, Receiver() as alerts:
         settings = f"canary: {{every: 1h}}, {TOLD}"
         config = configure(tmp_path, emulator, {"bot": (bot, settings), "alerts": (alerts, "")})
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
+            await first_is_due(config, clock)
             await until_kinds(alerts, "canary")
             assert "HTTP 400" in notices(alerts)[0]["text"]
             said = await status(config)
@@ -99,12 +146,21 @@ async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_de
         await assert_balanced(config)
 
 
-async def test_a_canary_that_arrives_late_is_told_of_and_followed_by_another_at_once(tmp_path: Path) -> None:
+async def test_a_canary_that_arrives_late_is_told_of_and_followed_by_another_at_once(
+    tmp_path: Path, clock: CanaryClock
+) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
-        bot.respond = lambda _request: Answer(delay_s=1.5 if bot.received < 2 else 0)
-        settings = f"canary: {{every: 1h, within: 1s}}, {TOLD}"
+
+        def late_at_first(_request: Received) -> Answer:
+            if bot.received == 1:
+                clock.advance(HOUR_S * 0.6)  # it is on its way for so long
+            return Answer()
+
+        bot.respond = late_at_first
+        settings = f"{HOURLY}, {TOLD}"
         config = configure(tmp_path, emulator, {"bot": (bot, settings), "alerts": (alerts, "")})
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
+            await first_is_due(config, clock)
             await until_kinds(alerts, "canary", "canary")
             assert [notice["level"] for notice in notices(alerts)] == ["error", "ok"]
             assert bot.received == 2
@@ -113,7 +169,9 @@ async def test_a_canary_that_arrives_late_is_told_of_and_followed_by_another_at_
         await assert_balanced(config)
 
 
-async def test_every_attempt_of_a_canary_says_that_it_is_one_and_holds_up_no_event(tmp_path: Path) -> None:
+async def test_every_attempt_of_a_canary_says_that_it_is_one_and_holds_up_no_event(
+    tmp_path: Path, clock: CanaryClock
+) -> None:
     def refuse_canaries(request: Received) -> Answer:
         return Answer(status=500 if is_canary(request) else 200)
 
@@ -122,8 +180,9 @@ async def test_every_attempt_of_a_canary_says_that_it_is_one_and_holds_up_no_eve
             "canary: {every: 1h, within: 30m}, order: strict, retry: {delays: [100ms, 1h]}, breaker: {enabled: false}"
         )
         config = configure(tmp_path, emulator, {"bot": (bot, settings)})
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
             await emulator.wait_connected()
+            await first_is_due(config, clock)
             await daemon.wait_for("delivery.retry_scheduled", count=2)
             assert [request.headers["x-forwarder-attempt"] for request in bot.requests] == ["1", "2"]
             assert all(map(is_canary, bot.requests))
@@ -134,18 +193,20 @@ async def test_every_attempt_of_a_canary_says_that_it_is_one_and_holds_up_no_eve
         await assert_balanced(config)
 
 
-async def test_a_paused_destination_gets_no_canary_and_is_not_told_of(tmp_path: Path) -> None:
+async def test_a_paused_destination_gets_no_canary_and_is_not_told_of(tmp_path: Path, clock: CanaryClock) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as probe, Receiver() as alerts:
         destinations = {
-            "bot": (bot, f"{EVERY_5_S}, {TOLD}"),
-            "off": (bot, f"{EVERY_5_S}, enabled: false"),
-            "probe": (probe, EVERY_5_S),
+            "bot": (bot, f"{HOURLY}, {TOLD}"),
+            "off": (bot, f"{HOURLY}, enabled: false"),
+            "probe": (probe, HOURLY),
             "alerts": (alerts, ""),
         }
         config = configure(tmp_path, emulator, destinations)
-        async with forwarder(config) as daemon:
-            await daemon.wait_for("daemon.ready")
+        async with running(config, clock) as daemon:
             await ok(config, "pause", "bot")
+            await first_is_due(config, clock, "probe")
+            await daemon.wait_for("delivery.delivered", destination="probe")
+            clock.advance(HOUR_S)
             await probe.wait_for(2)
             assert (bot.received, alerts.received) == (0, 0)
             await ok(config, "resume", "bot")
@@ -157,42 +218,54 @@ async def test_a_paused_destination_gets_no_canary_and_is_not_told_of(tmp_path: 
         await assert_balanced(config)
 
 
-async def test_the_schedule_goes_on_over_a_reload_and_begins_anew_at_a_start(tmp_path: Path) -> None:
+async def test_the_schedule_goes_on_over_a_reload_and_begins_anew_at_a_start(
+    tmp_path: Path, clock: CanaryClock
+) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as other:
         destinations = {"bot": (bot, "canary: {every: 1h}"), "other": (other, "")}
         config = configure(tmp_path, emulator, destinations)
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
+            await first_is_due(config, clock)
             await bot.wait_for(1)
+            await daemon.wait_for("delivery.delivered", destination="bot")
             configure(tmp_path, emulator, {**destinations, "other": (other, "canary: {every: 1h}, timeout: 4s")})
             daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done")
+            await first_is_due(config, clock, "other")
             await other.wait_for(1)  # the new one's first; the old one's was not due
             assert bot.received == 1
-            configure(tmp_path, emulator, {**destinations, "bot": (bot, "canary: {every: 5s}")})
+            configure(tmp_path, emulator, {**destinations, "bot": (bot, "canary: {every: 30m}")})
             daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done", count=2)
+            clock.advance(HOUR_S / 3)
+            await nothing_more(bot)
+            clock.advance(HOUR_S / 6)  # its step is another; it is counted from the last one
             await bot.wait_for(2)
-            assert bot.requests[1].at - bot.requests[0].at > 4.5  # its step is another; it is counted from the last one
             await stopped(daemon)
         configure(tmp_path, emulator, destinations)
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
+            await first_is_due(config, clock)
             await bot.wait_for(3)
             await daemon.wait_for("delivery.delivered", destination="bot")
             await stopped(daemon)
         await assert_balanced(config)
 
 
-async def test_old_canaries_are_given_up_and_not_sent_when_a_receiver_is_back(tmp_path: Path) -> None:
+async def test_old_canaries_are_given_up_and_not_sent_when_a_receiver_is_back(
+    tmp_path: Path, clock: CanaryClock
+) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         config = configure(tmp_path, emulator, {"bot": (bot, "canary: {every: 1h}")})
         await bot.stop_listening()
         for count in (1, 2):  # each run leaves one
-            async with forwarder(config) as daemon:
-                await daemon.wait_for("daemon.ready")
+            async with running(config, clock) as daemon:
+                await first_is_due(config, clock)
                 await left(tmp_path, count)
                 await stopped(daemon)
         configure(tmp_path, emulator, {"bot": (bot, "")})  # without canaries, what is left of them is of no use
         await bot.start_listening()
         await asyncio.sleep(1.1)  # so long past its time a delivery may still be tried
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
             await emulator.wait_connected()
             await emulator.send(packaged_events()[0])
             await bot.wait_for(1)
@@ -209,12 +282,13 @@ async def left(folder: Path, count: int) -> None:
     await until(lambda: look(folder / "outbox.db", waiting) == [(count,)], limit_s=90, what=f"{count} waiting")
 
 
-async def test_a_replay_of_the_history_leaves_canaries_out(tmp_path: Path) -> None:
+async def test_a_replay_of_the_history_leaves_canaries_out(tmp_path: Path, clock: CanaryClock) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         config = configure(tmp_path, emulator, {"bot": (bot, "canary: {every: 1h}")})
-        async with forwarder(config) as daemon:
+        async with running(config, clock) as daemon:
             await emulator.wait_connected()
             await emulator.send(packaged_events()[0])
+            await first_is_due(config, clock)
             await bot.wait_for(2)
             await daemon.wait_for("delivery.delivered", count=2)
             await ok(config, "replay", "--to", "bot", "--since", "1h", "--wait")

@@ -36,13 +36,13 @@ async def test_a_writer_that_fails_for_good_ends_the_process_and_a_restart_goes_
 async def test_a_hanging_and_a_dead_destination_do_not_hold_up_a_third(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as well, Receiver() as hanging:
         hanging.respond = lambda _received: Answer(action="hang")
-        destinations = {"hanging": hanging.url, "dead": "http://127.0.0.1:9/", "well": well.url}
+        destinations = {"hanging": f"{hanging.url}\n    timeout: 5m", "dead": "http://127.0.0.1:9/", "well": well.url}
         config = write_config(tmp_path, stream=emulator.ws_url, destinations=destinations)
         async with forwarder(config):
             await emulator.wait_connected()
             for frame in packaged_events():
                 await emulator.send(frame)
-            await well.wait_for(204, timeout=4)  # less than the timeout of the one that hangs
+            await well.wait_for(204)  # well within the timeout of the one that hangs
 
 
 async def test_no_secret_reaches_the_log(tmp_path: Path) -> None:

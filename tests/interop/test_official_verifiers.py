@@ -162,7 +162,7 @@ async def test_under_every_fault_each_request_verifies_as_it_arrives(verify: Ver
         headers = {name.lower(): value for name, value in received.headers.items()}
         id_ = headers["webhook-id"]
         refused.append(verify(NEW, headers, received.body))
-        assert abs(int(headers["webhook-timestamp"]) - time.time()) <= 5
+        assert abs(int(headers["webhook-timestamp"]) - time.time()) <= 60
         seen[id_] += 1
         bodies[id_].add(received.body)
         return FAULTS[seen[id_] - 1] if seen[id_] <= len(FAULTS) else Answer(action=Action.CLOSE_AFTER)

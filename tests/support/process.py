@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from typing import Any
 from tests.support import same_process
 
 KEY = "test-key"
-_HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail"}
+HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail"}
 """Commands that go on until a signal: they need a process of their own."""
 
 
@@ -81,10 +81,12 @@ class Forwarder:
 
 
 @asynccontextmanager
-async def forwarder(config: Path, *more: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Forwarder]:
-    """Run the daemon, with more arguments; killed at the end if it is still there."""
+async def forwarder(
+    config: Path, *more: str, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "forwarder")
+) -> AsyncIterator[Forwarder]:
+    """Run the daemon, with more arguments; killed at the end if it is still there. `program` is what Python runs."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "forwarder", "run", "-c", str(config), *more),
+        *(sys.executable, *program, "run", "-c", str(config), *more),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **(env or {})},
         limit=1 << 20,
@@ -105,7 +107,7 @@ async def command(*arguments: str, cwd: Path | None = None, limit_s: float = 90)
 
     In this process where that can be: `command_as_process` is the same as a process of its own.
     """
-    if arguments[:1] and arguments[0] in _HANDLE_SIGNALS:
+    if arguments[:1] and arguments[0] in HANDLE_SIGNALS:
         return await command_as_process(*arguments, cwd=cwd, limit_s=limit_s)
     async with asyncio.timeout(limit_s):
         return await same_process.run(*arguments, cwd=cwd)
