@@ -64,7 +64,13 @@ class TokenSource:
 
 async def _mint(session: aiohttp.ClientSession, stream_url: URL, api_key: str, within: timedelta) -> Token:
     url = stream_url.with_query(None).with_fragment(None) / "token"
-    headers = {"x-api-key": api_key, "User-Agent": USER_AGENT, "Accept": "application/json"}
+    headers = {
+        "x-api-key": api_key,
+        "User-Agent": USER_AGENT,
+        "Accept": "application/json",
+        # The stream is opened over a connection of its own: this one may be ended by the server right after its answer.
+        "Connection": "close",
+    }
     try:
         async with (
             asyncio.timeout(within.total_seconds()),
