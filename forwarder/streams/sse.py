@@ -128,8 +128,7 @@ class SseStream:
             "Accept-Encoding": "identity",
             "Cache-Control": "no-store",
             "User-Agent": USER_AGENT,
-            # After a refusal a token is asked for again, and not by a connection that the server is about to end.
-            "Connection": "close",
+            "Connection": "close",  # after a refusal too: the token is asked for again over another one, see `open_session`
         }
         if last_id:
             headers["Last-Event-ID"] = last_id  # aiohttp writes headers in UTF-8, as the standard asks for

@@ -68,8 +68,7 @@ async def _mint(session: aiohttp.ClientSession, stream_url: URL, api_key: str, w
         "x-api-key": api_key,
         "User-Agent": USER_AGENT,
         "Accept": "application/json",
-        # The stream is opened over a connection of its own: this one may be ended by the server right after its answer.
-        "Connection": "close",
+        "Connection": "close",  # the stream is opened over one of its own, see `open_session`
     }
     try:
         async with (
