@@ -10,7 +10,7 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
 from tests.support.delivery import bodies, notices, ok, status, stopped, until_kinds
-from tests.support.frames import Peer, close, frame, peers
+from tests.support.frames import Opcode, Peer, close, frame, peers
 from tests.support.process import KEY, command, forwarder, look
 from tests.support.streams import numbered
 
@@ -260,3 +260,32 @@ async def test_a_stream_that_another_connection_replaced_is_an_error_in_status_a
             await daemon.wait_for("stream.connected", count=2)
             assert (await status(config))["streams"]["main"]["fault"] is None
             await stopped(daemon)
+
+
+async def test_a_text_frame_that_is_not_utf_8_is_counted_and_costs_neither_the_connection_nor_the_next_event(
+    tmp_path: Path,
+) -> None:
+    (before, after), connections = [event.encode() for event in numbered(2)], 0
+    broken = before.replace(b"text 1", b"text \xff").replace(b'"mid":"1"', b'"mid":"3"')
+    snowman = "☃".encode()
+    in_two = after.replace(b"text 2", b"text " + snowman)
+    cut = in_two.index(snowman) + 1  # in the middle of a character, which is no fault
+
+    async def behave(peer: Peer) -> None:
+        nonlocal connections
+        connections += 1
+        await peer.open()
+        await peer.say(frame(before) + frame(broken) + frame(b"\xff\xfe") + frame(b"\xed\xa0\x80"))
+        await peer.say(frame(broken[:50], is_last=False) + frame(broken[50:], Opcode.CONTINUATION))
+        await peer.say(frame(in_two[:cut], is_last=False) + frame(in_two[cut:], Opcode.CONTINUATION))
+        await peer.until_gone()
+
+    async with peers(behave) as url, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: main, url: '{url}'")
+        async with forwarder(config) as daemon:
+            await receiver.wait_until(lambda receiver: bodies(receiver) == [before, in_two])
+            line = await daemon.wait_for("stream.odd_frame", kind="invalid_json")
+            assert line["detail"] == "not valid UTF-8"
+            assert (await status(config))["since_start"]["odd_frames"] == {"invalid_json": 4}
+            await stopped(daemon)
+    assert connections == 1
