@@ -12,7 +12,7 @@ import structlog
 from forwarder.admin.server import RequestRefusedError
 from forwarder.core.event import NotAnEvent
 from forwarder.core.ports import Clock
-from forwarder.core.stream_state import StreamCondition, StreamState
+from forwarder.core.stream_state import StreamState
 from forwarder.streams.desk import Desk, Gaps
 from forwarder.streams.stream import Stream
 from forwarder.streams.supervisor import Supervisor
@@ -90,10 +90,9 @@ class StreamGroup:
         return [name for name, supervisor in self._in_force.items() if supervisor.is_open]
 
     def is_hopeless(self, until: datetime) -> bool:
-        """Whether none is connected, nor will be before then: each has failed, and its next try comes later or never."""
+        """Whether none is connected, nor will be before then: each has failed, and its next try comes later."""
         return all(
-            state.condition is StreamCondition.YIELDED or (state.next_try_at is not None and state.next_try_at > until)
-            for state in map(self._state_of, self._in_force)
+            state.next_try_at is not None and state.next_try_at > until for state in map(self._state_of, self._in_force)
         )
 
     def start(self, streams: Iterable[Stream]) -> list[asyncio.Event]:

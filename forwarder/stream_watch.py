@@ -113,6 +113,7 @@ class StreamWatch:
             "since": _written(state.since),
             "away_since": _written(state.away_since),
             "reason": state.reason or None,
+            "fault": state.fault,
             "next_try_at": _written(state.next_try_at),
             "connections": state.connections,
             "ends": dict(sorted(state.ends.items())),

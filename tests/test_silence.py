@@ -115,9 +115,10 @@ def test_a_short_absence_is_told_to_nobody(scene: Scene) -> None:
     assert scene.told == []
 
 
-def test_one_that_stays_away_for_good_is_told_at_once(scene: Scene) -> None:
+def test_one_that_gives_way_to_another_program_is_told_at_once(scene: Scene) -> None:
     scene.be(StreamCondition.YIELDED, reason="replaced")
     assert scene.kinds == ["stream_away"]
+    assert "tries again every 15 minutes" in scene.told[0]["text"]
     assert "forwarder reconnect main" in scene.told[0]["text"]
 
 

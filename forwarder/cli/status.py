@@ -1,6 +1,7 @@
 """`forwarder status`: how a running daemon is."""
 
 import argparse
+import shlex
 from typing import Any
 
 from forwarder.admin.client import NoDaemonError, control
@@ -25,7 +26,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it; exit code 69 where no daemon runs, 1 where its outbox is in trouble."""
+    """Print it; exit code 69 where no daemon runs, 1 where its outbox is in trouble, or a stream was replaced by another connection."""
     found = places(arguments)
     try:
         with control(found.socket) as daemon:
@@ -45,7 +46,13 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(status)
     else:
         _print(status)
-    return exit_codes.OK if status["outbox"]["health"] == "ok" else exit_codes.FAILURE
+    is_well = status["outbox"]["health"] == "ok" and not any(map(_is_replaced, status["streams"].values()))
+    return exit_codes.OK if is_well else exit_codes.FAILURE
+
+
+def _is_replaced(stream: dict[str, Any]) -> bool:
+    """Whether it is away because another connection with its key took its place: a person has to see to it."""
+    return bool(stream["condition"] != "open" and stream.get("fault") == "replaced")
 
 
 def _print(status: dict[str, Any]) -> None:
@@ -93,7 +100,7 @@ def _print_streams(streams: dict[str, Any], lag_ms: dict[str, Any]) -> None:
     rows = []
     for name, stream in streams.items():
         raced = (_percent(stream["share"]), _behind(stream), _missed(stream)) if is_race else ()
-        rows.append((name, stream["transport"], f"{stream['events']:,}", *raced, _stream_state(stream)))
+        rows.append((name, stream["transport"], f"{stream['events']:,}", *raced, _stream_state(name, stream)))
     print_table(names, rows)
     if lag_ms:
         each = (f"{source} {lag['p50']:g} ms median, {lag['p99']:g} ms p99" for source, lag in lag_ms.items())
@@ -113,7 +120,7 @@ def _missed(stream: dict[str, Any]) -> str:
     return f"{stream['missed_open']:,}{away}"
 
 
-def _stream_state(stream: dict[str, Any]) -> str:
+def _stream_state(name: str, stream: dict[str, Any]) -> str:
     """Return in a few words how a stream is."""
     since = f" since {local(stream['since'])}" if stream["since"] else ""
     last = f"; last event {local(stream['last_event'])}" if stream["last_event"] else ""
@@ -121,8 +128,9 @@ def _stream_state(stream: dict[str, Any]) -> str:
     match stream["condition"]:
         case "open":
             return f"open{since}{last}{reason}"
-        case "yielded":
-            return f"STAYS AWAY{since}{reason}; forwarder reconnect tries it again"
+        case "yielded" | "waiting" if stream.get("fault") == "replaced":
+            now = f"forwarder reconnect {shlex.quote(name)} tries it at once"
+            return f"REPLACED by another connection{since}{reason}; next try {local(stream['next_try_at'])}, or {now}{last}"
         case "waiting":
             return f"AWAY{since}{reason}; next try {local(stream['next_try_at'])}{last}"
         case _:

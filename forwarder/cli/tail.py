@@ -103,7 +103,7 @@ async def _follow(stream: SseStream, show: Callable[[bytes], None]) -> None:
 
 def _wait_s(pace: Pace, fault: StreamFaultError, connection: Connection) -> float:
     wait = pace.wait_s(fault.pace, now_s=boot_time(), lasted_s=connection.lasted_s, was_useful=connection.has_brought)
-    wait_s = max(60.0 if wait is None else wait, fault.minimum_wait.total_seconds())
+    wait_s = max(wait, fault.minimum_wait.total_seconds())
     print(f"{fault.sentence}; tried again in {wait_s:.1f} s", file=sys.stderr, flush=True)
     return wait_s
 

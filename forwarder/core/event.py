@@ -107,7 +107,9 @@ def _decode_slowly(frame: bytes) -> Event:
         value = json.loads(frame.decode(), parse_constant=_refuse_constant)
     except RecursionError:
         raise NotAnEventError(NotAnEvent.TOO_DEEP, "nested deeper than a parser takes") from None
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except UnicodeDecodeError:
+        raise NotAnEventError(NotAnEvent.INVALID_JSON, "not valid UTF-8") from None
+    except json.JSONDecodeError:
         if frame.strip().lower() == b"pong":
             raise NotAnEventError(NotAnEvent.PONG, "an answer to our ping") from None
         raise NotAnEventError(NotAnEvent.INVALID_JSON, "not valid JSON") from None

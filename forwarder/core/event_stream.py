@@ -1,9 +1,18 @@
-"""Reads `text/event-stream` as the standard has it (WHATWG HTML, section 9.2.6), whatever pieces the bytes come in. Pure."""
+"""Reads `text/event-stream` as the standard has it (WHATWG HTML, section 9.2.6), whatever pieces the bytes come in. Pure.
 
-from dataclasses import dataclass
+It differs in one point: an `id` that is longer than `MAX_ID_BYTES`, or that no header can carry, is passed over, as the standard passes over
+one with a NUL. The standard knows no longest one, and an id that the server itself does not take back would block the stream.
+"""
+
+import re
+from dataclasses import dataclass, field
 
 _BOM = b"\xef\xbb\xbf"
 _MAX_RETRY_DIGITS = 9
+MAX_ID_BYTES = 1024
+"""Servers allow all the headers of a request together 4 to 16 KiB."""
+_UNFIT_FOR_A_HEADER = re.compile(rb"[\x00-\x08\x0a-\x1f\x7f]")
+"""RFC 9110, section 5.5: no control characters but the tab."""
 MESSAGE = "message"
 """The type of an event that names none."""
 
@@ -14,6 +23,8 @@ class ServerEvent:
 
     data: bytes
     type: str = MESSAGE
+    last_id: str = field(default="", compare=False)
+    """To be sent as `Last-Event-ID` once this event has been taken."""
 
 
 class EventStreamParser:
@@ -22,8 +33,11 @@ class EventStreamParser:
     The events are the same wherever the bytes are cut; what has no blank line behind it when the stream ends is no event.
     """
 
-    def __init__(self, *, max_bytes: int) -> None:
-        """`max_bytes` is what an event may have, with all its lines, and a line that has not ended."""
+    def __init__(self, *, max_bytes: int, last_id: str = "") -> None:
+        """`max_bytes` is what an event may have, with all its lines, and a line that has not ended.
+
+        `last_id` is the one that the stream was opened with: it holds until the server sends another one.
+        """
         self._max_bytes = max_bytes
         self._start: bytes | None = b""
         """The first bytes, until it is known whether they are a byte order mark."""
@@ -36,8 +50,12 @@ class EventStreamParser:
         self._type = b""
         self.is_too_long = False
         """An event, or a line, is longer than allowed: nothing more is read of this stream."""
-        self.last_id = ""
+        self.next_id = last_id
+        """As the last `id` line has it: it becomes the `last_id` with the end of its event."""
+        self.last_id = last_id
         """To be sent as `Last-Event-ID` when the stream is opened again; empty: none."""
+        self.ids_passed_over = 0
+        """Ids that were too long, or that no header can carry."""
         self.retry_ms: int | None = None
         """How long the server wants us to wait before that."""
 
@@ -93,17 +111,25 @@ class EventStreamParser:
             case b"event":
                 self._type = value
             case b"id" if b"\0" not in value:
-                self.last_id = value.decode("utf-8", "replace")
+                self._take_id(value)
             case b"retry" if value.isdigit():
                 self.retry_ms = int(value[:_MAX_RETRY_DIGITS])
             case _:  # comments have no name; others are not known to the standard
                 pass
 
+    def _take_id(self, value: bytes) -> None:
+        text = value[: MAX_ID_BYTES + 1].decode("utf-8", "replace")
+        if len(value) > MAX_ID_BYTES or len(text.encode()) > MAX_ID_BYTES or _UNFIT_FOR_A_HEADER.search(value):
+            self.ids_passed_over += 1
+        else:
+            self.next_id = text
+
     def _dispatch(self) -> ServerEvent | None:
+        self.last_id = self.next_id  # even where no data came with it
         event = None
         if self._data:
             kind = self._type.decode("utf-8", "replace") or MESSAGE
-            event = ServerEvent(b"\n".join(self._data), kind)
+            event = ServerEvent(b"\n".join(self._data), kind, self.last_id)
         self._data.clear()
         self._data_bytes, self._type = 0, b""
         return event

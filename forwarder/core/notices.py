@@ -166,7 +166,11 @@ def stream_away(name: str, *, since: datetime, now: datetime, reason: str, is_co
         if is_covered
         else "No other stream is connected: what is sent now is missed."
     )
-    how = f"It stays away until somebody says otherwise: forwarder reconnect {shlex.quote(name)}. " if yielded else ""
+    how = (
+        f"It tries again every 15 minutes; to connect at once: forwarder reconnect {shlex.quote(name)}. "
+        if yielded
+        else ""
+    )
     return Notice(
         kind="stream_away",
         about=name,

@@ -17,7 +17,7 @@ class StreamCondition(StrEnum):
     WAITING = "waiting"
     """Until the next try; `reason` says why the last one failed."""
     YIELDED = "yielded"
-    """Another connection with its key replaced it again and again: it stays away until a person says otherwise."""
+    """Another connection with its key replaced it again and again: it leaves the place to that one, but for a try every quarter of an hour."""
 
 
 @dataclass(slots=True)
@@ -32,6 +32,8 @@ class StreamState:
     """Since when it has not been open; `None`: it is, or nothing was tried yet."""
     reason: str = ""
     """Why it is not open; a sentence without secrets."""
+    fault: str | None = None
+    """The kind of fault for which it is not open."""
     next_try_at: datetime | None = None
     connections: int = 0
     """Opened."""

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,20 +9,19 @@ from enum import StrEnum
 
 import aiohttp
 
-from forwarder.core.pace import Class
-from forwarder.core.retry import MAX_RETRY_AFTER
+from forwarder.core.close_reason import CloseMeaning, close_meaning
+from forwarder.core.pace import HEALTHY_AFTER_S, Class
 from forwarder.core.text import one_line
 from forwarder.core.wishes import parse_retry_after
 
+LONGEST_WISH = timedelta(minutes=5)
+"""A server's `Retry-After`, and its `retry` in an event stream, are wishes: longer ones are cut to this. What is sent meanwhile is lost, and one
+try in five minutes burdens no server; limits of rate are counted over a minute or so, and longer times are a mistake more often than meant."""
 _BUSY_WAIT = timedelta(seconds=30)
 _STAY_AWAY = timedelta(minutes=15)
 _POLICY_CLOSE_CODES = frozenset({1008, 4001, 4401, 4403})
-"""Said at once they mean the key; said of a connection that worked, that it is not wanted any more."""
-_REPLACED_CLOSE_CODES = frozenset({4409})
-_REPLACED = re.compile(
-    r"replac|supersed|(another|other|new(er)?) (connection|session)|duplicate|too many|limit", re.IGNORECASE
-)
-"""In the reason of a close frame."""
+"""Said at once they mean the key. A connection that worked had a good one: if it is bad by now, the next handshake says so."""
+_PROVEN_AFTER = timedelta(seconds=HEALTHY_AFTER_S)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_CODE = frozenset({None, 0, 1005, 1006})
 _LONGEST_REASON = 100
@@ -44,6 +42,7 @@ class FaultKind(StrEnum):
     SILENT = "silent"
     CLOSED = "closed"
     REPLACED = "replaced"
+    RATE_LIMITED = "rate_limited"
     TOO_LONG = "too_long"
     INVALID = "invalid"
     ODD_ANSWER = "odd_answer"
@@ -59,6 +58,8 @@ class StreamFaultError(Exception):
     """Never come back sooner than this."""
     is_reached: bool = True
     """The server took the connection, whatever came of it."""
+    may_be_key: bool = False
+    """A server may say no more than this of a key that it does not know; scrape.st closes at once, without a code."""
 
     def __str__(self) -> str:
         return self.sentence
@@ -71,6 +72,8 @@ class StreamFaultError(Exception):
                 return Class.REFUSED
             case FaultKind.REPLACED:
                 return Class.REPLACED
+            case FaultKind.RATE_LIMITED:
+                return Class.RATE_LIMITED
             case FaultKind.TOO_LONG:
                 return Class.AT_ONCE
             case _:
@@ -115,7 +118,7 @@ def from_status(
 ) -> StreamFaultError:
     """Return the fault behind an answer that is not the one `wanted`, which ends the sentence "the server …".
 
-    How long to wait may stand in its headers, or in the JSON of its body.
+    How long to wait may be in its headers, or in the JSON of its body; it is obeyed up to `LONGEST_WISH`.
     """
     if status in {401, 403}:
         return key_refused(f"HTTP {status}")
@@ -123,7 +126,7 @@ def from_status(
         return redirected()
     if status == 429 or status >= 500:
         wish = _retry_after(headers, body) or timedelta()
-        wait = max(_BUSY_WAIT, min(wish, MAX_RETRY_AFTER))
+        wait = max(_BUSY_WAIT, min(wish, LONGEST_WISH))
         return StreamFaultError(FaultKind.BUSY, f"the server is busy or broken (HTTP {status})", wait)
     return StreamFaultError(
         FaultKind.NO_UPGRADE,
@@ -224,25 +227,35 @@ def from_close(code: int | None, reason: str = "", *, opened_for: timedelta, hea
     `reason` is what the server said beside it.
     """
     is_at_once = opened_for < timedelta(seconds=1) and not heard_anything
+    has_code = code is not None and code not in _NO_CODE
     said = f" ({one_line(reason, limit=_LONGEST_REASON)})" if reason else ""
-    if code in _REPLACED_CLOSE_CODES or (code not in _NO_CODE and _REPLACED.search(reason)):
-        return _replaced(f"close code {code}{said}")
-    if code in _POLICY_CLOSE_CODES:
-        return key_refused(f"close code {code}{said}") if is_at_once else _replaced(f"close code {code}{said}")
-    if (code in _NO_CODE or code == 1000) and is_at_once:
-        # scrape.st opens the connection of an unknown key and closes it at once, without a code.
-        return StreamFaultError(
-            FaultKind.CLOSED,
-            "the server closed the connection as soon as it was open, which scrape.st does when it does not know the key: "
-            "if this goes on, check api_key, or api_key_file, of this stream",
-        )
-    named = "without a close code" if code in _NO_CODE else f"with close code {code}"
-    return StreamFaultError(FaultKind.CLOSED, f"the connection ended {named}{said}")
+    match close_meaning(code, reason) if code is not None and has_code else CloseMeaning.NOTHING:
+        case CloseMeaning.REPLACED:
+            return _replaced(f"close code {code}{said}")
+        case CloseMeaning.RATE_LIMITED:
+            sentence = f"the server asks for fewer messages or connections of this key (close code {code}{said})"
+            return StreamFaultError(FaultKind.RATE_LIMITED, sentence)
+        case CloseMeaning.NOTHING if is_at_once and code in _POLICY_CLOSE_CODES:
+            return key_refused(f"close code {code}{said}")
+        case CloseMeaning.NOTHING if is_at_once and (not has_code or code == 1000):
+            # scrape.st opens the connection of an unknown key and closes it at once, without a code.
+            return StreamFaultError(
+                FaultKind.CLOSED,
+                "the server closed the connection as soon as it was open, which scrape.st does when it does not know the key: "
+                "if this goes on, check api_key, or api_key_file, of this stream",
+                may_be_key=True,
+            )
+        case CloseMeaning.NOTHING:
+            may_be_key = code in _POLICY_CLOSE_CODES and opened_for < _PROVEN_AFTER and not heard_anything
+        case CloseMeaning.ROUTINE:
+            may_be_key = False
+    named = f"with close code {code}" if has_code else "without a close code"
+    return StreamFaultError(FaultKind.CLOSED, f"the connection ended {named}{said}", may_be_key=may_be_key)
 
 
 def _replaced(said: str) -> StreamFaultError:
     return StreamFaultError(
         FaultKind.REPLACED,
-        f"the server does not want this connection any more ({said}): most likely another program, or another stream, "
-        "uses the same API key. Give each its own key, or stop the other one",
+        f"another connection with the same API key took its place, or it was one too many ({said}): most likely another program, "
+        "or another stream, uses the key. Give each its own key, or stop the other one",
     )

@@ -11,14 +11,15 @@ from forwarder.streams import faults
 
 
 def open_session(*, connect_within: timedelta, silent_for: timedelta | None = None) -> aiohttp.ClientSession:
-    """Return a session for one connection. `silent_for`: a read that brings no byte for so long fails.
+    """Return a session for one stream. `silent_for`: a read that brings no byte for so long fails.
 
     There is no limit to the whole, which aiohttp would set to five minutes.
     """
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(socket_factory=_lively_socket),
+        # Each request has a connection of its own: one that is kept may be ended by the server right after its last answer, said or unsaid.
+        connector=aiohttp.TCPConnector(socket_factory=_lively_socket, force_close=True),
         timeout=aiohttp.ClientTimeout(
             total=None,
             sock_connect=connect_within.total_seconds(),

@@ -5,10 +5,11 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import aiohttp
+import structlog
 from yarl import URL
 
 from forwarder.core.event import NotAnEvent
-from forwarder.core.event_stream import MESSAGE, EventStreamParser
+from forwarder.core.event_stream import MAX_ID_BYTES, MESSAGE, EventStreamParser, ServerEvent
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
@@ -18,7 +19,18 @@ from forwarder.streams.token import Token, TokenSource, read_some
 
 _AT_A_TIME = 8
 """Events taken in one turn of the loop while more lie ready, as with a WebSocket."""
-_LONGEST_RETRY = timedelta(minutes=5)
+_MAY_BE_THE_ID = frozenset({400, 410, 412, 413, 416, 422, 431, 500})
+"""Answers to a request with a `Last-Event-ID` that may speak of that: it is made again without it, at once and once."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(eq=False)
+class _RefusedError(Exception):
+    """The stream was answered with another status than 200."""
+
+    status: int
+    fault: StreamFaultError
 
 
 @dataclass(slots=True)
@@ -27,6 +39,9 @@ class Memory:
 
     tokens: TokenSource = field(default_factory=TokenSource)
     last_id: str = ""
+    """Of the last event that was taken. Text that a header can carry, see `EventStreamParser`."""
+    too_long_after: str = ""
+    """The id that was the last one when an event was too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +98,27 @@ class SseStream:
         raise AssertionError
 
     async def _get(self, session: aiohttp.ClientSession, url: URL, token: Token | None) -> aiohttp.ClientResponse:
+        """Return the response. An id that the server does not take back is forgotten."""
+        last_id = self.memory.last_id
+        try:
+            return await self._ask(session, url, token, last_id)
+        except _RefusedError as refusal:
+            if not last_id or refusal.status not in _MAY_BE_THE_ID:
+                raise refusal.fault from None
+            status = refusal.status
+        log.warning("stream.id_refused", stream=self.name, status=status, note="asked again without Last-Event-ID")
+        if status < 500:
+            self.memory.last_id = ""
+        try:
+            response = await self._ask(session, url, token, "")
+        except _RefusedError as refusal:
+            raise refusal.fault from None
+        self.memory.last_id = ""  # of a 500 it is known by now that the id was the cause
+        return response
+
+    async def _ask(
+        self, session: aiohttp.ClientSession, url: URL, token: Token | None, last_id: str
+    ) -> aiohttp.ClientResponse:
         query = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}
         asked = url.update_query({name: "true" for name, is_on in query.items() if is_on})
         if token is not None:
@@ -92,11 +128,10 @@ class SseStream:
             "Accept-Encoding": "identity",
             "Cache-Control": "no-store",
             "User-Agent": USER_AGENT,
-            # After a refusal a token is asked for again, and not by a connection that the server is about to end.
-            "Connection": "close",
+            "Connection": "close",  # after a refusal too: the token is asked for again over another one, see `open_session`
         }
-        if self.memory.last_id:
-            headers["Last-Event-ID"] = self.memory.last_id
+        if last_id:
+            headers["Last-Event-ID"] = last_id  # aiohttp writes headers in UTF-8, as the standard asks for
         response = await session.get(asked, headers=headers, allow_redirects=False)
         try:
             await self._require_stream(response)
@@ -110,42 +145,67 @@ class SseStream:
             raise faults.not_wanted()
         if response.status != 200:
             body = await read_some(response)
-            raise faults.from_status(
+            fault = faults.from_status(
                 response.status, response.headers, body, wanted="does not open an event stream there"
             )
+            raise _RefusedError(response.status, fault)
         if response.content_type != "text/event-stream":
             raise faults.wrong_type()
         if response.headers.get("Content-Encoding", "identity").lower() != "identity":
             raise faults.wrong_type("compressed, which was not asked for")
 
     async def _read(self, response: aiohttp.ClientResponse, listener: Listener) -> StreamFaultError:
-        parser = EventStreamParser(max_bytes=self.max_frame)
+        parser = EventStreamParser(max_bytes=self.max_frame, last_id=self.memory.last_id)
         fault = await self._read_to_the_end(response, listener, parser)
-        self.memory.last_id = parser.last_id if parser.last_id.isprintable() else ""
         if parser.retry_ms is not None:
-            fault.minimum_wait = max(fault.minimum_wait, min(timedelta(milliseconds=parser.retry_ms), _LONGEST_RETRY))
+            wish = min(timedelta(milliseconds=parser.retry_ms), faults.LONGEST_WISH)
+            fault.minimum_wait = max(fault.minimum_wait, wish)
         return fault
 
     async def _read_to_the_end(
         self, response: aiohttp.ClientResponse, listener: Listener, parser: EventStreamParser
     ) -> StreamFaultError:
-        taken = 0
+        taken, last_id, ids_passed_over = 0, parser.last_id, 0
         try:
             async for chunk in response.content.iter_any():
                 listener.heard()
                 for event in parser.feed(chunk):
-                    if event.type != MESSAGE:
-                        listener.note_odd_frame(NotAnEvent.OTHER_TYPE)
-                        continue
-                    await listener.take(event.data)
+                    await self._take(event, listener)
+                    if event.last_id != last_id:  # and never before it has been taken: the server sends it again then
+                        last_id = self.memory.last_id = event.last_id
                     taken += 1
                     if taken % _AT_A_TIME == 0:
                         await asyncio.sleep(0)
+                if parser.last_id != last_id:
+                    last_id = self.memory.last_id = parser.last_id
+                if parser.ids_passed_over and not ids_passed_over:
+                    self._say_that_ids_are_passed_over()
+                ids_passed_over = parser.ids_passed_over
                 listener.heard()
                 if parser.is_too_long:
+                    self._pass_over_the_long_one(parser)
                     return faults.too_long(self.max_frame)
         except aiohttp.SocketTimeoutError:
             return faults.from_silence(self.dead_after)
         except (aiohttp.ClientError, ConnectionError):
             return StreamFaultError(FaultKind.CLOSED, "the connection broke off")
         return StreamFaultError(FaultKind.CLOSED, "the server ended the stream")
+
+    async def _take(self, event: ServerEvent, listener: Listener) -> None:
+        if event.type == MESSAGE:
+            await listener.take(event.data)
+        else:
+            listener.note_odd_frame(NotAnEvent.OTHER_TYPE)
+
+    def _pass_over_the_long_one(self, parser: EventStreamParser) -> None:
+        """Have the server not begin with the same event again, where it goes on after the `Last-Event-ID`."""
+        if parser.next_id != parser.last_id:
+            self.memory.last_id = parser.next_id
+        elif parser.last_id and parser.last_id == self.memory.too_long_after:
+            self.memory.last_id = ""
+        self.memory.too_long_after = parser.last_id
+
+    def _say_that_ids_are_passed_over(self) -> None:
+        reason = f"an event's id has more than {MAX_ID_BYTES:,} bytes, or control characters"
+        note = "passed over, the event is taken; said once a connection"
+        log.warning("stream.id_dropped", stream=self.name, reason=reason, note=note)

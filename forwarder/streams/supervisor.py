@@ -64,8 +64,8 @@ class Supervisor:
         self._present: Connection | None = None
         self._following: Connection | None = None
         """What is being opened, beside the present one or after its end."""
-        self._last: tuple[StreamFaultError, float | None] | None = None
-        """What the last try, or connection, came to, and how long to wait after it; `None`: for good."""
+        self._last: tuple[StreamFaultError, float] | None = None
+        """What the last try, or connection, came to, and how long to wait after it."""
         self._down_since = boot_time()
         self._closed_at_once = 0
         self._is_suspect = False
@@ -98,7 +98,7 @@ class Supervisor:
         """The process or the machine stood still: whatever is open may be dead, and whatever was waited for is over."""
         if self.is_open:
             self.renew(reason, is_suspect=True)
-        elif self._last is None or self._last[1] is not None:
+        else:
             self._wanted.set()
 
     def reconnect(self, reason: str) -> None:
@@ -142,9 +142,7 @@ class Supervisor:
 
     async def _hold(self, group: asyncio.TaskGroup) -> None:
         while True:
-            if not await self._wait_for_turn():
-                self._wanted.clear()
-                await self._wanted.wait()
+            await self._wait_for_turn()
             following = await self._open(group)
             if following is None:
                 continue
@@ -187,19 +185,16 @@ class Supervisor:
     def _may_be_back_soon(self) -> bool:
         return self._pace.is_path_new and boot_time() - self._down_since < _PATIENT_AFTER_S
 
-    async def _wait_for_turn(self) -> bool:
-        """Wait as long as the last fault asks for, or until it is wanted at once; return `False` where it is to stay away."""
+    async def _wait_for_turn(self) -> None:
+        """Wait as long as the last fault asks for, or until it is wanted at once."""
         if self._last is None:
-            return True
+            return
         (fault, wait_s), self._last = self._last, None
         self._say_what_follows(fault, wait_s)
-        if wait_s is None:
-            return False
         self._wanted.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(wait_s):
                 await self._wanted.wait()
-        return True
 
     def _note_failure(self, fault: StreamFaultError, connection: Connection) -> None:
         """Take what a try, or a connection, came to, and the wait that it asks for."""
@@ -208,29 +203,35 @@ class Supervisor:
         wait_s = self._pace.wait_s(
             fault.pace, now_s=boot_time(), lasted_s=connection.lasted_s, was_useful=connection.has_brought
         )
-        self._last = fault, None if wait_s is None else max(wait_s, fault.minimum_wait.total_seconds())
+        self._last = fault, max(wait_s, fault.minimum_wait.total_seconds())
 
     def _suspect(self, fault: StreamFaultError, connection: Connection) -> StreamFaultError:
         """Return the fault, or the likelier one of a bad key once it has looked like that three times in a row."""
         if connection.opened_at is None:
             return fault
-        is_at_once = fault.kind is FaultKind.CLOSED and connection.lasted_s < 1 and not connection.has_brought
-        self._closed_at_once = self._closed_at_once + 1 if is_at_once else 0
+        self._closed_at_once = self._closed_at_once + 1 if fault.may_be_key else 0
         if self._closed_at_once >= _SUSPECT_AFTER:
             return faults.key_refused(f"closed as soon as it was open, {self._closed_at_once} times in a row")
         return fault
 
-    def _say_what_follows(self, fault: StreamFaultError, wait_s: float | None) -> None:
-        if wait_s is None:
-            self._set(StreamCondition.YIELDED, fault.sentence)
-            note = f"it stays away until forwarder reconnect {self.stream.name}, or a restart"
-            log.error("stream.yielded", stream=self.stream.name, reason=fault.sentence, note=note)
-            return
+    def _say_what_follows(self, fault: StreamFaultError, wait_s: float) -> None:
+        gives_way = fault.kind is FaultKind.REPLACED and self._pace.gives_way
         if not self.is_held:
-            self._set(StreamCondition.WAITING if wait_s else StreamCondition.CONNECTING, fault.sentence)
+            away = StreamCondition.WAITING if wait_s else StreamCondition.CONNECTING
+            self._set(StreamCondition.YIELDED if gives_way else away, fault.sentence, fault.kind)
             self._state.next_try_at = self._desk.clock() + timedelta(seconds=wait_s)
         else:
             self._state.reason = f"it cannot be renewed: {fault.sentence}"
+        if gives_way:
+            note = f"it leaves the place to the other one, and tries again now and then; at once: forwarder reconnect {self.stream.name}"
+            log.error(
+                "stream.yielded",
+                stream=self.stream.name,
+                reason=fault.sentence,
+                next_try_in_s=round(wait_s, 1),
+                note=note,
+            )
+            return
         level = log.error if fault.kind in _ERRORS else log.warning
         level(
             "stream.unavailable",
@@ -253,7 +254,7 @@ class Supervisor:
             self._predecessor.retire()
             self._predecessor = None
 
-    def _set(self, condition: StreamCondition, reason: str) -> None:
+    def _set(self, condition: StreamCondition, reason: str, fault: FaultKind | None = None) -> None:
         state = self._state
         if condition is not state.condition or state.since is None:
             state.condition, state.since = condition, self._desk.clock()
@@ -261,7 +262,7 @@ class Supervisor:
                 state.away_since = None
             elif state.away_since is None:
                 state.away_since = state.since
-        state.reason, state.next_try_at = reason, None
+        state.reason, state.next_try_at, state.fault = reason, None, None if fault is None else str(fault)
 
     async def _watch(self, connection: Connection) -> None:
         """Return when it has ended, or when another one is wanted beside it."""
@@ -320,7 +321,7 @@ class Supervisor:
             reason=fault.sentence,
         )
         self._note_failure(fault, connection)
-        self._set(StreamCondition.CONNECTING, fault.sentence)
+        self._set(StreamCondition.CONNECTING, fault.sentence, fault.kind)
 
     def _is_followed(self, fault: StreamFaultError) -> bool:
         """Whether another connection of ours is open already, or is what has taken its place."""

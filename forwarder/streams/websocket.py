@@ -70,7 +70,7 @@ class WebSocketStream:
                     url,
                     headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
                     autoping=False,
-                    decode_text=False,  # it goes on as it came; whether it is UTF-8 `decode_event` sees
+                    decode_text=False,  # it goes on as it came; one that is not UTF-8 is counted by `decode_event`, and costs no connection
                     max_msg_size=self.max_frame,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
                 )

@@ -69,6 +69,9 @@ def test_the_packaged_stream_holds_204_events_and_four_doubles() -> None:
         (frame(mid=""), NotAnEvent.MISSING_FIELD),
         (frame().replace(b'"t"', b"[" * 5000 + b"]" * 5000), NotAnEvent.TOO_DEEP),
         (frame().replace(b'"t"', b"[" * 499 + b"1" + b"]" * 499), NotAnEvent.TOO_DEEP),
+        (frame().replace(b'"t"', b'"\xed\xa0\xbd"'), NotAnEvent.INVALID_JSON),
+        (frame().replace(b'"t"', b'"\x01"'), NotAnEvent.INVALID_JSON),
+        (frame().replace(b'"t"', b"7" * 4301), NotAnEvent.NUMBER_TOO_LONG),
         (frame().replace(b'"t"', b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
         (frame().replace(b'"mid":"1"', b'"mid":' + b"7" * 5000), NotAnEvent.NUMBER_TOO_LONG),
         (frame().replace(b'"timestamp":3', b'"timestamp":' + b"7" * 500), NotAnEvent.NUMBER_TOO_LONG),
@@ -95,6 +98,32 @@ def test_every_field_of_the_envelope_must_be_there(name: str) -> None:
 def test_nesting_and_breadth_within_the_bounds_are_taken() -> None:
     for text in (b"[" * 498 + b"1" + b"]" * 498, b"[" + b"[{}]," * 5000 + b"1]"):
         assert decode_event(frame().replace(b'"t"', text)).source == "x"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b" \r\n\t" + frame() + b"\n",
+        frame().replace(b'"t"', b'"t","text":"u"'),
+        frame().replace(b'"t"', b'"t","text":"u"', 1).replace(b'"mid":"1"', b'"mid":"0","mid":"1","more":[]'),
+        frame().replace(b'"t"', rb'"\u0000"'),
+        frame().replace(b'"t"', b"7" * 4300),
+        frame().replace(b'"t"', b"0." + b"7" * 5000),
+        frame().replace(b'"t"', b"1e400"),
+    ],
+    ids=[
+        "white space",
+        "a key twice",
+        "and in the envelope",
+        "NUL escaped",
+        "4,300 digits",
+        "a long fraction",
+        "1e400",
+    ],
+)
+def test_what_is_unusual_and_json_is_an_event_byte_for_byte(data: bytes) -> None:
+    event = decode_event(data)
+    assert (event.body, event.mid) == (data, "1")
 
 
 def test_a_post_cut_in_the_middle_of_an_emoji_is_an_event() -> None:

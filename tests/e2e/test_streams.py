@@ -10,6 +10,7 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
 from tests.support.delivery import bodies, notices, ok, status, stopped, until_kinds
+from tests.support.frames import Opcode, Peer, close, frame, peers
 from tests.support.process import KEY, command, forwarder, look
 from tests.support.streams import numbered
 
@@ -217,3 +218,74 @@ async def test_status_tells_who_is_first_who_misses_what_and_when_no_stream_is_o
             assert "the API key was refused (HTTP 401)" in said
             await stopped(daemon)
         assert [request.body for request in receiver.requests] == frames
+
+
+async def test_a_server_that_ends_each_connection_at_its_time_limit_costs_no_event(tmp_path: Path) -> None:
+    events = [event.encode() for event in numbered(6)]
+    left = list(events)
+
+    async def behave(peer: Peer) -> None:
+        await peer.open()
+        if left:
+            await peer.say(frame(left.pop(0)) + close(1001, b"connection time limit reached"))
+        await peer.until_gone()
+
+    async with peers(behave) as url, Receiver() as receiver:
+        async with forwarder(config_in(tmp_path, receiver, f"name: main, url: '{url}'")) as daemon:
+            await receiver.wait_until(lambda receiver: sorted(bodies(receiver)) == sorted(events))
+            await daemon.wait_for("stream.connected", count=7)
+            await stopped(daemon)
+
+
+async def test_a_stream_that_another_connection_replaced_is_an_error_in_status_and_waits_for_a_known_time(
+    tmp_path: Path,
+) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: main, url: '{emulator.ws_url}'")
+        async with forwarder(config) as daemon:
+            await heard(emulator, receiver)
+            await emulator.drop("close", 4409)
+            await daemon.wait_for("stream.unavailable", kind="replaced", level="error")
+            code, said, _ = await command("status", "-c", str(config))
+            assert code == 1
+            assert "REPLACED by another connection" in said
+            assert "forwarder reconnect main tries it at once" in said
+            code, said, _ = await command("status", "--json", "-c", str(config))
+            assert code == 1
+            main = json.loads(said)["streams"]["main"]
+            assert (main["condition"], main["fault"]) == ("waiting", "replaced")
+            assert main["next_try_at"] is not None
+            await ok(config, "reconnect", "main")
+            await emulator.wait_connected()
+            await daemon.wait_for("stream.connected", count=2)
+            assert (await status(config))["streams"]["main"]["fault"] is None
+            await stopped(daemon)
+
+
+async def test_a_text_frame_that_is_not_utf_8_is_counted_and_costs_neither_the_connection_nor_the_next_event(
+    tmp_path: Path,
+) -> None:
+    (before, after), connections = [event.encode() for event in numbered(2)], 0
+    broken = before.replace(b"text 1", b"text \xff").replace(b'"mid":"1"', b'"mid":"3"')
+    snowman = "☃".encode()
+    in_two = after.replace(b"text 2", b"text " + snowman)
+    cut = in_two.index(snowman) + 1  # in the middle of a character, which is no fault
+
+    async def behave(peer: Peer) -> None:
+        nonlocal connections
+        connections += 1
+        await peer.open()
+        await peer.say(frame(before) + frame(broken) + frame(b"\xff\xfe") + frame(b"\xed\xa0\x80"))
+        await peer.say(frame(broken[:50], is_last=False) + frame(broken[50:], Opcode.CONTINUATION))
+        await peer.say(frame(in_two[:cut], is_last=False) + frame(in_two[cut:], Opcode.CONTINUATION))
+        await peer.until_gone()
+
+    async with peers(behave) as url, Receiver() as receiver:
+        config = config_in(tmp_path, receiver, f"name: main, url: '{url}'")
+        async with forwarder(config) as daemon:
+            await receiver.wait_until(lambda receiver: bodies(receiver) == [before, in_two])
+            line = await daemon.wait_for("stream.odd_frame", kind="invalid_json")
+            assert line["detail"] == "not valid UTF-8"
+            assert (await status(config))["since_start"]["odd_frames"] == {"invalid_json": 4}
+            await stopped(daemon)
+    assert connections == 1

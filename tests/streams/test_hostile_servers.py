@@ -168,23 +168,26 @@ async def test_an_end_without_a_code_is_told_as_such(pieces: tuple[bytes, ...]) 
 
 
 @pytest.mark.parametrize(
-    ("code", "reason", "is_replaced"),
+    ("code", "reason", "kind"),
     [
-        (1008, b"", True),
-        (4001, b"", True),
-        (4403, b"", True),
-        (4409, b"", True),
-        (1000, b"Replaced by a new connection", True),
-        (1001, b"too many connections", True),
-        (1012, b"service restart", False),
+        (1008, b"", FaultKind.CLOSED),
+        (4001, b"", FaultKind.CLOSED),
+        (4401, b"", FaultKind.CLOSED),
+        (4403, b"", FaultKind.CLOSED),
+        (4409, b"", FaultKind.REPLACED),
+        (1000, b"Replaced by a new connection", FaultKind.REPLACED),
+        (1001, b"too many connections", FaultKind.REPLACED),
+        (1012, b"service restart", FaultKind.CLOSED),
+        (1001, b"connection time limit reached", FaultKind.CLOSED),
+        (1008, b"Rate limited.", FaultKind.RATE_LIMITED),
     ],
 )
-async def test_a_connection_that_worked_and_is_not_wanted_any_more_was_replaced(
-    code: int, reason: bytes, is_replaced: bool
+async def test_only_words_of_another_connection_or_4409_mean_that_one_that_worked_was_replaced(
+    code: int, reason: bytes, kind: FaultKind
 ) -> None:
     async with peers(says(frame(b"x"), close(code, reason))) as url:
         fault = await hold_once(stream_to(url))
-    assert fault.kind is (FaultKind.REPLACED if is_replaced else FaultKind.CLOSED)
+    assert fault.kind is kind
 
 
 async def test_the_reason_of_a_close_is_one_short_line_without_the_key() -> None:

@@ -178,7 +178,7 @@ async def test_a_changed_stream_takes_the_place_of_the_old_one_once_it_is_connec
     assert notes.away == []
 
 
-async def test_a_replaced_stream_stays_away_after_the_fifth_time_until_somebody_wants_it(
+async def test_a_replaced_stream_gives_way_after_the_fifth_time_and_comes_back_in_15_minutes_or_when_somebody_wants_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("forwarder.core.pace._FIRST_REFUSAL_S", 0.01)
@@ -192,12 +192,44 @@ async def test_a_replaced_stream_stays_away_after_the_fifth_time_until_somebody_
             await emulator.drop("close", 4409)
             await notes.until(lambda notes, time=time: notes.state.ends["replaced"] == time)  # type: ignore[misc] # bound now
         await notes.until(lambda notes: notes.state.condition is StreamCondition.YIELDED)
+        assert notes.state.fault == "replaced"
+        assert notes.state.next_try_at is not None
+        assert timedelta(minutes=14) < notes.state.next_try_at - datetime.now(UTC) <= timedelta(minutes=15)
         held.renew("the watch for silence has no say in this")
         await asyncio.sleep(0.1)
         assert len(emulator.handshakes) == 5
         held.reconnect("a person has")
         await emulator.wait_connected()
         await notes.until(lambda notes: notes.state.is_open)
+        assert notes.state.fault is None
+
+
+async def test_one_that_gave_way_tries_again_without_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("forwarder.core.pace._FIRST_REFUSAL_S", 0.01)
+    monkeypatch.setattr("forwarder.core.pace._LONGEST_REFUSAL_S", 0.5)
+    notes = Notes()
+    async with Emulator() as emulator, supervised(stream_to(emulator), notes):
+        for time in range(1, 8):
+            await notes.until(lambda notes, time=time: notes.state.connections == time)  # type: ignore[misc] # bound now
+            await emulator.wait_connected()
+            await emulator.drop("close", 4409)
+            await notes.until(lambda notes, time=time: notes.state.ends["replaced"] == time)  # type: ignore[misc] # bound now
+        await notes.until(has_yielded)
+        await notes.until(lambda notes: notes.state.is_open)
+
+
+@pytest.mark.parametrize("code", [1008, 4001, 4401, 4403, 1001, 1011])
+async def test_a_connection_that_worked_and_was_ended_for_whatever_else_is_made_again_at_once(code: int) -> None:
+    notes = Notes()
+    async with Emulator() as emulator, supervised(stream_to(emulator), notes):
+        for time in range(1, 7):
+            await notes.until(lambda notes, time=time: notes.state.connections == time)  # type: ignore[misc] # bound now
+            await emulator.wait_connected()
+            await emulator.send("x")
+            await notes.until(lambda notes, time=time: len(notes.frames) == time)  # type: ignore[misc] # bound now
+            await emulator.drop("close", code)
+        await notes.until(lambda notes: notes.state.is_open and notes.state.connections == 7)
+        assert notes.state.ends == {"closed": 6}
 
 
 async def test_a_server_that_lets_only_the_newest_connection_live_is_no_gap_at_a_renewal() -> None:

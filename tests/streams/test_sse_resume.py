@@ -1,0 +1,211 @@
+"""What an event stream sends as `Last-Event-ID` when it is opened again, and how it comes to its token's stream."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import pytest
+from structlog.testing import capture_logs
+
+from forwarder.streams.faults import FaultKind
+from forwarder.streams.sse import SseStream
+from tests.support.raw import serving
+from tests.support.streams import Hearer, Notes, hold_once, supervised
+
+OPEN = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
+TOKEN = b'{"token":"' + b"t" * 64 + b'","expiresIn":3600}'
+
+
+def answer(status: int) -> bytes:
+    return b"HTTP/1.1 %d Any\r\nContent-Length: 0\r\n\r\n" % status
+
+
+Answer = Callable[[bytes | None], bytes]
+"""What to say to a `Last-Event-ID`."""
+
+
+@dataclass
+class Server:
+    """Says these bytes, the next ones to each request for the stream, and ends the connection; the last ones again and again."""
+
+    says: list[Answer | bytes]
+    ids: list[bytes | None] = field(default_factory=list)
+    """What each request had as its `Last-Event-ID`."""
+    requests: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    token_says_close: bool = False
+    ends_after_token: bool = False
+    port: int = 0
+
+    @property
+    def stream(self) -> SseStream:
+        return SseStream(name="main", url=f"http://127.0.0.1:{self.port}/stream", api_key="key")
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        request = await reader.readuntil(b"\r\n\r\n")
+        self.requests.append(request)
+        if request.startswith(b"POST"):
+            said = b"Connection: close\r\n" if self.token_says_close else b"Connection: keep-alive\r\n"
+            writer.write(b"HTTP/1.1 200 OK\r\n%bContent-Length: %d\r\n\r\n%b" % (said, len(TOKEN), TOKEN))
+            await writer.drain()
+            if not self.ends_after_token:
+                await reader.read(1)  # and then the end, whatever it asks for
+            return
+        lines = (line.partition(b":") for line in request.split(b"\r\n"))
+        sent = [value.strip() for name, _, value in lines if name.lower() == b"last-event-id"]
+        self.ids.append(sent[0] if sent else None)
+        said_next = self.says.pop(0) if len(self.says) > 1 else self.says[0]
+        writer.write(said_next if isinstance(said_next, bytes) else said_next(self.ids[-1]))
+        await writer.drain()
+
+
+@asynccontextmanager
+async def server(*says: Answer | bytes, token_says_close: bool = False, ends: bool = False) -> AsyncIterator[Server]:
+    made = Server(list(says), token_says_close=token_says_close, ends_after_token=ends)
+    async with serving(made.serve) as made.port:
+        yield made
+
+
+async def test_an_id_counts_once_the_blank_line_of_its_event_was_read() -> None:
+    async with server(OPEN + b"id:one\ndata:A\n\nid:two\ndata:B\n", OPEN) as made:
+        stream = made.stream
+        await hold_once(stream)
+        await hold_once(stream)
+    assert made.ids == [None, b"one"]
+
+
+async def test_an_id_outlives_connections_that_bring_none_and_ends_with_an_empty_one() -> None:
+    plain, comment, clears = OPEN + b"data:A\n\n", OPEN + b":\n\n", OPEN + b"id\n\n"
+    async with server(OPEN + b"id:one\ndata:A\n\n", plain, comment, answer(503), b"", clears, OPEN) as made:
+        stream = made.stream
+        for _ in range(7):
+            await hold_once(stream)
+    assert made.ids == [None, *[b"one"] * 5, None]
+
+
+async def test_an_event_that_was_not_taken_is_asked_for_again() -> None:
+    is_waiting = asyncio.Event()
+
+    async def take(frame: bytes) -> None:
+        if frame == b"B":
+            is_waiting.set()
+            await asyncio.Event().wait()  # the disk has no room, and then we stop
+
+    async with server(OPEN + b"id:one\ndata:A\n\nid:two\ndata:B\n\nid:three\ndata:C\n\n", OPEN) as made:
+        stream = made.stream
+        holding = asyncio.ensure_future(stream.hold(Hearer(take=take)))
+        async with asyncio.timeout(15):
+            await is_waiting.wait()
+        holding.cancel()
+        await asyncio.wait([holding])
+        await hold_once(stream)
+    assert made.ids == [None, b"one"]
+
+
+@pytest.mark.parametrize(
+    ("sent", "expected"),
+    [
+        ("é☃😀".encode(), "é☃😀".encode()),
+        ("\u2028\u0085\u200b".encode(), "\u2028\u0085\u200b".encode()),
+        (b"a\tb", b"a\tb"),
+        (b"a\xffb", "a\N{REPLACEMENT CHARACTER}b".encode()),
+        (b"x" * 1024, b"x" * 1024),
+        (b"x" * 1025, b"before"),
+        (b"x" * 15_000_000, b"before"),
+        (b"\xff" * 1000, b"before"),
+        (b"a\0b", b"before"),
+        (b"a\x1b[31m", b"before"),
+        (b"a\x0bX-Evil: 1", b"before"),
+        (b"\x7f", b"before"),
+        (b"a\r\nX-Evil: 1", b"a"),  # a line of its own, which the standard passes over
+        (b"", None),
+    ],
+)
+async def test_whatever_an_id_is_the_next_request_is_a_good_one(sent: bytes, expected: bytes | None) -> None:
+    taken: list[bytes] = []
+
+    async def take(frame: bytes) -> None:
+        taken.append(frame)
+
+    async with server(OPEN + b"id:before\ndata:A\n\nid:" + sent + b"\ndata:B\n\n", OPEN) as made:
+        stream = made.stream
+        await hold_once(stream, Hearer(take=take))
+        assert (await hold_once(stream)).kind is FaultKind.CLOSED
+    assert taken == [b"A", b"B"]
+    assert made.ids == [None, expected]
+    assert b"Evil" not in made.requests[-1]
+
+
+async def test_ids_that_are_passed_over_are_said_once_a_connection() -> None:
+    async with server(OPEN + (b"id:" + b"x" * 2000 + b"\ndata:A\n\n") * 3) as made:
+        with capture_logs() as logs:
+            await hold_once(made.stream)
+    assert [line["event"] for line in logs] == ["stream.id_dropped"]
+    assert "1,024 bytes" in logs[0]["reason"]
+
+
+def takes_back_no_id(status: int) -> Answer:
+    return lambda sent: answer(status) if sent else OPEN
+
+
+@pytest.mark.parametrize("status", [400, 413, 422, 431, 500])
+async def test_an_id_that_the_server_does_not_take_back_is_forgotten_and_the_stream_opened_at_once(status: int) -> None:
+    async with server(OPEN + b"id:one\n\n", takes_back_no_id(status)) as made:
+        stream = made.stream
+        await hold_once(stream)
+        opened: list[bool] = []
+        fault = await hold_once(stream, Hearer(on_open=lambda: opened.append(True)))
+        assert (opened, fault.kind) == ([True], FaultKind.CLOSED)
+        await hold_once(stream)
+    assert made.ids == [None, b"one", None, None]
+
+
+@pytest.mark.parametrize(("status", "asked"), [(431, [b"one", None, None]), (500, [b"one", None, b"one", None])])
+async def test_a_server_that_refuses_everything_is_asked_once_more_and_only_a_4xx_ends_the_id(
+    status: int, asked: list[bytes | None]
+) -> None:
+    async with server(OPEN + b"id:one\n\n", answer(status)) as made:
+        stream = made.stream
+        for _ in range(3):
+            await hold_once(stream)
+    assert made.ids == [None, *asked]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 429, 502, 503])
+async def test_an_answer_that_does_not_speak_of_the_id_does_not_end_it(status: int) -> None:
+    async with server(OPEN + b"id:one\n\n", answer(status)) as made:
+        stream = made.stream
+        await hold_once(stream)
+        await hold_once(stream)
+        await hold_once(stream)
+    assert set(made.ids[1:]) == {b"one"}
+
+
+@pytest.mark.parametrize(
+    "begins", [b"id:long\ndata:", b"data:"], ids=["its id is known", "its id is not known: the second time"]
+)
+async def test_an_event_that_is_too_long_and_sent_again_each_time_does_not_block_the_stream(begins: bytes) -> None:
+    long = begins + b"x" * 2000 + b"\n\n"
+
+    def resumes(sent: bytes | None) -> bytes:
+        return OPEN + (long + b"data:after\n\n" if sent == b"one" else b"data:after\n\n")
+
+    notes = Notes()
+    async with server(OPEN + b"id:one\ndata:A\n\n" + long, resumes) as made:
+        stream = SseStream(name="main", url=made.stream.url, api_key="key", max_frame=1000)
+        async with supervised(stream, notes):
+            await notes.until(lambda notes: b"after" in notes.frames)
+    assert notes.state.ends["too_long"] <= 2
+
+
+@pytest.mark.parametrize("says_so", [True, False])
+@pytest.mark.parametrize("ends", [True, False], ids=["ends at once", "ends when it is asked again"])
+async def test_a_server_that_ends_the_connection_after_the_token_costs_no_try(says_so: bool, ends: bool) -> None:
+    opened: list[bool] = []
+    async with server(OPEN, token_says_close=says_so, ends=ends) as made:
+        fault = await hold_once(made.stream, Hearer(on_open=lambda: opened.append(True)))
+    assert (opened, fault.kind) == ([True], FaultKind.CLOSED)
+    assert made.connections == 2
+    assert b"\r\nConnection: close\r\n" in made.requests[0]
