@@ -6,7 +6,7 @@ import os
 import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -77,10 +77,15 @@ class Forwarder:
 
 
 @asynccontextmanager
-async def forwarder(config: Path, *more: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Forwarder]:
+async def forwarder(
+    config: Path,
+    *more: str,
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str] = (sys.executable, "-m", "forwarder"),
+) -> AsyncIterator[Forwarder]:
     """Run the daemon, with more arguments; killed at the end if it is still there."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "forwarder", "run", "-c", str(config), *more),
+        *(*program, "run", "-c", str(config), *more),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **(env or {})},
         limit=1 << 20,
