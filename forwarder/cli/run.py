@@ -12,7 +12,7 @@ from pathlib import Path
 import structlog
 
 from forwarder.cli import exit_codes, signals
-from forwarder.cli.config_file import WHICH, load, outbox_path, socket_path
+from forwarder.cli.config_file import WHICH, daemon_socket, load, outbox_path, socket_path
 from forwarder.daemon import Daemon
 from forwarder.handover import SuccessorLostError
 from forwarder.logs import configure_logging
@@ -94,7 +94,7 @@ def _announced(source: Source) -> Takeover | None:
     outbox = outbox_path(config.outbox, source.file)
     takeover = announce(
         outbox,
-        socket_path(config.admin, source.file, outbox),
+        daemon_socket(config.admin, source.file, outbox),
         dedupe_window=config.outbox.dedupe_window,
         grace=config.grace_period,
     )
