@@ -194,7 +194,7 @@ class Daemon:
                 reconnect=self._streams.reconnect,
             )
             async with (
-                open_control_socket(self._socket_path, handler.handle),
+                open_control_socket(self._socket_path, handler.handle, group=self._config.admin.group),
                 asyncio.TaskGroup() as group,
             ):
                 background = [

@@ -23,6 +23,10 @@ _CLOSING = timedelta(minutes=1)
 """Beyond the grace period; a stop takes no longer."""
 _SUCCESSOR_MAY_TAKE = timedelta(minutes=2)
 """To read its config and open its streams."""
+_NAME_MAY_TAKE = timedelta(seconds=10)
+"""Its launcher, to say the number of the successor."""
+_STOP_MAY_TAKE = timedelta(seconds=10)
+"""A successor that takes too long, to end."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,6 +62,7 @@ class HandOver:
         self._asked = asyncio.Event()
         self._left = asyncio.Event()
         self._child: Child | None = None
+        self._is_starting = False
         self._upgrade_wanted = asyncio.Event()
 
     @property
@@ -118,20 +123,26 @@ class HandOver:
             raise RequestRefusedError("the daemon is stopping")
         if self._child is not None:
             raise RequestRefusedError(f"process {self._child.pid} is taking over already")
+        if self._is_starting:
+            raise RequestRefusedError("a successor is being started already")
+        self._is_starting = True
         try:
             self._child = child = await asyncio.to_thread(successor.start, successor.command_line())
         except OSError as error:
             raise RequestRefusedError(
                 f"no successor can be started ({error.strerror or error}); this one goes on"
             ) from error
-        log.info("upgrade.started", successor=child.pid)
+        finally:
+            self._is_starting = False
         try:
+            await child.named(within=_NAME_MAY_TAKE)
+            log.info("upgrade.started", successor=child.pid)
             await self._take_leave_of(child)
         finally:
             if not self.is_left:  # also where we are stopped meanwhile: what we have started ends with us
-                child.stop()
+                child.ask_to_end()
+                child.close()
                 self._child = None
-            child.close()
         return {"pid": os.getpid(), "successor": child.pid, "version": __version__}
 
     def want_upgrade(self) -> None:
@@ -147,6 +158,8 @@ class HandOver:
     def conclude(self) -> None:
         """Tell the service manager who goes on. To be called while the outbox is still ours, by which the successor can tell."""
         if self._successor is not None and self._successor.is_alive():
+            if self._child is not None:
+                self._child.let_go()  # a service manager waits for the end of its own children only
             self._service.main_pid(self._successor.pid)
 
     def check_successor(self) -> None:
@@ -158,24 +171,22 @@ class HandOver:
 
     async def _take_leave_of(self, child: Child) -> None:
         """Return once the successor is left the place. Raises `RequestRefusedError` where it has ended, or takes too long."""
-        process = Process(child.pid)
-        try:
-            async with asyncio.TaskGroup() as group:
-                waits = [group.create_task(process.ended()), group.create_task(self._left.wait())]
-                limit = _SUCCESSOR_MAY_TAKE.total_seconds()
-                await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
-                for wait in waits:
-                    wait.cancel()
-        finally:
-            is_alive = process.is_alive()
-            process.close()
-        said = child.words()
+        async with asyncio.TaskGroup() as group:
+            waits = [group.create_task(child.ended()), group.create_task(self._left.wait())]
+            limit = _SUCCESSOR_MAY_TAKE.total_seconds()
+            await asyncio.wait(waits, timeout=limit, return_when=asyncio.FIRST_COMPLETED)
+            for wait in waits:
+                wait.cancel()
+        is_alive = child.is_alive()
         if self.is_left:
+            child.words()
             return
         if is_alive:
+            await child.stop(within=_STOP_MAY_TAKE)
             why = f"did not take over within {_SUCCESSOR_MAY_TAKE.total_seconds():g} s and was stopped"
         else:
             why = f"ended with exit code {child.exit_code()} before it could take over"
+        said = child.words()
         log.error("upgrade.failed", successor=child.pid, reason=why, said=said, note="this process goes on")
         raise RequestRefusedError(f"the successor (process {child.pid}) {why}; this one goes on" + _quoted(said))
 

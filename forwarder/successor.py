@@ -1,5 +1,8 @@
 """Another process that follows this one: how it is started, and how its end is noticed.
 
+What this process starts is a launcher, which forks; its child is the successor (see `launch`). A program that is older than launchers is the
+successor itself.
+
 A successor that this process starts writes what it has to say on standard error into a memory file of ours until it is sure to take over,
 so that whoever asked for it can be told why it could not. Then it takes the real standard error back.
 """
@@ -7,6 +10,7 @@ so that whoever asked for it can be told why it could not. Then it takes the rea
 import asyncio
 import os
 import select
+import signal
 import subprocess
 import sys
 from contextlib import suppress
@@ -14,8 +18,12 @@ from datetime import timedelta
 from pathlib import Path
 from typing import IO
 
+from forwarder import launch
+
 _STDERR = "FORWARDER_STDERR_FD"
 _MAX_WORDS_BYTES = 64 * 1024
+_LAUNCHER_MAY_TAKE = timedelta(seconds=2)
+"""To end when it is let go; it is killed then, which does the same."""
 
 
 class Process:
@@ -28,11 +36,7 @@ class Process:
 
     def is_alive(self) -> bool:
         """Whether it has not ended yet; not where it is not watched any more."""
-        if self._descriptor is None:
-            return False
-        poll = select.poll()
-        poll.register(self._descriptor, select.POLLIN)
-        return not poll.poll(0)
+        return self._descriptor is not None and not self.ends(within=timedelta())
 
     async def ended(self, *, within: timedelta | None = None) -> bool:
         """Return `True` once it has ended, or `False` when that has not come within such a time."""
@@ -50,6 +54,20 @@ class Process:
             loop.remove_reader(own)
             os.close(own)
 
+    def ends(self, *, within: timedelta) -> bool:
+        """Wait for its end for such a time, standing still; return whether it has come."""
+        if self._descriptor is None:
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN)
+        return bool(poll.poll(within.total_seconds() * 1000))
+
+    def send(self, number: signal.Signals) -> None:
+        """Send it a signal; nothing where it has ended."""
+        if self._descriptor is not None:
+            with suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._descriptor, number)
+
     def close(self) -> None:
         """Watch it no more."""
         if self._descriptor is not None:
@@ -58,12 +76,56 @@ class Process:
 
 
 class Child:
-    """A successor that this process has started."""
+    """A successor that this process has started, by way of a launcher."""
 
-    def __init__(self, started: "subprocess.Popen[bytes]", words: IO[bytes]) -> None:
+    def __init__(self, started: "subprocess.Popen[bytes]", words: IO[bytes], *, name: int, release: int) -> None:
+        """`name` is the pipe in which it says its number; `release` the one whose end lets the launcher go."""
         self._started = started
         self._words = words
-        self.pid = started.pid
+        self._name = name
+        self._release = release
+        self._launcher = Process(started.pid)
+        self._successor: Process | None = None
+        self._named: int | None = None
+
+    @property
+    def pid(self) -> int:
+        """The number of the successor. Until it has said it, that of what was started."""
+        if self._named is None:
+            with suppress(OSError):  # nothing there yet, or closed
+                said = os.read(self._name, 64).strip()
+                if said.isdigit():
+                    self._named = int(said)
+                    self._successor = Process(self._named)
+        return self._started.pid if self._named is None else self._named
+
+    async def named(self, *, within: timedelta) -> None:
+        """Return once it has said its number, or has ended, or after such a time: an older program does not say it."""
+        loop, heard = asyncio.get_running_loop(), asyncio.Event()
+        loop.add_reader(self._name, heard.set)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(within.total_seconds()):
+                    await heard.wait()
+        finally:
+            loop.remove_reader(self._name)
+
+    async def ended(self, *, within: timedelta | None = None) -> bool:
+        """Return `True` once it has ended, the launcher included, or `False` when that has not come within such a time."""
+        try:
+            async with asyncio.timeout(None if within is None else within.total_seconds()):
+                await (
+                    self._launcher.ended()
+                )  # as a rule it ends after the successor, as that did; it may be killed, too
+                if self.pid != self._started.pid and self._successor is not None:
+                    await self._successor.ended()
+        except TimeoutError:
+            return False
+        return True
+
+    def is_alive(self) -> bool:
+        """Whether the successor, or what may become it, has not ended yet."""
+        return self._launcher.is_alive() or (self._successor is not None and self._successor.is_alive())
 
     def words(self) -> str:
         """Return what it has said on standard error so far, and say the same on ours."""
@@ -78,13 +140,45 @@ class Child:
         """Return its exit code; for one that has ended."""
         return self._started.wait()
 
-    def stop(self) -> None:
-        """Ask it to end; nothing where it has."""
-        self._started.terminate()
+    async def stop(self, *, within: timedelta) -> None:
+        """Have it end: ask it to, and kill it when it has not ended within such a time."""
+        self.ask_to_end()
+        for process in (self._successor, self._launcher):  # the launcher follows by itself, and reaps it
+            if await self.ended(within=within):
+                return
+            if process is not None:
+                process.send(signal.SIGKILL)
+        await self.ended(within=within)
+
+    def ask_to_end(self) -> None:
+        """Send it SIGTERM; nothing where it has ended."""
+        self._launcher.send(signal.SIGTERM)  # it ignores it, once it is one
+        if self.pid != self._started.pid and self._successor is not None:
+            self._successor.send(signal.SIGTERM)
+
+    def let_go(self) -> None:
+        """End the launcher, so that the successor becomes a child of whatever takes in orphans: PID 1, or a service manager."""
+        if self.pid != self._started.pid:
+            self._close_pipes()
+            if not self._launcher.ends(within=_LAUNCHER_MAY_TAKE):
+                self._launcher.send(signal.SIGKILL)
+            self._started.wait()
+        self.close()
 
     def close(self) -> None:
-        """Forget what it said."""
+        """Watch it no more, and forget what it said."""
+        self._started.poll()  # an ended one is a zombie until somebody asks
+        self._close_pipes()
         self._words.close()
+        for process in (self._launcher, self._successor):
+            if process is not None:
+                process.close()
+
+    def _close_pipes(self) -> None:
+        for descriptor in (self._name, self._release):
+            if descriptor >= 0:
+                os.close(descriptor)
+        self._name = self._release = -1
 
 
 def command_line() -> list[str]:
@@ -100,20 +194,25 @@ def start(command: list[str]) -> Child:
     """Start a successor with our environment and standard output. Raises `OSError` where there is no such program."""
     words = os.fdopen(os.memfd_create("words of a successor"), "w+b")  # a disk may be full
     stderr = os.dup(2)
+    (name, names), (releases, release) = os.pipe(), os.pipe()
+    os.set_blocking(name, False)
     try:
         started = subprocess.Popen(  # noqa: S603 - our own command line
             command,
             stdin=subprocess.DEVNULL,
             stderr=words,
-            pass_fds=(stderr,),
-            env={**os.environ, _STDERR: str(stderr)},
+            pass_fds=(stderr, names, releases),
+            env={**os.environ, _STDERR: str(stderr), launch.ENVIRONMENT: f"{names},{releases}"},
         )
+        return Child(started, words, name=name, release=release)
     except BaseException:
+        for descriptor in (name, release):
+            os.close(descriptor)
         words.close()
         raise
     finally:
-        os.close(stderr)
-    return Child(started, words)
+        for descriptor in (stderr, names, releases):
+            os.close(descriptor)
 
 
 def take_stderr_back() -> None:

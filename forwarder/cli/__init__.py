@@ -1,13 +1,13 @@
 """The command line: arguments, signals, exit codes. What a command does lives below."""
 
-import argparse
 import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
-from forwarder import __version__
+from forwarder import __version__, launch
+from forwarder.cli import signals
 
 _MODULES = {
     "run": "run",
@@ -54,6 +54,11 @@ def _without_rich() -> Iterator[None]:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `forwarder.cli.exit_codes`)."""
+    if argv is None and sys.argv[1:2] == ["run"]:  # before anything is loaded: that takes some tenths of a second
+        signals.handle_early()
+        launch.fork_as_successor()
+    import argparse  # noqa: PLC0415
+
     parser = argparse.ArgumentParser(
         prog="forwarder",
         description="Self-hosted push for scrape.st: one stream in, YAML rules, webhooks out, nothing accepted is lost.",

@@ -11,6 +11,7 @@ from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_c
 from forwarder.cli.places import places, told
 from forwarder.cli.reload import is_same_file, print_plan
 from forwarder.cli.test import read_tests, test_files
+from forwarder.cli.unit import warnings_of_service
 from forwarder.core.changes import Diff
 from forwarder.core.config import Config
 from forwarder.core.config.advice import warnings_of
@@ -35,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ConfigError, ConfigUnreadableError) as error:
         print(error, file=sys.stderr)
         return exit_codes.FAILURE
-    for warning in warnings_of(config):
+    for warning in (*warnings_of(config), *warnings_of_service(config)):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{arguments.config}: valid: {_summary(config)}")
     code = exit_codes.OK

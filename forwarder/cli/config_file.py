@@ -14,6 +14,11 @@ from forwarder.core.config.routing import load_routing
 from forwarder.destinations.tls import problems_of
 from forwarder.loading import Files, Loaded
 
+UNIT_CONFIG = Path("/etc/forwarder/config.yaml")
+UNIT_OUTBOX = Path("/var/lib/forwarder/outbox.db")
+UNIT_SOCKET = Path("/run/forwarder/control.sock")
+"""Where our unit file has them."""
+_SOCKET_NAME = UNIT_SOCKET.name
 WHICH = "Name the file with -c; config.yaml of the project is one to start from."
 
 
@@ -125,16 +130,44 @@ def outbox_path(settings: OutboxConfig, config_path: Path) -> Path:
 
 
 def socket_path(settings: AdminConfig, config_path: Path, outbox: Path) -> Path:
-    """Return where the control socket is: as configured, or beside the outbox."""
-    if settings.socket is None:
-        return outbox.with_name(outbox.name + ".sock")
-    return config_path.absolute().parent / settings.socket
+    """Return where a daemon has its control socket: as configured, or in systemd's runtime directory, or beside the outbox."""
+    if settings.socket is not None:
+        return config_path.absolute().parent / settings.socket
+    runtime = os.environ.get("RUNTIME_DIRECTORY", "").split(":")[0]
+    return Path(runtime) / _SOCKET_NAME if runtime else outbox.with_name(outbox.name + ".sock")
+
+
+def daemon_socket(settings: AdminConfig, config_path: Path, outbox: Path) -> Path:
+    """Return where another process finds the control socket of the daemon that runs with this config.
+
+    A daemon of our unit file has it in a folder that is not in the environment of whoever asks.
+    """
+    path = socket_path(settings, config_path, outbox)
+    if settings.socket is not None or (os.environ.get("RUNTIME_DIRECTORY") and is_there(path)):
+        return path
+    is_of_unit = config_path.absolute().parent == UNIT_CONFIG.parent or outbox.parent == UNIT_OUTBOX.parent
+    if is_of_unit and is_there(UNIT_SOCKET):
+        return UNIT_SOCKET
+    return outbox.with_name(outbox.name + ".sock")
+
+
+def is_there(path: Path) -> bool:
+    """Return whether there is such a file; also where that cannot be seen, in a folder that is not ours to enter."""
+    try:
+        return path.exists()
+    except OSError:
+        return True
 
 
 __all__ = [
+    "UNIT_CONFIG",
+    "UNIT_OUTBOX",
+    "UNIT_SOCKET",
     "WHICH",
     "ConfigError",
     "ConfigUnreadableError",
+    "daemon_socket",
+    "is_there",
     "load",
     "outbox_path",
     "read_config",

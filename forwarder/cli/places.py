@@ -12,11 +12,14 @@ from pathlib import Path
 from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import (
+    UNIT_CONFIG,
+    UNIT_OUTBOX,
     ConfigError,
     ConfigUnreadableError,
+    daemon_socket,
+    is_there,
     outbox_path,
     read_text,
-    socket_path,
     without_collections,
 )
 from forwarder.core.changes import Change, Changed, PauseChange, Replay
@@ -25,9 +28,7 @@ from forwarder.outbox.access import transaction, writing
 from forwarder.outbox.changes import apply
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 
-_HERE, _INSTALLED = Path("config.yaml"), Path("/etc/forwarder/config.yaml")
-_STATE = Path("/var/lib/forwarder/outbox.db")
-"""systemd's state directory of our unit file."""
+_HERE = Path("config.yaml")
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -52,14 +53,14 @@ def add_config(parser: argparse.ArgumentParser, *, default: object = None) -> No
         "--config",
         type=Path,
         default=default,
-        help=f"default: {_HERE}, or {_INSTALLED} where there is none in this folder",
+        help=f"default: {_HERE}, or {UNIT_CONFIG} where there is none in this folder",
     )
 
 
 def config_path(arguments: argparse.Namespace) -> Path:
     """Return the config that is meant."""
     given: Path | None = arguments.config
-    return given or (_HERE if _HERE.exists() or not _INSTALLED.exists() else _INSTALLED)
+    return given or (_HERE if is_there(_HERE) or not is_there(UNIT_CONFIG) else UNIT_CONFIG)
 
 
 def places(arguments: argparse.Namespace) -> Places:
@@ -73,9 +74,9 @@ def places_of(config: Path) -> Places:
     with without_collections():
         outline = load_outline(text, name=str(config), env=os.environ)
     outbox = outbox_path(outline.outbox, config)
-    if outline.outbox.url is None and not outbox.exists() and _STATE.exists():
-        outbox = _STATE
-    return Places(outbox=outbox, socket=socket_path(outline.admin, config, outbox), destinations=outline.destinations)
+    if outline.outbox.url is None and not is_there(outbox) and is_there(UNIT_OUTBOX):
+        outbox = UNIT_OUTBOX
+    return Places(outbox=outbox, socket=daemon_socket(outline.admin, config, outbox), destinations=outline.destinations)
 
 
 def told(handler: Handler) -> Handler:
@@ -114,9 +115,14 @@ def changer(found: Places) -> Iterator[Callable[[Change], Changed]]:
         try:
             connection = held.enter_context(writing(found.outbox))
         except OutboxUnusableError as error:
-            if error.problem is not OutboxProblem.IN_USE:
+            if error.problem not in {OutboxProblem.IN_USE, OutboxProblem.UNWRITABLE}:
                 raise
-            daemon = held.enter_context(control(found.socket))
+            try:  # where the file is not ours to open, the daemon may let us have it changed
+                daemon = held.enter_context(control(found.socket))
+            except NoDaemonError:
+                if error.problem is OutboxProblem.IN_USE:
+                    raise
+                raise error from None
             yield lambda change: Changed.model_validate(daemon.ask(change))
             return
 

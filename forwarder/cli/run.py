@@ -11,8 +11,8 @@ from pathlib import Path
 
 import structlog
 
-from forwarder.cli import exit_codes
-from forwarder.cli.config_file import WHICH, load, outbox_path, socket_path
+from forwarder.cli import exit_codes, signals
+from forwarder.cli.config_file import WHICH, daemon_socket, load, outbox_path, socket_path
 from forwarder.daemon import Daemon
 from forwarder.handover import SuccessorLostError
 from forwarder.logs import configure_logging
@@ -94,7 +94,7 @@ def _announced(source: Source) -> Takeover | None:
     outbox = outbox_path(config.outbox, source.file)
     takeover = announce(
         outbox,
-        socket_path(config.admin, source.file, outbox),
+        daemon_socket(config.admin, source.file, outbox),
         dedupe_window=config.outbox.dedupe_window,
         grace=config.grace_period,
     )
@@ -113,22 +113,20 @@ async def _run_daemon(source: Source, takeover: Takeover | None) -> None:
         service=ServiceManager(os.environ),
         takeover=takeover,
     )
-    loop = asyncio.get_running_loop()
     handlers = {
         signal.SIGTERM: daemon.stop,
         signal.SIGINT: daemon.stop,
         signal.SIGHUP: daemon.reload,
         signal.SIGUSR2: daemon.upgrade,
     }
-    for number, handler in handlers.items():
-        loop.add_signal_handler(number, handler)
+    signals.handle_in_loop(asyncio.get_running_loop(), handlers)
     gc.collect()
     gc.freeze()  # what the start left stays: no collection looks at it again
     gc.set_threshold(*_GC_THRESHOLDS)
-    await daemon.run()
-    for number in handlers:  # one that comes now would end the process before it has said how it went
-        loop.remove_signal_handler(number)
-        signal.signal(number, signal.SIG_IGN)
+    try:
+        await daemon.run()
+    finally:
+        signals.ignore(handlers)
 
 
 def run_in_loop(main: Coroutine[None, None, None]) -> None:

@@ -15,6 +15,7 @@ ONLY_AT_START: Mapping[str, Callable[[Config], object]] = {
     "outbox.max_size": lambda config: config.outbox.max_size,
     "outbox.dedupe_window": lambda config: config.outbox.dedupe_window,
     "admin.socket": lambda config: config.admin.socket,
+    "admin.group": lambda config: config.admin.group,
 }
 """What a reload cannot put in force."""
 _MOST_PAIRS = 10_000

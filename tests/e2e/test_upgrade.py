@@ -2,8 +2,12 @@
 
 import asyncio
 import os
+import re
+import shutil
 import signal
 import socket
+import struct
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -14,6 +18,8 @@ from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
 from tests.support.delivery import configure, status
 from tests.support.process import KEY, Forwarder, command, forwarder
+
+ROOT = Path(__file__).parent.parent.parent
 
 
 @asynccontextmanager
@@ -34,6 +40,10 @@ async def ended(daemon: Forwarder) -> int | None:
     """Return its exit code; `Forwarder.ended` would wait for its successor too, which writes to the same pipe."""
     await until(lambda: daemon.process.returncode is not None, limit_s=90, what="the end of the old process")
     return daemon.process.returncode
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def end(pid: int) -> None:
@@ -83,6 +93,81 @@ async def test_a_successor_that_cannot_start_is_told_and_the_daemon_goes_on(tmp_
         assert await ended(daemon) == exit_codes.OK
 
 
+async def test_a_successor_that_could_not_start_leaves_no_zombie(tmp_path: Path) -> None:
+    async with upgradable(tmp_path) as (config, daemon, _, _):
+        good = config.read_text()
+        config.write_text(good.replace("routes", "rutes") + "admin: {socket: outbox.db.sock}\n")
+        for _ in range(2):
+            assert (await command("upgrade", "-c", str(config)))[0] == exit_codes.FAILURE
+        pid = daemon.process.pid
+        children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
+        assert not any(children)
+        descriptors = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+        assert not [each for each in descriptors if "words of a successor" in each]
+
+
+async def test_two_upgrades_at_once_start_one_successor(tmp_path: Path) -> None:
+    async with upgradable(tmp_path) as (config, daemon, _, _):
+        results = await asyncio.gather(*(command("upgrade", "-c", str(config)) for _ in range(3)))
+        assert min(code for code, _, _ in results) == exit_codes.OK
+        assert len([line for line in daemon.lines if line["event"] == "upgrade.started"]) == 1
+
+
+async def test_a_launcher_that_is_killed_does_not_keep_its_successor_from_taking_over(tmp_path: Path) -> None:
+    async with upgradable(tmp_path) as (config, daemon, emulator, _):
+        emulator.hang(2, handshakes=True)
+        daemon.send(signal.SIGUSR2)
+        successor = (await daemon.wait_for("upgrade.started"))["successor"]
+        await daemon.wait_for("takeover.announced", by=successor)
+        launcher = parent_of(successor)
+        assert parent_of(launcher) == daemon.process.pid
+        os.kill(launcher, signal.SIGKILL)
+        await daemon.wait_for("daemon.handed_over")
+        assert await ended(daemon) == exit_codes.OK
+        assert (await status(config))["pid"] == successor
+
+
+async def test_an_upgrade_replaces_the_interpreter_too(tmp_path: Path) -> None:
+    def install(version: str) -> None:
+        interpreter = tmp_path / version / "python"
+        interpreter.parent.mkdir()
+        interpreter.symlink_to(Path(sys.executable).resolve())
+        script.write_text(f"#!{interpreter}\nimport sys\nfrom forwarder.cli import main\nsys.exit(main())\n")
+        script.chmod(0o755)
+
+    script = tmp_path / "forwarder"
+    install("old")
+    path = os.pathsep.join(each for each in [str(ROOT), *sys.path] if each)
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = configure(tmp_path, emulator, {"bot": (receiver, "")})
+        async with forwarder(config, env={"PYTHONPATH": path}, program=[str(script)]) as daemon:
+            await daemon.wait_for("daemon.ready")
+            shutil.rmtree(tmp_path / "old")
+            install("new")
+            code, out, err = await command("upgrade", "-c", str(config))
+            assert code == exit_codes.OK, out + err
+            successor = (await status(config))["pid"]
+            assert str(tmp_path / "new") in Path(f"/proc/{successor}/cmdline").read_text()
+            assert await ended(daemon) == exit_codes.OK
+            os.kill(successor, signal.SIGTERM)
+            await daemon.wait_for("daemon.stopped")
+
+
+async def test_a_successor_that_dies_after_it_was_left_the_place_is_told_by_the_exit_code(tmp_path: Path) -> None:
+    async with upgradable(tmp_path) as (config, daemon, emulator, receiver):
+        config.write_text(config.read_text() + "grace_period: 4s\n")
+        receiver.delay_s = 60  # so that it uses up its grace period
+        await command("reload", "-c", str(config))
+        await Load(emulator, rate=100).send(10)
+        await receiver.wait_until(lambda it: it.received == 10)
+        daemon.send(signal.SIGUSR2)
+        successor = (await daemon.wait_for("upgrade.started"))["successor"]
+        await daemon.wait_for("daemon.stopping")
+        end(successor)
+        await daemon.wait_for("daemon.successor_lost")
+        assert await ended(daemon) == exit_codes.FAILURE
+
+
 async def test_where_none_runs_there_is_nothing_to_upgrade(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         config = configure(tmp_path, emulator, {"bot": (receiver, "")})
@@ -95,8 +180,20 @@ async def test_the_service_manager_is_told_who_goes_on_before_the_old_process_en
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.setblocking(False)
+        manager.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
         heard: list[str] = []
-        asyncio.get_running_loop().add_reader(manager, lambda: heard.append(manager.recv(4096).decode()))
+        senders: dict[int, int] = {}
+        parents: dict[int, int] = {}
+
+        def hear() -> None:
+            message, [(_, _, sender)], *_ = manager.recvmsg(4096, 4096)
+            heard.append(message.decode())
+            if named := re.match(r"MAINPID=(\d+)", heard[-1]):
+                pid = int(named[1])
+                senders[pid], *_ = struct.unpack("3i", sender)
+                parents[pid] = parent_of(pid)
+
+        asyncio.get_running_loop().add_reader(manager, hear)
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
         async with upgradable(tmp_path, **env) as (config, daemon, _, _):
             # Another process is not of the service: its end would not be noticed.
@@ -107,6 +204,11 @@ async def test_the_service_manager_is_told_who_goes_on_before_the_old_process_en
             assert code == exit_codes.OK, out + err
             assert await ended(daemon) == exit_codes.OK
             successor = (await status(config))["pid"]
+            assert senders[successor] == daemon.process.pid
+            assert parents[successor] not in {
+                0,
+                daemon.process.pid,
+            }  # systemd waits for the end of its own children alone
             main = [each.startswith(f"MAINPID={successor}\n") for each in heard].index(True)
 
             def hears(what: str) -> bool:

@@ -9,7 +9,7 @@ from time import monotonic
 from forwarder import canary, cli
 
 _FILE = "FORWARDER_TEST_CANARY_CLOCK"
-PROGRAM = (str(Path(__file__)),)
+PROGRAM = (sys.executable, str(Path(__file__)))
 
 
 class CanaryClock:

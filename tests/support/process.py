@@ -82,11 +82,14 @@ class Forwarder:
 
 @asynccontextmanager
 async def forwarder(
-    config: Path, *more: str, env: Mapping[str, str] | None = None, program: Sequence[str] = ("-m", "forwarder")
+    config: Path,
+    *more: str,
+    env: Mapping[str, str] | None = None,
+    program: Sequence[str] = (sys.executable, "-m", "forwarder"),
 ) -> AsyncIterator[Forwarder]:
-    """Run the daemon, with more arguments; killed at the end if it is still there. `program` is what Python runs."""
+    """Run the daemon, with more arguments; killed at the end if it is still there. `program` is what is run."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *program, "run", "-c", str(config), *more),
+        *(*program, "run", "-c", str(config), *more),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **(env or {})},
         limit=1 << 20,

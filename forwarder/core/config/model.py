@@ -29,6 +29,7 @@ from forwarder.core.config.scalars import (
     is_null,
     parse_api_key,
     parse_bool,
+    parse_group,
     parse_outbox_url,
     parse_size,
     parse_stream_url,
@@ -135,7 +136,12 @@ class AdminConfig(Section):
     """How the commands of this machine reach the daemon."""
 
     socket: FilePath | None = Field(
-        default=None, description="The control socket; left out, it lies beside the outbox. Only its user may connect."
+        default=None,
+        description="The control socket; left out, control.sock in systemd's runtime directory, or beside the outbox.",
+    )
+    group: Annotated[str, PlainValidator(parse_group, json_schema_input_type=str)] | None = Field(
+        default=None,
+        description="A group whose members may use the socket too; left out, only root and the daemon's own user may.",
     )
 
 

@@ -32,6 +32,7 @@ _WHOLE_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """A header's name (RFC 9110, 5.6.2)."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes in the environment that are not UTF-8; they cannot be sent."""
 
@@ -180,6 +181,14 @@ def parse_file_path(value: object) -> str:
     text = text_of(value, "the path of a file")
     if not text or _CONTROL.search(text):
         raise WrongValueError("expected the path of a file; it is empty or has a control character in it")
+    return str(text)
+
+
+def parse_group(value: object) -> str:
+    """Return the name of a group of users. Whether this machine has it is not looked at here."""
+    text = text_of(value, "the name of a group")
+    if not _GROUP.fullmatch(text):
+        raise WrongValueError(f"expected the name of a group of this machine's users, such as adm, got {show(value)}")
     return str(text)
 
 

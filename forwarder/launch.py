@@ -1,0 +1,77 @@
+"""The first thing that a successor does: it forks, so that it can become a child of the service manager.
+
+systemd waits for the end of a main process only where it is the parent of it; at a stop it kills any other one at once. So the process
+that the predecessor starts is a launcher: it forks, the child is the successor, and the launcher waits. When the predecessor lets it go,
+the launcher ends, and the kernel gives the successor to PID 1 (or to the manager of the user's services).
+
+Until then the launcher ends as the successor does, so that the predecessor can read the exit code. It is this program itself that forks,
+before it has loaded anything: it needs no interpreter but the one that it runs on, whatever an upgrade did to that of the predecessor.
+"""
+
+import os
+import select
+import signal
+import stat
+import sys
+from contextlib import suppress
+from typing import NoReturn
+
+ENVIRONMENT = "FORWARDER_LAUNCH_FDS"
+"""Two descriptors: a pipe to write the successor's number into, and one whose end lets the launcher go."""
+_IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
+"""They may be sent to every process of the service. The launcher ends when the successor does, or the predecessor."""
+_CANNOT_TAKE_OVER = 75
+
+
+def fork_as_successor() -> None:
+    """Return in the process that is to take over; in a process that was not started as a successor, do nothing."""
+    given = os.environ.pop(ENVIRONMENT, "").split(",")
+    if len(given) != 2 or not all(map(_is_pipe, given)):
+        return
+    name, release = map(int, given)
+    try:
+        pid = os.fork()
+    except OSError as error:
+        sys.stderr.write(f"the successor cannot be started: {error.strerror}\n")
+        sys.exit(_CANNOT_TAKE_OVER)
+    if pid == 0:
+        os.close(release)
+        with suppress(OSError):  # the predecessor has ended
+            os.write(name, b"%d\n" % os.getpid())
+        os.close(name)
+        return
+    for number in _IGNORED:
+        signal.signal(number, signal.SIG_IGN)
+    os.close(name)
+    _wait(pid, release)
+
+
+def _is_pipe(descriptor: str) -> bool:
+    """Whether it is still open here: a wrapper may have closed it."""
+    try:
+        return stat.S_ISFIFO(os.fstat(int(descriptor)).st_mode)
+    except (ValueError, OSError):
+        return False
+
+
+def _wait(pid: int, release: int) -> NoReturn:
+    """End when the successor does, and as it does; or when the predecessor lets us go, or ends."""
+    poll = select.poll()
+    poll.register(os.pidfd_open(pid), select.POLLIN)
+    poll.register(release, select.POLLIN)
+    while True:
+        ready = {descriptor for descriptor, _ in poll.poll()}
+        ended, status = os.waitpid(pid, os.WNOHANG)
+        if ended:
+            _end_with(os.waitstatus_to_exitcode(status))
+        if release in ready:
+            os._exit(0)
+
+
+def _end_with(code: int) -> NoReturn:
+    if code < 0:
+        with suppress(OSError):  # the action of SIGKILL cannot be set, and need not be
+            signal.signal(-code, signal.SIG_DFL)
+        os.kill(os.getpid(), -code)
+        code = 128 - code
+    os._exit(code)
