@@ -232,6 +232,9 @@ def plain(routes: list[Route], event: Subject) -> Iterator[Route]:
                 return
 
 
+BULK = [condition(f"{{author: a{number % 3}, text: {{contains: [b{number}, s]}}}}") for number in range(40)]
+
+
 @given(
     st.lists(st.tuples(compiled, st.booleans()), min_size=1, max_size=40), st.lists(subjects, min_size=1, max_size=5)
 )
@@ -240,8 +243,7 @@ def test_the_index_names_what_a_plain_evaluation_names(
     written: list[tuple[Condition, bool]], events: list[Subject]
 ) -> None:
     # Repeated, so that there are enough of them for an index, and atoms that many rules share.
-    bulk = [condition(f"{{author: a{number % 3}, text: {{contains: [b{number}, s]}}}}") for number in range(40)]
-    conditions = [*(each for each, _ in written), *bulk, *(each for each, _ in reversed(written))]
+    conditions = [*(each for each, _ in written), *BULK, *(each for each, _ in reversed(written))]
     stops = [*(stop for _, stop in written), *([False] * 40), *(stop for _, stop in written)]
     for is_with_stops in (False, True):
         routes = [

@@ -193,8 +193,8 @@ async def test_nothing_listening_and_no_tls_each_have_their_sentence() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    async with sender_to(f"http://127.0.0.1:{port}/?token=canary") as sender:
-        refused = await sender.send(REQUEST)
+        async with sender_to(f"http://127.0.0.1:{port}/?token=canary") as sender:
+            refused = await sender.send(REQUEST)
     async with Receiver() as receiver, sender_to(receiver.url.replace("http://", "https://")) as sender:
         plain = await sender.send(REQUEST)
     assert refused == Unanswered(fault=Fault.REFUSED, detail="connection refused: nothing listens there")

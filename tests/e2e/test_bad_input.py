@@ -6,7 +6,8 @@ import random
 import signal
 import socket
 import sqlite3
-from contextlib import ExitStack, closing
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -30,11 +31,12 @@ def private_modes(folder: Path) -> dict[str, int]:
     return {path.name: path.stat().st_mode & 0o777 for path in folder.glob("outbox.db*")}
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+@contextmanager
+def refusing_port() -> Iterator[int]:
+    """Give a port that refuses connections, and that no other process is given meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 @pytest.mark.parametrize("bad_key", ["401", "upgrade"])
@@ -75,12 +77,13 @@ async def test_a_key_that_is_closed_upon_three_times_is_called_refused(tmp_path:
 async def test_a_stream_that_cannot_be_reached_is_named_and_tried_again(
     tmp_path: Path, address: str, kind: str, said: str
 ) -> None:
-    config = write_config(tmp_path, stream=address.format(port=free_port()), destinations=NOWHERE)
-    async with forwarder(config) as daemon:
-        line = await daemon.wait_for("stream.unavailable", kind=kind)
-        assert said in line["reason"]
-        await daemon.wait_for("daemon.ready")
-    code, out, _ = await command("check", "-c", str(config), "--connect")
+    with refusing_port() as port:
+        config = write_config(tmp_path, stream=address.format(port=port), destinations=NOWHERE)
+        async with forwarder(config) as daemon:
+            line = await daemon.wait_for("stream.unavailable", kind=kind)
+            assert said in line["reason"]
+            await daemon.wait_for("daemon.ready")
+        code, out, _ = await command("check", "-c", str(config), "--connect")
     assert code == exit_codes.FAILURE
     assert said in out
 

@@ -366,21 +366,19 @@ def steady_config(emulator: Emulator, steady: Receiver, changing: Receiver, numb
 async def test_two_hundred_reloads_under_a_stream_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as steady, Receiver() as changing:
         config = tmp_path / "config.yaml"
-        connections: list[object] = []
+        connections: dict[int, object] = {}  # kept, so that no other one gets the id
 
         def note(_: object) -> None:
             assert steady._runner is not None
             assert steady._runner.server is not None
-            for connection in steady._runner.server.connections:
-                if not any(connection is known for known in connections):
-                    connections.append(connection)
+            connections.update((id(connection), connection) for connection in steady._runner.server.connections)
 
         steady.on_request = note
         config.write_text(steady_config(emulator, steady, changing, 0))
         async with forwarder(config) as daemon:
             await daemon.wait_for("daemon.ready")
             await emulator.wait_connected()
-            async with Load(emulator, rate=500).flowing():
+            async with Load(emulator, rate=200).flowing():
                 for number in range(1, EDITS + 1):
                     await edit(daemon, config, number, steady_config(emulator, steady, changing, number))
             sent = len({each.frame for each in emulator.sent})  # the stream has doubles of its own

@@ -56,9 +56,17 @@ def write(folder: Path, language: str, text: str) -> list[str]:
 @asynccontextmanager
 async def served(program: list[str]) -> AsyncIterator[str]:
     """Run a receiver, and give its URL once it listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
+    with (
+        socket.socket() as held
+    ):  # bound for as long as the receiver runs: no other process is given the port before it
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        async with _served(program, held.getsockname()[1]) as url:
+            yield url
+
+
+@asynccontextmanager
+async def _served(program: list[str], port: int) -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
         *program, env={**os.environ, "PORT": str(port), "WEBHOOK_SECRET": SECRET}, stderr=asyncio.subprocess.DEVNULL
     )
