@@ -97,7 +97,7 @@ async def _follow(stream: SseStream, show: Callable[[bytes], None]) -> None:
             fault = connection.fault
             if fault is None:
                 return
-            pace.note_reached(boot_time())
+            pace.note_reached(boot_time(), fault.connections)
             await asyncio.sleep(_wait_s(pace, fault, connection))
 
 

@@ -1,4 +1,4 @@
-"""What a close frame means: its code, and the words that the server put beside it. Pure.
+"""What a close frame means: its code, and the words that the server sent with it. Pure.
 
 No server that we know documents its words, so they are weighed with care: a word alone decides nothing ("limit" is said of memory, of
 time and of connections), and where the words allow two readings the one is chosen that loses less. A connection that a routine has

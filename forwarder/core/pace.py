@@ -26,7 +26,7 @@ MOST_REPLACED = 5
 one is connected then, and they change places every quarter of an hour, or less often."""
 _FIRST_LIMIT_S, _LONGEST_LIMIT_S = 10.0, 5 * 60.0
 _ENOUGH_REST_S = 600.0
-"""A connection that lasted so long was slow enough for the server's limit of rate."""
+"""A connection that lasted so long was slow enough for the server's rate limit."""
 _MOST_DOUBLINGS = 20
 """Keeps powers of two within what a float holds, however long the same fault goes on."""
 
@@ -68,9 +68,9 @@ class Pace:
         """Whether another connection has replaced it so often that it leaves the place to that one, but for a try now and then."""
         return self._replacements >= MOST_REPLACED
 
-    def note_reached(self, now_s: float) -> None:
-        """Count a connection that the server has taken."""
-        self._reached.append(now_s)
+    def note_reached(self, now_s: float, connections: int = 1) -> None:
+        """Count a connection that the server has taken, or several that one try took."""
+        self._reached.extend([now_s] * connections)
 
     def wait_s(self, kind: Class, *, now_s: float, lasted_s: float = 0.0, was_useful: bool = False) -> float:
         """Return how long to wait after a try, or a connection of `lasted_s`: a quarter of an hour at most.

@@ -58,6 +58,8 @@ class StreamFaultError(Exception):
     """Never come back sooner than this."""
     is_reached: bool = True
     """The server took the connection, whatever came of it."""
+    connections: int = 1
+    """So many it took: an event stream may need one for its token, too."""
     may_be_key: bool = False
     """A server may say no more than this of a key that it does not know; scrape.st closes at once, without a code."""
 

@@ -1,6 +1,7 @@
 """What streams of every kind have in common on the wire: the session, its sockets, and that no redirect is followed."""
 
 import socket
+from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -9,17 +10,51 @@ import aiohttp
 
 from forwarder.streams import faults
 
+_NO_ANSWER = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 
-def open_session(*, connect_within: timedelta, silent_for: timedelta | None = None) -> aiohttp.ClientSession:
+
+def open_session(
+    *,
+    connect_within: timedelta,
+    silent_for: timedelta | None = None,
+    on_connect: Callable[[], None] = lambda: None,
+) -> aiohttp.ClientSession:
     """Return a session for one stream. `silent_for`: a read that brings no byte for so long fails.
 
+    `on_connect` is called with each connection that it makes.
     There is no limit to the whole, which aiohttp would set to five minutes.
     """
+    times_reused = 0
+
+    async def note_connection(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401
+        on_connect()
+
+    async def note_reuse(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401
+        nonlocal times_reused
+        times_reused += 1
+
+    async def ask_once(request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+        """Raise our own fault when a connection ends without an answer: of its own, aiohttp asks a GET again at once, uncounted.
+
+        One that was kept from an earlier request is no loss, as servers end such connections, said or unsaid: then it is asked over a new one.
+        """
+        before = times_reused
+        try:
+            return await ask(request)
+        except _NO_ANSWER as error:
+            if times_reused == before:
+                raise faults.from_connect(error, request.url.host, request.url.port) from error
+        try:
+            return await ask(request)
+        except _NO_ANSWER as error:
+            raise faults.from_connect(error, request.url.host, request.url.port) from error
+
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
+    trace.on_connection_create_end.append(note_connection)
+    trace.on_connection_reuseconn.append(note_reuse)
     return aiohttp.ClientSession(
-        # Each request has a connection of its own: one that is kept may be ended by the server right after its last answer, said or unsaid.
-        connector=aiohttp.TCPConnector(socket_factory=_lively_socket, force_close=True),
+        connector=aiohttp.TCPConnector(socket_factory=_lively_socket),
         timeout=aiohttp.ClientTimeout(
             total=None,
             sock_connect=connect_within.total_seconds(),
@@ -27,16 +62,8 @@ def open_session(*, connect_within: timedelta, silent_for: timedelta | None = No
         ),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],
-        middlewares=[_ask_once],
+        middlewares=[ask_once],
     )
-
-
-async def _ask_once(request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
-    """Raise our own fault when a connection ends without an answer: of its own, aiohttp asks a GET again at once, uncounted."""
-    try:
-        return await ask(request)
-    except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise faults.from_connect(error, request.url.host, request.url.port) from error
 
 
 async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401

@@ -64,22 +64,39 @@ class SseStream:
 
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: the data of each message is what may be an event; one of another type is odd."""
+        connections = 0
+
+        def count() -> None:
+            nonlocal connections
+            connections += 1
+
+        async with open_session(
+            connect_within=listener.connect_within, silent_for=self.dead_after, on_connect=count
+        ) as session:
+            try:
+                fault = await self._hold(session, listener)
+            except StreamFaultError as never_open:
+                never_open.connections = max(connections, 1)
+                raise
+            fault.connections = max(connections, 1)
+            return fault
+
+    async def _hold(self, session: aiohttp.ClientSession, listener: Listener) -> StreamFaultError:
         url = URL(self.url)
-        async with open_session(connect_within=listener.connect_within, silent_for=self.dead_after) as session:
-            try:
-                async with asyncio.timeout(self.handshake_within.total_seconds()):
-                    response, token = await self._open(session, url)
-            except aiohttp.ConnectionTimeoutError as error:
-                raise faults.from_hang(url.host, listener.connect_within.total_seconds(), is_reached=False) from error
-            except TimeoutError as error:
-                raise faults.from_hang(url.host, self.handshake_within.total_seconds(), is_reached=True) from error
-            except (aiohttp.ClientError, OSError) as error:
-                raise faults.from_connect(error, url.host, url.port) from error
-            try:
-                listener.opened(ends_in=None if token is None else token.rest)
-                return await self._read(response, listener)
-            finally:
-                response.close()
+        try:
+            async with asyncio.timeout(self.handshake_within.total_seconds()):
+                response, token = await self._open(session, url)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise faults.from_hang(url.host, listener.connect_within.total_seconds(), is_reached=False) from error
+        except TimeoutError as error:
+            raise faults.from_hang(url.host, self.handshake_within.total_seconds(), is_reached=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise faults.from_connect(error, url.host, url.port) from error
+        try:
+            listener.opened(ends_in=None if token is None else token.rest)
+            return await self._read(response, listener)
+        finally:
+            response.close()
 
     async def _open(self, session: aiohttp.ClientSession, url: URL) -> tuple[aiohttp.ClientResponse, Token | None]:
         """Return the response whose body is the stream. A token that is refused is minted anew, once."""
@@ -128,7 +145,8 @@ class SseStream:
             "Accept-Encoding": "identity",
             "Cache-Control": "no-store",
             "User-Agent": USER_AGENT,
-            "Connection": "close",  # after a refusal too: the token is asked for again over another one, see `open_session`
+            # After a refusal a token is asked for again, and not by a connection that the server is about to end.
+            "Connection": "close",
         }
         if last_id:
             headers["Last-Event-ID"] = last_id  # aiohttp writes headers in UTF-8, as the standard asks for

@@ -177,7 +177,7 @@ class Supervisor:
         fault = connection.fault
         if fault is not None:  # it would be None where we are being cancelled
             if fault.is_reached:
-                self._pace.note_reached(boot_time())
+                self._pace.note_reached(boot_time(), fault.connections)
             self._note_failure(fault, connection)
         self.tried.set()
         return None
@@ -320,6 +320,7 @@ class Supervisor:
             noticed=self._desk.clock(),
             reason=fault.sentence,
         )
+        self._pace.note_reached(boot_time(), fault.connections - 1)
         self._note_failure(fault, connection)
         self._set(StreamCondition.CONNECTING, fault.sentence, fault.kind)
 

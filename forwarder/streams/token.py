@@ -64,12 +64,7 @@ class TokenSource:
 
 async def _mint(session: aiohttp.ClientSession, stream_url: URL, api_key: str, within: timedelta) -> Token:
     url = stream_url.with_query(None).with_fragment(None) / "token"
-    headers = {
-        "x-api-key": api_key,
-        "User-Agent": USER_AGENT,
-        "Accept": "application/json",
-        "Connection": "close",  # the stream is opened over one of its own, see `open_session`
-    }
+    headers = {"x-api-key": api_key, "User-Agent": USER_AGENT, "Accept": "application/json"}
     try:
         async with (
             asyncio.timeout(within.total_seconds()),

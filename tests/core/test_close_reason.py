@@ -147,7 +147,7 @@ def test_a_sentence_means_the_same_beside_any_code_and_however_it_is_written(
 
 
 @given(st.one_of(st.text(max_size=123), WORDS))
-def test_4409_means_replaced_whatever_is_said_beside_it_and_4429_a_limit_of_rate_unless_words_say_otherwise(
+def test_4409_means_replaced_whatever_is_said_beside_it_and_4429_a_rate_limit_unless_words_say_otherwise(
     reason: str,
 ) -> None:
     assert close_meaning(4409, reason) is REPLACED

@@ -109,7 +109,7 @@ def test_a_connection_that_was_left_alone_for_an_hour_is_forgiven_its_replacemen
     assert [pace.wait_s(Class.REPLACED, now_s=0, lasted_s=60) for _ in range(4)] == [120, 240, 480, 900]
 
 
-def test_a_limit_of_rate_is_waited_out_longer_each_time_and_forgiven_after_ten_quiet_minutes() -> None:
+def test_a_rate_limit_is_waited_out_longer_each_time_and_forgiven_after_ten_quiet_minutes() -> None:
     pace = Pace(lambda: 0.5)
     waits = [pace.wait_s(Class.RATE_LIMITED, now_s=0, lasted_s=60, was_useful=True) for _ in range(7)]
     assert waits == [10, 20, 40, 80, 160, 300, 300]

@@ -207,5 +207,21 @@ async def test_a_server_that_ends_the_connection_after_the_token_costs_no_try(sa
     async with server(OPEN, token_says_close=says_so, ends=ends) as made:
         fault = await hold_once(made.stream, Hearer(on_open=lambda: opened.append(True)))
     assert (opened, fault.kind) == ([True], FaultKind.CLOSED)
-    assert made.connections == 2
-    assert b"\r\nConnection: close\r\n" in made.requests[0]
+    assert made.connections == fault.connections == 2
+
+
+async def test_a_port_where_nobody_listens_is_asked_once() -> None:
+    async with server(OPEN) as made:
+        stream = made.stream
+        await hold_once(stream)
+    fault = await hold_once(stream)  # with the token that it has
+    assert (fault.kind, fault.is_reached, fault.connections) == (FaultKind.REFUSED, False, 1)
+
+
+async def test_a_server_that_ends_every_connection_without_an_answer_sees_one_more_than_it_gave_a_token_on() -> None:
+    async with server(b"") as made:
+        stream = made.stream
+        fault = await hold_once(stream)
+        assert (fault.kind, fault.connections, made.connections) == (FaultKind.NETWORK, 2, 2)
+        await hold_once(stream)
+    assert made.connections == 3
