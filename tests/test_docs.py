@@ -86,9 +86,13 @@ def test_the_unit_file_does_not_restart_after_a_bad_config_and_waits_longer_than
         "ExecReload=",
         "StateDirectory=",
         "Restart=on-failure",
-        f"RestartPreventExitStatus={BAD_CONFIG}",
+        f"RestartPreventExitStatus={OUTBOX_DAMAGED} {BAD_CONFIG}",
+        "StartLimitIntervalSec=0",
+        "LogRateLimitIntervalSec=0",
+        "RuntimeDirectory=forwarder",
     ):
         assert line in unit
+    assert re.search(r"^ExecReload=\S+/forwarder reload -c \S+$", unit, flags=re.MULTILINE)
     stop_s = int(re.findall(r"^TimeoutStopSec=(\d+)$", unit, flags=re.MULTILINE)[0])
     assert stop_s > Config.model_fields["grace_period"].default.total_seconds()
 

@@ -1,5 +1,6 @@
 """A command's side of the control socket."""
 
+import errno
 import json
 import os
 import socket
@@ -62,7 +63,10 @@ def control(path: Path) -> Iterator[Control]:
             connection.connect(address)
     except OSError as error:
         connection.close()
-        raise NoDaemonError(f"no forwarder answers at {path} ({os.strerror(error.errno or 0)})") from error
+        hint = "; only root, the daemon's own user and the members of admin.group may ask it" * (
+            error.errno == errno.EACCES
+        )
+        raise NoDaemonError(f"no forwarder answers at {path} ({os.strerror(error.errno or 0)}{hint})") from error
     connection.settimeout(None)
     with Control(connection) as connected:
         yield connected

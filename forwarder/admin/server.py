@@ -83,7 +83,11 @@ def _listen(path: Path) -> socket.socket:
 def _share(path: Path, group: str) -> bool:
     """Give the socket to a group; return whether that could be done."""
     try:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        number = grp.getgrnam(group).gr_gid
+        if (
+            path.stat().st_gid != number
+        ):  # it has the group of the process already; under our unit no file may be given away
+            os.chown(path, -1, number)
         path.chmod(0o660)
     except (KeyError, OSError) as error:
         reason = "there is no such group" if isinstance(error, KeyError) else error.strerror or str(error)

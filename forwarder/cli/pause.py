@@ -1,6 +1,7 @@
 """`forwarder pause` and `forwarder resume`: a destination that gets nothing for a while, and loses nothing."""
 
 import argparse
+from contextlib import suppress
 
 from forwarder.cli import exit_codes
 from forwarder.cli.places import add_config, changer, places, told
@@ -8,6 +9,7 @@ from forwarder.cli.records import add_json, print_json
 from forwarder.core.changes import PauseChange
 from forwarder.outbox.access import reading
 from forwarder.outbox.history import now_ms, waiting
+from forwarder.outbox.problems import OutboxUnusableError
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -31,12 +33,17 @@ def run(arguments: argparse.Namespace) -> int:
     asked = PauseChange(verb=arguments.verb, destination=name, why=arguments.why[:500], now_ms=now_ms())
     with changer(found) as change:
         is_changed = bool(change(asked).changed)
-    with reading(found.outbox) as connection:
+    count: int | None = None
+    with (
+        suppress(OutboxUnusableError),
+        reading(found.outbox) as connection,
+    ):  # it may not be ours to read: see admin.group
         count = waiting(connection).get(name, 0)
     if arguments.json:
         print_json({"destination": name, "paused": arguments.verb == "pause", "changed": is_changed, "waiting": count})
     else:
         done = "is paused" if arguments.verb == "pause" else "is resumed"
         already = "" if is_changed else " already"
-        print(f"{name} {done}{already}; {count:,} deliveries wait for it.")
+        queued = "" if count is None else f"; {count:,} deliveries wait for it"
+        print(f"{name} {done}{already}{queued}.")
     return exit_codes.OK
