@@ -52,6 +52,21 @@ def _without_rich() -> Iterator[None]:
             del sys.modules["rich"]
 
 
+def _open_standard_files() -> None:
+    """Have standard input, output and error open, if need be to nowhere: another file would get their numbers, and what is printed."""
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
+        try:
+            os.fstat(descriptor)
+        except OSError:  # closed by whoever started us
+            nowhere = os.open(os.devnull, os.O_RDWR)
+            if nowhere != descriptor:
+                os.dup2(nowhere, descriptor)
+                os.close(nowhere)
+            os.set_inheritable(descriptor, True)
+            file = os.fdopen(descriptor, "w" if descriptor else "r", encoding="utf-8", closefd=False)
+            setattr(sys, name, file)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `forwarder.cli.exit_codes`)."""
     parser = argparse.ArgumentParser(
@@ -61,6 +76,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--version", action="version", version=f"forwarder {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     given = sys.argv[1:] if argv is None else list(argv)
+    if argv is None:
+        _open_standard_files()
     asked = _MODULES.get(given[0]) if given else None
     for module in [asked] if asked else dict.fromkeys(_MODULES.values()):
         with _without_rich() if asked == "run" else nullcontext():
