@@ -197,7 +197,7 @@ class LineWriter:
             if stat.S_ISFIFO(mode):
                 unread = struct.unpack("i", fcntl.ioctl(self._descriptor, termios.FIONREAD, b"\0" * 4))[0]
                 room: int = fcntl.fcntl(self._descriptor, fcntl.F_GETPIPE_SZ)
-                return select.PIPE_BUF if unread else max(room, select.PIPE_BUF)
+                return select.PIPE_BUF if unread else max(room // 2, select.PIPE_BUF)  # a successor may write there too
         except OSError:
             pass
         return select.PIPE_BUF

@@ -59,6 +59,7 @@ def _print(status: dict[str, Any]) -> None:
     print(
         f"  in memory alone: {outbox['events_in_memory']} events; commit lag: {lag['p50']:g} ms median, {lag['p99']:g} ms p99"
     )
+    _print_log(status.get("log"))
     counts = {name: number for name, number in since.items() if isinstance(number, int)}
     print("since the start: " + ", ".join(f"{name} {number:,}" for name, number in counts.items()))
     if status["waiting"] is None:
@@ -77,6 +78,14 @@ def _print(status: dict[str, Any]) -> None:
         for name in names
     ]
     print_table(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
+
+
+def _print_log(log: dict[str, Any] | None) -> None:
+    """Print what is wrong with the log; nothing where nothing is, or where the daemon is of a version that does not say."""
+    if log is None or not (log["trouble"] or log["lines_dropped"]):
+        return
+    now = f"CANNOT BE WRITTEN: {log['trouble']}; " if log["trouble"] else ""
+    print(f"log: {now}{log['lines_dropped']:,} lines dropped since the start; deliveries do not wait for it")
 
 
 def _print_streams(streams: dict[str, Any], lag_ms: dict[str, Any]) -> None:
