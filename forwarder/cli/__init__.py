@@ -8,6 +8,7 @@ from contextlib import contextmanager, nullcontext
 from importlib import import_module
 
 from forwarder import __version__
+from forwarder.cli import disk_watch
 
 _MODULES = {
     "run": "run",
@@ -37,6 +38,8 @@ _MODULES = {
     "schema": "schema",
 }
 """Where each command is. Only what is asked for is loaded: the daemon carries no emulator, and starts sooner."""
+_WITHOUT_OUTBOX = frozenset({"run", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema"})
+"""Commands that never wait for the disk with the outbox; `run` is the one that has it."""
 
 
 @contextmanager
@@ -83,6 +86,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         with _without_rich() if asked == "run" else nullcontext():
             import_module(f"forwarder.cli.{module}").add_parser(commands)
     arguments = parser.parse_args(given)
+    if argv is None and asked not in _WITHOUT_OUTBOX:
+        disk_watch.work_in_child()
     try:
         code: int = arguments.handler(arguments)
     except KeyboardInterrupt:

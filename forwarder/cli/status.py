@@ -1,10 +1,13 @@
 """`forwarder status`: how a running daemon is."""
 
 import argparse
+import sys
+from pathlib import Path
 from typing import Any
 
 from forwarder.admin.client import NoDaemonError, control
 from forwarder.cli import exit_codes
+from forwarder.cli.disk_watch import DiskSilentError, read_apart
 from forwarder.cli.places import add_config, places, told
 from forwarder.cli.records import add_json, local, print_json, print_table
 from forwarder.core import metrics
@@ -25,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it; exit code 69 where no daemon runs, 1 where its outbox is in trouble."""
+    """Print it; exit code 69 where no daemon or no disk answers, 1 where the outbox is in trouble."""
     found = places(arguments)
     try:
         with control(found.socket) as daemon:
@@ -34,18 +37,28 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.prometheus:  # a file that stays as it was would tell of a daemon that runs
             print(metrics.write(metrics.DOWN), end="")
         raise
+    code = exit_codes.OK if status["outbox"]["health"] == "ok" else exit_codes.FAILURE
     try:
-        with reading(found.outbox) as connection:
-            status["waiting"], status["dead"] = waiting(connection), dead_by_destination(connection)
+        status["waiting"], status["dead"] = read_apart(lambda: _count(found.outbox))
     except OutboxUnusableError:  # why, the daemon's own words say
         status["waiting"] = status["dead"] = None
+    except DiskSilentError as silent:
+        print(silent, file=sys.stderr)
+        status["waiting"] = status["dead"] = None
+        code = exit_codes.DISK_SILENT
     if arguments.prometheus:
         print(metrics.write(metrics.families_of(status)), end="")
     elif arguments.json:
         print_json(status)
     else:
         _print(status)
-    return exit_codes.OK if status["outbox"]["health"] == "ok" else exit_codes.FAILURE
+    return code
+
+
+def _count(outbox: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many deliveries wait and are dead, by destination."""
+    with reading(outbox) as connection:
+        return waiting(connection), dead_by_destination(connection)
 
 
 def _print(status: dict[str, Any]) -> None:
