@@ -75,6 +75,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         prog="forwarder",
         description="Self-hosted push for scrape.st: one stream in, YAML rules, webhooks out, nothing accepted is lost.",
+        epilog="A command that asks the running daemon, or reads the outbox, ends with exit code 69 where the daemon or the disk does not "
+        "answer: within 5 seconds, or within minutes where reload, upgrade, replay and vacuum have more to do.",
     )
     parser.add_argument("--version", action="version", version=f"forwarder {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)

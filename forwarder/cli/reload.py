@@ -21,7 +21,11 @@ READ_WITHIN = timedelta(minutes=2)
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("reload", help="have the running daemon read its config again, and say what changes")
+    parser = commands.add_parser(
+        "reload",
+        help="have the running daemon read its config again, and say what changes",
+        description="Have the running daemon read its config again, and say what changes. It gets 2 minutes for that.",
+    )
     add_config(parser)
     add_json(parser)
     parser.set_defaults(handler=told(run))

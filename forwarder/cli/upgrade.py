@@ -23,7 +23,12 @@ _LOOK_EVERY_S = 0.1
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("upgrade", help="have the running daemon hand over to the program that is on disk now")
+    parser = commands.add_parser(
+        "upgrade",
+        help="have the running daemon hand over to the program that is on disk now",
+        description="Have the running daemon hand over to the program that is on disk now. Its successor gets 3 minutes to take over, and 15 to "
+        "open the outbox.",
+    )
     add_config(parser)
     parser.set_defaults(handler=told(run))
 
