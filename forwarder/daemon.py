@@ -20,6 +20,7 @@ from forwarder.core.tally import Tally
 from forwarder.dispatch import Dispatcher, Lane, Observe
 from forwarder.handover import HandOver
 from forwarder.ingest import Ingest, OnEvent
+from forwarder.logs import log_status
 from forwarder.notify import ServiceManager
 from forwarder.outbox.access import count_waiting
 from forwarder.outbox.connection import FileSettings
@@ -320,6 +321,7 @@ class Daemon:
             **self._streams.status(),
             "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
+            "log": log_status(),
         }
 
     def _state(self) -> str:

@@ -1,26 +1,45 @@
-"""How log lines look: readable on a terminal, one JSON object a line everywhere else. On standard output."""
+"""How log lines look: readable on a terminal, one JSON object a line everywhere else. On standard output.
 
-import asyncio
+Nothing here waits for whoever reads the log: a thread writes (`forwarder.line_writer`). The same goes for what Python itself says on
+standard error in a daemon: warnings, tracebacks, and the complaints of libraries.
+"""
+
 import atexit
+import io
 import json
 import logging
+import os
 import sys
 from datetime import UTC, datetime
-from typing import Literal, TextIO
+from time import monotonic
+from typing import Literal
 
 import msgspec
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
+from forwarder.line_writer import LineWriter, Loss
+
 LogFormat = Literal["auto", "console", "json"]
 
+_LAST_WORDS_S = 1.0
+"""At the end of the process what is not written yet is waited for so long."""
+_ERROR_BYTES = 256 * 1024
+"""Of standard error, held at most."""
+_PRIORITIES = {"debug": b"<7>", "info": b"<6>", "warning": b"<4>", "error": b"<3>", "critical": b"<2>"}
+"""As the journal reads them at the beginning of a line (sd-daemon(3))."""
 
-_GATHER_S = 0.01
+_writers: dict[int, LineWriter] = {}
+"""What this process writes from a thread, by file descriptor."""
 
 
-def configure_logging(*, level: str, format_: LogFormat, is_buffered: bool = False) -> None:
-    """Set up structlog for the process, once; `auto` chooses by whether standard output is a terminal."""
-    is_console = format_ == "console" or (format_ == "auto" and sys.stdout.isatty())
+def configure_logging(*, level: str, format_: LogFormat, is_final: bool = False) -> None:
+    """Set up structlog for the process, once; `auto` chooses by whether standard output is a terminal.
+
+    `is_final`: no other setup follows in this process, so loggers need not look whether one did.
+    """
+    descriptor = _descriptor(sys.stdout, 1)
+    is_console = format_ == "console" or (format_ == "auto" and os.isatty(descriptor))
     processors: list[Processor] = (
         [
             structlog.processors.add_log_level,
@@ -28,11 +47,12 @@ def configure_logging(*, level: str, format_: LogFormat, is_buffered: bool = Fal
             _escape_control_characters,
             # The plain formatter: a pretty one would print the values of local variables, secrets among them.
             structlog.dev.ConsoleRenderer(
-                colors=sys.stdout.isatty(),
+                colors=os.isatty(descriptor),
                 exception_formatter=structlog.dev.plain_traceback,
                 pad_event_to=26,
                 sort_keys=False,
             ),
+            _encode_text,
         ]
         if is_console
         else [_render_json]
@@ -40,65 +60,186 @@ def configure_logging(*, level: str, format_: LogFormat, is_buffered: bool = Fal
     structlog.configure(
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
-        logger_factory=Lines(sys.stdout) if is_buffered else structlog.WriteLoggerFactory(),
-        cache_logger_on_first_use=is_buffered,
+        logger_factory=Lines(descriptor, processors),
+        cache_logger_on_first_use=is_final,
     )
 
 
 class Lines:
-    """Standard output, where lines that report nothing wrong are gathered for ten milliseconds and written at once.
+    """The logger that structlog gives whole lines to. Those that report something wrong are written at once, the others soon.
 
-    A write a line would cost as much as a third of a delivery; `kill -9` costs the lines of that time, and no event.
+    `kill -9` costs the lines of the last ten milliseconds, and no event.
     """
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self._lines: list[str] = []
-        atexit.register(self.flush)
+    def __init__(self, descriptor: int, processors: list[Processor]) -> None:
+        self._processors = processors
+        self._is_journal = is_journal(descriptor)
+        self._writer = _writers[descriptor] = LineWriter(descriptor, write_loss=self._loss)
 
     def __call__(self, *_: object) -> "Lines":
         """Return the logger of any name."""
         return self
 
-    def info(self, line: str) -> None:
+    def debug(self, line: bytes) -> None:
         """Write it soon."""
-        self._lines.append(line)
-        if len(self._lines) == 1:
-            try:
-                asyncio.get_running_loop().call_later(_GATHER_S, self.flush)
-            except RuntimeError:  # no loop yet, or no more
-                self.flush()
+        self._writer.add(self._prefixed(line, "debug") if self._is_journal else line)
 
-    debug = info
+    def info(self, line: bytes) -> None:
+        """Write it soon."""
+        self._writer.add(self._prefixed(line, "info") if self._is_journal else line)
 
-    def warning(self, line: str) -> None:
+    def warning(self, line: bytes) -> None:
         """Write it now."""
-        self._lines.append(line)
-        self.flush()
+        self._writer.add(self._prefixed(line, "warning"), is_urgent=True)
 
-    error = critical = warning
+    def error(self, line: bytes) -> None:
+        """Write it now."""
+        self._writer.add(self._prefixed(line, "error"), is_urgent=True)
 
-    def flush(self) -> None:
-        """Write what is gathered."""
-        if self._lines:
-            lines, self._lines = self._lines, []
-            self._file.write("\n".join(lines) + "\n")
-            self._file.flush()
+    def critical(self, line: bytes) -> None:
+        """Write it now."""
+        self._writer.add(self._prefixed(line, "critical"), is_urgent=True)
+
+    def _prefixed(self, line: bytes, level: str) -> bytes:
+        """Return a line with its priority, for the journal alone. Of a traceback each line has it: the journal keeps them apart."""
+        if not self._is_journal:
+            return line
+        prefix = _PRIORITIES[level]
+        return prefix + line.replace(b"\n", b"\n" + prefix)
+
+    def _loss(self, loss: Loss) -> bytes:
+        fields: EventDict = {
+            "lines_dropped": loss.dropped,
+            "warnings_dropped": loss.warnings,
+            "reason": loss.reason,
+            "lasted_s": loss.lasted_s,
+            "note": "the log could not be written; deliveries went on",
+            "event": "log.interrupted",
+        }
+        rendered: object = fields
+        for processor in self._processors:
+            rendered = processor(self, "warning", rendered)  # type: ignore[arg-type] # the last one returns bytes
+        assert isinstance(rendered, bytes)  # noqa: S101 - each chain ends with bytes
+        return self._prefixed(rendered, "warning")
+
+
+def protect_standard_error() -> None:
+    """Have what Python says on standard error written from a thread too, until the process ends."""
+    if _descriptor(sys.stderr, -1) == 2 and 2 not in _writers:
+        sys.stderr = io.TextIOWrapper(
+            _StandardError(), encoding="utf-8", errors="backslashreplace", line_buffering=True, write_through=True
+        )
+
+
+class _StandardError(io.RawIOBase):
+    """Standard error as a file that never blocks: takes bytes, and has whole lines written."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+        self._writer = _writers[2] = LineWriter(2, write_loss=self._loss, max_bytes=_ERROR_BYTES, reserve_bytes=0)
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return 2
+
+    def isatty(self) -> bool:
+        return os.isatty(2)
+
+    def write(self, data: "bytes | bytearray | memoryview", /) -> int:  # type: ignore[override]
+        *lines, self._begun = (self._begun + bytes(data)).split(b"\n")
+        is_marked = bool(lines) and is_journal(2)
+        for line in lines:
+            self._writer.add(_priority(line) + line if is_marked else line, is_urgent=True)
+        return len(data)
+
+    def end_line(self) -> None:
+        """Have a line written that has no end yet."""
+        if self._begun:
+            self.write(b"\n")
+
+    def close(self) -> None:
+        """Leave the descriptor open; it is the process's."""
+
+    def _loss(self, loss: Loss) -> bytes:
+        line = f"warning: {loss.dropped} lines could not be written here: {loss.reason}".encode()
+        return _priority(line) + line if is_journal(2) else line
+
+
+def _priority(line: bytes) -> bytes:
+    return _PRIORITIES["warning" if line.startswith(b"warning:") else "error"]
+
+
+def is_journal(descriptor: int) -> bool:
+    """Return whether this is the journal's own stream, by what systemd says of it (`JOURNAL_STREAM`, systemd.exec(5))."""
+    stream = os.environ.get("JOURNAL_STREAM")
+    if not stream:
+        return False
+    try:
+        found = os.fstat(descriptor)
+    except OSError:
+        return False
+    return stream == f"{found.st_dev}:{found.st_ino}"
+
+
+def settle(descriptor: int, *, within_s: float = _LAST_WORDS_S) -> None:
+    """Return when all lines for that descriptor are written, or after such a time."""
+    if (writer := _writers.get(descriptor)) is not None:
+        writer.flush(within_s=within_s)
+
+
+def log_status() -> dict[str, object]:
+    """Return how writing the log goes: what was dropped so far, and what stands in the way now."""
+    writer = _writers.get(_descriptor(sys.stdout, 1))
+    return {
+        "lines_dropped": 0 if writer is None else writer.dropped,
+        "trouble": None if writer is None else writer.trouble(),
+    }
+
+
+@atexit.register
+def _write_last_words() -> None:
+    """Write what is left, and leave it where nobody reads."""
+    errors: object = getattr(sys.stderr, "buffer", None)
+    if isinstance(errors, _StandardError):
+        errors.end_line()
+    until = monotonic() + _LAST_WORDS_S
+    for writer in _writers.values():
+        writer.close(within_s=max(until - monotonic(), 0))
+
+
+def _descriptor(file: object, default: int) -> int:
+    """Return the file descriptor of a standard stream; the default where it is none of the system's, as under a test."""
+    try:
+        number: int = file.fileno()  # type: ignore[attr-defined] # None where it is closed
+    except (AttributeError, OSError, ValueError):
+        return default
+    return number
 
 
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
-def _render_json(logger: WrappedLogger, method: str, fields: EventDict) -> str:
-    """Return the line; one function for what structlog has four for, because a line is written for every attempt."""
+def _render_json(logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
+    """Return the line; one function for what structlog has four for, because a line is written for every attempt.
+
+    What happened comes first: `systemctl status` cuts long lines off.
+    """
     if "exc_info" in fields:
         fields = structlog.processors.format_exc_info(logger, method, fields)
-    fields["level"] = method
-    fields["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
+    line = {"event": fields.pop("event", ""), **fields}
+    line["level"] = method
+    line["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
     try:
-        return _encode(fields).decode()
+        return _encode(line)
     except UnicodeEncodeError:  # half a surrogate pair
-        return json.dumps(fields, default=str)
+        return json.dumps(line, default=str).encode()
+
+
+def _encode_text(_logger: WrappedLogger, _method: str, line: object) -> bytes:
+    """Return the bytes of what the renderer before it returned, which structlog's types do not foresee."""
+    return str(line).encode("utf-8", "backslashreplace")
 
 
 def _escape_control_characters(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import IO
 
 from forwarder import launch
+from forwarder.logs import settle
 
 _STDERR = "FORWARDER_STDERR_FD"
 _MAX_WORDS_BYTES = 64 * 1024
@@ -220,6 +221,7 @@ def take_stderr_back() -> None:
     given = os.environ.pop(_STDERR, "")
     if given.isdigit():
         sys.stderr.flush()
+        settle(2)
         with suppress(OSError):  # it was closed meanwhile, by a wrapper around us
             os.dup2(int(given), 2)
             os.close(int(given))

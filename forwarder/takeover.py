@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 import structlog
 
-from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
+from forwarder.admin.client import DaemonRefusedError, DaemonSilentError, NoDaemonError, control
 from forwarder.core.changes import Announce, HandOver
 from forwarder.outbox.access import require_openable, require_unused
 from forwarder.outbox.problems import OutboxUnusableError
@@ -25,6 +25,8 @@ SHORTEST_WINDOW = timedelta(minutes=1)
 """Of `dedupe_window`, beyond the grace period: the copies that both processes receive must be known as such."""
 _ITS_END = timedelta(minutes=2)
 """The lock of a process that does not answer any more is waited for so long."""
+_MAY_CONSIDER = timedelta(seconds=30)
+"""A busy process, until it answers that it leaves."""
 _LOOK_EVERY_S = 0.1
 
 log = structlog.get_logger(__name__)
@@ -80,6 +82,9 @@ class Takeover:
         take_stderr_back()
         try:
             answer = await asyncio.to_thread(self._ask)
+        except DaemonSilentError as silent:
+            log.warning("takeover.predecessor_silent", predecessor=self._pid, reason=str(silent))
+            return _ITS_END
         except NoDaemonError:
             log.warning("takeover.predecessor_gone", predecessor=self._pid, note="it has ended; this process goes on")
             return _ITS_END
@@ -103,7 +108,7 @@ class Takeover:
 
     def _ask(self) -> dict[str, Any]:
         with control(self._socket_path) as daemon:
-            return daemon.ask(HandOver(pid=os.getpid()))
+            return daemon.ask(HandOver(pid=os.getpid()), within=_MAY_CONSIDER)
 
 
 def announce(outbox: Path, socket_path: Path, *, dedupe_window: timedelta, grace: timedelta) -> Takeover | None:
@@ -124,9 +129,8 @@ def announce(outbox: Path, socket_path: Path, *, dedupe_window: timedelta, grace
         try:
             require_unused(outbox)
         except OutboxUnusableError as error:
-            raise TakeoverError(
-                f"outbox {outbox}: {error.detail}, but {nobody}; is admin.socket another one?"
-            ) from nobody
+            hint = "" if isinstance(nobody, DaemonSilentError) else "; is admin.socket another one?"
+            raise TakeoverError(f"outbox {outbox}: {error.detail}, but {nobody}{hint}") from nobody
         take_stderr_back()
         return None
     except DaemonRefusedError as refused:

@@ -4,6 +4,7 @@ import asyncio
 import grp
 import json
 import os
+import select
 import socket
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -120,7 +121,16 @@ async def _serve(
         if not (is_owner or is_shared):
             await _answer(writer, {"error": f"only root and the daemon's own user may do that (you are user {uid})"})
             return
+        if _has_gone(peer.fileno()):  # it was told that nothing answers, while this process stood still
+            return
         await _answer(writer, await _handle_line(line, handle, is_owner=is_owner))
+
+
+def _has_gone(descriptor: int) -> bool:
+    """Return whether the asker has closed the connection; one that only sends no more still reads the answer."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 async def _handle_line(line: bytes, handle: Handle, *, is_owner: bool) -> dict[str, object]:

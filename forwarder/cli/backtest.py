@@ -7,7 +7,8 @@ from pathlib import Path
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import read_routing
 from forwarder.cli.places import UsageError, add_config, config_path, places_of, told
-from forwarder.cli.records import Progress, add_json, count, local, moment, print_json, print_table, progress, shown
+from forwarder.cli.progress import Progress, progress
+from forwarder.cli.records import add_json, count, local, moment, print_json, print_table, shown
 from forwarder.core.backtest import Comparison, Example, Moment, OfDestination, Simulation, looking_ahead
 from forwarder.core.event import NotAnEventError, decode_event
 from forwarder.outbox.access import reading

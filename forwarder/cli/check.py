@@ -9,7 +9,8 @@ from forwarder.admin.client import control
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError, read_config
 from forwarder.cli.places import places, told
-from forwarder.cli.reload import is_same_file, print_plan
+from forwarder.cli.progress import waiting_for
+from forwarder.cli.reload import READ_WITHIN, is_same_file, print_plan
 from forwarder.cli.test import read_tests, test_files
 from forwarder.cli.unit import warnings_of_service
 from forwarder.core.changes import Diff
@@ -52,7 +53,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _diff(arguments: argparse.Namespace) -> int:
     with control(places(arguments).socket) as daemon:
-        answer = daemon.ask(Diff(file=str(arguments.config.absolute())))
+        answer = daemon.ask(
+            Diff(file=str(arguments.config.absolute())),
+            within=READ_WITHIN,
+            waiting=waiting_for("the daemon checks the config"),
+        )
     if answer["problems"]:
         print("the running daemon would refuse it:", *answer["problems"], sep="\n", file=sys.stderr)
         return exit_codes.FAILURE

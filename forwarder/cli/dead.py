@@ -2,10 +2,12 @@
 
 import argparse
 
+from forwarder.admin.client import NoDaemonError
 from forwarder.cli import exit_codes
 from forwarder.cli.history import print_deliveries, show_deliveries
 from forwarder.cli.places import UsageError, add_config, changer, places, told
-from forwarder.cli.records import add_filters, add_json, add_list, add_period, progress, query, rate
+from forwarder.cli.progress import progress
+from forwarder.cli.records import add_filters, add_json, add_list, add_period, query, rate
 from forwarder.core.changes import SLICE, Dead
 from forwarder.core.delivery import event_of
 from forwarder.outbox.access import reading
@@ -65,24 +67,29 @@ def change_dead(arguments: argparse.Namespace) -> int:
         keys = dead_keys(connection, arguments.ids) if arguments.ids else None
         total = count_dead(connection, narrowed) if keys is None else len(keys)
     done = 0
-    with changer(found) as change, progress(arguments.verb.replace("_", " "), total) as bar:
-        for some in [None] if keys is None else [keys[at : at + SLICE] for at in range(0, len(keys), SLICE)]:
-            is_last = False
-            while not is_last:
-                changed = change(
-                    Dead(
-                        verb=arguments.verb,
-                        keys=None if some is None else tuple(some),
-                        destination=narrowed.destination,
-                        since_ms=narrowed.since_ms,
-                        until_ms=narrowed.until_ms,
-                        start_ms=begin_ms,
-                        rate=arguments.rate,
-                        position=done,
+    try:
+        with changer(found) as change, progress(arguments.verb.replace("_", " "), total) as bar:
+            for some in [None] if keys is None else [keys[at : at + SLICE] for at in range(0, len(keys), SLICE)]:
+                is_last = False
+                while not is_last:
+                    changed = change(
+                        Dead(
+                            verb=arguments.verb,
+                            keys=None if some is None else tuple(some),
+                            destination=narrowed.destination,
+                            since_ms=narrowed.since_ms,
+                            until_ms=narrowed.until_ms,
+                            start_ms=begin_ms,
+                            rate=arguments.rate,
+                            position=done,
+                        )
                     )
-                )
-                done, is_last = done + changed.changed, changed.is_last
-                bar.to(done)
+                    done, is_last = done + changed.changed, changed.is_last
+                    bar.to(done)
+    except NoDaemonError as error:
+        raise type(error)(
+            f"{error}. {done:,} dead letters were changed before; the same command again goes on"
+        ) from error
     what = "queued to be delivered" if arguments.verb == "dead_replay" else "dropped"
     say(arguments, done, what)
     return exit_codes.FAILURE if arguments.ids and not done else exit_codes.OK

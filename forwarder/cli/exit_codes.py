@@ -12,7 +12,9 @@ OUTBOX_DAMAGED = 65
 NO_OUTBOX = 66
 """EX_NOINPUT: there is no outbox file."""
 NO_DAEMON = 69
-"""EX_UNAVAILABLE: no daemon answers at the control socket."""
+"""EX_UNAVAILABLE: no daemon answers at the control socket, or not in time."""
+DISK_SILENT = 69
+"""EX_UNAVAILABLE: the disk with the outbox does not answer."""
 OUTBOX_UNWRITABLE = 73
 """EX_CANTCREAT: the outbox file cannot be made or written."""
 OUTBOX_IN_USE = 75

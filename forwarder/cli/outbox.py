@@ -4,12 +4,16 @@ import argparse
 import os
 import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
-from forwarder.admin.client import control
+from forwarder.admin.client import NoDaemonError, control
 from forwarder.cli import exit_codes
-from forwarder.cli.places import Places, UsageError, add_config, places, told
-from forwarder.cli.records import add_filters, add_json, print_json, progress, query
+from forwarder.cli.places import SLICE_WITHIN, Places, UsageError, add_config, places, told
+from forwarder.cli.progress import progress, waiting_for
+from forwarder.cli.records import add_filters, add_json, print_json, query
 from forwarder.core.changes import Vacuum
 from forwarder.outbox.access import reading, writing
 from forwarder.outbox.history import audit, export
@@ -17,6 +21,8 @@ from forwarder.outbox.lock import sync_folder
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unwritable
 
 _PAGES_A_STEP = 1_000
+_STEPS = 100_000
+"""Of SQLite's machine, between two looks at the clock."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -47,12 +53,13 @@ def check_file(arguments: argparse.Namespace) -> int:
     """Read every page; exit code 1 where something is wrong."""
     path = places(arguments).outbox
     with reading(path) as connection:
-        findings = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
-        findings = [] if findings == ["ok"] else findings
-        findings += [
-            f"a row of {table} belongs to none of {parent}"
-            for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check")
-        ]
+        with _showing(connection, "every page is read"):
+            findings = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
+            findings = [] if findings == ["ok"] else findings
+            findings += [
+                f"a row of {table} belongs to none of {parent}"
+                for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check")
+            ]
         books, incomplete = audit(connection)
     findings += [f"the books: {line.what}: {line.expected} against {line.found}" for line in books.findings]
     if arguments.json:
@@ -70,7 +77,8 @@ def vacuum_file(arguments: argparse.Namespace) -> int:
     before = _size(found)
     try:
         with writing(found.outbox) as connection:
-            connection.execute("VACUUM")
+            with _showing(connection, f"vacuum of {before / 1e6:,.1f} MB"):
+                connection.execute("VACUUM")
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     except OutboxUnusableError as error:
         if error.problem is not OutboxProblem.IN_USE:
@@ -84,15 +92,32 @@ def vacuum_file(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
+@contextmanager
+def _showing(connection: sqlite3.Connection, what: str) -> Iterator[None]:
+    """Show how long a statement takes that says nothing itself, for the length of the block."""
+    began, note = monotonic(), waiting_for(what)
+    connection.set_progress_handler(lambda: note(monotonic() - began), _STEPS)
+    try:
+        yield
+    finally:
+        connection.set_progress_handler(None, 0)
+
+
 def _vacuum_through_daemon(found: Places) -> None:
     with reading(found.outbox) as connection:
         (free,) = connection.execute("PRAGMA freelist_count").fetchone()
         (page_size,) = connection.execute("PRAGMA page_size").fetchone()
     freed = 0
-    with control(found.socket) as daemon, progress("bytes given back", free * page_size) as bar:
-        while step := daemon.ask(Vacuum())["freed_bytes"]:
-            freed += step
-            bar.to(freed)
+    waiting = waiting_for("the daemon gives back a slice")
+    try:
+        with control(found.socket) as daemon, progress("bytes given back", free * page_size) as bar:
+            while step := daemon.ask(Vacuum(), within=SLICE_WITHIN, waiting=waiting)["freed_bytes"]:
+                freed += step
+                bar.to(freed)
+    except NoDaemonError as error:
+        raise type(error)(
+            f"{error}. {freed / 1e6:,.1f} MB were given back before; the same command again goes on"
+        ) from error
 
 
 def _size(found: Places) -> int:

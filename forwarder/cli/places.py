@@ -6,10 +6,12 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import wraps
 from pathlib import Path
+from typing import Any
 
-from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
+from forwarder.admin.client import Control, DaemonRefusedError, NoDaemonError, control
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import (
     UNIT_CONFIG,
@@ -22,6 +24,7 @@ from forwarder.cli.config_file import (
     read_text,
     without_collections,
 )
+from forwarder.cli.progress import waiting_for
 from forwarder.core.changes import Change, Changed, PauseChange, Replay
 from forwarder.core.config.outline import load_outline
 from forwarder.outbox.access import transaction, writing
@@ -29,6 +32,9 @@ from forwarder.outbox.changes import apply
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 
 _HERE = Path("config.yaml")
+
+SLICE_WITHIN = timedelta(minutes=1)
+"""A slice of a replay or of a vacuum, by the daemon: milliseconds, unless its disk is slow."""
 
 Handler = Callable[[argparse.Namespace], int]
 
@@ -105,6 +111,13 @@ def told(handler: Handler) -> Handler:
     return run
 
 
+def _ask_for(daemon: Control, change: Change) -> dict[str, Any]:
+    """Return what a slice of a change came to; a large one may take longer than an answer."""
+    if isinstance(change, PauseChange):
+        return daemon.ask(change)
+    return daemon.ask(change, within=SLICE_WITHIN, waiting=waiting_for("the daemon writes into its outbox"))
+
+
 @contextmanager
 def changer(found: Places) -> Iterator[Callable[[Change], Changed]]:
     """Give what does one slice of a change: in the file under its lock, or by the daemon that holds that.
@@ -123,7 +136,7 @@ def changer(found: Places) -> Iterator[Callable[[Change], Changed]]:
                 if error.problem is OutboxProblem.IN_USE:
                     raise
                 raise error from None
-            yield lambda change: Changed.model_validate(daemon.ask(change))
+            yield lambda change: Changed.model_validate(_ask_for(daemon, change))
             return
 
         def change_file(change: Change) -> Changed:

@@ -1,10 +1,8 @@
-"""What the commands of the history share: filters, moments, tables, JSON lines, progress."""
+"""What the commands of the history share: filters, moments, tables, JSON lines."""
 
 import argparse
 import json
-import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -115,30 +113,3 @@ def local(at: str | None) -> str:
     if at is None:
         return "-"
     return datetime.fromisoformat(at).astimezone().strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
-
-
-class Progress:
-    """How far a long work is; a bar on a terminal, silent elsewhere."""
-
-    def __init__(self, advance: Callable[[int], None]) -> None:
-        self._advance = advance
-
-    def to(self, done: int) -> None:
-        """Note how much is done."""
-        self._advance(done)
-
-
-@contextmanager
-def progress(what: str, total: int | None) -> Iterator[Progress]:
-    """Show a bar on standard error for the length of the block."""
-    if not sys.stderr.isatty():
-        yield Progress(lambda _done: None)
-        return
-    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task(what, total=total)
-        yield Progress(lambda done: bars.update(task, completed=done))

@@ -4,19 +4,28 @@ import argparse
 import os
 import sys
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from forwarder.admin.client import control
 from forwarder.cli import exit_codes
 from forwarder.cli.config_file import ConfigError, ConfigUnreadableError
 from forwarder.cli.places import add_config, config_path, places, told
+from forwarder.cli.progress import waiting_for
 from forwarder.cli.records import add_json, print_json
 from forwarder.core.changes import Reload
+
+READ_WITHIN = timedelta(minutes=2)
+"""The daemon reads a config, checks it and runs its tests: seconds, for ten thousand routes."""
 
 
 def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the command to the parser."""
-    parser = commands.add_parser("reload", help="have the running daemon read its config again, and say what changes")
+    parser = commands.add_parser(
+        "reload",
+        help="have the running daemon read its config again, and say what changes",
+        description="Have the running daemon read its config again, and say what changes. It gets 2 minutes for that.",
+    )
     add_config(parser)
     add_json(parser)
     parser.set_defaults(handler=told(run))
@@ -34,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
         answer = {"applied": False, "problems": problems}
     else:
         with control(found.socket) as daemon:
-            answer = daemon.ask(Reload())
+            answer = daemon.ask(Reload(), within=READ_WITHIN, waiting=waiting_for("the daemon checks the config"))
     if arguments.json:
         print_json(answer)
     else:

@@ -3,11 +3,12 @@
 import argparse
 import time
 
-from forwarder.admin.client import control
+from forwarder.admin.client import NoDaemonError, control
 from forwarder.cli import exit_codes
 from forwarder.cli.places import Places, add_config, changer, places, told
-from forwarder.cli.records import add_json, moment, print_json, progress, rate
-from forwarder.core.changes import Replay
+from forwarder.cli.progress import progress
+from forwarder.cli.records import add_json, moment, print_json, rate
+from forwarder.core.changes import Replay, Status
 from forwarder.outbox.access import reading
 from forwarder.outbox.history import Query, count_replayable, count_replaying, now_ms
 
@@ -39,8 +40,8 @@ def run(arguments: argparse.Namespace) -> int:
     until_ms = begin_ms if arguments.until is None else arguments.until
     found = places(arguments)
     if arguments.wait:
-        with control(found.socket):  # nobody to wait for otherwise
-            pass
+        with control(found.socket) as daemon:  # nobody to wait for otherwise
+            daemon.ask(Status())
     asked = Query(since_ms=arguments.since, until_ms=until_ms, source=arguments.source, route=arguments.route)
     with reading(found.outbox) as connection:
         total = count_replayable(connection, asked, to=arguments.to, missing=arguments.missing)
@@ -48,26 +49,31 @@ def run(arguments: argparse.Namespace) -> int:
         _say(arguments, {"would_queue": total}, f"{total:,} deliveries to {arguments.to} would be queued.")
         return exit_codes.OK
     done, left_alone, after = 0, 0, 0
-    with changer(found) as change, progress(f"to {arguments.to}", total) as bar:
-        while True:
-            changed = change(
-                Replay(
-                    to=arguments.to,
-                    since_ms=arguments.since,
-                    until_ms=until_ms,
-                    route=arguments.route,
-                    source=arguments.source,
-                    missing=arguments.missing,
-                    start_ms=begin_ms,
-                    rate=arguments.rate,
-                    position=done,
-                    after_seq=after,
+    try:
+        with changer(found) as change, progress(f"to {arguments.to}", total) as bar:
+            while True:
+                changed = change(
+                    Replay(
+                        to=arguments.to,
+                        since_ms=arguments.since,
+                        until_ms=until_ms,
+                        route=arguments.route,
+                        source=arguments.source,
+                        missing=arguments.missing,
+                        start_ms=begin_ms,
+                        rate=arguments.rate,
+                        position=done,
+                        after_seq=after,
+                    )
                 )
-            )
-            done, left_alone, after = done + changed.changed, left_alone + changed.left_alone, changed.last_seq
-            bar.to(done)
-            if changed.is_last:
-                break
+                done, left_alone, after = done + changed.changed, left_alone + changed.left_alone, changed.last_seq
+                bar.to(done)
+                if changed.is_last:
+                    break
+    except NoDaemonError as error:
+        raise type(error)(
+            f"{error}. {done:,} deliveries were queued before; the same command again leaves those that wait alone"
+        ) from error
     _say(
         arguments,
         {"queued": done, "left_alone": left_alone},
@@ -85,8 +91,8 @@ def _wait(found: Places, to: str) -> None:
         total = count_replaying(connection, to)
     with progress("delivered", total) as bar:
         while total:
-            with control(found.socket):
-                pass
+            with control(found.socket) as daemon:  # also where it is stopped, and delivers nothing
+                daemon.ask(Status())
             with reading(found.outbox) as connection:
                 left = count_replaying(connection, to)
             bar.to(max(total - left, 0))

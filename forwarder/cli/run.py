@@ -15,7 +15,7 @@ from forwarder.cli import exit_codes, signals
 from forwarder.cli.config_file import WHICH, daemon_socket, load, outbox_path, socket_path
 from forwarder.daemon import Daemon
 from forwarder.handover import SuccessorLostError
-from forwarder.logs import configure_logging
+from forwarder.logs import configure_logging, protect_standard_error
 from forwarder.notify import ServiceManager
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
 from forwarder.reload import Source, warn_of
@@ -50,7 +50,8 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon and return the exit code."""
-    configure_logging(level=arguments.log_level, format_=arguments.log_format, is_buffered=True)
+    protect_standard_error()
+    configure_logging(level=arguments.log_level, format_=arguments.log_format, is_final=True)
     loaded = load(arguments.config)
     if loaded.config is None:
         print("\n".join(loaded.problems) if loaded.is_readable else f"{loaded.problems[0]}. {WHICH}", file=sys.stderr)

@@ -2,10 +2,13 @@
 
 import argparse
 import shlex
+import sys
+from pathlib import Path
 from typing import Any
 
 from forwarder.admin.client import NoDaemonError, control
 from forwarder.cli import exit_codes
+from forwarder.cli.disk_watch import DiskSilentError, read_apart
 from forwarder.cli.places import add_config, places, told
 from forwarder.cli.records import add_json, local, print_json, print_table
 from forwarder.core import metrics
@@ -26,7 +29,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print it; exit code 69 where no daemon runs, 1 where its outbox is in trouble, or a stream was replaced by another connection."""
+    """Print it; exit code 69 where no daemon or no disk answers, 1 where the outbox is in trouble, or a stream was replaced."""
     found = places(arguments)
     try:
         with control(found.socket) as daemon:
@@ -35,24 +38,37 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.prometheus:  # a file that stays as it was would tell of a daemon that runs
             print(metrics.write(metrics.DOWN), end="")
         raise
+    code = exit_codes.OK if _is_well(status) else exit_codes.FAILURE
     try:
-        with reading(found.outbox) as connection:
-            status["waiting"], status["dead"] = waiting(connection), dead_by_destination(connection)
+        status["waiting"], status["dead"] = read_apart(lambda: _count(found.outbox))
     except OutboxUnusableError:  # why, the daemon's own words say
         status["waiting"] = status["dead"] = None
+    except DiskSilentError as silent:
+        print(silent, file=sys.stderr)
+        status["waiting"] = status["dead"] = None
+        code = exit_codes.DISK_SILENT
     if arguments.prometheus:
         print(metrics.write(metrics.families_of(status)), end="")
     elif arguments.json:
         print_json(status)
     else:
         _print(status)
-    is_well = status["outbox"]["health"] == "ok" and not any(map(_is_replaced, status["streams"].values()))
-    return exit_codes.OK if is_well else exit_codes.FAILURE
+    return code
+
+
+def _is_well(status: dict[str, Any]) -> bool:
+    return status["outbox"]["health"] == "ok" and not any(map(_is_replaced, status["streams"].values()))
 
 
 def _is_replaced(stream: dict[str, Any]) -> bool:
     """Whether it is away because another connection with its key took its place: a person has to see to it."""
     return bool(stream["condition"] != "open" and stream.get("fault") == "replaced")
+
+
+def _count(outbox: Path) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many deliveries wait and are dead, by destination."""
+    with reading(outbox) as connection:
+        return waiting(connection), dead_by_destination(connection)
 
 
 def _print(status: dict[str, Any]) -> None:
@@ -66,6 +82,7 @@ def _print(status: dict[str, Any]) -> None:
     print(
         f"  in memory alone: {outbox['events_in_memory']} events; commit lag: {lag['p50']:g} ms median, {lag['p99']:g} ms p99"
     )
+    _print_log(status.get("log"))
     counts = {name: number for name, number in since.items() if isinstance(number, int)}
     print("since the start: " + ", ".join(f"{name} {number:,}" for name, number in counts.items()))
     if status["waiting"] is None:
@@ -84,6 +101,14 @@ def _print(status: dict[str, Any]) -> None:
         for name in names
     ]
     print_table(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
+
+
+def _print_log(log: dict[str, Any] | None) -> None:
+    """Print what is wrong with the log; nothing where nothing is, or where the daemon is of a version that does not say."""
+    if log is None or not (log["trouble"] or log["lines_dropped"]):
+        return
+    now = f"CANNOT BE WRITTEN: {log['trouble']}; " if log["trouble"] else ""
+    print(f"log: {now}{log['lines_dropped']:,} lines dropped since the start; deliveries do not wait for it")
 
 
 def _print_streams(streams: dict[str, Any], lag_ms: dict[str, Any]) -> None:

@@ -100,6 +100,11 @@ def families_of(status: Mapping[str, Any]) -> list[Family]:
         _counter("attempts_failed_total", "Attempts that failed and were counted as such.", counts["failed_attempts"]),
         _counter("attempts_postponed_total", "Attempts that told nothing about the receiver.", counts["postponed"]),
         _counter("canaries_missed_total", "Canaries that were given up.", counts["missed_canaries"]),
+        _counter(
+            "log_lines_dropped_total",
+            "Lines of the log that could not be written.",
+            status.get("log", {}).get("lines_dropped", 0),
+        ),
         *_of_streams(status),
         *_of_outbox(outbox),
         *_of_destinations(status),
