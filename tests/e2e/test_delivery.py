@@ -183,7 +183,7 @@ async def test_a_failure_is_told_once_after_its_time_and_so_is_the_recovery(tmp_
             assert "HTTP 503" in told["text"]
             assert "failing since" in await ok(config, "status")
             failed = len(bot.requests)
-            await bot.wait_until(lambda bot: len(bot.requests) > failed, 40, "another probe")
+            await bot.wait_until(lambda bot: len(bot.requests) > failed, 90, "another probe")
             assert kinds(alerts) == ["failing"]
             bot.status = 200
             await until_kinds(alerts, "failing", "recovered", limit_s=90)
@@ -263,7 +263,7 @@ async def test_a_notice_outlasts_a_kill_and_is_not_repeated_by_a_restart(tmp_pat
             await emulator.wait_connected()
             await until_kinds(alerts, "failing")
             tried = bot.received
-            await bot.wait_until(lambda bot: bot.received > tried, 20, "a failure after the restart")
+            await bot.wait_until(lambda bot: bot.received > tried, 90, "a failure after the restart")
             await until_two_looks()
             assert kinds(alerts) == ["failing"]
             await stopped(daemon)

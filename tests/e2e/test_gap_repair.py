@@ -57,7 +57,7 @@ async def cut_off(emulator: Emulator, daemon: Forwarder) -> None:
 
 
 async def arrive(receiver: Receiver, count: int) -> None:
-    await receiver.wait_until(lambda receiver: len(texts(receiver)) >= count, 30, f"{count} deliveries")
+    await receiver.wait_until(lambda receiver: len(texts(receiver)) >= count, 90, f"{count} deliveries")
 
 
 async def gaps(config: Path) -> list[dict[str, object]]:

@@ -12,6 +12,7 @@ import pytest
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.script import packaged_events, play, replay
 from forwarder.emulator.server import Emulator
+from tests.support.crash import until
 from tests.support.process import KEY, forwarder, is_sound, look, write_config
 
 EXAMPLES = Path(__file__).parent.parent / "data" / "events"
@@ -128,7 +129,7 @@ async def test_kill_9_in_mid_stream_with_the_receiver_down_loses_nothing_read_50
         assert is_sound(tmp_path / "outbox.db")
         await receiver.start_listening()
         async with forwarder(config):
-            await receiver.wait_until(lambda receiver: due <= bodies(receiver.requests), 20, "every event due")
+            await receiver.wait_until(lambda receiver: due <= bodies(receiver.requests), 90, "every event due")
     assert_repeats_keep_their_id(receiver.requests)
     assert is_sound(tmp_path / "outbox.db")
 
@@ -139,10 +140,11 @@ async def test_a_kill_between_the_answer_and_our_note_of_it_gives_one_repeat_wit
         config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
         async with forwarder(config) as daemon:
             await emulator.wait_connected()
-            receiver.respond = lambda _received: Answer(delay_s=0.3)
+            receiver.respond = lambda _received: Answer(delay_s=2)
             await emulator.send(frame)
             await receiver.wait_until(lambda receiver: receiver.received == 1)
-            await asyncio.sleep(0.1)  # the event's commit takes a few milliseconds
+            kept = "SELECT count(*) FROM events"
+            await until(lambda: look(tmp_path / "outbox.db", kept) == [(1,)], limit_s=90, what="the event on disk")
             daemon.send(signal.SIGSTOP)
             await receiver.wait_for(1)
             daemon.send(signal.SIGKILL)

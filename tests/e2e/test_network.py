@@ -65,7 +65,7 @@ async def test_a_slow_and_lossy_line_only_delays(tmp_path: Path) -> None:
         async with Load(far.emulator, rate=15).flowing():
             await asyncio.sleep(8)
         sent = {each.frame for each in far.emulator.sent}
-        await far.receiver.wait_until(lambda receiver: sent <= set(bodies(receiver)), 30, "everything")
+        await far.receiver.wait_until(lambda receiver: sent <= set(bodies(receiver)), 90, "everything")
         await far.all_is_delivered()
         assert far.emulator.stats.skipped == 0
         assert len(far.emulator.handshakes) == 1

@@ -1,12 +1,16 @@
 """The local scrape.st keeps to what is known of the real one."""
 
+import asyncio
 import json
 import re
+import socket
+from urllib.parse import urlsplit
 
 import aiohttp
 import pytest
 
 from forwarder.core.event import decode_event
+from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.script import nth_pass, packaged_events, play, replay
 from forwarder.emulator.server import Emulator
 
@@ -131,3 +135,16 @@ async def test_a_replay_is_due_at_its_rate_and_a_burst_at_once() -> None:
 
     assert await play(replay(count=300), take) == 300
     assert seen[:208] == packaged_events()
+
+
+async def test_a_receiver_that_is_down_refuses_connections_and_keeps_its_port() -> None:
+    async with Receiver() as receiver, aiohttp.ClientSession() as session:
+        address = ("127.0.0.1", urlsplit(receiver.url).port)
+        await receiver.stop_listening()
+        with pytest.raises(ConnectionRefusedError):
+            await asyncio.open_connection(*address)
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(address)
+        await receiver.start_listening()
+        async with session.post(receiver.url) as response:
+            assert response.status == 200

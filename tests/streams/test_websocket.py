@@ -76,6 +76,7 @@ async def test_it_sends_the_text_ping_and_takes_either_answer(text_pong: bool) -
     assert set(seen.frames) <= {b"pong"}
 
 
+@pytest.mark.alone
 async def test_it_answers_pings_so_that_the_server_keeps_it() -> None:
     async with Emulator(ping_interval_s=0.05, idle_limit_s=0.3) as emulator, held(stream_to(emulator)) as seen:
         await emulator.wait_connected()
