@@ -29,12 +29,15 @@ def fork_as_successor() -> None:
     if len(given) != 2 or not all(map(_is_pipe, given)):
         return
     name, release = map(int, given)
+    # Held back until the launcher ignores them: ended before, it would leave a successor that nobody reaps.
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _IGNORED)
     try:
         pid = os.fork()
     except OSError as error:
         sys.stderr.write(f"the successor cannot be started: {error.strerror}\n")
         sys.exit(_CANNOT_TAKE_OVER)
     if pid == 0:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
         os.close(release)
         with suppress(OSError):  # the predecessor has ended
             os.write(name, b"%d\n" % os.getpid())
@@ -42,6 +45,7 @@ def fork_as_successor() -> None:
         return
     for number in _IGNORED:
         signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(name)
     _wait(pid, release)
 

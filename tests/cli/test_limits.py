@@ -26,7 +26,7 @@ from tests.support.crash import until
 from tests.support.delivery import configure
 from tests.support.disks import disk, run, why_no_disk
 from tests.support.lanes import event
-from tests.support.process import KEY, Forwarder, command, forwarder
+from tests.support.process import KEY, Forwarder, command_as_process, forwarder
 
 Serve = Callable[[socket.socket], None]
 
@@ -212,7 +212,7 @@ async def test_a_stopped_daemon_ends_every_question_with_69_and_a_sentence_and_r
                 ("outbox", "vacuum"),
                 ("check", "--diff"),
             ]
-            answers = await asyncio.gather(*(command(*words, "-c", path, limit_s=60) for words in questions))
+            answers = await asyncio.gather(*(command_as_process(*words, "-c", path, limit_s=60) for words in questions))
             assert monotonic() - began < 60
             for words, (code, out, err) in zip(questions, answers, strict=True):
                 assert code == exit_codes.NO_DAEMON, (words, out, err)
@@ -220,11 +220,11 @@ async def test_a_stopped_daemon_ends_every_question_with_69_and_a_sentence_and_r
                 assert "Traceback" not in err
             assert "forwarder_up 0" in answers[0][1]
             readings = [("events",), ("outbox", "check")]
-            answers = await asyncio.gather(*(command(*words, "-c", path) for words in readings))
+            answers = await asyncio.gather(*(command_as_process(*words, "-c", path) for words in readings))
             assert [code for code, _, _ in answers] == [0] * len(readings), answers
         finally:
             daemon.send(signal.SIGCONT)
-        code, out, _ = await command("status", "--json", "-c", path)
+        code, out, _ = await command_as_process("status", "--json", "-c", path)
         assert code == 0, out
         status = json.loads(out)  # nothing is done that somebody was told nobody answers to
         assert status["pid"] == daemon.process.pid
@@ -247,7 +247,9 @@ async def test_a_frozen_file_system_hangs_no_command(tmp_path: Path) -> None:
                     ("pause", "bot"),
                     ("replay", "--since", "1h", "--to", "bot"),
                 ]
-                answers = await asyncio.gather(*(command(*words, "-c", path, limit_s=60) for words in commands))
+                answers = await asyncio.gather(
+                    *(command_as_process(*words, "-c", path, limit_s=60) for words in commands)
+                )
                 for words, (code, out, err) in zip(commands, answers, strict=True):
                     assert code == exit_codes.DISK_SILENT, (words, out, err)
                     assert "disk" in err, (words, err)
@@ -257,7 +259,7 @@ async def test_a_frozen_file_system_hangs_no_command(tmp_path: Path) -> None:
                 assert status["waiting"] is None
             finally:
                 run("fsfreeze", "--unfreeze", str(made.mounted))
-            code, out, err = await command("status", "-c", path)
+            code, out, err = await command_as_process("status", "-c", path)
             assert code == 0, out + err
             daemon.send(signal.SIGTERM)
             assert await daemon.ended() == 0
@@ -276,7 +278,7 @@ async def waiting(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Give a command that lasts: it waits for a delivery that a paused destination does not get."""
     async with running(tmp_path) as (config, _, _, _):
         for words in (("pause", "bot"), ("replay", "--since", "1h", "--to", "bot")):
-            code, out, err = await command(*words, "-c", str(config))
+            code, out, err = await command_as_process(*words, "-c", str(config))
             assert code == 0, out + err
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "forwarder", "replay", "--since", "1h", "--to", "bot", "--wait", "-c", str(config)),

@@ -17,7 +17,7 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
 from tests.support.delivery import configure, status
-from tests.support.process import KEY, Forwarder, command, forwarder
+from tests.support.process import KEY, Forwarder, command, command_as_process, forwarder
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -116,7 +116,7 @@ async def test_a_successor_that_could_not_start_leaves_no_zombie(tmp_path: Path)
 
 async def test_two_upgrades_at_once_start_one_successor(tmp_path: Path) -> None:
     async with upgradable(tmp_path) as (config, daemon, _, _):
-        results = await asyncio.gather(*(command("upgrade", "-c", str(config)) for _ in range(3)))
+        results = await asyncio.gather(*(command_as_process("upgrade", "-c", str(config)) for _ in range(3)))
         assert min(code for code, _, _ in results) == exit_codes.OK
         assert len([line for line in daemon.lines if line["event"] == "upgrade.started"]) == 1
 
@@ -132,6 +132,7 @@ async def test_a_launcher_that_is_killed_does_not_keep_its_successor_from_taking
         os.kill(launcher, signal.SIGKILL)
         await daemon.wait_for("daemon.handed_over")
         assert await ended(daemon) == exit_codes.OK
+        await daemon.wait_for("takeover.done")
         assert (await status(config))["pid"] == successor
 
 
