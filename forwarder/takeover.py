@@ -25,6 +25,8 @@ SHORTEST_WINDOW = timedelta(minutes=1)
 """Of `dedupe_window`, beyond the grace period: the copies that both processes receive must be known as such."""
 _ITS_END = timedelta(minutes=2)
 """The lock of a process that does not answer any more is waited for so long."""
+_MAY_LOOK = timedelta(seconds=10)
+"""A busy process, until it answers whether it can be taken over from."""
 _MAY_CONSIDER = timedelta(seconds=30)
 """A busy process, until it answers that it leaves."""
 _LOOK_EVERY_S = 0.1
@@ -124,7 +126,7 @@ def announce(outbox: Path, socket_path: Path, *, dedupe_window: timedelta, grace
         )
     try:
         with control(socket_path) as daemon:
-            answer = daemon.ask(Announce(pid=os.getpid(), outbox=str(outbox.absolute())))
+            answer = daemon.ask(Announce(pid=os.getpid(), outbox=str(outbox.absolute())), within=_MAY_LOOK)
     except NoDaemonError as nobody:
         try:
             require_unused(outbox)

@@ -13,11 +13,14 @@ from time import monotonic, sleep
 from typing import Any, Self
 
 from forwarder.admin.paths import reachable
-from forwarder.core.changes import Request, Status
+from forwarder.core.changes import PauseChange, Reconnect, Request, Status
 from forwarder.core.durations import write_duration
 
 ANSWER_WITHIN = timedelta(seconds=5)
 """A daemon that is well answers in milliseconds."""
+_WORK_WITHIN = timedelta(minutes=3)
+_QUICK = (Status, PauseChange, Reconnect)
+"""Questions that take no work."""
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _TRY_EVERY_S = 0.05
 _TICK_S = 1.0
@@ -53,12 +56,14 @@ class Control:
     def ask(
         self, request: Request, *, within: timedelta | None = None, waiting: Waiting | None = None
     ) -> dict[str, Any]:
-        """Return the result, which has to be here `within` that time, by default `ANSWER_WITHIN`.
+        """Return the result, which has to be here `within` that time: by default `ANSWER_WITHIN`, or minutes for what may take long.
 
         `waiting` is for what may take long: it is called meanwhile, and the daemon is asked now and then whether it answers at all.
         Raises `DaemonRefusedError`, `DaemonSilentError`, or `NoDaemonError` where the daemon ends meanwhile.
         """
-        began, within = monotonic(), ANSWER_WITHIN if within is None else within
+        began = monotonic()
+        if within is None:
+            within = ANSWER_WITHIN if isinstance(request, _QUICK) else _WORK_WITHIN
         try:
             self._connection.settimeout(within.total_seconds())
             self._connection.sendall(request.model_dump_json().encode() + b"\n")

@@ -6,6 +6,7 @@ that gets on has as much time as it needs. What the child prints into a pipe goe
 would keep whoever reads it waiting.
 """
 
+import gc
 import json
 import os
 import select
@@ -60,6 +61,7 @@ def work_in_child() -> None:
     sys.stderr.flush()
     previous = signal.getsignal(signal.SIGINT)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.freeze()  # what is loaded stays shared: no collection writes into it
     try:
         child = os.fork()
     except OSError:
