@@ -14,7 +14,10 @@ import signal
 import stat
 import sys
 from contextlib import suppress
-from typing import NoReturn
+
+TYPE_CHECKING = False  # that of `typing` takes longer to load than all of this
+if TYPE_CHECKING:
+    from typing import NoReturn
 
 ENVIRONMENT = "FORWARDER_LAUNCH_FDS"
 """Two descriptors: a pipe to write the successor's number into, and one whose end lets the launcher go."""
@@ -58,7 +61,7 @@ def _is_pipe(descriptor: str) -> bool:
         return False
 
 
-def _wait(pid: int, release: int) -> NoReturn:
+def _wait(pid: int, release: int) -> "NoReturn":
     """End when the successor does, and as it does; or when the predecessor lets us go, or ends."""
     poll = select.poll()
     poll.register(os.pidfd_open(pid), select.POLLIN)
@@ -72,7 +75,7 @@ def _wait(pid: int, release: int) -> NoReturn:
             os._exit(0)
 
 
-def _end_with(code: int) -> NoReturn:
+def _end_with(code: int) -> "NoReturn":
     if code < 0:
         with suppress(OSError):  # the action of SIGKILL cannot be set, and need not be
             signal.signal(-code, signal.SIG_DFL)

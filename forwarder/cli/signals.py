@@ -7,8 +7,8 @@ import os
 import signal
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # that of `typing` takes longer to load than all of this
 if TYPE_CHECKING:
     from asyncio import AbstractEventLoop
 

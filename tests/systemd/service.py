@@ -15,7 +15,7 @@ PROGRAM = str(HOME / ".venv" / "bin" / "forwarder")
 CONFIG = "/etc/forwarder/config.yaml"
 UNIT = "forwarder.service"
 _DROP_IN = f"/etc/systemd/system/{UNIT}.d/test.conf"
-_LIMIT_S = 60
+_LIMIT_S = 120
 
 _OTHERS = {
     "stream": f"""\
