@@ -99,6 +99,15 @@ class HttpSender:
             finally:
                 self._pool.give_back(connection)
 
+    async def knock(self) -> bool:
+        """Return whether somebody listens there, without sending anything; a connection that comes of it is kept for the next attempt."""
+        try:
+            connection = await self._pool.connect(self._loop.time() + self._timeout_s, is_knock=True)
+        except NotConnectedError:
+            return False
+        self._pool.give_back(connection)
+        return True
+
     def _head(self, request: WebhookRequest) -> bytes:
         """Return the request line and the headers. Raises `ValueError` for one that would end its line."""
         known, fixed = self._fixed

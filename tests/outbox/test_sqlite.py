@@ -394,6 +394,7 @@ async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, stateme
         names = (
             "destination",
             "now_ms",
+            "offset_ms",
             "limit",
             "most",
             "since_ms",
