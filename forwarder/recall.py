@@ -19,9 +19,7 @@ async def recent_events(outbox: SqliteOutbox, window: timedelta, steady: Clock) 
     begin = steady() - window
     for part in range(GENERATIONS):
         since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
-        numbers = await outbox.recent_events(
-            since=outbox.accepted_wall(since), until=outbox.accepted_wall(until), limit=_MAX_RECENT // GENERATIONS
-        )
+        numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
         recent.remember(numbers, latest_at=until)
     return recent
 

@@ -52,6 +52,14 @@ class ClockSteps:
         """Return what the wall clock was ahead when that event was accepted."""
         return sum((step.by for step in self.steps if step.first_seq <= event_seq), self.older)
 
+    def offsets_since(self, since: datetime, event_seq: int) -> list[timedelta]:
+        """Return what the wall clock was ahead of the steady time at any moment since then, up to that event."""
+        steps = [step for step in self.steps if step.first_seq <= event_seq and step.at >= since]
+        before = [
+            self.offset_at(event_seq) - sum((each.by for each in steps[at:]), timedelta()) for at in range(len(steps))
+        ]
+        return list(dict.fromkeys([*before, self.offset_at(event_seq)]))
+
     def forward_since(self, since: datetime) -> timedelta:
         """Return by how much the wall clock was set forward in all since then: what is older looks older than it is by that."""
         return sum((step.by for step in self.steps if step.at >= since and step.by > timedelta()), timedelta())

@@ -153,11 +153,15 @@ class SqliteOutbox:
         return await self.writer.ask(step)
 
     async def recent_events(self, *, since: datetime, until: datetime, limit: int) -> "array[int]":
-        """Return the `id_number` of the newest events accepted in that time, sorted."""
-        values = {"since_ms": to_ms(since), "until_ms": to_ms(until), "limit": limit}
+        """Return the `id_number` of the newest events accepted in that steady time, sorted."""
+        offsets = self.clock_steps.offsets_since(since, self._seq)
 
         def look(connection: sqlite3.Connection) -> "array[int]":
-            return id_numbers([row[0] for row in connection.execute(SQL["recent_events"], values)])
+            found: dict[str, None] = {}
+            for ahead in offsets:
+                values = {"since_ms": to_ms(since + ahead), "until_ms": to_ms(until + ahead), "limit": limit}
+                found.update((row[0], None) for row in connection.execute(SQL["recent_events"], values))
+            return id_numbers(list(found))
 
         return await self._database.run(look)
 
