@@ -23,6 +23,11 @@ _PARTS = 10
 """The window is counted in so many parts; the oldest is forgotten as a whole."""
 
 
+def probe_wait_s(outage_s: float) -> float:
+    """Return how long to wait before the next try, after an outage of so long so far."""
+    return min(max(_SHARE_OF_OUTAGE * outage_s, SHORTEST_PROBE_WAIT_S), LONGEST_PROBE_WAIT_S)
+
+
 class BreakerState(StrEnum):
     """`open` waits for the next probe, `half_open` for the outcome of one."""
 
@@ -151,7 +156,7 @@ class Breaker:
         return min(max(wait_s, _SHORTEST_KNOCK_WAIT_S), _LONGEST_KNOCK_WAIT_S)
 
     def _wait_s(self, now: float) -> float:
-        return min(max(_SHARE_OF_OUTAGE * (now - self._down_since), SHORTEST_PROBE_WAIT_S), LONGEST_PROBE_WAIT_S)
+        return probe_wait_s(now - self._down_since)
 
     def note_success(self, now: float) -> bool:
         """Note that the receiver answers; return whether this closed the breaker."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from math import inf
 
-from forwarder.core.breaker import Breaker, BreakerPolicy
+from forwarder.core.breaker import Breaker, BreakerPolicy, probe_wait_s
 from forwarder.core.budget import Budget
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Unanswered
 from forwarder.core.news import BreakerClosed, BreakerOpened, Held, News, OursBegan, OursEnded
@@ -20,7 +20,6 @@ _BUSY_STATUSES = frozenset({429, 502, 503, 504})
 _FIRST_HOLD_S = 1.0
 _LONGEST_HOLD_S = 60.0
 """A 429 that names no time holds everything 1, 2, 4, … 60 seconds."""
-_LONGEST_OURS_S = 30.0
 _WORTH_TELLING_S = 10.0
 
 
@@ -43,7 +42,7 @@ class Gate:
         self._bucket = bucket
         self._budgets = budgets
         self._hold_s = _FIRST_HOLD_S
-        self._ours_wait_s = _FIRST_HOLD_S
+        self._ours_since = 0.0
         self._is_precaution = False
         """The breaker is open although nothing failed: what the first probe comes to is awaited."""
         self._last_failure = ""
@@ -181,7 +180,7 @@ class Gate:
         news: list[News] = []
         self._is_refused = isinstance(outcome, Unanswered) and outcome.fault is Fault.REFUSED
         if self.ours is not None:
-            self.ours, self._ours_wait_s = None, _FIRST_HOLD_S
+            self.ours = None
             news.append(OursEnded())
         status = None
         if isinstance(outcome, Answered):
@@ -217,9 +216,10 @@ class Gate:
     def _note_ours(self, outcome: Unanswered, now: float, *, is_probe: bool) -> list[News]:
         if is_probe:
             self.breaker.give_up_probe(now)
+        if self.ours is None:
+            self._ours_since = now
         if self.held_until <= now:
-            self.held_until = now + self._ours_wait_s
-            self._ours_wait_s = min(2 * self._ours_wait_s, _LONGEST_OURS_S)
+            self.held_until = now + probe_wait_s(now - self._ours_since)
         was, self.ours = self.ours, outcome.reason
         return [] if was is not None else [OursBegan(reason=outcome.reason)]
 

@@ -219,7 +219,7 @@ async def until_two_looks() -> None:
 
 
 async def test_notices_make_no_notices_even_where_two_destinations_name_each_other(tmp_path: Path) -> None:
-    async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as one, Receiver(status=400) as two:
+    async with Emulator(api_key=KEY) as emulator, Receiver(status=501) as one, Receiver(status=501) as two:
         destinations = {
             "one": (one, "on_failure: {to: two, after: 0s}"),
             "two": (two, "on_failure: {to: one, after: 0s}"),
