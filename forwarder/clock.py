@@ -114,9 +114,8 @@ class ProcessClock:
             return
         wall, took_s = self._read_wall()
         by = wall - self.steady() - self._offset
-        if (
-            took_s < _READING_S and abs(by.total_seconds()) > STEP_S
-        ):  # or the process was stopped between the two readings
+        is_sure = took_s < _READING_S  # or the process may have been stopped between the two readings
+        if is_sure and abs(by.total_seconds()) > STEP_S:
             self._note(by, next_seq())
 
     def _read_wall(self) -> tuple[datetime, float]:

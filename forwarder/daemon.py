@@ -231,6 +231,7 @@ class Daemon:
                 if tried is None:
                     tried = self._streams.start(parts.streams)
                 self._warn_of_orphans(waiting)
+                self._watch.report_pauses(self._dispatcher.lanes)
                 background += [
                     group.create_task(self._announce(tried)),
                     group.create_task(self._hand_over.run()),

@@ -1,7 +1,7 @@
 """Watches over the destinations: what of them outlasts a restart, and who is told when one fails or works again."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -118,13 +118,17 @@ class Watch:
         return self._reasons.get(name)
 
     async def run(self) -> None:
-        """Say which destinations an earlier process has paused; then see now and then whether somebody is to be told."""
-        for name, standing in self._standings.items():
-            if standing.pause is not None and standing.pause.by is not PausedBy.PERSON:
-                _log_pause(name, standing.pause)
+        """See now and then whether somebody is to be told."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             self.look()
+
+    def report_pauses(self, names: Iterable[DestinationName]) -> None:
+        """Log which of these an earlier process has paused without a person's doing."""
+        for name in names:
+            pause = self.standing(name).pause
+            if pause is not None and pause.by is not PausedBy.PERSON:
+                _log_pause(name, pause)
 
     # What it hears
 

@@ -1,6 +1,5 @@
 """Who is told of what, and when: the watch alone, with a clock of its own."""
 
-import asyncio
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -99,14 +98,13 @@ def test_and_where_all_of_them_are_it_waits_for_them() -> None:
     assert scene.told_to == ["alerts"]
 
 
-async def test_a_start_says_which_destinations_are_paused_without_a_persons_doing(
+def test_a_start_says_which_destinations_are_paused_without_a_persons_doing(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     by_hand = Pause(since=PAUSE.since, by=PausedBy.PERSON)
-    scene = Scene({BOT.name: Standing(pause=PAUSE), DestinationName("other"): Standing(pause=by_hand)})
-    watching = asyncio.ensure_future(scene.watch.run())
-    await asyncio.sleep(0)
-    watching.cancel()
+    names = [BOT.name, DestinationName("other"), DestinationName("third")]
+    scene = Scene({names[0]: Standing(pause=PAUSE), names[1]: Standing(pause=by_hand)})
+    scene.watch.report_pauses(names)
     said = capsys.readouterr().out
     assert said.count("destination.paused") == 1
     assert PAUSE.why in said

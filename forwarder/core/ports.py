@@ -163,5 +163,8 @@ class Sender(Protocol):
         ...
 
     async def knock(self) -> bool:
-        """Return whether somebody listens there, without sending anything; a connection that comes of it is kept for the next attempt."""
+        """Return whether it is worth an attempt, where the connection was refused: by connecting, and sending nothing.
+
+        A connection that comes of it is kept for the next attempt. Where it is no longer refused and fails otherwise, an attempt tells more.
+        """
         ...
