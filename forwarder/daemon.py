@@ -3,7 +3,7 @@
 import asyncio
 import os
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -13,6 +13,7 @@ from forwarder.admin.handler import Handler
 from forwarder.admin.server import open_control_socket
 from forwarder.attempts import Attempts
 from forwarder.canary import Canaries
+from forwarder.clock import ProcessClock, utc_now
 from forwarder.core.changes import PauseChange
 from forwarder.core.config import Config
 from forwarder.core.delivery import DestinationName
@@ -25,7 +26,7 @@ from forwarder.notify import ServiceManager
 from forwarder.outbox.access import count_waiting
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
-from forwarder.parts import Parts, canaries_of, on_failure_of, parts_of, streams_of
+from forwarder.parts import Parts, all_on_failure_of, canaries_of, on_failure_of, parts_of, streams_of
 from forwarder.recall import first_words, recent_events, recovered_posts
 from forwarder.reload import Reloader, Source
 from forwarder.running import Running
@@ -38,11 +39,6 @@ from forwarder.takeover import Takeover
 from forwarder.watch import Watch
 
 log = structlog.get_logger(__name__)
-
-
-def utc_now() -> datetime:
-    """Return now, aware, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,11 +75,12 @@ class Daemon:
         self._tally = Tally()
         self._dispatcher = Dispatcher()
         self._running: Running | None = None
+        self._clock = ProcessClock()
         self._started_at = utc_now()
         self._starting: asyncio.Task[Tally] | None = None
         """What opens the outbox, until it is open."""
         self._stopped = asyncio.Event()
-        self._streams = StreamSide(lambda: self._config, utc_now)
+        self._streams = StreamSide(lambda: self._config, self._clock)
         self._reloader = Reloader(
             source,
             put_in_force=self._put_in_force,
@@ -149,6 +146,12 @@ class Daemon:
         settings = self._config.outbox
         file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
         async with open_outbox(file, patience=patience) as outbox:
+            self._clock.adopt(
+                outbox.clock_steps,
+                latest=outbox.latest_steady,
+                next_seq=outbox.next_seq,
+                keep=outbox.note_clock_steps,
+            )
             waiting = await outbox.recover()
             ingest = await self._ingest_of(outbox, parts)
             self._watch = Watch(
@@ -156,24 +159,26 @@ class Daemon:
                 keep=outbox.note_destination,
                 post=ingest.post,
                 on_failure=lambda name: on_failure_of(self._config, name),
-                clock=utc_now,
+                on_any_failure=lambda: all_on_failure_of(self._config),
+                clock=self._clock,
+                steady=self._clock.steady,
             )
             self._canaries = Canaries(
                 policies=lambda: canaries_of(self._config),
                 is_paused=lambda name: self._watch.standing(name).pause is not None,
                 post=ingest.post_canary,
                 tell=self._watch.tell,
-                clock=utc_now,
+                clock=self._clock,
             )
             attempts = Attempts(
                 self._tally, watch=self._watch, canaries=self._canaries, on_attempt=self._listeners.on_attempt
             )
-            outbox.note_revision(self._config.revision, now=utc_now())
+            outbox.note_revision(self._config.revision, now=self._clock())
             summaries = Summaries(
                 ingest.limiter,
                 post=ingest.post,
                 is_known=lambda name: name in self._config.destinations,
-                clock=utc_now,
+                clock=self._clock,
             )
             await self._streams.begin(outbox, ingest)
             self._starting = None
@@ -200,9 +205,12 @@ class Daemon:
             ):
                 background = [
                     group.create_task(outbox.watch()),
-                    group.create_task(upkeep.prune(outbox, lambda: self._config.outbox, is_needed=self._is_read)),
+                    group.create_task(
+                        upkeep.prune(outbox, lambda: self._config.outbox, clock=self._clock, is_needed=self._is_read)
+                    ),
                     group.create_task(upkeep.keep_to_size(outbox)),
                     group.create_task(self._watch.run()),
+                    group.create_task(self._clock.run()),
                     group.create_task(summaries.run()),
                     group.create_task(upkeep.feed_watchdog(self._service, outbox, self._summary)),
                     group.create_task(self._streams.run()),
@@ -216,13 +224,15 @@ class Daemon:
                     standing=self._watch.standing,
                     observe=attempts.note,
                     tell=attempts.hear,
-                    clock=utc_now,
+                    clock=self._clock,
+                    steady=self._clock.steady,
                 )
                 running.start(parts, waiting.keys())
                 opening = group.create_task(self._open())
                 if tried is None:
                     tried = self._streams.start(parts.streams)
                 self._warn_of_orphans(waiting)
+                self._watch.report_pauses(self._dispatcher.lanes)
                 background += [
                     group.create_task(self._announce(tried)),
                     group.create_task(self._hand_over.run()),
@@ -254,13 +264,14 @@ class Daemon:
             disabled=parts.disabled,
             orders=parts.orders,
             on_full=parts.on_full,
-            first_words=await first_words(outbox, parts.router, utc_now),
+            first_words=await first_words(outbox, parts.router, self._clock.steady),
             outbox=outbox,
             lanes=self._dispatcher,
-            recent=await recent_events(outbox, self._config.outbox.dedupe_window, utc_now),
-            recovered=await recovered_posts(outbox, self._config.outbox.dedupe_window, utc_now),
+            recent=await recent_events(outbox, self._config.outbox.dedupe_window, self._clock.steady),
+            recovered=await recovered_posts(outbox, self._config.outbox.dedupe_window, self._clock.steady),
             tally=self._tally,
-            clock=utc_now,
+            clock=self._clock,
+            steady=self._clock.steady,
             on_event=self._listeners.on_event,
             on_arrival=self._streams.note_arrival,
         )
@@ -279,7 +290,7 @@ class Daemon:
         log.info("daemon.ready")
 
     def _pause_or_resume(self, asked: PauseChange) -> None:
-        self._watch.note_change(asked, utc_now())
+        self._watch.note_change(asked)
         log.info(f"destination.{asked.verb}d", destination=asked.destination, by="person", why=asked.why)
         lane = self._dispatcher.lanes.get(DestinationName(asked.destination))
         if lane is None:  # a reload has removed it meanwhile
@@ -318,6 +329,7 @@ class Daemon:
             "started_at": self._started_at.isoformat(timespec="seconds"),
             "state": self._state(),
             "config": self._reloader.status(),
+            "clock_jumped": self._clock.status(),
             **self._streams.status(),
             "destinations": {name: self._lane_status(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             "since_start": self._tally.as_fields(),
@@ -336,7 +348,7 @@ class Daemon:
             "paused": None
             if pause is None
             else {"since": pause.since.isoformat(timespec="seconds"), "by": str(pause.by), "why": pause.why},
-            "failing_since": None if since is None else since.isoformat(timespec="seconds"),
+            "failing_since": None if since is None else self._clock.wall_of(since).isoformat(timespec="seconds"),
             "last_failure": self._watch.last_failure(lane.destination.name),
             "canary": self._canaries.status(lane.destination.name),
         }

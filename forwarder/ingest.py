@@ -75,10 +75,12 @@ class Ingest:
         recent: RecentEvents,
         tally: Tally,
         clock: Clock,
+        steady: Clock | None = None,
         recovered: RecoveredPosts | None = None,
         on_event: OnEvent | None = None,
         on_arrival: OnArrival | None = None,
     ) -> None:
+        """`clock` is the wall clock; `steady` is the time that everything waits and grows old by, the same where it is left out."""
         self.limiter = Limiter()
         self.router = router
         self.disabled = disabled
@@ -90,6 +92,7 @@ class Ingest:
         self._recent = recent
         self._tally = tally
         self._clock = clock
+        self._steady = clock if steady is None else steady
         self.recovered = RecoveredPosts() if recovered is None else recovered
         self._on_event = on_event
         self._on_arrival = on_arrival
@@ -114,9 +117,10 @@ class Ingest:
             return
         await self._outbox.wait_for_room()
         self._tally.seen += 1
-        is_new = self._recent.is_new(event.id, now=now)
+        steady = self._steady()
+        is_new = self._recent.is_new(event.id, now=steady)
         if is_new and event.source == FULL:
-            is_new = not self.recovered.is_double((event.mid, event.sid), now=now)
+            is_new = not self.recovered.is_double((event.mid, event.sid), now=steady)
         if self._on_arrival is not None:
             self._on_arrival(event, stream, is_new)
         if not is_new:
@@ -139,7 +143,10 @@ class Ingest:
             self.note_odd_frame(error.kind, error.detail)
             return False
         await self._outbox.wait_for_room()
-        if not self.recovered.is_new((event.mid, event.sid), now=now) or not self._recent.is_new(event.id, now=now):
+        steady = self._steady()
+        if not self.recovered.is_new((event.mid, event.sid), now=steady) or not self._recent.is_new(
+            event.id, now=steady
+        ):
             return False
         self._tally.seen += 1
         self._tally.recovered += 1
@@ -148,6 +155,7 @@ class Ingest:
 
     def _accept(self, event: Event, now: datetime, read_at: float, repair: _Repair | None = None) -> None:
         """Route an event that was not there before."""
+        self.limiter.ahead = now - self._steady()
         selection = self.router.select(event, now, self.limiter)
         self._tell(event, selection.chosen)
         if selection.is_matched:
@@ -180,13 +188,15 @@ class Ingest:
         held: Mapping[DestinationName, tuple[Cause, tuple[str, ...]]] = _NOTHING,
         repair: _Repair | None = None,
     ) -> None:
-        event_seq = self._outbox.new_seq()
+        event_seq, steady = self._outbox.new_seq(), self._steady()
         deliveries: dict[DeliveryStatus | Cause, list[Delivery]] = {}
         is_preferred = bool(self.router.once) and event.source in SOURCES
         for destination, routes in chosen.items():
             order = self.orders.get(destination)
             key = None
-            verdict = self._judge(event, destination, routes, event_seq, now, repair) if is_preferred else WANTED
+            verdict = (
+                self._judge(event, destination, routes, event_seq, now, steady, repair) if is_preferred else WANTED
+            )
             # What waits takes its place in the order when its wait is over.
             if order is not None and trigger is not Trigger.CANARY and verdict.waits_until is None:
                 key = order_key(order, source=event.source, sid=event.sid)
@@ -195,7 +205,7 @@ class Ingest:
                 destination,
                 routes,
                 event_seq=event_seq,
-                accepted_at=now,
+                accepted_at=steady,
                 order_key=key,
                 edits=verdict.edits,
                 waits_until=verdict.waits_until,
@@ -211,7 +221,7 @@ class Ingest:
                 destination,
                 routes,
                 event_seq=event_seq,
-                accepted_at=now,
+                accepted_at=steady,
                 order_key=None,
                 is_recovered=repair is not None,
             )
@@ -237,6 +247,7 @@ class Ingest:
         routes: tuple[str, ...],
         event_seq: int,
         now: datetime,
+        steady: datetime,
         repair: _Repair | None,
     ) -> Verdict:
         """Return whether a destination gets this one of the two events of a post, and when; a full text replaces what waits for it."""
@@ -244,7 +255,7 @@ class Ingest:
             return WANTED
         words = self._first_words
         if event.source == FULL:
-            for waiting in words.waiting(event.mid, destination, now=now):
+            for waiting in words.waiting(event.mid, destination, now=steady):
                 if self._outbox.replace(destination, waiting, now=now):
                     words.replaced(event.mid, destination, waiting)
                     self._tally.skipped += 1
@@ -257,7 +268,7 @@ class Ingest:
                     destination,
                     event_seq=event_seq,
                     on_full=self.on_full.get(destination, OnFull.IGNORE),
-                    now=now,
+                    now=steady,
                     wait=self.router.wait_of(routes),
                 )
         return verdict

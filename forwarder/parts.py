@@ -106,6 +106,17 @@ def on_failure_of(config: Config, name: DestinationName) -> OnFailure | None:
     return OnFailure(to=DestinationName(settings.on_failure.to), after=settings.on_failure.after)
 
 
+def all_on_failure_of(config: Config) -> list[OnFailure]:
+    """Return everybody who is told of a failure of anything, each once: whom else to tell where a destination names nobody."""
+    found = [
+        *(each.on_failure for each in config.destinations.values()),
+        *(each.on_failure for each in config.streams),
+        *(each.on_failure for each in config.expect),
+    ]
+    named = {each.to: each for each in reversed(found) if each is not None and config.destinations[each.to].enabled}
+    return [OnFailure(to=DestinationName(each.to), after=each.after) for each in reversed(named.values())]
+
+
 def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
     """Return the canaries of the enabled destinations that have one."""
     return {

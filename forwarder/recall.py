@@ -13,10 +13,10 @@ from forwarder.outbox.sqlite import SqliteOutbox
 _MAX_RECENT = 1_000_000
 
 
-async def recent_events(outbox: SqliteOutbox, window: timedelta, clock: Clock) -> RecentEvents:
+async def recent_events(outbox: SqliteOutbox, window: timedelta, steady: Clock) -> RecentEvents:
     """Return the memory of the events accepted within the window."""
     recent = RecentEvents(window, capacity=_MAX_RECENT)
-    begin = clock() - window
+    begin = steady() - window
     for part in range(GENERATIONS):
         since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
         numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
@@ -24,22 +24,25 @@ async def recent_events(outbox: SqliteOutbox, window: timedelta, clock: Clock) -
     return recent
 
 
-async def recovered_posts(outbox: SqliteOutbox, window: timedelta, clock: Clock) -> RecoveredPosts:
+async def recovered_posts(outbox: SqliteOutbox, window: timedelta, steady: Clock) -> RecoveredPosts:
     """Return the memory of the posts that the repair of gaps has brought within the window."""
     recovered = RecoveredPosts(window)
-    recovered.recall(await outbox.gaps.recovered_events(since=clock() - window, limit=MOST_RECOVERED))
+    now = steady()
+    ahead = outbox.accepted_wall(now) - now
+    found = await outbox.gaps.recovered_events(since=outbox.accepted_wall(now - window), limit=MOST_RECOVERED)
+    recovered.recall({post: at - ahead for post, at in found.items()})
     return recovered
 
 
-async def first_words(outbox: SqliteOutbox, router: Router, clock: Clock) -> FirstWords:
+async def first_words(outbox: SqliteOutbox, router: Router, steady: Clock) -> FirstWords:
     """Return the memory of the posts of which a destination has had one of the two events."""
-    return await words_since(clock() - WINDOW, outbox, router)
+    return await words_since(steady() - WINDOW, outbox, router)
 
 
 async def words_since(
     since: datetime, outbox: SqliteOutbox, router: Router, *, window: timedelta = WINDOW
 ) -> FirstWords:
-    """Return the same of the time since then, to be remembered for so long."""
+    """Return the same of the time since then (in steady time), to be remembered for so long."""
     words = FirstWords(window)
     if router.once:
         for brought in await outbox.recent_posts(since=since, limit=CAPACITY):

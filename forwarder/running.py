@@ -38,6 +38,7 @@ class Running:
         observe: Callable[[Destination, Delivery, Attempt, Decision], None],
         tell: Callable[[Destination, News], None],
         clock: Clock,
+        steady: Clock,
     ) -> None:
         """`standing` is what is kept of a destination; `observe` and `tell` hear of what happens at each."""
         self._group = group
@@ -48,6 +49,7 @@ class Running:
         self._observe = observe
         self._tell = tell
         self._clock = clock
+        self._steady = steady
         self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
         """Also those that a reload has replaced, until what they have under way has ended."""
         self._streams = streams
@@ -102,6 +104,7 @@ class Running:
             destination,
             outbox=self._outbox,
             clock=self._clock,
+            steady=self._steady,
             chance=random.random,
             observe=partial(self._observe, destination),
             tell=self._tell,

@@ -5,10 +5,10 @@ import random
 from collections.abc import Callable, Collection, Iterable
 from datetime import timedelta
 
+from forwarder.clock import ProcessClock
 from forwarder.core.config import Config
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
-from forwarder.core.ports import Clock
 from forwarder.core.preference import WINDOW
 from forwarder.gap_keeper import GapKeeper, kept_of
 from forwarder.ingest import Ingest
@@ -31,7 +31,7 @@ class StreamSide:
     _ingest: Ingest
     _repairer: Repairer
 
-    def __init__(self, config: Callable[[], Config], clock: Clock) -> None:
+    def __init__(self, config: Callable[[], Config], clock: ProcessClock) -> None:
         """`config` is the one in force."""
         self._config = config
         self._clock = clock
@@ -68,7 +68,10 @@ class StreamSide:
             intake=ingest,
             sources=lambda: histories_of(self._config()),
             recall=lambda since: words_since(
-                since - WINDOW, outbox, ingest.router, window=self._clock() - since + timedelta(days=1)
+                self._clock.steady_of(since) - WINDOW,
+                outbox,
+                ingest.router,
+                window=self._clock() - since + timedelta(days=1),
             ),
             kept_for=lambda: self._config().outbox.keep_delivered,
             clock=self._clock,

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import structlog
 
+from forwarder.clock import ProcessClock
 from forwarder.core.config.model import OutboxConfig
 from forwarder.notify import ServiceManager
 from forwarder.outbox.sqlite import SqliteOutbox
@@ -17,15 +18,25 @@ log = structlog.get_logger(__name__)
 
 
 async def prune(
-    outbox: SqliteOutbox, settings: Callable[[], OutboxConfig], *, is_needed: Callable[[], bool] = lambda: False
+    outbox: SqliteOutbox,
+    settings: Callable[[], OutboxConfig],
+    *,
+    clock: ProcessClock,
+    is_needed: Callable[[], bool] = lambda: False,
 ) -> None:
-    """Remove history past its time; `settings` are those in force. `is_needed`: a successor is about to read it."""
+    """Remove history past its time; `settings` are those in force. `is_needed`: a successor is about to read it.
+
+    What is older than a step of the clock forward looks older than it is, by the step: it stays as long as it would have.
+    """
     while True:
         await asyncio.sleep(_PRUNE_EVERY.total_seconds())
         if is_needed():
             continue
-        now, keep = datetime.now(UTC), settings()
-        pruned = await outbox.pruner.prune(delivered_before=now - keep.keep_delivered, dead_before=now - keep.keep_dead)
+        now, steady, keep = clock(), clock.steady(), settings()
+        before = [
+            now - kept - clock.steps.forward_since(steady - kept) for kept in (keep.keep_delivered, keep.keep_dead)
+        ]
+        pruned = await outbox.pruner.prune(delivered_before=before[0], dead_before=before[1])
         if pruned:
             log.info("outbox.pruned", events=pruned)
 

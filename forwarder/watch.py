@@ -1,7 +1,7 @@
 """Watches over the destinations: what of them outlasts a restart, and who is told when one fails or works again."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
@@ -15,6 +15,7 @@ from forwarder.core.event import Event
 from forwarder.core.news import (
     BreakerClosed,
     BreakerOpened,
+    FailedForLonger,
     Failing,
     Held,
     News,
@@ -26,7 +27,7 @@ from forwarder.core.news import (
 )
 from forwarder.core.ports import Clock
 from forwarder.core.retry import Dead, Decision, Done, Expired, OnExpiry
-from forwarder.core.standing import NOTHING_KNOWN, Pause, PausedBy, Standing
+from forwarder.core.standing import NOTHING_KNOWN, FailureStretch, Pause, PausedBy, Standing
 
 _LOOK_EVERY_S = 1.0
 _WORTH_KEEPING = timedelta(seconds=30)
@@ -84,15 +85,22 @@ class Watch:
         keep: Keep,
         post: Post,
         on_failure: Callable[[DestinationName], OnFailure | None],
+        on_any_failure: Callable[[], Sequence[OnFailure]] = list,
         clock: Clock,
+        steady: Clock | None = None,
     ) -> None:
-        """`keep` writes a standing down; `on_failure` says whom to tell, by the config in force."""
+        """`keep` writes a standing down; `on_failure` says whom to tell, by the config in force, and `on_any_failure` who else is there.
+
+        `clock` is the wall clock; `steady` is the time that everything lasts by, the same where it is left out.
+        """
         self._standings = dict(standings)
         self._kept = dict(standings)
         self._keep = keep
         self._post = post
         self._on_failure = on_failure
+        self._on_any_failure = on_any_failure
         self._clock = clock
+        self._steady = clock if steady is None else steady
         self._reasons: dict[DestinationName, str] = {}
         self._dead: dict[DestinationName, _Gathered] = {}
         self._dead_told_at: dict[DestinationName, datetime] = {}
@@ -115,15 +123,24 @@ class Watch:
             await asyncio.sleep(_LOOK_EVERY_S)
             self.look()
 
+    def report_pauses(self, names: Iterable[DestinationName]) -> None:
+        """Log which of these an earlier process has paused without a person's doing."""
+        for name in names:
+            pause = self.standing(name).pause
+            if pause is not None and pause.by is not PausedBy.PERSON:
+                _log_pause(name, pause)
+
     # What it hears
 
     def hear(self, destination: Destination, news: News) -> None:
         """Take note of what a lane tells."""
-        name, now = destination.name, self._clock()
+        name, now = destination.name, self._steady()
         match news:
             case Failing(reason=reason):
                 self._reasons[name] = reason
                 self._set(name, failing_since=now)
+            case FailedForLonger(stretch=stretch):
+                self._set(name, stretch=stretch)
             case Working():
                 self._recover(name, now)
             case BreakerOpened(reason=reason):
@@ -150,13 +167,10 @@ class Watch:
             case OursEnded():
                 log.info("destination.reachable_again", destination=name)
             case PausedItself(pause=pause):
-                log.error(
-                    "destination.paused", destination=name, reason=pause.why,
-                    note=f"everything is kept; when it is mended: forwarder resume {name}",
-                )  # fmt: skip
+                _log_pause(name, pause)
                 self._set(name, pause=pause)
                 self._write(name)
-                self._tell(name, notices.paused(name, why=pause.why))
+                self._tell_of_pause(name, pause)
             case TooOld(delivery=delivery, reason=reason):
                 log.warning(
                     "delivery.expired",
@@ -174,36 +188,37 @@ class Watch:
                 self._reasons.pop(destination.name, None)
                 return
             case Dead(reason=reason) if not notices.is_own(delivery):  # or notices would make notices
-                self._dead.setdefault(destination.name, _Gathered()).add(delivery, reason, self._clock())
+                self._dead.setdefault(destination.name, _Gathered()).add(delivery, reason, self._steady())
             case Expired(reason=reason):
                 self._note_too_old(destination, delivery, reason)
             case _:
                 pass
         self._reasons[destination.name] = attempt.outcome.reason
 
-    def note_change(self, asked: PauseChange, now: datetime) -> None:
+    def note_change(self, asked: PauseChange) -> None:
         """Take note that a person paused or resumed a destination."""
         name = DestinationName(asked.destination)
         if asked.verb == "pause":
-            self._set(name, pause=Pause(since=now, by=PausedBy.PERSON, why=asked.why))
+            self._set(name, pause=Pause(since=self._clock(), by=PausedBy.PERSON, why=asked.why))
         else:
             standing = self.standing(name)
             pause = standing.pause
             is_known = standing.told_at is not None or (pause is not None and pause.by is not PausedBy.PERSON)
             if is_known and pause is not None:
-                self._resumed[name] = standing.failing_since or pause.since
-            self._set(name, pause=None, failing_since=None, told_at=None)
+                paused_at = self._steady() - (self._clock() - pause.since)
+                self._resumed[name] = standing.failing_since or paused_at
+            self._set(name, pause=None, failing_since=None, told_at=None, stretch=None)
         self._write(name)
 
     def _note_too_old(self, destination: Destination, delivery: Delivery, reason: str) -> None:
         if destination.retry.on_expiry is OnExpiry.DIGEST and not notices.is_own(delivery):
-            self._too_old.setdefault(destination.name, _Gathered()).add(delivery, reason, self._clock())
+            self._too_old.setdefault(destination.name, _Gathered()).add(delivery, reason, self._steady())
 
     # Whom it tells
 
     def look(self) -> None:
         """Tell what is due to be told, and write down what has lasted long enough."""
-        now = self._clock()
+        now = self._steady()
         for name, standing in list(self._standings.items()):
             since = standing.failing_since
             if since is None:
@@ -227,19 +242,20 @@ class Watch:
 
     def take_leave(self) -> None:
         """Tell what is gathered in memory alone: the process ends."""
-        self._tell_what_expired(self._clock(), is_last=True)
+        self._tell_what_expired(self._steady(), is_last=True)
 
     def _tell_what_expired(self, now: datetime, *, is_last: bool) -> None:
         for name, gathered in list(self._too_old.items()):
             if is_last or gathered.is_over(now):
                 del self._too_old[name]
-                first, last = gathered.first or now, gathered.last or now
+                ahead = self._clock() - self._steady()
+                first, last = (gathered.first or now) + ahead, (gathered.last or now) + ahead
                 digest = notices.expired(name, count=gathered.count, first=first, last=last)
                 self._bring(digest, to=name, made_by="digest")
 
     def _recover(self, name: DestinationName, now: datetime) -> None:
         standing = self.standing(name)
-        self._set(name, failing_since=None, told_at=None)
+        self._set(name, failing_since=None, told_at=None, stretch=None)
         self._reasons.pop(name, None)
         self._write(name)
         since = self._resumed.pop(name, standing.failing_since if standing.told_at is not None else None)
@@ -252,10 +268,26 @@ class Watch:
 
     def _tell(self, name: DestinationName, notice: notices.Notice) -> None:
         wanted = self._on_failure(name)
-        if wanted is None:
-            return
-        log.info("notice.sent", destination=name, to=wanted.to, kind=notice.kind)
-        self._bring(notice, to=wanted.to, made_by="failure notice")
+        if wanted is not None:
+            self._send(name, notice, to=wanted.to)
+
+    def _tell_of_pause(self, name: DestinationName, pause: Pause) -> None:
+        """Tell that a destination was paused without a person's doing: whom it names, or whoever is told of anything.
+
+        Where all of them are paused themselves they get it when they are resumed.
+        """
+        own = self._on_failure(name)
+        others = [each.to for each in self._on_any_failure() if each.to != name]
+        is_own_paused = own is not None and self.standing(own.to).pause is not None
+        to = others if own is None or is_own_paused else [own.to]
+        awake = [each for each in to if self.standing(each).pause is None]
+        notice = notices.paused(name, why=pause.why)
+        for each in awake or to:
+            self._send(name, notice, to=each)
+
+    def _send(self, name: DestinationName, notice: notices.Notice, *, to: DestinationName) -> None:
+        log.info("notice.sent", destination=name, to=to, kind=notice.kind)
+        self._bring(notice, to=to, made_by="failure notice")
 
     def _bring(self, notice: notices.Notice, *, to: DestinationName, made_by: str) -> None:
         self._number += 1
@@ -263,7 +295,7 @@ class Watch:
 
     # What it keeps
 
-    def _set(self, name: DestinationName, **changes: Pause | datetime | None) -> None:
+    def _set(self, name: DestinationName, **changes: Pause | FailureStretch | datetime | None) -> None:
         self._standings[name] = replace(self.standing(name), **changes)  # type: ignore[arg-type] # the fields' own types
 
     def _write(self, name: DestinationName) -> None:
@@ -272,3 +304,10 @@ class Watch:
         if self._kept.get(name, NOTHING_KNOWN) != standing:
             self._kept[name] = standing
             self._keep(name, standing)
+
+
+def _log_pause(name: DestinationName, pause: Pause) -> None:
+    log.error(
+        "destination.paused", destination=name, reason=pause.why, since=pause.since.isoformat(timespec="seconds"),
+        note=f"everything is kept; when it is mended: forwarder resume {name}",
+    )  # fmt: skip

@@ -3,6 +3,7 @@
 import argparse
 import shlex
 import sys
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from forwarder.cli.places import add_config, places, told
 from forwarder.cli.records import add_json, local, print_json, print_table
 from forwarder.core import metrics
 from forwarder.core.changes import Status
+from forwarder.core.notices import spell
 from forwarder.outbox.access import reading
 from forwarder.outbox.history import dead_by_destination, waiting
 from forwarder.outbox.problems import OutboxUnusableError
@@ -77,6 +79,7 @@ def _print(status: dict[str, Any]) -> None:
         f"forwarder {status['version']}, process {status['pid']}, {status['state']} since {local(status['started_at'])}"
     )
     _print_config(status["config"])
+    _print_warnings(status)
     _print_streams(status["streams"], status["lag_ms"])
     print(f"outbox: {outbox['health']}" + (f" ({outbox['trouble']})" if outbox["trouble"] else ""))
     print(
@@ -109,6 +112,22 @@ def _print_log(log: dict[str, Any] | None) -> None:
         return
     now = f"CANNOT BE WRITTEN: {log['trouble']}; " if log["trouble"] else ""
     print(f"log: {now}{log['lines_dropped']:,} lines dropped since the start; deliveries do not wait for it")
+
+
+def _print_warnings(status: dict[str, Any]) -> None:
+    """Print what a person should look at."""
+    if (jump := status.get("clock_jumped")) is not None:
+        by = spell(timedelta(seconds=abs(jump["by_s"])))
+        print(
+            f"THE CLOCK WAS SET {'forward' if jump['by_s'] > 0 else 'back'} by {by} at {local(jump['at'])}: "
+            "what waits goes on as if it had not been; is the clock of this machine right now?"
+        )
+    for name, lane in status["destinations"].items():
+        if (pause := lane["paused"]) is not None and pause["by"] != "person":
+            print(
+                f"{name} IS PAUSED since {local(pause['since'])}: {pause['why']}. What is meant for it is kept. "
+                f"When it is mended: forwarder resume {name}"
+            )
 
 
 def _print_streams(streams: dict[str, Any], lag_ms: dict[str, Any]) -> None:

@@ -8,15 +8,24 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
-FIRST_PROBE_S = 1.0
+SHORTEST_PROBE_WAIT_S = 1.0
 LONGEST_PROBE_WAIT_S = 30.0
-_GROWTH = 1.5
-"""Probes come 1, 1.5, 2.3, 3.4, 5, … 30 seconds one after the other: a receiver that is back waits about a third of its outage,
-and never longer than that."""
-_STREAK_S = 2.0
-"""It also opens at a failure that comes so long after the first of an unbroken row: where little is sent, five may take hours."""
+_SHARE_OF_OUTAGE = 0.05
+"""From one probe to the next it takes this part of the outage so far, within those bounds: a receiver that is back waits no longer."""
+MOST_PROBES = 6
+"""A receiver that says nothing gets the next probe although the one before has no answer yet, up to so many at once."""
+STREAK_S = 1.0
+"""It also opens when nothing but failures came for so long: where little is sent, five in a row may take hours."""
+_LONGEST_KNOCK_WAIT_S = 1.0
+_SHORTEST_KNOCK_WAIT_S = 0.25
+_KNOCK_SHARE_OF_OUTAGE = 0.01
 _PARTS = 10
 """The window is counted in so many parts; the oldest is forgotten as a whole."""
+
+
+def probe_wait_s(outage_s: float) -> float:
+    """Return how long to wait before the next try, after an outage of so long so far."""
+    return min(max(_SHARE_OF_OUTAGE * outage_s, SHORTEST_PROBE_WAIT_S), LONGEST_PROBE_WAIT_S)
 
 
 class BreakerState(StrEnum):
@@ -57,16 +66,28 @@ class Breaker:
         self._row_began = 0.0
         self._culprits: set[int] = set()
         """Which deliveries failed in the row: one, or a few of more."""
-        self._probe_wait_s = FIRST_PROBE_S
-        self.state = BreakerState.CLOSED
+        self._failed_at = 0.0
+        """When the last attempt failed,"""
+        self._down_since = 0.0
+        """and the first one of the outage."""
+        self._probes = 0
+        """Those under way, also of an outage before this one."""
+        self._is_open = False
         self.probe_at = 0.0
         """When the next probe may be made, while it is open."""
         self.opened_at = 0.0
 
     @property
+    def state(self) -> BreakerState:
+        """Return which of the three it is."""
+        if not self._is_open:
+            return BreakerState.CLOSED
+        return BreakerState.HALF_OPEN if self._probes else BreakerState.OPEN
+
+    @property
     def is_closed(self) -> bool:
         """Whether attempts are made as they come."""
-        return self.state is BreakerState.CLOSED
+        return not self._is_open
 
     @property
     def may_be_one_deliverys(self) -> bool:
@@ -76,26 +97,66 @@ class Breaker:
     @property
     def is_probing(self) -> bool:
         """Whether the outcome of a probe is awaited."""
-        return self.state is BreakerState.HALF_OPEN
+        return self._is_open and self._probes > 0
 
-    def open(self, now: float, *, probe_in_s: float = FIRST_PROBE_S) -> None:
-        """Let nothing through but a probe, the first after `probe_in_s`; nothing where it is switched off."""
+    @property
+    def probes(self) -> int:
+        """How many probes are under way, also of an outage that has ended."""
+        return self._probes
+
+    @property
+    def has_most_probes(self) -> bool:
+        """Whether no more may be under way."""
+        return self._probes >= MOST_PROBES
+
+    @property
+    def opens_at(self) -> float | None:
+        """When it opens by itself, unless a success comes before; `None`: not at all."""
+        return self._row_began + STREAK_S if self._in_a_row and not self._is_open and self._policy.is_on else None
+
+    def open(self, now: float, *, probe_in_s: float = SHORTEST_PROBE_WAIT_S) -> None:
+        """Let nothing through but probes, the first after `probe_in_s`; nothing where it is switched off."""
         if not self._policy.is_on:
             return
-        self.state = BreakerState.OPEN
+        self._is_open = True
         self.opened_at = now
+        self._down_since = self._row_began if self._in_a_row else now
         self.probe_at = now + probe_in_s
-        self._probe_wait_s = FIRST_PROBE_S
 
-    def begin_probe(self) -> None:
-        """Note that a probe is under way: nothing else may go until its outcome is in."""
-        self.state = BreakerState.HALF_OPEN
+    def open_if_failing(self, now: float) -> bool:
+        """Open where nothing but failures came for too long; return whether it did."""
+        opens_at = self.opens_at
+        if opens_at is None or now < opens_at:
+            return False
+        self.open(now, probe_in_s=max(self._failed_at + SHORTEST_PROBE_WAIT_S - now, 0.0))
+        return True
+
+    def begin_probe(self, now: float) -> None:
+        """Note that a probe begins: the next one comes after the wait in force, whether or not this one has an outcome by then."""
+        self._probes += 1
+        self.probe_at = now + self._wait_s(now)
+
+    def end_probe(self) -> None:
+        """Note that a probe has ended, before what it came to."""
+        self._probes -= 1
 
     def give_up_probe(self, now: float, *, wait_s: float | None = None) -> None:
-        """Note that the probe told nothing about the receiver; another may be made, after the wait in force or `wait_s`."""
-        if self.is_probing:
-            self.state = BreakerState.OPEN
-            self.probe_at = now + (self._probe_wait_s if wait_s is None else wait_s)
+        """Note that a probe told nothing about the receiver; another may be made, after the wait in force or `wait_s`."""
+        if self._is_open:
+            self.probe_at = now + (self._wait_s(now) if wait_s is None else wait_s)
+
+    def probe_now(self, now: float) -> None:
+        """Let the next probe through at once: there is a sign that the receiver is back."""
+        if self._is_open:
+            self.probe_at = min(self.probe_at, now)
+
+    def knock_wait_s(self, now: float) -> float:
+        """Return after how long to ask again whether somebody listens, where that costs a receiver nothing."""
+        wait_s = _KNOCK_SHARE_OF_OUTAGE * (now - self._down_since)
+        return min(max(wait_s, _SHORTEST_KNOCK_WAIT_S), _LONGEST_KNOCK_WAIT_S)
+
+    def _wait_s(self, now: float) -> float:
+        return probe_wait_s(now - self._down_since)
 
     def note_success(self, now: float) -> bool:
         """Note that the receiver answers; return whether this closed the breaker."""
@@ -104,23 +165,24 @@ class Breaker:
         if self.is_closed:
             self._count(now, is_failure=False)
             return False
-        self.state = BreakerState.CLOSED
+        self._is_open = False
         self._parts.clear()
         return True
 
     def note_failure(self, now: float, *, is_probe: bool, culprit: int) -> bool:
-        """Note a failed attempt of the delivery numbered `culprit`; return whether this opened the breaker."""
+        """Note a failed attempt of the delivery numbered `culprit`; return whether this opened the breaker.
+
+        A probe that fails when the breaker is closed again is of the outage that has ended, and tells nothing new. Nor do those
+        that were under way when it opened.
+        """
         if len(self._culprits) < 2:
             self._culprits.add(culprit)
-        if not self.is_closed:
-            if is_probe:  # others were under way when it opened, and tell nothing new
-                self._probe_wait_s = min(self._probe_wait_s * _GROWTH, LONGEST_PROBE_WAIT_S)
-                self.state = BreakerState.OPEN if self._policy.is_on else BreakerState.CLOSED
-                self.probe_at = now + self._probe_wait_s
+        if self._is_open or is_probe:
             return False
         if not self._in_a_row:
             self._row_began = now
         self._in_a_row += 1
+        self._failed_at = now
         self._count(now, is_failure=True)
         if not self._policy.is_on or not self._is_too_much(now):
             return False
@@ -137,7 +199,7 @@ class Breaker:
         parts[-1].failures += is_failure
 
     def _is_too_much(self, now: float) -> bool:
-        if self._in_a_row >= self._policy.in_a_row or now - self._row_began >= _STREAK_S:
+        if self._in_a_row >= self._policy.in_a_row or now - self._row_began >= STREAK_S:
             return True
         attempts = sum(part.attempts for part in self._parts)
         failures = sum(part.failures for part in self._parts)

@@ -74,7 +74,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     routes: tuple[str, ...]
     """Names of the routes that chose the destination."""
     accepted_at: datetime
-    """When the event was read from its stream."""
+    """When the event was read from its stream, in steady time: see `core.clock_steps`."""
     attempts: int = 0
     """Attempts made and counted so far, since a person last had it tried again."""
     earlier_attempts: int = 0

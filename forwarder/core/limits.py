@@ -86,10 +86,11 @@ class _Window:
 class _Gathering:
     """What a route holds back until it is told of."""
 
-    __slots__ = ("by_value", "count", "first", "labels", "last", "limit")
+    __slots__ = ("began", "by_value", "count", "first", "labels", "last", "limit")
 
-    def __init__(self, limit: Limit, now: datetime) -> None:
+    def __init__(self, limit: Limit, now: datetime, *, steady: datetime) -> None:
         self.limit = limit
+        self.began = steady
         self.first = self.last = now
         self.count = 0
         self.by_value = Counter[str]()
@@ -112,6 +113,8 @@ class Limiter:
     """The windows of all routes that have a limit: at most `capacity` of them, the one that has been quiet for longest forgotten first."""
 
     def __init__(self, *, capacity: int = _CAPACITY) -> None:
+        self.ahead = timedelta()
+        """What the time of the events is ahead of the steady time: a limit counts by the latter, so that a clock that is set changes nothing."""
         self._capacity = capacity
         self._limits: dict[str, Limit] = {}
         self._windows: dict[tuple[str, str], _Window] = {}
@@ -146,7 +149,7 @@ class Limiter:
 
         Posts are counted: what became of one of the two events of a post becomes of the other, and that counts for nothing.
         """
-        event, now = subject.event, subject.now
+        event, now = subject.event, subject.now - self.ahead
         post = (route, event.mid) if event.source in SOURCES else None
         if post is not None:
             known = self._verdicts.get(post)
@@ -162,10 +165,11 @@ class Limiter:
 
     def due(self, now: datetime, *, is_last: bool = False) -> list[HeldBack]:
         """Return what is to be told of now, which is then forgotten; `is_last`: all of it."""
+        steady = now - self.ahead
         over = [
             name
             for name, gathering in self._gatherings.items()
-            if is_last or now - gathering.first >= gathering.limit.per
+            if is_last or steady - gathering.began >= gathering.limit.per
         ]
         found, self._over = self._over + [self._tell(name) for name in over], []
         return found
@@ -204,7 +208,7 @@ class Limiter:
     def _gather(self, route: str, limit: Limit, value: str, subject: Subject) -> None:
         gathering = self._gatherings.get(route)
         if gathering is None:
-            gathering = self._gatherings[route] = _Gathering(limit, subject.now)
+            gathering = self._gatherings[route] = _Gathering(limit, subject.now, steady=subject.now - self.ahead)
         gathering.count += 1
         gathering.last = subject.now
         if not limit.by:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from forwarder.core.delivery import Delivery
-from forwarder.core.standing import Pause
+from forwarder.core.standing import FailureStretch, Pause
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -12,6 +12,13 @@ class Failing:
     """An attempt failed after successes, or first of all."""
 
     reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedForLonger:
+    """The stretch of failures has grown so much that it is worth keeping."""
+
+    stretch: FailureStretch
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,4 +76,15 @@ class TooOld:
     reason: str
 
 
-News = Failing | Working | BreakerOpened | BreakerClosed | Held | OursBegan | OursEnded | PausedItself | TooOld
+News = (
+    Failing
+    | FailedForLonger
+    | Working
+    | BreakerOpened
+    | BreakerClosed
+    | Held
+    | OursBegan
+    | OursEnded
+    | PausedItself
+    | TooOld
+)

@@ -13,7 +13,7 @@ from forwarder.core.order import Order
 from forwarder.core.webhook import WebhookRequest
 
 Clock = Callable[[], datetime]
-"""Returns now, aware, in UTC."""
+"""Returns now, aware, in UTC: by the wall clock, or in steady time, by which everything waits and grows old (`core.clock_steps`)."""
 
 TakeFrame = Callable[[bytes], Awaitable[None]]
 """Takes one text frame of a stream; awaiting it is how a stream learns that it must read slower."""
@@ -160,4 +160,11 @@ class Sender(Protocol):
 
     async def send(self, request: WebhookRequest) -> Outcome:
         """Make one attempt. Never raises for what a peer or a network can cause."""
+        ...
+
+    async def knock(self) -> bool:
+        """Return whether it is worth an attempt, where the connection was refused: by connecting, and sending nothing.
+
+        A connection that comes of it is kept for the next attempt. Where it is no longer refused and fails otherwise, an attempt tells more.
+        """
         ...

@@ -144,6 +144,8 @@ class Dead:
     """Give up; `reason` stands in the dead letters."""
 
     reason: str
+    is_of_event: bool = False
+    """It is the event that the receiver does not want, whatever it thinks of others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,7 +176,7 @@ def decide(
             rule = policy.rule(status)
             wish = min(retry_after or wish, MAX_RETRY_AFTER)
             if is_final and rule is not Rule.DELIVERED:
-                return Dead(reason=f"{reason}: the receiver asks for no more tries")
+                return Dead(reason=f"{reason}: the receiver asks for no more tries", is_of_event=True)
         case Unanswered(is_ours=True):
             return Postponed(at=now, reason=reason)
         case Unanswered(fault=Fault.FORMAT | Fault.BLOCKED):
@@ -201,7 +203,7 @@ def _follow(
         case Rule.DELIVERED:
             return Done()
         case Rule.DEAD:
-            return Dead(reason=f"{reason}: the receiver will not take this request")
+            return Dead(reason=f"{reason}: the receiver will not take this request", is_of_event=True)
         case Rule.PAUSE:
             return RetryAt(at=now + wish, reason=reason, pauses=True)
         case Rule.SLOW if delivery.refusals >= len(SLOW_DELAYS):

@@ -25,7 +25,8 @@ def read_wishes(status: int, headers: Mapping[bytes, bytes], body: bytes, *, now
     """Return them; `headers` have their names in lower case. What cannot be read is passed over.
 
     `Retry-After` (RFC 9110, 10.2.3: seconds or a date; fractions are read too) with a negative number means no more tries,
-    as with EventBridge; so does `webhook-delivery: abort-message`, as with Svix. The body of a 429 is read for
+    as with EventBridge; so does `webhook-delivery: abort-message`, as with Svix. A date counts from the answer's own `Date`
+    where it has one, so that our clock need not be right. The body of a 429 is read for
     `retry_after` (Discord) and `parameters.retry_after` (Telegram), both in seconds; the longest wait holds.
     """
     wishes = Wishes()
@@ -36,7 +37,7 @@ def read_wishes(status: int, headers: Mapping[bytes, bytes], body: bytes, *, now
         text = header.decode("latin-1").strip()
         if (seconds := _number(text)) is not None and seconds < 0:
             wishes["is_final"] = True
-        elif (wait := parse_retry_after(text, now=now)) is not None:
+        elif (wait := parse_retry_after(text, now=_sent_at(headers) or now)) is not None:
             waits.append(wait)
     if status == 429:
         told = _object(body)
@@ -60,13 +61,22 @@ def parse_retry_after(value: str, *, now: datetime) -> timedelta | None:
     text = value.strip()
     if (seconds := _number(text)) is not None:
         return _seconds(seconds)
+    at = _date(text)
+    return None if at is None else min(max(at - now, timedelta()), _LONGEST)
+
+
+def _sent_at(headers: Mapping[bytes, bytes]) -> datetime | None:
+    """Return when the receiver says that it answered, if it does."""
+    header = headers.get(b"date")
+    return None if header is None else _date(header.decode("latin-1"))
+
+
+def _date(text: str) -> datetime | None:
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, OverflowError):  # OverflowError: a year of twenty digits
         return None
-    if at.tzinfo is None:
-        at = at.replace(tzinfo=UTC)
-    return min(max(at - now, timedelta()), _LONGEST)
+    return at.replace(tzinfo=UTC) if at.tzinfo is None else at
 
 
 def _number(text: str) -> float | None:

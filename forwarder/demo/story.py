@@ -9,12 +9,13 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
+from forwarder.clock import utc_now
 from forwarder.core.config import load_config
 from forwarder.core.delivery import Attempt, Delivery, DeliveryId, DestinationName, delivery_id
 from forwarder.core.event import Event
 from forwarder.core.retry import Decision, Done
 from forwarder.core.tally import Tally
-from forwarder.daemon import Daemon, Listeners, utc_now
+from forwarder.daemon import Daemon, Listeners
 from forwarder.demo.screen import Screen
 from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.script import packaged_events, play, replay

@@ -43,8 +43,12 @@ class Dialer:
         proxy = transport.proxy
         self._resolver = Resolver(proxy.host, proxy.port) if proxy else Resolver(self._host, self._port)
 
-    async def connect(self, deadline: float) -> Connection:
-        """Return a connection, until the deadline (of the loop's clock). Raises `NotConnectedError`."""
+    async def connect(self, deadline: float, *, is_knock: bool = False) -> Connection:
+        """Return a connection, until the deadline (of the loop's clock). Raises `NotConnectedError`.
+
+        `is_knock`: it is only to see whether somebody listens, several times a second perhaps, so no name is looked up again for it
+        where it failed.
+        """
         stage = Stage.LOOKUP
         sock: socket.socket | None = None
         try:
@@ -57,7 +61,7 @@ class Dialer:
                 else:
                     addresses = self._allowed(await self._resolver.addresses())
                     stage = Stage.CONNECT
-                    sock = await self._connect_first(addresses)
+                    sock = await self._connect_first(addresses, may_have_moved=not is_knock)
                 if self._transport.proxy is not None and self._is_tls:
                     stage = Stage.TUNNEL
                     await self._open_tunnel(sock, self._transport.proxy)
@@ -91,17 +95,21 @@ class Dialer:
             )
         return allowed
 
-    async def _connect_first(self, addresses: list[aiohappyeyeballs.AddrInfoType]) -> socket.socket:
+    async def _connect_first(
+        self, addresses: list[aiohappyeyeballs.AddrInfoType], *, may_have_moved: bool
+    ) -> socket.socket:
         """Return a socket that is connected to one of the addresses. Raises `OSError`."""
         try:
             return await aiohappyeyeballs.start_connection(
                 addresses, happy_eyeballs_delay=_NEXT_ADDRESS_S, interleave=1, loop=self._loop
             )
         except OSError:
-            self._resolver.forget()
+            if may_have_moved:
+                self._resolver.forget()
             raise
         except RuntimeError as error:  # what uvloop has in place of some OSErrors
-            self._resolver.forget()
+            if may_have_moved:
+                self._resolver.forget()
             raise OSError(str(error)) from error
 
     async def _connect_unix(self, path: str) -> socket.socket:

@@ -99,6 +99,18 @@ class HttpSender:
             finally:
                 self._pool.give_back(connection)
 
+    async def knock(self) -> bool:
+        """Return whether it is worth an attempt, where the connection was refused: by connecting, and sending nothing.
+
+        A connection that comes of it is kept for the next attempt. Where it is no longer refused and fails otherwise, an attempt tells more.
+        """
+        try:
+            connection = await self._pool.connect(self._loop.time() + self._timeout_s, is_knock=True)
+        except NotConnectedError as error:
+            return error.outcome.fault is not Fault.REFUSED and not error.outcome.is_ours
+        self._pool.give_back(connection)
+        return True
+
     def _head(self, request: WebhookRequest) -> bytes:
         """Return the request line and the headers. Raises `ValueError` for one that would end its line."""
         known, fixed = self._fixed

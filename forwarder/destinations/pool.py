@@ -32,9 +32,9 @@ class Pool:
             connection.abort()
         return None
 
-    async def connect(self, deadline: float) -> Connection:
-        """Return a fresh connection for an exchange until `deadline`. Raises `NotConnectedError`."""
-        connection = await self._dialer.connect(deadline)
+    async def connect(self, deadline: float, *, is_knock: bool = False) -> Connection:
+        """Return a fresh connection for an exchange until `deadline`. Raises `NotConnectedError`. `is_knock`: see `Dialer.connect`."""
+        connection = await self._dialer.connect(deadline, is_knock=is_knock)
         self._use(connection, deadline)
         return connection
 

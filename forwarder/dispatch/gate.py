@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import timedelta
 from math import inf
 
-from forwarder.core.breaker import Breaker, BreakerPolicy
+from forwarder.core.breaker import Breaker, BreakerPolicy, probe_wait_s
 from forwarder.core.budget import Budget
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Unanswered
 from forwarder.core.news import BreakerClosed, BreakerOpened, Held, News, OursBegan, OursEnded
@@ -20,7 +20,6 @@ _BUSY_STATUSES = frozenset({429, 502, 503, 504})
 _FIRST_HOLD_S = 1.0
 _LONGEST_HOLD_S = 60.0
 """A 429 that names no time holds everything 1, 2, 4, … 60 seconds."""
-_LONGEST_OURS_S = 30.0
 _WORTH_TELLING_S = 10.0
 
 
@@ -43,16 +42,20 @@ class Gate:
         self._bucket = bucket
         self._budgets = budgets
         self._hold_s = _FIRST_HOLD_S
-        self._ours_wait_s = _FIRST_HOLD_S
+        self._ours_since = 0.0
         self._is_precaution = False
         """The breaker is open although nothing failed: what the first probe comes to is awaited."""
+        self._last_failure = ""
+        """What the last failed attempt came to,"""
+        self._is_refused = False
+        """and whether nobody listened there."""
         self._is_unlimited = bucket is None and not budgets
         self._is_plain = self._is_unlimited
         """Nothing is in the way: the question is answered without looking further."""
 
     @property
     def is_probing(self) -> bool:
-        """Whether nothing may go before the outcome of a probe is in."""
+        """Whether the outcome of a probe is awaited."""
         return self.breaker.is_probing
 
     def opens_at(self, now: float, has_fresh: Callable[[], bool]) -> float:
@@ -67,11 +70,11 @@ class Gate:
         breaker = self.breaker
         opens_at = self.held_until
         if breaker.is_closed:
-            if self.active >= self.ramp.limit:
+            if self.active - breaker.probes >= self.ramp.limit:  # those of the outage before may hang on
                 return inf
-        elif breaker.is_probing:
+        elif breaker.has_most_probes:
             return inf
-        elif not (breaker.may_be_one_deliverys and has_fresh()):
+        elif breaker.is_probing or not (breaker.may_be_one_deliverys and has_fresh()):
             opens_at = max(opens_at, breaker.probe_at)
         opens_at = max(opens_at, self.limited_until())
         return opens_at if opens_at > now else 0.0
@@ -94,13 +97,14 @@ class Gate:
             budget.take(now)
         if self.breaker.is_closed:
             return False
-        self.breaker.begin_probe()
+        self.breaker.begin_probe(now)
         return True
 
     def cut_short(self, now: float, *, is_probe: bool) -> None:
         """Note that an attempt ended without an outcome."""
         self.active -= 1
         if is_probe:
+            self.breaker.end_probe()
             self.breaker.give_up_probe(now)
 
     def end(
@@ -108,6 +112,8 @@ class Gate:
     ) -> list[News]:
         """Note what an attempt came to; return what is to be told of it."""
         self.active -= 1
+        if is_probe:
+            self.breaker.end_probe()
         if self._is_plain and isinstance(decision, Done):
             if self.breaker.note_success(now):
                 raise AssertionError("a gate with an open breaker is not plain")
@@ -115,6 +121,24 @@ class Gate:
         news = self._weigh(delivery, attempt, decision, now, is_probe=is_probe)
         self._look_anew(now)
         return news
+
+    def open_if_failing(self, now: float) -> list[News]:
+        """Let nothing through but probes where nothing but failures came for too long; return what is to be told of it."""
+        if self.active or not self.breaker.open_if_failing(now):  # what is under way tells more, and soon
+            return []
+        self._look_anew(now)
+        return [BreakerOpened(reason=self._last_failure)]
+
+    def may_knock(self, now: float) -> bool:
+        """Whether it is worth asking if somebody listens again: nobody did, and a probe would be let through but for its time."""
+        breaker = self.breaker
+        is_shut = breaker.is_closed or breaker.is_probing or breaker.probe_at <= now
+        return self._is_refused and not (is_shut or self.is_paused or max(self.held_until, self.limited_until()) > now)
+
+    def note_answer_to_knock(self, now: float) -> None:
+        """Let a probe through at once: somebody listens there."""
+        self._is_refused = False
+        self.breaker.probe_now(now)
 
     def pause(self) -> None:
         """Let nothing through until `resume`."""
@@ -154,8 +178,9 @@ class Gate:
                     self.breaker.give_up_probe(now, wait_s=0.0)
                 return []
         news: list[News] = []
+        self._is_refused = isinstance(outcome, Unanswered) and outcome.fault is Fault.REFUSED
         if self.ours is not None:
-            self.ours, self._ours_wait_s = None, _FIRST_HOLD_S
+            self.ours = None
             news.append(OursEnded())
         status = None
         if isinstance(outcome, Answered):
@@ -178,17 +203,23 @@ class Gate:
                 was_down = timedelta(seconds=now - self.breaker.opened_at)
                 news.append(BreakerClosed(after=None if self._is_precaution else was_down))
                 self._is_precaution = False
-        elif self.breaker.note_failure(now, is_probe=is_probe, culprit=delivery.event_seq) or self._is_precaution:
-            self._is_precaution = False
+        elif self._note_failure(delivery, attempt, now, is_probe=is_probe):
             news.append(BreakerOpened(reason=outcome.reason))
         return news
+
+    def _note_failure(self, delivery: Delivery, attempt: Attempt, now: float, *, is_probe: bool) -> bool:
+        """Count it; return whether the destination is down from now on, as far as was told."""
+        self._last_failure = attempt.outcome.reason
+        was_precaution, self._is_precaution = self._is_precaution, False
+        return self.breaker.note_failure(now, is_probe=is_probe, culprit=delivery.event_seq) or was_precaution
 
     def _note_ours(self, outcome: Unanswered, now: float, *, is_probe: bool) -> list[News]:
         if is_probe:
             self.breaker.give_up_probe(now)
+        if self.ours is None:
+            self._ours_since = now
         if self.held_until <= now:
-            self.held_until = now + self._ours_wait_s
-            self._ours_wait_s = min(2 * self._ours_wait_s, _LONGEST_OURS_S)
+            self.held_until = now + probe_wait_s(now - self._ours_since)
         was, self.ours = self.ours, outcome.reason
         return [] if was is not None else [OursBegan(reason=outcome.reason)]
 

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from time import monotonic
 from typing import assert_never
 
+from forwarder.core.breaker import STREAK_S
 from forwarder.core.budget import Budget
 from forwarder.core.content import CannotFormatError, Editable
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Trigger, Unanswered
@@ -26,7 +27,7 @@ from forwarder.dispatch.courtesy import Courtesy
 from forwarder.dispatch.crew import Crew
 from forwarder.dispatch.edits import ASK_AGAIN, WAITS, Edits
 from forwarder.dispatch.gate import Gate
-from forwarder.dispatch.health import NOTHING, Course, Health
+from forwarder.dispatch.health import LATE_FAILURE_WAIT, NOTHING, Course, Health
 from forwarder.dispatch.lines import OrderedStock
 from forwarder.dispatch.stock import LONGEST_WAIT, LooseStock, Stock, Taken, tried
 
@@ -49,6 +50,7 @@ class Lane:
         *,
         outbox: Outbox,
         clock: Clock,
+        steady: Clock | None = None,
         chance: Callable[[], float],
         observe: Observe,
         tell: Tell,
@@ -58,10 +60,15 @@ class Lane:
         courtesy: Courtesy | None = None,
         follows: bool = False,
     ) -> None:
-        """`bucket` is that of the destination's own rate; `budgets` are shared with other destinations, `courtesy` with all lanes. `follows`: another lane of this name is still ending."""
+        """`clock` is the wall clock; `steady` is the time that everything waits and grows old by, the same where it is left out.
+
+        `bucket` is that of the destination's own rate; `budgets` are shared with other destinations, `courtesy` with all lanes.
+        `follows`: another lane of this name is still ending.
+        """
         self.destination = destination
         self._outbox = outbox
         self._clock = clock
+        self._steady = clock if steady is None else steady
         self._chance = chance
         self._observe = observe
         self._tell = tell
@@ -81,7 +88,7 @@ class Lane:
             budgets=budgets,
             breaker=destination.breaker,
         )
-        self._health = Health(failing_since=standing.failing_since, pause_after=destination.pause_after)
+        self._health = Health(standing, pause_after=destination.pause_after)
         self._may_expire = destination.retry.max_age is not None
         if standing.pause is not None:
             self.gate.pause()
@@ -103,6 +110,10 @@ class Lane:
         """When the outbox is to be asked next, if nothing sets `_look` before."""
         self._is_over = asyncio.Event()
         """Set when an outage has ended."""
+        self._is_shut = asyncio.Event()
+        """Set when the breaker has opened."""
+        self._opening: asyncio.TimerHandle | None = None
+        """Has the breaker open where nothing but failures came for too long."""
         self._is_out_of_order = not follows
         """What waits in the outbox may not have the keys of this lane's order. Where another lane is still ending it will be
         looked at when that has ended: until then an order could not be kept."""
@@ -124,7 +135,7 @@ class Lane:
         self._courtesy.note_fresh(asyncio.get_running_loop().time())
         # Where the gate is shut somebody looks when it opens: to wake a worker for each event would cost other lanes their time.
         is_shut = self._crew.is_shut and not self.gate.breaker.may_be_one_deliverys
-        if self._crew.has_idle and not is_shut and not self.gate.is_probing:
+        if self._crew.has_idle and not is_shut:
             self._crew.wake()
         return True
 
@@ -187,6 +198,7 @@ class Lane:
             group.create_task(self._fill())
             workers = [group.create_task(self._work(sender)) for _ in range(self._concurrency)]
             bringing = group.create_task(self._bring_forward())
+            knocking = group.create_task(self._knock(sender))
             await self._stopping.wait()
             self._give_back()
             self._crew.wake(len(workers))
@@ -196,9 +208,16 @@ class Lane:
                 {hurry, finished}, timeout=self._grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED
             )
             self._give_back()
-            for task in (*workers, hurry, bringing):  # the filling ends by itself: what it claims is given back
+            for task in (
+                *workers,
+                hurry,
+                bringing,
+                knocking,
+            ):  # the filling ends by itself: what it claims is given back
                 task.cancel()
             self._crew.forget()
+            if self._opening is not None:
+                self._opening.cancel()
 
     # What comes in from the outbox
 
@@ -210,7 +229,7 @@ class Lane:
                 self._is_out_of_order = False
                 await self._put_in_order()
             stock = self._stock
-            now = self._clock()
+            now = self._steady()
             self._looks_at = now + LONGEST_WAIT
             if stock is not None and not self.gate.is_paused:
                 wants_probe, self._wants_probe = self._wants_probe, False
@@ -220,7 +239,7 @@ class Lane:
                 elif not wants_probe or stock.has_work(may_be_backlog=True):  # or it would ask for the same again
                     self._crew.wake()
             with suppress(TimeoutError):
-                async with asyncio.timeout(max((self._looks_at - self._clock()).total_seconds(), 0.001)):
+                async with asyncio.timeout(max((self._looks_at - self._steady()).total_seconds(), 0.001)):
                     await self._look.wait()
 
     async def _put_in_order(self) -> None:
@@ -243,11 +262,45 @@ class Lane:
         while True:
             await self._is_over.wait()
             self._is_over.clear()
-            now = self._clock()
+            now = self._steady()
             await self._outbox.expedite(self.destination.name, now=now)
             if self._stock is not None:
                 self._stock.bring_forward(now)
             self._look.set()
+
+    # While the receiver is down
+
+    async def _knock(self, sender: Sender) -> None:
+        """While nobody listens at the receiver, ask several times a second whether somebody does again: then the next probe goes at once."""
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._is_shut.wait()
+            await asyncio.sleep(self.gate.breaker.knock_wait_s(loop.time()))
+            if self.gate.breaker.is_closed:
+                self._is_shut.clear()
+            elif self._crew.is_shut and self.gate.may_knock(loop.time()) and await sender.knock():
+                self.gate.note_answer_to_knock(loop.time())
+                self._crew.wake()
+
+    def _open_in_time(self) -> None:
+        """See that the breaker opens where nothing but failures came for too long, though nothing more is due that could fail."""
+        opens_at = self.gate.breaker.opens_at
+        if self._opening is None and opens_at is not None:
+            self._opening = asyncio.get_running_loop().call_at(opens_at, self._open_if_failing)
+
+    def _open_if_failing(self) -> None:
+        self._opening = None
+        loop = asyncio.get_running_loop()
+        if self._stopping.is_set() or self.gate.is_paused:
+            return
+        for told in self.gate.open_if_failing(loop.time()):
+            self._tell(self.destination, told)
+        if not self.gate.breaker.is_closed:
+            self._is_shut.set()
+            self._crew.wake()
+        elif (opens_at := self.gate.breaker.opens_at) is not None:  # something is under way
+            at = opens_at if opens_at > loop.time() else loop.time() + STREAK_S
+            self._opening = loop.call_at(at, self._open_if_failing)
 
     # What goes out
 
@@ -290,16 +343,19 @@ class Lane:
     async def _attempt(self, sender: Sender, taken: Taken) -> None:
         delivery, is_backlog, early_due = taken
         loop = asyncio.get_running_loop()
-        started_at, started = self._clock(), monotonic()
-        if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, started_at):
+        started_at, began, started = self._clock(), self._steady(), monotonic()
+        if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, began):
             await asyncio.sleep(0)
             return
         receipt = None
         if self._edits is not None and delivery.edits is not None:
-            if await self._has_to_wait(self._edits, taken, started_at):
+            if await self._has_to_wait(self._edits, taken, began):
                 return
             receipt = self._edits.receipt_for(delivery)
         is_probe = self.gate.begin(loop.time())
+        if is_probe:
+            self._crew.look_at(self.gate.breaker.probe_at, is_shut=True)
+            is_backlog = False  # it may hang on when the receiver is back
         self._backlog_active += is_backlog
         try:
             outcome: Outcome = await sender.send(self._renderer.render(delivery, now=started_at, receipt=receipt))
@@ -317,18 +373,22 @@ class Lane:
             duration=timedelta(seconds=monotonic() - started),
             outcome=outcome,
         )
-        now = self._clock()
+        now = self._steady()
         decision = decide(self.destination.retry, delivery, outcome, now=now, chance=self._chance)
         if self._edits is not None and receipt is not None and self._edits.is_settled(outcome):
             decision = Done()
         if isinstance(decision, RetryAt):
-            decision = self._health.no_later_than_needed(decision, attempt, now)
+            decision = self._health.no_later_than_needed(decision, attempt, began=began, now=now)
         if early_due is not None:
             decision = _uncounted(decision, attempt)
+            if isinstance(decision, Postponed) and self._health.is_late(attempt, began):
+                early_due = min(early_due, now + LATE_FAILURE_WAIT)
+                decision = Postponed(at=early_due, reason=decision.reason)
         news = self.gate.end(delivery, attempt, decision, now=loop.time(), is_probe=is_probe)
         self._record(delivery, attempt, decision, now, early_due)
         self._observe(delivery, attempt, decision)
-        self._follow(self._health.note(attempt, decision, news, now), now)
+        course = self._health.note(attempt, decision, news, began=began, now=now, wall=self._clock())
+        self._follow(course, now)
         if isinstance(outcome, Unanswered) and outcome.fault is Fault.FORMAT:
             await asyncio.sleep(0)  # nothing was awaited, and a thousand of them in a row would hold up the others
 
@@ -359,7 +419,7 @@ class Lane:
         if deadline is None or now <= deadline + _LAST_TRY:
             return False
         reason = expired(delivery, now=now).reason
-        self._outbox.expire(delivery, None, reason=reason, now=now)
+        self._outbox.expire(delivery, None, reason=reason, now=self._clock())
         self._let_go(delivery)
         self._tell(self.destination, TooOld(delivery=delivery, reason=reason))
         return True
@@ -383,7 +443,7 @@ class Lane:
                 self._outbox.bury(delivery, attempt, reason=reason)
                 self._let_go(delivery)
             case Expired(reason=reason):
-                self._outbox.expire(delivery, attempt, reason=reason, now=now)
+                self._outbox.expire(delivery, attempt, reason=reason, now=self._clock())
                 self._let_go(delivery)
             case _:
                 assert_never(decision)
@@ -408,6 +468,7 @@ class Lane:
     def _follow(self, course: Course, now: datetime) -> None:
         if course is NOTHING and self.gate.breaker.is_closed:
             return
+        self._open_in_time()
         for told in course.news:
             self._tell(self.destination, told)
         if course.is_outage_over:
@@ -420,6 +481,7 @@ class Lane:
             self.pause()  # but not where the lane ends: it may have an old URL
             self._tell(self.destination, PausedItself(pause=course.pause))
         if not self.gate.breaker.is_closed:
+            self._is_shut.set()
             self._crew.wake()  # it finds the gate closed, and sees that somebody looks when it opens
 
 

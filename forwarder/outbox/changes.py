@@ -6,6 +6,8 @@ from typing import assert_never
 from forwarder.core.books import THINNED, Cause, Entry
 from forwarder.core.changes import SLICE, Change, Changed, Dead, PauseChange, Replay
 from forwarder.core.delivery import Trigger
+from forwarder.outbox.clock_rows import clock_offset_ms
+from forwarder.outbox.standings import forget_stretch
 from forwarder.outbox.statements import MAX_EXPEDITED, SQL, load, storable
 
 _SQL = load("changes.sql")
@@ -34,6 +36,8 @@ def _pause(connection: sqlite3.Connection, asked: PauseChange) -> Changed:
             _SQL["pause" if is_wanted else "resume"],
             {"name": asked.destination, "now_ms": asked.now_ms, "why": storable(asked.why)},
         )
+        if not is_wanted:
+            forget_stretch(connection, asked.destination)
     return Changed(
         changed=int(is_paused != is_wanted),
         left_alone=int(is_paused == is_wanted),
@@ -49,14 +53,14 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
         (after,) = connection.execute(_SQL["first_seq_since"], {"since_ms": asked.since_ms}).fetchone()
     values = {"after_seq": after, "limit": SLICE} | asked.model_dump(include=_REPLAY_KEYS)
     found = connection.execute(_SQL["replayable"], values).fetchall()
-    changed = 0
+    ahead_ms, changed = clock_offset_ms(connection), 0
     for seq, accepted_ms, status, routes in found:
         if status in _WAITING or (asked.missing and status in _NOT_MISSING):
             continue
         row = {
             "event_seq": seq,
             "destination": asked.to,
-            "due_ms": asked.due_ms(changed),
+            "due_ms": asked.due_ms(changed) - ahead_ms,
             "expedited": MAX_EXPEDITED,
         }
         if status is None:
@@ -90,12 +94,13 @@ def _dead(connection: sqlite3.Connection, asked: Dead) -> Changed:
         ]
     else:
         found = connection.execute(_SQL["dead"], values).fetchall()
+    ahead_ms = clock_offset_ms(connection)
     for index, (event_seq, destination) in enumerate(found):
         if asked.verb == "dead_drop":
             connection.execute(_SQL["keep_last_attempt"], (event_seq, destination))
             connection.execute(_SQL["drop"], (event_seq, destination))
         else:
-            row = {"event_seq": event_seq, "destination": destination, "due_ms": asked.due_ms(index)}
+            row = {"event_seq": event_seq, "destination": destination, "due_ms": asked.due_ms(index) - ahead_ms}
             connection.execute(_SQL["again"], row | {"trigger": Trigger.MANUAL, "expedited": MAX_EXPEDITED})
     return Changed(
         changed=len(found),

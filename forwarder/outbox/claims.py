@@ -5,13 +5,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, cast
 
+from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.delivery import Delivery, DestinationName, Trigger
 from forwarder.core.order import Order, order_key
 from forwarder.core.preference import AWAITS_FULL
 from forwarder.outbox.batch import Step
 from forwarder.outbox.database import Database
 from forwarder.outbox.rows import ClaimedRow, Hand, Row, Values, delivery_of
-from forwarder.outbox.statements import SQL, to_ms
+from forwarder.outbox.statements import SQL, from_ms, to_ms
 from forwarder.outbox.writer import Writer
 
 Found = tuple[list[Row], list[Delivery], int | None]
@@ -23,7 +24,14 @@ _UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY, Trigger.CANARY})
 
 
 def claim_due(
-    hand: Hand, destination: DestinationName, *, now: datetime, limit: int, is_early: bool, order: Order
+    hand: Hand,
+    destination: DestinationName,
+    *,
+    now: datetime,
+    limit: int,
+    is_early: bool,
+    order: Order,
+    clock_steps: ClockSteps,
 ) -> Step[Found]:
     """Read those without an order, in the order they fall due; `is_early` takes them whenever they are due."""
     now_ms = to_ms(now)
@@ -40,7 +48,7 @@ def claim_due(
                 continue
             if (not is_early and due_ms > now_ms) or len(deliveries) == limit:
                 return rows, deliveries, due_ms
-            _read(connection, event_seq, destination, rows, deliveries, order=order)
+            _read(connection, event_seq, destination, rows, deliveries, clock_steps=clock_steps, order=order)
         return rows, deliveries, None
 
     return look
@@ -54,6 +62,7 @@ def claim_unwritten(
     now: datetime,
     limit: int,
     order: Order,
+    clock_steps: ClockSteps,
 ) -> list[Delivery]:
     """Take those without an order that are due and of which nothing is on disk, because nothing can be written.
 
@@ -69,12 +78,19 @@ def claim_unwritten(
         _, event_id, source, _, sid, _, accepted_ms, _, body = cast("EventRow", event)
         _end_wait(row, order, source=source, sid=sid)
         hand.hold(row)
-        found.append(delivery_of(row, event_id, accepted_ms, body))
+        accepted_at = clock_steps.steady_of(from_ms(accepted_ms), row.event_seq)
+        found.append(delivery_of(row, event_id, accepted_at, body))
     return found
 
 
 def claim_next(
-    hand: Hand, destination: DestinationName, key: str, *, due_before: datetime | None, limit: int
+    hand: Hand,
+    destination: DestinationName,
+    key: str,
+    *,
+    due_before: datetime | None,
+    limit: int,
+    clock_steps: ClockSteps,
 ) -> Step[Found]:
     """Read the oldest with this key, unless the first of them is to wait; `due_before` `None` has it wait no longer.
 
@@ -93,7 +109,7 @@ def claim_next(
                 return rows, deliveries, due_ms
             if (event_seq, destination) in hand:  # it came just now
                 break
-            _read(connection, event_seq, destination, rows, deliveries)
+            _read(connection, event_seq, destination, rows, deliveries, clock_steps=clock_steps)
             size += len(deliveries[-1].body)
         return rows, deliveries, None
 
@@ -107,6 +123,7 @@ def _read(
     rows: list[Row],
     deliveries: list[Delivery],
     *,
+    clock_steps: ClockSteps,
     order: Order = Order.NONE,
 ) -> None:
     key = {"event_seq": event_seq, "destination": destination}
@@ -115,7 +132,7 @@ def _read(
     row = Row(*found[:18], is_recovered=bool(is_recovered), is_changed=False)
     row.is_changed = _end_wait(row, order, source=source, sid=sid)
     rows.append(row)
-    deliveries.append(delivery_of(row, event_id, accepted_ms, body))
+    deliveries.append(delivery_of(row, event_id, clock_steps.steady_of(from_ms(accepted_ms), event_seq), body))
 
 
 def _end_wait(row: Row, order: Order, *, source: str, sid: str) -> bool:

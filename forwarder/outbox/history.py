@@ -13,6 +13,7 @@ from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import EventId
 from forwarder.core.gaps import Gap
 from forwarder.core.preference import AWAITS_FULL
+from forwarder.outbox.clock_rows import clock_offset_ms
 from forwarder.outbox.gap_rows import gap_of
 from forwarder.outbox.statements import SQL, from_ms, load, to_ms
 
@@ -64,14 +65,15 @@ def find_posts(connection: sqlite3.Connection, mid: str, *, source: str | None, 
 
 def deliveries(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
     """Give the deliveries without their earlier attempts, newest event first."""
+    ahead_ms = clock_offset_ms(connection)
     for row in connection.execute(_SQL["deliveries"], query.values()):
-        yield _delivery(row)
+        yield _delivery(row, ahead_ms)
 
 
 def dead_letters(connection: sqlite3.Connection, query: Query) -> Iterator[Record]:
     """Give the dead deliveries, by when they died, newest first."""
     for row in connection.execute(_SQL["dead"], query.values()):
-        yield _delivery(row)
+        yield _delivery(row, 0)
 
 
 def find_deliveries(connection: sqlite3.Connection, text: str) -> list[Record]:
@@ -82,7 +84,7 @@ def find_deliveries(connection: sqlite3.Connection, text: str) -> list[Record]:
         delivery | {"attempts": _attempts(connection, delivery)}
         for event in connection.execute(_SQL["event"], {"low": event_id, "high": event_id + "g", "limit": 100})
         for row in connection.execute(_SQL["deliveries_of"], (event[0],))
-        if (delivery := _delivery(row))["delivery_id"].endswith(mark)
+        if (delivery := _delivery(row, clock_offset_ms(connection)))["delivery_id"].endswith(mark)
     ]
 
 
@@ -184,6 +186,7 @@ def _count(connection: sqlite3.Connection, name: str, values: dict[str, Any]) ->
 
 def _event(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Record:
     seq, id_, accepted_ms, timestamp_ms, source, mid, sid, planned, body, gap_id = row
+    ahead_ms = clock_offset_ms(connection)
     return {
         "event_id": id_,
         "event_seq": seq,
@@ -195,12 +198,13 @@ def _event(connection: sqlite3.Connection, row: tuple[Any, ...]) -> Record:
         "planned": planned,
         "recovered": gap_id is not None,
         "gap_id": gap_id,
-        "deliveries": [_delivery(found) for found in connection.execute(_SQL["deliveries_of"], (seq,))],
+        "deliveries": [_delivery(found, ahead_ms) for found in connection.execute(_SQL["deliveries_of"], (seq,))],
         "body": body.decode("utf-8", "surrogateescape"),
     }
 
 
-def _delivery(row: tuple[Any, ...]) -> Record:
+def _delivery(row: tuple[Any, ...], ahead_ms: int) -> Record:
+    """Return a delivery; `ahead_ms` is what the wall clock is ahead of the steady one, by which it is due."""
     (
         id_,
         accepted_ms,
@@ -218,6 +222,7 @@ def _delivery(row: tuple[Any, ...]) -> Record:
         *rest,
     ) = row
     _expedited, due_ms, closed_ms, started_ms, duration_ms, http_status, reason, excerpt, _, order_key, _ = rest
+    due_ms += ahead_ms
     return {
         "delivery_id": delivery_id(EventId(id_), DestinationName(destination)),
         "event_id": id_,

@@ -5,6 +5,7 @@ import sqlite3
 from datetime import datetime
 
 from forwarder.core.books import Cause
+from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.delivery import DestinationName
 from forwarder.core.ports import DeliveryStanding
 from forwarder.core.preference import AWAITS_FULL, Brought
@@ -13,8 +14,10 @@ from forwarder.outbox.rows import standing
 from forwarder.outbox.statements import SQL, from_ms, to_ms
 
 
-def recent_posts(connection: sqlite3.Connection, *, since: datetime, limit: int) -> list[Brought]:
-    """Return the deliveries of the newest posts of X, oldest first."""
+def recent_posts(
+    connection: sqlite3.Connection, *, since: datetime, limit: int, clock_steps: ClockSteps
+) -> list[Brought]:
+    """Return the deliveries of the newest posts of X, oldest first; `since` by the wall clock, what is returned in steady time."""
     return [
         Brought(
             event_seq=seq,
@@ -22,7 +25,7 @@ def recent_posts(connection: sqlite3.Connection, *, since: datetime, limit: int)
             mid=mid,
             destination=DestinationName(destination),
             routes=tuple(json.loads(routes)),
-            at=from_ms(accepted_ms),
+            at=clock_steps.steady_of(from_ms(accepted_ms), seq),
             cause=cause,
             waits_until=None if waits_ms is None else from_ms(waits_ms),
         )

@@ -7,6 +7,7 @@ written once, already finished.
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 from functools import lru_cache
 from typing import cast
 
@@ -105,9 +106,9 @@ _COLUMNS = Row.__struct_fields__.index("is_recovered")
 
 
 def new_row(delivery: Delivery, became: DeliveryStatus | Cause, *, now_ms: int) -> Row:
-    """Return the row of a delivery that comes from its stream; with a cause it is skipped for that."""
+    """Return the row of a delivery that comes from its stream; with a cause it is skipped for that. `now_ms` is the wall clock's."""
     is_skipped = isinstance(became, Cause)
-    reason, due_ms = (str(became) if is_skipped else None), now_ms
+    reason, due_ms = (str(became) if is_skipped else None), to_ms(delivery.accepted_at)
     if delivery.waits_until is not None and not is_skipped:
         reason, due_ms = AWAITS_FULL, to_ms(delivery.waits_until)
     return Row(
@@ -149,14 +150,14 @@ ClaimedRow = tuple[
 """What the statement `claimed` brings: the columns of the delivery, then the event's id, its time, its body, its source and sid, and whether it was recovered."""
 
 
-def delivery_of(row: Row, event_id: str, accepted_ms: int, body: bytes) -> Delivery:
-    """Return the delivery that a claimed row stands for."""
+def delivery_of(row: Row, event_id: str, accepted_at: datetime, body: bytes) -> Delivery:
+    """Return the delivery that a claimed row stands for; `accepted_at` in steady time."""
     return Delivery(
         event_id=EventId(event_id),
         event_seq=row.event_seq,
         destination=DestinationName(row.destination),
         routes=_as_names(row.routes),
-        accepted_at=from_ms(accepted_ms),
+        accepted_at=accepted_at,
         attempts=row.attempts,
         earlier_attempts=row.earlier_attempts,
         trigger=Trigger(row.trigger),

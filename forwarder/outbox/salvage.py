@@ -156,7 +156,7 @@ def _deliveries_and_attempts(pages: Pages) -> Iterator[Row]:
             yield "attempts", values
         elif len(values) == 6 and isinstance(values[0], str):
             yield "destinations", values
-        elif len(values) == 2 and values[0] == "last_heard":
+        elif len(values) == 2 and str(values[0]).startswith(("last_heard", "clock ", "failures ")):
             yield "state", values
 
 

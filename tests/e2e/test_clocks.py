@@ -15,7 +15,8 @@ from forwarder.emulator.faults import DropHow
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, Oracle, assert_balanced, daemon, say, until, write_config
-from tests.support.delivery import stopped
+from tests.support.delivery import ok, status, stopped
+from tests.support.process import KEY, look
 
 BACK_WITHIN_S = 4.0
 """Twice what it should be, for a busy machine."""
@@ -121,3 +122,66 @@ async def test_a_process_that_stood_still_is_back_at_once_if_it_was_given_up(tmp
     say(f"back after {back_after_s:.2f} s, {len(emulator.handshakes)} handshakes")
     assert back_after_s < BACK_WITHIN_S
     assert len(emulator.handshakes) <= 3
+
+
+@pytest.mark.skipif(library() is None, reason="needs libfaketime (Debian: faketime)")
+@pytest.mark.parametrize("hours", [-2, 24 * 3650])
+async def test_a_backlog_is_delivered_though_the_wall_clock_was_set(tmp_path: Path, hours: int) -> None:
+    """While the daemon runs, and once more while it does not; with an order and without, and nothing too old to send."""
+    clock = FakeClock(tmp_path)
+    outbox = tmp_path / "outbox.db"
+    async with Emulator() as emulator, Receiver(status=503) as plain, Receiver(status=503) as ordered:
+        receivers = {"plain": plain, "ordered": ordered}
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"streams: [{{url: '{emulator.ws_url}', api_key: {KEY}, use_fast_x: true}}]\n"
+            f"outbox: {{url: 'sqlite:{outbox}'}}\n"
+            "defaults: {retry: {schedule: live, max_age: 10m}}\n"
+            f"destinations: {{plain: {{url: '{plain.url}'}}, ordered: {{url: '{ordered.url}', order: sid}}}}\n"
+            "routes: [{to: [plain, ordered]}]\n",
+            encoding="utf-8",
+        )
+        oracle = Oracle(outbox, receivers)
+        load = Load(emulator, rate=50)
+        async with daemon(config, env=clock.env) as running:
+            await emulator.wait_connected()
+            await load.send(400)
+            for receiver in receivers.values():
+                await receiver.wait_until(lambda receiver: receiver.received >= 5)
+            clock.jump(timedelta(hours=hours))
+            said = await running.wait_for("daemon.clock_jumped")
+            assert abs(said["by_s"] - 3600 * hours) < 5
+            await load.send(400)
+            await _come(oracle, 700)
+            for receiver in receivers.values():
+                receiver.status = 200
+            await oracle.drained(limit_s=60)
+            jumped = (await status(config))["clock_jumped"]
+            assert abs(jumped["by_s"] - 3600 * hours) < 5
+            assert f"THE CLOCK WAS SET {'forward' if hours > 0 else 'back'} by" in await ok(config, "status")
+            for receiver in receivers.values():
+                receiver.status = 503
+            await load.send(200)
+            await _come(oracle, 880)
+            await stopped(running)
+        clock.jump(timedelta(hours=0 if hours > 0 else 2 * hours))  # back while nothing runs
+        for receiver in receivers.values():
+            receiver.status = 200
+        async with daemon(config, env=clock.env) as running:
+            await emulator.wait_connected()
+            await oracle.drained(limit_s=60)
+            oracle.look()
+            oracle.assert_nothing_lost()
+            assert look(outbox, "SELECT DISTINCT status FROM deliveries") == [("delivered",)]
+            await assert_balanced(config)
+            await stopped(running)
+
+
+async def _come(oracle: Oracle, count: int) -> None:
+    """Return once so many events are in the file."""
+
+    def has_come() -> bool:
+        oracle.look()
+        return len(oracle.committed) >= count
+
+    await until(has_come, limit_s=20, what=f"{count} events")

@@ -219,7 +219,7 @@ async def until_two_looks() -> None:
 
 
 async def test_notices_make_no_notices_even_where_two_destinations_name_each_other(tmp_path: Path) -> None:
-    async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as one, Receiver(status=400) as two:
+    async with Emulator(api_key=KEY) as emulator, Receiver(status=501) as one, Receiver(status=501) as two:
         destinations = {
             "one": (one, "on_failure: {to: two, after: 0s}"),
             "two": (two, "on_failure: {to: one, after: 0s}"),
@@ -276,7 +276,7 @@ async def test_a_notice_outlasts_a_kill_and_is_not_repeated_by_a_restart(tmp_pat
 
 
 async def test_a_notice_is_readable_where_its_destination_has_a_format(tmp_path: Path) -> None:
-    async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as bot, Receiver() as alerts:
+    async with Emulator(api_key=KEY) as emulator, Receiver(status=501) as bot, Receiver() as alerts:
         destinations = {
             "bot": (bot, "on_failure: {to: alerts, after: 0s}"),
             "alerts": (alerts, "format: discord"),
@@ -291,14 +291,14 @@ async def test_a_notice_is_readable_where_its_destination_has_a_format(tmp_path:
         for request in alerts.requests:
             (embed,) = json.loads(request.body)["embeds"]
             titles.add(embed["title"])
-            assert "HTTP 400" in embed["description"]
+            assert "HTTP 501" in embed["description"]
             assert "{" not in embed["description"]
         assert titles == {"bot is failing", "dead letters for bot"}
         await assert_balanced(config)
 
 
 async def test_a_replay_leaves_out_what_was_told_to_others(tmp_path: Path) -> None:
-    async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as bot, Receiver() as alerts:
+    async with Emulator(api_key=KEY) as emulator, Receiver(status=501) as bot, Receiver() as alerts:
         destinations = {"bot": (bot, "on_failure: {to: alerts, after: 0s}"), "alerts": (alerts, "")}
         config = configure(tmp_path, emulator, destinations)
         async with forwarder(config) as daemon:

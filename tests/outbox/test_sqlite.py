@@ -11,12 +11,13 @@ from time import monotonic
 import pytest
 
 from forwarder.core.books import Cause, Entry
+from forwarder.core.changes import PauseChange
 from forwarder.core.dedupe import id_number
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
 from forwarder.core.order import Order, order_key
 from forwarder.core.ports import Claim
-from forwarder.core.standing import Pause, PausedBy, Standing
+from forwarder.core.standing import FailureStretch, Pause, PausedBy, Standing
 from forwarder.outbox.connection import FileSettings, connection_to
 from forwarder.outbox.lock import locked
 from forwarder.outbox.migrations import SCHEMA_VERSION
@@ -181,13 +182,17 @@ async def test_an_uncounted_attempt_leaves_the_reason_of_the_last_counted_one(ou
 
 async def test_what_a_destination_is_outlasts_a_restart(path: Path) -> None:
     standing = Standing(
-        pause=Pause(since=NOW, by=PausedBy.RECEIVER, why="HTTP 410"), failing_since=NOW - timedelta(days=1)
+        pause=Pause(since=NOW, by=PausedBy.RECEIVER, why="HTTP 410"),
+        failing_since=NOW - timedelta(days=1),
+        stretch=FailureStretch(began=NOW - timedelta(days=1), last=NOW, attempts=70),
     )
     async with open_outbox(FileSettings(path=path)) as outbox:
         outbox.note_destination(BOT, Standing(failing_since=NOW))
         outbox.note_destination(BOT, standing)
     async with open_outbox(FileSettings(path=path)) as outbox:
         assert await outbox.known_destinations() == {BOT: standing}
+        await outbox.change(PauseChange(verb="resume", destination=BOT, now_ms=to_ms(NOW)))
+        assert await outbox.known_destinations() == {BOT: Standing()}
 
 
 async def test_pruning_takes_what_is_closed_for_long_and_never_what_waits(path: Path) -> None:
@@ -394,6 +399,7 @@ async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, stateme
         names = (
             "destination",
             "now_ms",
+            "offset_ms",
             "limit",
             "most",
             "since_ms",

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
+from forwarder.clock import ProcessClock
 from forwarder.core.books import Entry
 from forwarder.core.budget import Budget
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
@@ -16,6 +17,7 @@ from forwarder.core.destination import Destination
 from forwarder.core.event import Event, decode_event
 from forwarder.core.news import News
 from forwarder.core.order import order_key
+from forwarder.core.ports import Clock
 from forwarder.core.rate import Bucket
 from forwarder.core.retry import NAMED_POLICIES, Decision, RetryPolicy
 from forwarder.core.standing import NOTHING_KNOWN, Standing
@@ -58,6 +60,8 @@ class Scene:
 
     outbox: SqliteOutbox
     lane: Lane
+    clock: Clock = utc_now
+    steady: Clock = utc_now
     attempts: list[tuple[Delivery, Attempt, Decision]] = field(default_factory=list)
     news: list[News] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
@@ -74,15 +78,16 @@ class Scene:
         found = []
         order = self.lane.destination.order
         for each in events:
-            seq, now = self.outbox.new_seq(), utc_now()
+            now = self.clock()
+            seq, steady = self.outbox.new_seq(), self.steady()
             key = None if wait is not None else order_key(order, source=each.source, sid=each.sid)
-            waits_until = None if wait is None else now + wait
+            waits_until = None if wait is None else steady + wait
             delivery = new_delivery(
                 each,
                 BOT,
                 ("r",),
                 event_seq=seq,
-                accepted_at=now,
+                accepted_at=steady,
                 order_key=key,
                 edits=edits,
                 waits_until=waits_until,
@@ -119,9 +124,18 @@ async def running(
     seed: int = 0,
     grace: timedelta = timedelta(seconds=5),
     budgets: Sequence[Budget] = (),
+    clock: ProcessClock | None = None,
 ) -> AsyncIterator[Scene]:
-    """Run a lane over the outbox at `path`."""
+    """Run a lane over the outbox at `path`; with a `clock` that goes on from what the outbox knows of it, as a daemon's does."""
+    wall, steady = (utc_now, utc_now) if clock is None else (clock, clock.steady)
     async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
+        if clock is not None:
+            clock.adopt(
+                outbox.clock_steps,
+                latest=outbox.latest_steady,
+                next_seq=outbox.next_seq,
+                keep=outbox.note_clock_steps,
+            )
         await outbox.recover()
 
         def note(delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
@@ -135,7 +149,8 @@ async def running(
         lane = Lane(
             target,
             outbox=outbox,
-            clock=utc_now,
+            clock=wall,
+            steady=steady,
             chance=random.Random(seed).random,  # noqa: S311 - spreads waits
             observe=note,
             tell=tell,
@@ -143,7 +158,7 @@ async def running(
             bucket=None if target.rate_limit is None else Bucket(target.rate_limit),
             budgets=budgets,
         )
-        scene = Scene(outbox, lane)
+        scene = Scene(outbox, lane, wall, steady)
         async with open_sender(target.url, transport=target.transport, timeout=target.timeout, clock=utc_now) as sender:
             task = asyncio.create_task(lane.run(sender, has_backlog=has_backlog))
             try:

@@ -1,0 +1,54 @@
+"""The steps of the wall clock in the outbox's file: rows of `state`, so that an older version can open the file as well."""
+
+import sqlite3
+from datetime import datetime, timedelta
+
+from forwarder.core.clock_steps import ClockStep, ClockSteps
+from forwarder.outbox.batch import Step
+from forwarder.outbox.statements import SQL, from_ms, to_ms
+
+_MS = timedelta(milliseconds=1)
+_STEP = "clock step"
+_OLDER = "clock older"
+
+
+def clock_steps(connection: sqlite3.Connection) -> ClockSteps:
+    """Return those that are known."""
+    steps: list[ClockStep] = []
+    older = timedelta()
+    for name, value in connection.execute(SQL["clock_steps"]):
+        match str(name).split(" "):
+            case ["clock", "step", at_ms, first_seq]:
+                steps.append(ClockStep(at=from_ms(int(at_ms)), by=value * _MS, first_seq=int(first_seq)))
+            case _:
+                older += value * _MS
+    return ClockSteps(steps=tuple(sorted(steps, key=lambda step: (step.first_seq, step.at))), older=older)
+
+
+def note_clock_steps(known: ClockSteps) -> Step[None]:
+    """Write all of them in the place of those that are there."""
+    rows = {_OLDER: round(known.older / _MS)} if known.older else {}
+    for step in known.steps:
+        name = f"{_STEP} {to_ms(step.at)} {step.first_seq}"
+        rows[name] = rows.get(name, 0) + round(step.by / _MS)
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute(SQL["forget_clock_steps"])
+        connection.executemany(SQL["note_clock_step"], list(rows.items()))
+
+    return write
+
+
+def clock_offset_ms(connection: sqlite3.Connection) -> int:
+    """Return what the wall clock is ahead of the steady one, by which what waits is due."""
+    return int(connection.execute(SQL["clock_offset"]).fetchone()[0])
+
+
+def latest_steady(connection: sqlite3.Connection, known: ClockSteps) -> datetime | None:
+    """Return the last steady time that the file tells of: of an event, or of a stream that was open."""
+    found: list[datetime] = []
+    if (last := connection.execute(SQL["last_accepted"]).fetchone()) is not None:
+        found.append(known.steady_of(from_ms(last[1]), last[0]))
+    if (heard := connection.execute(SQL["last_heard"]).fetchone()) is not None:
+        found.append(from_ms(heard[0]) - known.offset)
+    return max(found, default=None)
