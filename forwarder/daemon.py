@@ -95,7 +95,7 @@ class Daemon:
             outbox_path=outbox_path,
             service=service,
             grace=lambda: self._config.grace_period,
-            open_streams=lambda: self._streams.open_names,
+            streams=lambda: self._streams.group,
             is_stopping=self._stopped.is_set,
             leave=self._stopped.set,
             on_lost=self._streams.come_back,
@@ -133,9 +133,17 @@ class Daemon:
             else:
                 tried = self._streams.start(parts.streams)
                 patience = await self._takeover.ask(tried, self._streams.group)
-                feeding = holding.create_task(upkeep.feed_watchdog_while_starting(self._service))
-                await self._run(parts, patience=patience, tried=tried)
-                feeding.cancel()
+                meanwhile = [
+                    holding.create_task(upkeep.feed_watchdog_while_starting(self._service)),
+                    holding.create_task(self._takeover.tell_first_events(self._streams.group)),
+                ]
+                try:
+                    await self._run(parts, patience=patience, tried=tried)
+                except asyncio.CancelledError:  # told to stop before there was an outbox
+                    self._drop_kept(is_noted=False)
+                    raise
+                for task in meanwhile:
+                    task.cancel()
         if self._hand_over.is_left:
             self._hand_over.check_successor()
             log.info("daemon.handed_over", **self._tally.as_fields())
@@ -235,6 +243,7 @@ class Daemon:
                 flying.cancel()  # what has no lane any more is not late
                 await asyncio.wait([opening], timeout=self._config.grace_period.total_seconds())
                 opening.cancel()
+                self._drop_kept(is_noted=True)
                 self._watch.take_leave()
                 self._streams.take_leave(is_handed_over=self._hand_over.is_left)
                 summaries.take_leave()
@@ -269,6 +278,13 @@ class Daemon:
         kept = await self._streams.open()
         if self._takeover is not None:
             log.info("takeover.done", frames_kept=kept)
+
+    def _drop_kept(self, *, is_noted: bool) -> None:
+        """Say what is lost of what came during a takeover: nobody can take it in any more."""
+        if frames := self._streams.drop(is_noted=is_noted):
+            log.error(
+                "takeover.frames_lost", frames=frames, note="stopped before they could be taken in; forwarder gaps"
+            )
 
     async def _announce(self, tried: list[asyncio.Event]) -> None:
         """Tell the service manager that we are up: not before the first connections were tried, and even if they failed."""

@@ -13,6 +13,7 @@ from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.http import open_session
+from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.streams.stream import MAX_FRAME, Listener
 from forwarder.streams.token import Token, TokenSource, read_some
 
@@ -45,14 +46,16 @@ class SseStream:
     handshake_within: timedelta = timedelta(seconds=15)
     dead_after: timedelta = timedelta(seconds=45)
     """A comment comes every 15 s: without a byte for so long nobody is there."""
+    answers_within: timedelta = timedelta(seconds=16)
+    """The next comment has come by then, where anybody is there: there is no way to ask."""
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: the data of each message is what may be an event; one of another type is odd."""
         url = URL(self.url)
-        async with open_session(connect_within=listener.connect_within, silent_for=self.dead_after) as session:
+        async with open_session(connect_within=listener.connect_within) as session:
             try:
-                async with asyncio.timeout(self.handshake_within.total_seconds()):
+                async with RunningTimeout(self.handshake_within.total_seconds()):
                     response, token = await self._open(session, url)
             except aiohttp.ConnectionTimeoutError as error:
                 raise faults.from_hang(url.host, listener.connect_within.total_seconds(), is_reached=False) from error
@@ -130,22 +133,38 @@ class SseStream:
         self, response: aiohttp.ClientResponse, listener: Listener, parser: EventStreamParser
     ) -> StreamFaultError:
         taken = 0
+        is_broken = False
         try:
-            async for chunk in response.content.iter_any():
-                listener.heard()
-                for event in parser.feed(chunk):
-                    if event.type != MESSAGE:
-                        listener.note_odd_frame(NotAnEvent.OTHER_TYPE)
-                        continue
-                    await listener.take(event.data)
-                    taken += 1
-                    if taken % _AT_A_TIME == 0:
-                        await asyncio.sleep(0)
-                listener.heard()
-                if parser.is_too_long:
-                    return faults.too_long(self.max_frame)
-        except aiohttp.SocketTimeoutError:
+            async with RunningTimeout(self.dead_after.total_seconds()) as silence:
+                while not is_broken:
+                    silence.restart()
+                    try:
+                        chunk = await response.content.readany()
+                    except (aiohttp.ClientError, ConnectionError):
+                        is_broken, chunk = True, _unread(response.content)
+                    silence.pause()
+                    if not chunk:
+                        break
+                    listener.heard()
+                    for event in parser.feed(chunk):
+                        if event.type != MESSAGE:
+                            listener.note_odd_frame(NotAnEvent.OTHER_TYPE)
+                            continue
+                        await listener.take(event.data)
+                        taken += 1
+                        if taken % _AT_A_TIME == 0:
+                            await asyncio.sleep(0)
+                    listener.heard()
+                    if parser.is_too_long:
+                        return faults.too_long(self.max_frame)
+        except TimeoutError:
             return faults.from_silence(self.dead_after)
-        except (aiohttp.ClientError, ConnectionError):
+        if is_broken:
             return StreamFaultError(FaultKind.CLOSED, "the connection broke off")
         return StreamFaultError(FaultKind.CLOSED, "the server ended the stream")
+
+
+def _unread(content: aiohttp.StreamReader) -> bytes:
+    """Return what came before the connection broke off and was not read yet: aiohttp's reader gives only the error, which is cleared."""
+    content.set_exception(None)  # type: ignore[arg-type] # it keeps the error in an attribute that may be None
+    return content.read_nowait()

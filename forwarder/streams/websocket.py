@@ -5,8 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import aiohttp
 from yarl import URL
@@ -15,7 +14,8 @@ from forwarder.core.event import NotAnEvent
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import StreamFaultError
-from forwarder.streams.http import open_session
+from forwarder.streams.http import is_peer_open, open_session
+from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.streams.stream import MAX_FRAME, Listener
 
 _AT_A_TIME = 8
@@ -45,6 +45,8 @@ class WebSocketStream:
     handshake_within: timedelta = timedelta(seconds=15)
     dead_after: timedelta = timedelta(seconds=60)
     """Nothing complete heard for so long means that nobody is there."""
+    answers_within: timedelta = timedelta(seconds=2)
+    """Our pings are answered by then, where anybody is there."""
 
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: every text frame is one that may be an event, any other is odd."""
@@ -65,7 +67,7 @@ class WebSocketStream:
         if self.ignore_full_payload:
             url = url.update_query(ignoreFullPayload="true")
         try:
-            async with asyncio.timeout(self.handshake_within.total_seconds()):
+            async with RunningTimeout(self.handshake_within.total_seconds()):
                 return await session.ws_connect(
                     url,
                     headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
@@ -97,11 +99,11 @@ class WebSocketStream:
         taken = 0
         dead_after_s = self.dead_after.total_seconds()
         try:
-            async with _Silence(dead_after_s) as silence:
+            async with RunningTimeout(dead_after_s) as silence:
                 while True:
-                    silence.begins()
+                    silence.restart()
                     message = await websocket.receive()
-                    silence.ends()
+                    silence.pause()
                     match message.type:
                         case aiohttp.WSMsgType.TEXT:
                             await listener.take(message.data)
@@ -114,7 +116,8 @@ class WebSocketStream:
                             with suppress(
                                 aiohttp.ClientError, ConnectionError
                             ):  # the next `receive` tells how it ended
-                                await websocket.pong(message.data)
+                                if is_peer_open(websocket.get_extra_info("socket")):
+                                    await websocket.pong(message.data)
                         case aiohttp.WSMsgType.PONG:
                             pass
                         case aiohttp.WSMsgType.ERROR:
@@ -136,52 +139,16 @@ class WebSocketStream:
             return faults.from_silence(self.dead_after)
 
     async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event) -> None:
-        """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
+        """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone.
+
+        Where the peer has closed it, nothing is sent: an error in writing would end it before what came is read.
+        """
         with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and says so
             while True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.ping_every.total_seconds()):
                         await probe.wait()
                 probe.clear()
-                await websocket.send_str("ping")
-                await websocket.ping()
-
-
-class _Silence:
-    """Raises `TimeoutError` into a wait that lasts for `allowed_s`; what is done with a message takes as long as it takes.
-
-    One timer that looks when a silence may be over: to move it at every message would cost more than to read one.
-    """
-
-    def __init__(self, allowed_s: float) -> None:
-        self._allowed_s = allowed_s
-        self._limit = asyncio.timeout(None)
-        self._now = asyncio.get_running_loop().time
-        self._since: float | None = None
-
-    def begins(self) -> None:
-        """We wait from now on."""
-        self._since = self._now()
-
-    def ends(self) -> None:
-        """Something was heard."""
-        self._since = None
-
-    async def __aenter__(self) -> Self:
-        await self._limit.__aenter__()
-        self._look()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._looking.cancel()
-        await self._limit.__aexit__(kind, error, trace)
-
-    def _look(self) -> None:
-        now = self._now()
-        over_at = (now if self._since is None else self._since) + self._allowed_s
-        if over_at <= now:
-            self._limit.reschedule(now)
-        else:
-            self._looking = asyncio.get_running_loop().call_at(over_at, self._look)
+                if is_peer_open(websocket.get_extra_info("socket")):
+                    await websocket.send_str("ping")
+                    await websocket.ping()
