@@ -68,4 +68,4 @@ class RunningTimeout:
             self._limit.reschedule(self._loop.time())
         else:
             self._is_last_look = True
-            self._look_in(min(_LAST_LOOK_S, self._step_s))
+            self._look_in(_LAST_LOOK_S)
