@@ -36,6 +36,9 @@ from forwarder.summaries import Summaries
 from forwarder.takeover import Takeover
 from forwarder.watch import Watch
 
+_COPIES_REACH_BACK = timedelta(minutes=1)
+"""A server may send a new connection some of the last events again."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -78,6 +81,7 @@ class Daemon:
         self._tally = Tally()
         self._dispatcher = Dispatcher()
         self._running: Running | None = None
+        self._outbox: SqliteOutbox | None = None
         self._started_at = utc_now()
         self._starting: asyncio.Task[Tally] | None = None
         """What opens the outbox, until it is open."""
@@ -98,7 +102,8 @@ class Daemon:
             streams=lambda: self._streams.group,
             is_stopping=self._stopped.is_set,
             leave=self._stopped.set,
-            on_lost=self._streams.come_back,
+            on_announced=self._note_announced,
+            on_lost=self._note_lost,
         )
 
     def stop(self) -> None:
@@ -156,6 +161,7 @@ class Daemon:
         settings = self._config.outbox
         file = FileSettings(path=self._outbox_path, durability=settings.durability, max_size=settings.max_size)
         async with open_outbox(file, patience=patience) as outbox:
+            self._outbox = outbox
             waiting = await outbox.recover()
             ingest = await self._ingest_of(outbox, parts)
             self._watch = Watch(
@@ -303,6 +309,16 @@ class Daemon:
             lane.pause()
         else:
             lane.resume()
+
+    def _note_announced(self) -> None:
+        """A successor knows copies of what both receive by what it reads in the outbox: that stays there."""
+        if self._outbox is not None:
+            self._outbox.keep_from(utc_now() - _COPIES_REACH_BACK)
+
+    def _note_lost(self) -> None:
+        if self._outbox is not None:
+            self._outbox.keep_from(None)
+        self._streams.come_back()
 
     def _is_read(self) -> bool:
         """Whether a successor is about to read what the outbox holds of the last minutes."""

@@ -65,15 +65,17 @@ class HandOver:
         streams: Callable[[], Held],
         is_stopping: Callable[[], bool],
         leave: Callable[[], None],
+        on_announced: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
-        """`leave` begins the stop; `on_lost` is called when a successor has died before that."""
+        """`leave` begins the stop; `on_lost` is called when a successor that was announced has died before that."""
         self._outbox_path = outbox_path
         self._service = service
         self._grace = grace
         self._streams = streams
         self._is_stopping = is_stopping
         self._leave = leave
+        self._on_announced = on_announced
         self._on_lost = on_lost
         self._successor: Process | None = None
         self._announced = asyncio.Event()
@@ -125,6 +127,7 @@ class HandOver:
         self._first_events = {}
         self._asked.clear()
         self._streams().note_what_is_read()
+        self._on_announced()
         self._announced.set()
         log.info("takeover.announced", by=pid)
         return {

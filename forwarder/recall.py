@@ -1,6 +1,6 @@
 """What the stream side remembers of the time before a start: it is in the outbox."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from forwarder.core.dedupe import GENERATIONS, RecentEvents
 from forwarder.core.ports import Clock
@@ -11,16 +11,23 @@ from forwarder.core.routing import Router
 from forwarder.outbox.sqlite import SqliteOutbox
 
 _MAX_RECENT = 1_000_000
+_NEVER = datetime.max.replace(tzinfo=UTC)
 
 
 async def recent_events(outbox: SqliteOutbox, window: timedelta, clock: Clock) -> RecentEvents:
-    """Return the memory of the events accepted within the window."""
+    """Return the memory of the events accepted within the window.
+
+    Where the clock was set back since, the last events of the process before seem to come from the future: those count as just accepted.
+    """
     recent = RecentEvents(window, capacity=_MAX_RECENT)
-    begin = clock() - window
+    now = clock()
+    begin = now - window
     for part in range(GENERATIONS):
         since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
         numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
         recent.remember(numbers, latest_at=until)
+    numbers = await outbox.recent_events(since=now, until=_NEVER, limit=_MAX_RECENT // GENERATIONS)
+    recent.remember(numbers, latest_at=now)
     return recent
 
 

@@ -189,7 +189,8 @@ class Supervisor:
             old, self._present = self._present, following
             self._following = self._last = None
             self._note_open()
-            if old is not None and old.is_open:
+            is_over_unnoted = old is not None and not old.is_end_noted and self._has_stood_still
+            if old is not None and (old.is_open or is_over_unnoted):  # its end was taken for one that is followed
                 letting_go = self._let_go(
                     old,
                     following,

@@ -1,6 +1,7 @@
 """scrape.st's WebSocket: one connection, held from the upgrade to its end."""
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -23,6 +24,10 @@ _AT_A_TIME = 8
 turns, so that a burst is read as fast as it is sent on, and not all of it by way of the disk. A turn a frame costs more."""
 _CLOSE_TIMEOUT_S = 1
 """scrape.st's close frame has no code and leaves TCP open: aiohttp would wait its default of 10 s for the rest."""
+
+_QUIET_S = 0.05
+_MOST_LOOKS = 200
+_MOST_PINGS = 16
 
 _WebSocket = aiohttp.ClientWebSocketResponse[Literal[False]]
 """Whose text frames come as bytes."""
@@ -87,13 +92,22 @@ class WebSocketStream:
 
     async def _read(self, websocket: _WebSocket, listener: Listener) -> StreamFaultError:
         async with asyncio.TaskGroup() as group:
-            pinging = group.create_task(self._keep_alive(websocket, listener.probe), name=f"stream {self.name} ping")
+            reading = _Reading()
+            writing = [
+                group.create_task(
+                    self._keep_alive(websocket, listener.probe, reading), name=f"stream {self.name} ping"
+                ),
+                group.create_task(self._answer_pings(websocket, reading), name=f"stream {self.name} pong"),
+            ]
             try:
-                return await self._read_to_the_end(websocket, listener)
+                return await self._read_to_the_end(websocket, listener, reading)
             finally:
-                pinging.cancel()
+                for task in writing:
+                    task.cancel()
 
-    async def _read_to_the_end(self, websocket: _WebSocket, listener: Listener) -> StreamFaultError:
+    async def _read_to_the_end(
+        self, websocket: _WebSocket, listener: Listener, reading: "_Reading"
+    ) -> StreamFaultError:
         opened = monotonic()
         heard_anything = False
         taken = 0
@@ -102,7 +116,10 @@ class WebSocketStream:
             async with RunningTimeout(dead_after_s) as silence:
                 while True:
                     silence.restart()
+                    reading.is_waiting = True
                     message = await websocket.receive()
+                    reading.is_waiting = False
+                    reading.messages += 1
                     silence.pause()
                     match message.type:
                         case aiohttp.WSMsgType.TEXT:
@@ -113,11 +130,8 @@ class WebSocketStream:
                         case aiohttp.WSMsgType.BINARY:
                             listener.note_odd_frame(NotAnEvent.BINARY)
                         case aiohttp.WSMsgType.PING:
-                            with suppress(
-                                aiohttp.ClientError, ConnectionError
-                            ):  # the next `receive` tells how it ended
-                                if is_peer_open(websocket.get_extra_info("socket")):
-                                    await websocket.pong(message.data)
+                            reading.pings.append(message.data)
+                            reading.is_pinged.set()
                         case aiohttp.WSMsgType.PONG:
                             pass
                         case aiohttp.WSMsgType.ERROR:
@@ -138,17 +152,48 @@ class WebSocketStream:
         except TimeoutError:
             return faults.from_silence(self.dead_after)
 
-    async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event) -> None:
-        """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone.
-
-        Where the peer has closed it, nothing is sent: an error in writing would end it before what came is read.
-        """
+    async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event, reading: "_Reading") -> None:
+        """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
         with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and says so
             while True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.ping_every.total_seconds()):
                         await probe.wait()
                 probe.clear()
+                await reading.quiet()
                 if is_peer_open(websocket.get_extra_info("socket")):
                     await websocket.send_str("ping")
                     await websocket.ping()
+
+    async def _answer_pings(self, websocket: _WebSocket, reading: "_Reading") -> None:
+        with suppress(aiohttp.ClientError, ConnectionError):
+            while True:
+                await reading.is_pinged.wait()
+                reading.is_pinged.clear()
+                await reading.quiet()
+                while reading.pings and is_peer_open(websocket.get_extra_info("socket")):
+                    await websocket.pong(reading.pings.popleft())
+
+
+class _Reading:
+    """How the reading of a connection goes, so that we write only when it does no harm.
+
+    A peer that has closed its side answers whatever we write with a reset, which discards what it had sent and we have not read yet:
+    much, after a standstill. So what came is read first, and to a peer that is known to have closed nothing is written.
+    """
+
+    def __init__(self) -> None:
+        self.is_waiting = False
+        """For a message."""
+        self.messages = 0
+        self.pings: deque[bytes] = deque(maxlen=_MOST_PINGS)
+        """Those that came and are not answered."""
+        self.is_pinged = asyncio.Event()
+
+    async def quiet(self) -> None:
+        """Return when nothing has come for a moment, at the latest after ten seconds: a server waits a minute for our ping."""
+        for _ in range(_MOST_LOOKS):
+            before = self.messages
+            await asyncio.sleep(_QUIET_S)
+            if self.is_waiting and self.messages == before:
+                return

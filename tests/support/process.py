@@ -77,10 +77,12 @@ class Forwarder:
 
 
 @asynccontextmanager
-async def forwarder(config: Path, *more: str, env: Mapping[str, str] | None = None) -> AsyncIterator[Forwarder]:
-    """Run the daemon, with more arguments; killed at the end if it is still there."""
+async def forwarder(
+    config: Path, *more: str, env: Mapping[str, str] | None = None, module: str = "forwarder"
+) -> AsyncIterator[Forwarder]:
+    """Run the daemon, with more arguments; killed at the end if it is still there. `module` is what Python runs."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "forwarder", "run", "-c", str(config), *more),
+        *(sys.executable, "-m", module, "run", "-c", str(config), *more),
         stdout=asyncio.subprocess.PIPE,
         env={**os.environ, **(env or {})},
         limit=1 << 20,

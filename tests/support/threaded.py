@@ -23,6 +23,7 @@ class ThreadedServer:
         self.address = f"127.0.0.1:{self._listening.getsockname()[1]}"
         self.go = threading.Event()
         self.done = threading.Event()
+        self._over = threading.Event()
 
     def run(self) -> None:
         """Serve it."""
@@ -47,18 +48,19 @@ class ThreadedServer:
         if self._how is not None:
             connected.close()
         self.done.set()
-        while self._how is None and connected.recv(65536):
-            pass
+        if self._how is None:
+            self._over.wait()
 
     def close(self) -> None:
         """Serve nobody."""
         self.go.set()
+        self._over.set()
         self._listening.close()
 
 
 @contextmanager
 def threaded_server(frames: Sequence[bytes], how: DropHow | None = None) -> Iterator[ThreadedServer]:
-    """Have it run for the length of the block; the client has to close its connection in it."""
+    """Have it run for the length of the block."""
     server = ThreadedServer(frames, how)
     thread = threading.Thread(target=server.run)
     thread.start()
