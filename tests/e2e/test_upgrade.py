@@ -83,6 +83,14 @@ async def test_a_successor_that_cannot_start_is_told_and_the_daemon_goes_on(tmp_
         assert await ended(daemon) == exit_codes.OK
 
 
+async def test_of_two_upgrades_at_once_one_is_refused(tmp_path: Path) -> None:
+    async with upgradable(tmp_path) as (config, daemon, _, _):
+        outcomes = await asyncio.gather(*(command("upgrade", "-c", str(config)) for _ in range(2)))
+        assert sorted(code for code, _, _ in outcomes) == [exit_codes.OK, exit_codes.FAILURE], outcomes
+        assert await ended(daemon) == exit_codes.OK
+        assert len([line for line in daemon.lines if line["event"] == "upgrade.started"]) == 1
+
+
 async def test_where_none_runs_there_is_nothing_to_upgrade(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         config = configure(tmp_path, emulator, {"bot": (receiver, "")})
