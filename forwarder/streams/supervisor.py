@@ -232,6 +232,8 @@ class Supervisor:
             if fault.is_reached:
                 self._pace.note_reached(boot_time())
             self._note_failure(fault, connection)
+        if self._present is not None and not self._is_taken_over:
+            self._present.note_no_more()
         self.tried.set()
         return None
 
