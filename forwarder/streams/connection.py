@@ -13,6 +13,7 @@ from forwarder.streams.pulse import Pulse
 from forwarder.streams.stream import Stream
 
 _STEP_S = 0.1
+_ASK_EVERY_S = 0.5
 QUIET_S = 0.2
 """Where nothing came for so long, nothing is left unread."""
 READ_OUT_S = 30.0
@@ -190,9 +191,9 @@ class Connection:
     async def answers(self, *, within_s: float) -> bool:
         """Ask for a sign of life; return whether one comes that was not under way already."""
         asked = boot_time()
-        self.probe.set()
         while self.drained_at < asked and not self.is_over and boot_time() - asked < within_s:
-            await self.over(within_s=min(within_s, _STEP_S))
+            self.probe.set()  # again, because an answer right behind something else tells nothing
+            await self.over(within_s=min(within_s, _ASK_EVERY_S))
         return self.drained_at >= asked
 
     async def close(self) -> None:
