@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic
 
 import structlog
 
@@ -18,6 +17,7 @@ from forwarder.core.destination import CanaryPolicy
 from forwarder.core.event import Event
 from forwarder.core.ports import Clock
 from forwarder.core.retry import Dead, Decision, Done, Expired
+from forwarder.running_clock import RunningClock
 
 _LOOK_EVERY_S = 0.25
 _FIRST_AFTER_S = 2.0
@@ -29,7 +29,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Canary:
-    """That of one destination. Times are monotonic seconds."""
+    """That of one destination. Times are seconds in which the loop ran."""
 
     policy: CanaryPolicy
     due_s: float
@@ -68,11 +68,13 @@ class Canaries:
         self._clock = clock
         self._canaries: dict[DestinationName, _Canary] = {}
         self._number = 0
+        self._now_s = RunningClock(_LOOK_EVERY_S)
 
     async def run(self) -> None:
         """Send what is due and look after what is late, until cancelled."""
         while True:
-            self._look(monotonic())
+            if self._now_s.tick():
+                self._look(self._now_s())
             await asyncio.sleep(_LOOK_EVERY_S)
 
     def status(self, name: DestinationName) -> dict[str, object] | None:
@@ -134,7 +136,7 @@ class Canaries:
         canary.flying = self._post(notices.as_event(notice, now=self._clock(), number=self._number), name)
 
     def _note_arrival(self, name: DestinationName, canary: _Canary) -> None:
-        now_s = monotonic()
+        now_s = self._now_s()
         canary.flying = None
         canary.last_ms, canary.last_at = round((now_s - canary.posted_s) * 1000, 2), self._clock()
         if now_s > canary.late_s:

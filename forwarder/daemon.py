@@ -38,6 +38,9 @@ from forwarder.summaries import Summaries
 from forwarder.takeover import Takeover
 from forwarder.watch import Watch
 
+_COPIES_REACH_BACK = timedelta(minutes=1)
+"""A server may send a new connection some of the last events again."""
+
 log = structlog.get_logger(__name__)
 
 
@@ -76,6 +79,7 @@ class Daemon:
         self._dispatcher = Dispatcher()
         self._running: Running | None = None
         self._clock = ProcessClock()
+        self._outbox: SqliteOutbox | None = None
         self._started_at = utc_now()
         self._starting: asyncio.Task[Tally] | None = None
         """What opens the outbox, until it is open."""
@@ -93,10 +97,11 @@ class Daemon:
             outbox_path=outbox_path,
             service=service,
             grace=lambda: self._config.grace_period,
-            open_streams=lambda: self._streams.open_names,
+            streams=lambda: self._streams.group,
             is_stopping=self._stopped.is_set,
             leave=self._stopped.set,
-            on_lost=self._streams.come_back,
+            on_announced=self._note_announced,
+            on_lost=self._note_lost,
         )
 
     def stop(self) -> None:
@@ -131,9 +136,17 @@ class Daemon:
             else:
                 tried = self._streams.start(parts.streams)
                 patience = await self._takeover.ask(tried, self._streams.group)
-                feeding = holding.create_task(upkeep.feed_watchdog_while_starting(self._service))
-                await self._run(parts, patience=patience, tried=tried)
-                feeding.cancel()
+                meanwhile = [
+                    holding.create_task(upkeep.feed_watchdog_while_starting(self._service)),
+                    holding.create_task(self._takeover.tell_first_events(self._streams.group)),
+                ]
+                try:
+                    await self._run(parts, patience=patience, tried=tried)
+                except asyncio.CancelledError:  # told to stop before there was an outbox
+                    self._drop_kept(is_noted=False)
+                    raise
+                for task in meanwhile:
+                    task.cancel()
         if self._hand_over.is_left:
             self._hand_over.check_successor()
             log.info("daemon.handed_over", **self._tally.as_fields())
@@ -152,6 +165,7 @@ class Daemon:
                 next_seq=outbox.next_seq,
                 keep=outbox.note_clock_steps,
             )
+            self._outbox = outbox
             waiting = await outbox.recover()
             ingest = await self._ingest_of(outbox, parts)
             self._watch = Watch(
@@ -246,6 +260,7 @@ class Daemon:
                 flying.cancel()  # what has no lane any more is not late
                 await asyncio.wait([opening], timeout=self._config.grace_period.total_seconds())
                 opening.cancel()
+                self._drop_kept(is_noted=True)
                 self._watch.take_leave()
                 self._streams.take_leave(is_handed_over=self._hand_over.is_left)
                 summaries.take_leave()
@@ -282,6 +297,13 @@ class Daemon:
         if self._takeover is not None:
             log.info("takeover.done", frames_kept=kept)
 
+    def _drop_kept(self, *, is_noted: bool) -> None:
+        """Say what is lost of what came during a takeover: nobody can take it in any more."""
+        if frames := self._streams.drop(is_noted=is_noted):
+            log.error(
+                "takeover.frames_lost", frames=frames, note="stopped before they could be taken in; forwarder gaps"
+            )
+
     async def _announce(self, tried: list[asyncio.Event]) -> None:
         """Tell the service manager that we are up: not before the first connections were tried, and even if they failed."""
         for event in tried:
@@ -299,6 +321,16 @@ class Daemon:
             lane.pause()
         else:
             lane.resume()
+
+    def _note_announced(self) -> None:
+        """A successor knows copies of what both receive by what it reads in the outbox: that stays there."""
+        if self._outbox is not None:
+            self._outbox.keep_from(utc_now() - _COPIES_REACH_BACK)
+
+    def _note_lost(self) -> None:
+        if self._outbox is not None:
+            self._outbox.keep_from(None)
+        self._streams.come_back()
 
     def _is_read(self) -> bool:
         """Whether a successor is about to read what the outbox holds of the last minutes."""

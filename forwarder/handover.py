@@ -6,19 +6,24 @@ as it always does, and leaves the outbox, whose lock the successor waits for.
 
 import asyncio
 import os
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
 from forwarder import __version__, successor
 from forwarder.admin.server import RequestRefusedError
+from forwarder.core.event import EventId
 from forwarder.notify import ServiceManager
+from forwarder.streams.connection import READ_OUT_S
 from forwarder.successor import Child, Process
 
 OVERLAP = timedelta(seconds=1)
-"""For so long both take in everything: what the server has under way for us arrives."""
+"""For so long at least both take in everything: what the server has under way for us arrives."""
+LONGEST_READ = timedelta(seconds=READ_OUT_S)
+"""So long at most is read what the server sent before the successor's streams were open."""
 _CLOSING = timedelta(minutes=1)
 """Beyond the grace period; a stop takes no longer."""
 _SUCCESSOR_MAY_TAKE = timedelta(minutes=2)
@@ -29,6 +34,23 @@ _STOP_MAY_TAKE = timedelta(seconds=10)
 """A successor that takes too long, to end."""
 
 log = structlog.get_logger(__name__)
+
+
+class Held(Protocol):
+    """The streams that this process holds."""
+
+    @property
+    def open_names(self) -> Collection[str]:
+        """Of those that are connected."""
+        ...
+
+    def note_what_is_read(self) -> None:
+        """Another process is about to hold them as well: remember which events come from now on."""
+        ...
+
+    async def read_out(self, least: timedelta, first_of: Callable[[str], Collection[EventId]]) -> None:
+        """Return once everything is read that was sent before the other process held them, which has to do so now."""
+        ...
 
 
 class SuccessorLostError(Exception):
@@ -44,18 +66,20 @@ class HandOver:
         outbox_path: Path,
         service: ServiceManager,
         grace: Callable[[], timedelta],
-        open_streams: Callable[[], Collection[str]],
+        streams: Callable[[], Held],
         is_stopping: Callable[[], bool],
         leave: Callable[[], None],
+        on_announced: Callable[[], None],
         on_lost: Callable[[], None],
     ) -> None:
-        """`leave` begins the stop; `on_lost` is called when a successor has died before that."""
+        """`leave` begins the stop; `on_lost` is called when a successor that was announced has died before that."""
         self._outbox_path = outbox_path
         self._service = service
         self._grace = grace
-        self._open_streams = open_streams
+        self._streams = streams
         self._is_stopping = is_stopping
         self._leave = leave
+        self._on_announced = on_announced
         self._on_lost = on_lost
         self._successor: Process | None = None
         self._announced = asyncio.Event()
@@ -63,6 +87,9 @@ class HandOver:
         self._left = asyncio.Event()
         self._child: Child | None = None
         self._is_starting = False
+        """A successor of ours is being started."""
+        self._first_events: Mapping[str, Collection[EventId]] = {}
+        """What the successor received first, by its open streams."""
         self._upgrade_wanted = asyncio.Event()
 
     @property
@@ -101,21 +128,33 @@ class HandOver:
         if present is not None:
             present.close()
         self._successor = successor
+        self._first_events = {}
         self._asked.clear()
+        self._streams().note_what_is_read()
+        self._on_announced()
         self._announced.set()
         log.info("takeover.announced", by=pid)
         return {
             "pid": os.getpid(),
             "version": __version__,
-            "open_streams": sorted(self._open_streams()),
+            "open_streams": sorted(self._streams().open_names),
         }
 
     def hand_over(self, pid: int) -> dict[str, object]:
         """See `Succeeded`. Of a daemon that was told to stop meanwhile it is true all the same that it leaves."""
+        self._require_announced(pid)
+        self._asked.set()
+        return {"within_s": (OVERLAP + LONGEST_READ + self._grace() + _CLOSING).total_seconds()}
+
+    def note_first_events(self, pid: int, streams: Mapping[str, Sequence[str]]) -> dict[str, object]:
+        """See `Succeeded`."""
+        self._require_announced(pid)
+        self._first_events = {name: tuple(map(EventId, ids)) for name, ids in streams.items()}
+        return {}
+
+    def _require_announced(self, pid: int) -> None:
         if self._successor is None or self._successor.pid != pid:
             raise RequestRefusedError("the running forwarder does not expect to be taken over from by this process")
-        self._asked.set()
-        return {"within_s": (OVERLAP + self._grace() + _CLOSING).total_seconds()}
 
     async def upgrade(self) -> dict[str, object]:
         """See `Succeeded`."""
@@ -217,13 +256,21 @@ class HandOver:
             self._on_lost()
 
     async def _stays(self, process: Process) -> bool:
-        """Return whether the successor has asked for it, and is still there when the overlap is over."""
+        """Return whether the successor has asked for it, and is still there when everything is read that it does not receive."""
         async with asyncio.TaskGroup() as group:
-            waits = [group.create_task(process.ended()), group.create_task(self._asked.wait())]
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-            for wait in waits:
-                wait.cancel()
-        return process.is_alive() and not await process.ended(within=OVERLAP)
+            ended = group.create_task(process.ended())
+            for step in (self._asked.wait(), self._read_out()):
+                under_way = group.create_task(step)
+                await asyncio.wait([ended, under_way], return_when=asyncio.FIRST_COMPLETED)
+                under_way.cancel()
+            ended.cancel()
+        return process.is_alive()
+
+    async def _read_out(self) -> None:
+        """Return after the overlap, and once what was sent before the successor's streams were open is read."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(asyncio.sleep(OVERLAP.total_seconds()))
+            group.create_task(self._streams().read_out(OVERLAP, lambda name: self._first_events.get(name, ())))
 
 
 def _quoted(said: str) -> str:

@@ -11,16 +11,22 @@ from forwarder.core.routing import Router
 from forwarder.outbox.sqlite import SqliteOutbox
 
 _MAX_RECENT = 1_000_000
+_FAR_AHEAD = timedelta(days=100 * 365)
 
 
 async def recent_events(outbox: SqliteOutbox, window: timedelta, steady: Clock) -> RecentEvents:
-    """Return the memory of the events accepted within the window."""
+    """Return the memory of the events accepted within the window.
+
+    An event that seems to come from the future counts as just accepted: an older version has written it, and the clock was set back.
+    """
     recent = RecentEvents(window, capacity=_MAX_RECENT)
-    begin = steady() - window
+    now = steady()
+    begin = now - window
+    limit = _MAX_RECENT // GENERATIONS
     for part in range(GENERATIONS):
         since, until = begin + part * window / GENERATIONS, begin + (part + 1) * window / GENERATIONS
-        numbers = await outbox.recent_events(since=since, until=until, limit=_MAX_RECENT // GENERATIONS)
-        recent.remember(numbers, latest_at=until)
+        recent.remember(await outbox.recent_events(since=since, until=until, limit=limit), latest_at=until)
+    recent.remember(await outbox.recent_events(since=now, until=now + _FAR_AHEAD, limit=limit), latest_at=now)
     return recent
 
 

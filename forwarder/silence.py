@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from time import monotonic
 
 import structlog
 
@@ -19,6 +18,7 @@ from forwarder.core.event import Event
 from forwarder.core.matching import Subject
 from forwarder.core.ports import Clock
 from forwarder.core.stream_state import StreamCondition, StreamState
+from forwarder.running_clock import RunningClock
 from forwarder.watch import Post
 
 _LOOK_EVERY_S = 1.0
@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 
 @dataclass(slots=True)
 class _Ear:
-    """When something was heard last, of a stream or of what is expected; monotonic seconds, in which sleep does not count."""
+    """When something was heard last, of a stream or of what is expected; seconds in which the loop ran: no sleep, no standstill."""
 
     since: float
     """The beginning of the silence: an event, an opening, or the last renewal for it."""
@@ -56,7 +56,7 @@ class SilenceWatch:
         renew: Callable[[str, str], None],
         post: Post,
         clock: Clock,
-        now_s: Callable[[], float] = monotonic,
+        now_s: Callable[[], float] | None = None,
     ) -> None:
         """`config` is the one in force; `renew` has a stream of that name connect anew, for that reason."""
         self._config = config
@@ -64,7 +64,8 @@ class SilenceWatch:
         self._renew = renew
         self._post = post
         self._clock = clock
-        self._now_s = now_s
+        self._running_s = RunningClock(_LOOK_EVERY_S)
+        self._now_s = self._running_s if now_s is None else now_s
         self._heard: dict[str, float] = {}
         """When each stream brought its last event."""
         self._expected: dict[str, float] = {}
@@ -89,7 +90,8 @@ class SilenceWatch:
         """Look now and then."""
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
-            self.look()
+            if self._running_s.tick():
+                self.look()
 
     def look(self) -> None:
         """See what is away or silent, and tell it."""

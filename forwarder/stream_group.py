@@ -1,19 +1,21 @@
 """The streams that are held: each by a supervisor, replaced by a reload without a moment in which neither is connected."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Protocol
 
 import structlog
 
 from forwarder.admin.server import RequestRefusedError
-from forwarder.core.event import NotAnEvent
+from forwarder.core.event import EventId, NotAnEvent
 from forwarder.core.ports import Clock
 from forwarder.core.stream_state import StreamState
+from forwarder.streams.connection import READ_OUT_S
 from forwarder.streams.desk import Desk, Gaps
+from forwarder.streams.pulse import Pulse
 from forwarder.streams.stream import Stream
 from forwarder.streams.supervisor import Supervisor
 
@@ -68,6 +70,7 @@ class StreamGroup:
         gaps: GapNotes,
         state_of: Callable[[str], StreamState],
         clock: Clock,
+        pulse: Pulse | None = None,
     ) -> None:
         """`state_of` returns what the state of a stream of that name is kept in, over reloads as well."""
         self._group = group
@@ -75,6 +78,7 @@ class StreamGroup:
         self._gaps = gaps
         self._state_of = state_of
         self._clock = clock
+        self._pulse = pulse
         self._in_force: dict[str, Supervisor] = {}
         self._tasks: dict[Supervisor, asyncio.Task[None]] = {}
         """Also those that are followed by another one."""
@@ -125,7 +129,7 @@ class StreamGroup:
             state=self._state_of(stream.name),
             clock=self._clock,
         )
-        supervisor = Supervisor(stream, desk, predecessor=predecessor)
+        supervisor = Supervisor(stream, desk, predecessor=predecessor, pulse=self._pulse)
         self._in_force[stream.name] = supervisor
         task = self._group.create_task(supervisor.run(), name=f"stream {stream.name}")
         self._tasks[supervisor] = task
@@ -144,6 +148,31 @@ class StreamGroup:
         """Take nothing more."""
         for task in self._tasks.values():
             task.cancel()
+
+    # While another process takes over
+
+    @property
+    def first_events(self) -> Mapping[str, Collection[EventId]]:
+        """By the names of those that are connected: the ids of the first events that the connection brought."""
+        return {name: each.first_events for name, each in self._in_force.items() if each.is_open}
+
+    def note_what_is_read(self) -> None:
+        """Another process is about to hold the streams as well: remember which events come from now on."""
+        for supervisor in self._in_force.values():
+            supervisor.note_what_is_read()
+
+    async def read_out(self, least: timedelta, first_of: Callable[[str], Collection[EventId]]) -> None:
+        """Return once everything is read that was sent before another process held the streams, which has to do so now.
+
+        `first_of` returns, by the name of a stream, the ids of the first events that it brought there.
+        """
+        in_force = set(self._in_force.values())
+        retired = [task for supervisor, task in self._tasks.items() if supervisor not in in_force]
+        async with asyncio.TaskGroup() as reading:
+            for name, supervisor in self._in_force.items():
+                reading.create_task(supervisor.read_out(least, partial(first_of, name)))
+            if retired:
+                await asyncio.wait(retired, timeout=least.total_seconds() + READ_OUT_S)
 
     # What somebody wants of those in force
 
@@ -164,6 +193,7 @@ class StreamGroup:
     def come_back(self, reason: str) -> None:
         """Connect those anew that are away, which may be for another process that was connected: it is gone."""
         for supervisor in self._in_force.values():
+            supervisor.note_no_more()
             if not supervisor.is_open:
                 supervisor.reconnect(reason)
 

@@ -20,6 +20,7 @@ from forwarder.silence import SilenceWatch
 from forwarder.stream_group import StreamGroup
 from forwarder.stream_watch import StreamWatch
 from forwarder.streams.gate import Gate
+from forwarder.streams.pulse import Pulse
 from forwarder.streams.standstill import watch_standstill
 from forwarder.streams.stream import Stream
 
@@ -35,7 +36,8 @@ class StreamSide:
         """`config` is the one in force."""
         self._config = config
         self._clock = clock
-        self._gate = Gate()
+        self._gate = Gate(clock)
+        self._pulse = Pulse()
         self._is_begun = False
         self._gaps = GapKeeper(
             streams=lambda: kept_of(
@@ -53,7 +55,12 @@ class StreamSide:
     def form(self, group: asyncio.TaskGroup) -> None:
         """Have the streams be tasks of this group; none is held yet."""
         self.group = StreamGroup(
-            group, intake=self._gate, gaps=self._gaps, state_of=self._watch.state_of, clock=self._clock
+            group,
+            intake=self._gate,
+            gaps=self._gaps,
+            state_of=self._watch.state_of,
+            clock=self._clock,
+            pulse=self._pulse,
         )
 
     def start(self, streams: Iterable[Stream]) -> list[asyncio.Event]:
@@ -84,13 +91,28 @@ class StreamSide:
         """Let what came since the streams are open go on, and whatever comes; return how many frames were kept."""
         return await self._gate.open(self._ingest)
 
+    def drop(self, *, is_noted: bool) -> int:
+        """Give up what came since the streams are open and was not let go on; return how many frames that are.
+
+        `is_noted`: as a gap. Without an outbox to write it to, it is part of the one that the next start finds.
+        """
+        dropped = self._gate.drop()
+        for stream, what in dropped.items() if is_noted else ():
+            self._gaps.note_away(
+                stream,
+                began=what.since,
+                noticed=self._clock(),
+                reason=f"forwarder was stopped during a takeover, with {what.frames} frames not taken in",
+            )
+        return sum(what.frames for what in dropped.values())
+
     async def run(self) -> None:
         """For ever: watch over the streams."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._gaps.run(), name="gaps")
             group.create_task(self._silence.run(), name="silence")
             group.create_task(self._watch.run(), name="stream watch")
-            group.create_task(watch_standstill(self.group.wake), name="standstill")
+            group.create_task(watch_standstill(self.group.wake, self._pulse), name="standstill")
 
     async def repair(self) -> None:
         """For ever: repair gaps."""

@@ -5,7 +5,7 @@ From there the lock of the outbox decides: whatever becomes of the other process
 
 import asyncio
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,9 +14,11 @@ from typing import Any, Protocol
 import structlog
 
 from forwarder.admin.client import DaemonRefusedError, DaemonSilentError, NoDaemonError, control
-from forwarder.core.changes import Announce, HandOver
+from forwarder.core.changes import Announce, FirstEvents, HandOver
+from forwarder.core.event import EventId
 from forwarder.outbox.access import require_openable, require_unused
 from forwarder.outbox.problems import OutboxUnusableError
+from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.successor import take_stderr_back
 
 STREAMS_MAY_TAKE = timedelta(seconds=15)
@@ -30,6 +32,7 @@ _MAY_LOOK = timedelta(seconds=10)
 _MAY_CONSIDER = timedelta(seconds=30)
 """A busy process, until it answers that it leaves."""
 _LOOK_EVERY_S = 0.1
+_TELL_EVERY_S = 0.2
 
 log = structlog.get_logger(__name__)
 
@@ -49,6 +52,11 @@ class Held(Protocol):
     @property
     def open_names(self) -> Collection[str]:
         """Of those that are connected."""
+        ...
+
+    @property
+    def first_events(self) -> Mapping[str, Collection[EventId]]:
+        """By the names of those that are connected: the ids of the first events that the connection brought."""
         ...
 
     def is_hopeless(self, until: datetime) -> bool:
@@ -71,7 +79,7 @@ class Takeover:
         """
         until = datetime.now(UTC) + STREAMS_MAY_TAKE
         with suppress(TimeoutError):
-            async with asyncio.timeout(STREAMS_MAY_TAKE.total_seconds()):
+            async with RunningTimeout(STREAMS_MAY_TAKE.total_seconds()):
                 for event in tried:
                     await event.wait()
                 while not (self._is_covered(here) or here.is_hopeless(until)):  # noqa: ASYNC110 - a stream tells of its first try alone
@@ -94,6 +102,17 @@ class Takeover:
             raise TakeoverError(str(refused)) from refused
         return timedelta(seconds=answer["within_s"])
 
+    async def tell_first_events(self, here: Held) -> None:
+        """Tell the other process what our streams brought first, so that it knows how far to read its own; until it has ended.
+
+        One of a version that does not understand it reads for as long as it does.
+        """
+        with suppress(NoDaemonError, DaemonRefusedError):
+            while True:
+                streams = {name: tuple(map(str, ids)) for name, ids in here.first_events.items()}
+                await asyncio.to_thread(self._tell, FirstEvents(pid=os.getpid(), streams=streams))
+                await asyncio.sleep(_TELL_EVERY_S)
+
     def _is_covered(self, here: Held) -> bool:
         """Whether we hold what the other process holds, of what our config has."""
         is_any = not self._open_there or bool(here.open_names)
@@ -111,6 +130,10 @@ class Takeover:
     def _ask(self) -> dict[str, Any]:
         with control(self._socket_path) as daemon:
             return daemon.ask(HandOver(pid=os.getpid()), within=_MAY_CONSIDER)
+
+    def _tell(self, first: FirstEvents) -> None:
+        with control(self._socket_path) as daemon:
+            daemon.ask(first)
 
 
 def announce(outbox: Path, socket_path: Path, *, dedupe_window: timedelta, grace: timedelta) -> Takeover | None:

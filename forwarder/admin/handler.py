@@ -1,7 +1,7 @@
 """What the daemon does on request."""
 
 import sqlite3
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, assert_never
 
 from pydantic import BaseModel
@@ -11,6 +11,7 @@ from forwarder.core.changes import (
     Announce,
     Dead,
     Diff,
+    FirstEvents,
     HandOver,
     PauseChange,
     Reconnect,
@@ -34,6 +35,10 @@ class Succeeded(Protocol):
 
     def hand_over(self, pid: int) -> dict[str, object]:
         """The process that was announced holds the streams."""
+        ...
+
+    def note_first_events(self, pid: int, streams: Mapping[str, Sequence[str]]) -> dict[str, object]:
+        """By the names of the streams that are open there: the ids of the first events that the announced process received."""
         ...
 
     async def upgrade(self) -> dict[str, object]:
@@ -83,6 +88,8 @@ class Handler:
                 return await self._diff(file)
             case Reconnect(stream=name):
                 return self._reconnect(name)
+            case FirstEvents(pid=pid, streams=streams):
+                return self._succession.note_first_events(pid, streams)
         if (trouble := self._outbox.writer.trouble) is not None:
             raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
         match request:

@@ -102,6 +102,15 @@ class HandOver(_Request):
     pid: _Pid
 
 
+class FirstEvents(_Request):
+    """What the announced process has received first, so that the other one knows how far it has to read its own connections."""
+
+    verb: Literal["first_events"] = "first_events"
+    pid: _Pid
+    streams: dict[str, Annotated[tuple[str, ...], Field(max_length=1000, strict=False)]]
+    """By the names of its open streams: the ids of their first events."""
+
+
 class Upgrade(_Request):
     """Start a successor from the program on disk, and hand over to it."""
 
@@ -125,7 +134,7 @@ class PauseChange(_Request):
 
 
 Change = Replay | Dead | PauseChange
-Succession = Announce | HandOver | Upgrade
+Succession = Announce | HandOver | FirstEvents | Upgrade
 Request = Annotated[
     Replay | Dead | PauseChange | Vacuum | Status | Reload | Reconnect | Diff | Succession, Field(discriminator="verb")
 ]

@@ -19,9 +19,9 @@ from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.core.wishes import read_wishes
 from forwarder.destinations.dialer import Dialer, authorization
 from forwarder.destinations.echoes import SHORTEST_SECRET, secret_texts, without
-from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, NotHttpError
+from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, Connection, NotHttpError
 from forwarder.destinations.faults import NotConnectedError, broken, refused_by_proxy
-from forwarder.destinations.pool import Pool
+from forwarder.destinations.pool import LATE_S, Pool
 
 MAX_ANSWER_BYTES = MAX_BODY_BYTES
 EXCERPT_CHARACTERS = 500
@@ -80,7 +80,7 @@ class HttpSender:
             is_fresh = connection is None
             if connection is None:
                 try:
-                    connection = await self._pool.connect(deadline)
+                    connection = await self._connect(deadline)
                 except NotConnectedError as error:
                     return error.outcome
             if self.transcript is not None:
@@ -110,6 +110,16 @@ class HttpSender:
             return error.outcome.fault is not Fault.REFUSED and not error.outcome.is_ours
         self._pool.give_back(connection)
         return True
+
+    async def _connect(self, deadline: float) -> Connection:
+        """Return a fresh connection. Where the process stood still meanwhile, the time begins anew: nothing has been sent yet."""
+        try:
+            return await self._pool.connect(deadline)
+        except NotConnectedError:
+            now = self._loop.time()
+            if now - deadline < LATE_S:
+                raise
+            return await self._pool.connect(now + self._timeout_s)
 
     def _head(self, request: WebhookRequest) -> bytes:
         """Return the request line and the headers. Raises `ValueError` for one that would end its line."""

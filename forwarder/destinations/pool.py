@@ -8,6 +8,11 @@ from forwarder.destinations.exchange import Connection
 KEEP_ALIVE_S = 75.0
 """How long an idle connection is kept. Receivers close sooner (Node.js after 5 s); a stale one is then replaced at once."""
 
+LATE_S = 1.0
+"""A deadline that comes so late passed while the process stood still, and tells nothing of the receiver."""
+_READING_S = 1.0
+"""To read the answers that came meanwhile."""
+
 
 class Pool:
     """Connections to one receiver."""
@@ -60,6 +65,9 @@ class Pool:
 
     def _run_out(self) -> None:
         now = max(self._loop.time(), self._timing_at)  # a timer may come a little early
+        if now - self._timing_at >= LATE_S:  # we stood still: an answer may lie in the socket, and is read first
+            for connection in self._in_use:
+                connection.deadline = max(connection.deadline, now + _READING_S)
         for connection in self._in_use:
             if connection.deadline <= now:
                 connection.run_out()

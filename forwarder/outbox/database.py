@@ -4,6 +4,7 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
@@ -15,6 +16,7 @@ from forwarder.outbox.batch import Batch
 from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to, page_size
 from forwarder.outbox.inspection import Check, damaged_in_use
 from forwarder.outbox.problems import DAMAGE, OutboxReplacedError, error_code
+from forwarder.outbox.retention import ANY_DELIVERED, Cutoff, delivered_before
 from forwarder.outbox.room import RESERVE_BYTES, Reserve, free_bytes, make_room, move_whole_wal, require_room
 from forwarder.outbox.statements import SQL
 
@@ -47,6 +49,8 @@ class Database:
         self._said_gone_at: float | None = None
         self.gone: str | None = None
         """Why a deleted file could not be written out again; `None` while it is where it was."""
+        self.kept_from: datetime | None = None
+        """What was accepted since then stays, also where there is no room; `None`: nothing has to."""
         self.beats = 0
         """Grows while something long is done in one piece."""
 
@@ -134,7 +138,13 @@ class Database:
 
     async def make_room(self, *, size: int) -> int:
         """See `room.make_room`."""
-        return await self.run(lambda connection: make_room(connection, self.reserve, size=size))
+        cutoff = self.expendable
+        return await self.run(lambda connection: make_room(connection, self.reserve, size=size, cutoff=cutoff))
+
+    @property
+    def expendable(self) -> Cutoff:
+        """What may go before its time to make room."""
+        return ANY_DELIVERED if self.kept_from is None else delivered_before(self.kept_from)
 
     def note_written(self, *, size: int, rows: int) -> None:
         """Keep in mind how much a commit added to the WAL: `size` bytes of bodies, `rows` of all kinds."""

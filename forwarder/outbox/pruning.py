@@ -10,7 +10,6 @@ from forwarder.outbox.batch import Step
 from forwarder.outbox.connection import page_size
 from forwarder.outbox.database import Database
 from forwarder.outbox.retention import (
-    ANY_DELIVERED,
     Cutoff,
     Slice,
     free_pages,
@@ -56,7 +55,7 @@ class Pruner:
         """Delete the oldest delivered history where `max_size` or the disk is nearly full; return how many events."""
         if not await self._is_over(_FULL):
             return 0
-        return await self._prune(ANY_DELIVERED, while_over=_ROOMY)
+        return await self._prune(self._database.expendable, while_over=_ROOMY)
 
     async def _prune(self, cutoff: Cutoff, *, while_over: float | None = None) -> int:
         pruned, after, size = 0, 0, _SLICE_SIZES[0]

@@ -2,9 +2,10 @@
 
 import json
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
-from forwarder.outbox.statements import SQL
+from forwarder.outbox.statements import SQL, to_ms
 
 _FOREVER_MS = 1 << 62
 
@@ -19,6 +20,11 @@ class Cutoff:
 
 ANY_DELIVERED = Cutoff(delivered_before_ms=_FOREVER_MS, dead_before_ms=0)
 """To make room: however young, but no dead letter, because a person may still want it."""
+
+
+def delivered_before(moment: datetime) -> Cutoff:
+    """Return the same of what was accepted before then."""
+    return replace(ANY_DELIVERED, delivered_before_ms=to_ms(moment))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from forwarder.outbox.connection import page_size
-from forwarder.outbox.retention import ANY_DELIVERED, free_pages, give_back, prune_slice
+from forwarder.outbox.retention import Cutoff, free_pages, give_back, prune_slice
 
 RESERVE_BYTES = 1024 * 1024
 _SLICE = 100
@@ -97,10 +97,10 @@ def require_room(connection: sqlite3.Connection, wal: Path, *, size: int) -> Non
     raise _error("the disk is full", sqlite3.SQLITE_FULL)
 
 
-def make_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int) -> int:
+def make_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int, cutoff: Cutoff) -> int:
     """Give up the reserve, prune the oldest delivered history, make it again; return how many events were pruned.
 
-    `size` are the bytes of the new events that shall find room.
+    `size` are the bytes of the new events that shall find room; `cutoff` says what may go.
 
     The WAL is moved before anything is pruned, because pruning writes to it, and again after each slice. Each step may fail
     for want of room and the others still help. With nothing to prune the reserve is there again at the end: new events shall
@@ -113,7 +113,7 @@ def make_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int) ->
         while not is_last and not _is_enough(connection, reserve.path.parent, size):
             connection.execute("BEGIN IMMEDIATE")
             try:
-                done = prune_slice(connection, ANY_DELIVERED, after_seq=after, limit=_SLICE)
+                done = prune_slice(connection, cutoff, after_seq=after, limit=_SLICE)
                 connection.execute("COMMIT")
             finally:
                 if connection.in_transaction:

@@ -165,6 +165,10 @@ class SqliteOutbox:
 
         return await self._database.run(look)
 
+    def keep_from(self, moment: datetime | None) -> None:
+        """Remove nothing that was accepted since then to make room: another process is about to read it; `None`: none is any more."""
+        self._database.kept_from = moment
+
     @tenacity.retry(retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1))
     async def recent_posts(self, *, since: datetime, limit: int) -> list[Brought]:
         """Return the newest deliveries of posts of X accepted since then (in steady time), oldest first; once the file can be read."""

@@ -6,9 +6,12 @@ So a process can hold its streams before it has an outbox to put events in: whil
 import asyncio
 from collections import deque
 from collections.abc import Coroutine
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from forwarder.core.event import NotAnEvent
+from forwarder.core.ports import Clock
 
 MAX_BYTES = 64 * 1024 * 1024
 """Kept at most, but for the last frame of each connection; then the streams are read no further."""
@@ -30,15 +33,25 @@ class Intake(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Dropped:
+    """Frames of one stream that were kept and are handed on no more."""
+
+    frames: int
+    since: datetime
+    """When the first of them came."""
+
+
 class Gate:
     """An `Intake` before another one. It begins closed, and `open` opens it for good."""
 
-    def __init__(self, *, max_bytes: int = MAX_BYTES) -> None:
+    def __init__(self, clock: Clock, *, max_bytes: int = MAX_BYTES) -> None:
+        self._clock = clock
         self._max_bytes = max_bytes
         self._behind: Intake | None = None
         """Set once everything kept has been handed on."""
-        self._kept: deque[tuple[bytes | NotAnEvent, str]] = deque()
-        """Frames with their streams, and odd ones with their details."""
+        self._kept: deque[tuple[bytes | NotAnEvent, str, datetime]] = deque()
+        """Frames with their streams, and odd ones with their details; and when they came."""
         self._kept_bytes = 0
         self._room = asyncio.Event()
 
@@ -53,18 +66,19 @@ class Gate:
         if self._behind is not None:
             self._behind.note_odd_frame(kind, detail)
         else:
-            self._kept.append((kind, detail))
+            self._kept.append((kind, detail, self._clock()))
 
     async def open(self, behind: Intake) -> int:
         """Hand on what was kept, in the order in which it came, then whatever comes; return how many frames were kept."""
         handed_on = 0
         while self._kept:
-            what, of = self._kept.popleft()
+            what, of, _ = self._kept[0]
             if isinstance(what, bytes):
                 await behind.take(what, stream=of)
                 self._count(-len(what) - _OVERHEAD_BYTES)
             else:
                 behind.note_odd_frame(what, of)
+            self._kept.popleft()  # not before: what waits for room is dropped too where nobody waits any more
             handed_on += 1
             if handed_on % _AT_A_TIME == 0:
                 await asyncio.sleep(0)
@@ -72,13 +86,23 @@ class Gate:
         self._room.set()
         return handed_on
 
+    def drop(self) -> dict[str, Dropped]:
+        """Forget what is kept, because nothing will be handed on any more; return what that is, by stream."""
+        dropped: dict[str, Dropped] = {}
+        for what, of, at in self._kept:
+            if isinstance(what, bytes):
+                before = dropped.get(of, Dropped(0, at))
+                dropped[of] = Dropped(before.frames + 1, before.since)
+        self._kept.clear()
+        return dropped
+
     async def _keep(self, frame: bytes, stream: str) -> None:
         while self._behind is None and self._kept_bytes >= self._max_bytes:
             await self._room.wait()
         if self._behind is not None:
             await self._behind.take(frame, stream=stream)
             return
-        self._kept.append((frame, stream))
+        self._kept.append((frame, stream, self._clock()))
         self._count(len(frame) + _OVERHEAD_BYTES)
 
     def _count(self, more: int) -> None:

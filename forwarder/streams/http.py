@@ -11,18 +11,15 @@ import aiohttp
 from forwarder.streams import faults
 
 _NO_ANSWER = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
+_ESTABLISHED = 1
+"""Linux' `TCP_ESTABLISHED`; once the peer has closed or reset the connection, its state is another."""
 
 
-def open_session(
-    *,
-    connect_within: timedelta,
-    silent_for: timedelta | None = None,
-    on_connect: Callable[[], None] = lambda: None,
-) -> aiohttp.ClientSession:
-    """Return a session for one stream. `silent_for`: a read that brings no byte for so long fails.
+def open_session(*, connect_within: timedelta, on_connect: Callable[[], None] = lambda: None) -> aiohttp.ClientSession:
+    """Return a session for one connection.
 
-    `on_connect` is called with each connection that it makes.
-    There is no limit to the whole, which aiohttp would set to five minutes.
+    There is no limit to the whole, which aiohttp would set to five minutes, and none to a read: aiohttp's drops what lies
+    in the socket when the process stood still for longer than that. `on_connect` is called with each connection that it makes.
     """
     times_reused = 0
 
@@ -55,15 +52,21 @@ def open_session(
     trace.on_connection_reuseconn.append(note_reuse)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(socket_factory=_lively_socket),
-        timeout=aiohttp.ClientTimeout(
-            total=None,
-            sock_connect=connect_within.total_seconds(),
-            sock_read=None if silent_for is None else silent_for.total_seconds(),
-        ),
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_within.total_seconds()),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],
         middlewares=[ask_once],
     )
+
+
+def is_peer_open(connected: socket.socket | None) -> bool:
+    """Return whether the peer has not closed the connection, as far as the kernel knows; what it sent before may still be unread."""
+    if connected is None or not hasattr(socket, "TCP_INFO"):
+        return True
+    try:
+        return connected.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == _ESTABLISHED
+    except OSError:
+        return True
 
 
 async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401

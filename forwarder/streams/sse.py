@@ -14,6 +14,7 @@ from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.http import open_session
+from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.streams.stream import MAX_FRAME, Listener
 from forwarder.streams.token import Token, TokenSource, read_some
 
@@ -60,6 +61,8 @@ class SseStream:
     handshake_within: timedelta = timedelta(seconds=15)
     dead_after: timedelta = timedelta(seconds=45)
     """A comment comes every 15 s: without a byte for so long nobody is there."""
+    answers_within: timedelta = timedelta(seconds=16)
+    """The next comment has come by then, where anybody is there: there is no way to ask."""
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
     async def hold(self, listener: Listener) -> StreamFaultError:
@@ -70,9 +73,7 @@ class SseStream:
             nonlocal connections
             connections += 1
 
-        async with open_session(
-            connect_within=listener.connect_within, silent_for=self.dead_after, on_connect=count
-        ) as session:
+        async with open_session(connect_within=listener.connect_within, on_connect=count) as session:
             try:
                 fault = await self._hold(session, listener)
             except StreamFaultError as never_open:
@@ -84,7 +85,7 @@ class SseStream:
     async def _hold(self, session: aiohttp.ClientSession, listener: Listener) -> StreamFaultError:
         url = URL(self.url)
         try:
-            async with asyncio.timeout(self.handshake_within.total_seconds()):
+            async with RunningTimeout(self.handshake_within.total_seconds()):
                 response, token = await self._open(session, url)
         except aiohttp.ConnectionTimeoutError as error:
             raise faults.from_hang(url.host, listener.connect_within.total_seconds(), is_reached=False) from error
@@ -184,28 +185,40 @@ class SseStream:
         self, response: aiohttp.ClientResponse, listener: Listener, parser: EventStreamParser
     ) -> StreamFaultError:
         taken, last_id, ids_passed_over = 0, parser.last_id, 0
+        is_broken = False
         try:
-            async for chunk in response.content.iter_any():
-                listener.heard()
-                for event in parser.feed(chunk):
-                    await self._take(event, listener)
-                    if event.last_id != last_id:  # and never before it has been taken: the server sends it again then
-                        last_id = self.memory.last_id = event.last_id
-                    taken += 1
-                    if taken % _AT_A_TIME == 0:
-                        await asyncio.sleep(0)
-                if parser.last_id != last_id:
-                    last_id = self.memory.last_id = parser.last_id
-                if parser.ids_passed_over and not ids_passed_over:
-                    self._say_that_ids_are_passed_over()
-                ids_passed_over = parser.ids_passed_over
-                listener.heard()
-                if parser.is_too_long:
-                    self._pass_over_the_long_one(parser)
-                    return faults.too_long(self.max_frame)
-        except aiohttp.SocketTimeoutError:
+            async with RunningTimeout(self.dead_after.total_seconds()) as silence:
+                while not is_broken:
+                    silence.restart()
+                    try:
+                        chunk = await response.content.readany()
+                    except (aiohttp.ClientError, ConnectionError):
+                        is_broken, chunk = True, _unread(response.content)
+                    silence.pause()
+                    if not chunk:
+                        break
+                    listener.heard()
+                    for event in parser.feed(chunk):
+                        await self._take(event, listener)
+                        if (
+                            event.last_id != last_id
+                        ):  # and never before it has been taken: the server sends it again then
+                            last_id = self.memory.last_id = event.last_id
+                        taken += 1
+                        if taken % _AT_A_TIME == 0:
+                            await asyncio.sleep(0)
+                    if parser.last_id != last_id:
+                        last_id = self.memory.last_id = parser.last_id
+                    if parser.ids_passed_over and not ids_passed_over:
+                        self._say_that_ids_are_passed_over()
+                    ids_passed_over = parser.ids_passed_over
+                    listener.heard()
+                    if parser.is_too_long:
+                        self._pass_over_the_long_one(parser)
+                        return faults.too_long(self.max_frame)
+        except TimeoutError:
             return faults.from_silence(self.dead_after)
-        except (aiohttp.ClientError, ConnectionError):
+        if is_broken:
             return StreamFaultError(FaultKind.CLOSED, "the connection broke off")
         return StreamFaultError(FaultKind.CLOSED, "the server ended the stream")
 
@@ -227,3 +240,9 @@ class SseStream:
         reason = f"an event's id has more than {MAX_ID_BYTES:,} bytes, or control characters"
         note = "passed over, the event is taken; said once a connection"
         log.warning("stream.id_dropped", stream=self.name, reason=reason, note=note)
+
+
+def _unread(content: aiohttp.StreamReader) -> bytes:
+    """Return what came before the connection broke off and was not read yet: aiohttp's reader gives only the error, which is cleared."""
+    content.set_exception(None)  # type: ignore[arg-type] # it keeps the error in an attribute that may be None
+    return content.read_nowait()

@@ -50,6 +50,11 @@ class Stream(Protocol):
         """After how long a connection is renewed; `None`: never for that."""
         ...
 
+    @property
+    def answers_within(self) -> timedelta:
+        """When a sign of life comes at the latest from a peer that is there, once `Listener.probe` is set."""
+        ...
+
     async def hold(self, listener: Listener) -> StreamFaultError:
         """Connect, tell `listener` everything, and return why it ended. Raises `StreamFaultError` if it was never open."""
         ...

@@ -6,25 +6,29 @@ machine slept, and when somebody asks for it. For a moment both bring everything
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from forwarder.core.event import EventId
+from forwarder.core.overlap import Extent
 from forwarder.core.pace import Pace
 from forwarder.core.stream_state import StreamCondition
 from forwarder.streams import faults
 from forwarder.streams.connection import Connection, boot_time
 from forwarder.streams.desk import Desk
 from forwarder.streams.faults import FaultKind, StreamFaultError
+from forwarder.streams.pulse import Pulse
 from forwarder.streams.stream import Stream
 
 QUIET_AFTER = timedelta(seconds=30)
 """Our pings go every 20 s. Where no answer came within 10 s of one, the connection is as good as dead, and another is opened
 beside it; should it live all the same, nothing was lost by that."""
 OVERLAP = timedelta(seconds=2)
-"""For so long a connection goes on beside the one that follows it: what the server had under way for it arrives."""
+"""For so long at least a connection goes on beside the one that follows it: what the server had under way for it arrives. It goes on
+for longer while it brings what the other does not."""
 _SHORT_CONNECT, _LONG_CONNECT = timedelta(seconds=2), timedelta(seconds=10)
 """The kernel sends a lost SYN again after 1 s, then 3, then 7. While a path may come back at any moment each try lasts 2 s, so that
 there is a SYN every second; when it has been down for long, as long as slow networks need."""
@@ -49,6 +53,7 @@ class Supervisor:
         *,
         predecessor: "Supervisor | None" = None,
         chance: Callable[[], float] = random.random,
+        pulse: Pulse | None = None,
     ) -> None:
         """`predecessor` holds the stream as it was set up before: it is retired once a connection of this one is open."""
         self.stream = stream
@@ -57,6 +62,9 @@ class Supervisor:
         self._desk = desk
         self._state = desk.state
         self._predecessor = predecessor
+        self._pulse = Pulse() if pulse is None else pulse
+        self._letting_go: set[asyncio.Task[None]] = set()
+        """Old connections that are read to where the present one began."""
         self._successor: Supervisor | None = None
         if predecessor is not None:
             predecessor.note_successor(self)
@@ -69,9 +77,13 @@ class Supervisor:
         self._down_since = boot_time()
         self._closed_at_once = 0
         self._is_suspect = False
+        self._has_stood_still = False
+        """Since the present connection was opened: what is read of it may be old."""
         self._wanted = asyncio.Event()
         """Another connection is wanted, now."""
         self._retired = asyncio.Event()
+        self._is_taken_over = False
+        """Another process is about to hold the stream as well."""
 
     @property
     def is_open(self) -> bool:
@@ -97,6 +109,7 @@ class Supervisor:
     def wake(self, reason: str) -> None:
         """The process or the machine stood still: whatever is open may be dead, and whatever was waited for is over."""
         if self.is_open:
+            self._is_suspect = self._has_stood_still = True
             self.renew(reason, is_suspect=True)
         else:
             self._wanted.set()
@@ -135,10 +148,35 @@ class Supervisor:
             await self._retired.wait()
             holding.cancel()
             if self._present is not None:
-                await self._present.outlast(OVERLAP.total_seconds())
+                await self._read_out(self._present, OVERLAP, self._first_of_successor)
             for connection in (self._present, self._following):
                 if connection is not None:
                     await connection.close()
+
+    @property
+    def first_events(self) -> Collection[EventId]:
+        """The ids of the first events that the present connection brought."""
+        return () if self._present is None else self._present.first_events
+
+    def note_what_is_read(self) -> None:
+        """Another process is about to hold the stream as well: remember what is read from now on."""
+        self._is_taken_over = True
+        if self._present is not None:
+            self._present.note_what_is_read()
+
+    def note_no_more(self) -> None:
+        """That process has ended."""
+        self._is_taken_over = False
+        if self._present is not None:
+            self._present.note_no_more()
+
+    async def read_out(self, least: timedelta, first_of_next: Callable[[], Collection[EventId]]) -> None:
+        """Return once everything is read that was sent before another process held the stream, which has to do so now."""
+        async with asyncio.TaskGroup() as group:
+            if self._present is not None and self._present.is_open:
+                group.create_task(self._read_out(self._present, least, first_of_next))
+            if self._letting_go:
+                await asyncio.wait(self._letting_go)
 
     async def _hold(self, group: asyncio.TaskGroup) -> None:
         while True:
@@ -149,10 +187,18 @@ class Supervisor:
             old, self._present = self._present, following
             self._following = self._last = None
             self._note_open()
-            if old is not None and old.is_open:
-                letting_go = self._let_go(old, since=self._probed_at if self._is_suspect else None)
-                group.create_task(letting_go, name=f"stream {self.stream.name} overlap")
-            self._is_suspect = False
+            is_over_unnoted = old is not None and not old.is_end_noted and self._has_stood_still
+            if old is not None and (old.is_open or is_over_unnoted):  # its end was taken for one that is followed
+                letting_go = self._let_go(
+                    old,
+                    following,
+                    since=self._probed_at if self._is_suspect else None,
+                    must_answer=self._has_stood_still,
+                )
+                task = group.create_task(letting_go, name=f"stream {self.stream.name} overlap")
+                self._letting_go.add(task)
+                task.add_done_callback(self._letting_go.discard)
+            self._is_suspect = self._has_stood_still = False
             self._wanted.clear()
             if following.is_over:
                 self._note_end(following)
@@ -168,7 +214,12 @@ class Supervisor:
             on_odd_frame=self._desk.on_odd_frame,
             connect_within=_SHORT_CONNECT if self._may_be_back_soon() else _LONG_CONNECT,
             on_end=self._note_end,
+            pulse=self._pulse,
         )
+        if self._present is not None:
+            self._present.note_what_is_read()
+        if self._is_taken_over:
+            connection.note_what_is_read()
         connection.start(group)
         await connection.settled.wait()
         if connection.opened_at is not None:
@@ -179,6 +230,8 @@ class Supervisor:
             if fault.is_reached:
                 self._pace.note_reached(boot_time(), fault.connections)
             self._note_failure(fault, connection)
+        if self._present is not None and not self._is_taken_over:
+            self._present.note_no_more()
         self.tried.set()
         return None
 
@@ -316,7 +369,7 @@ class Supervisor:
         self._down_since = boot_time()
         self._desk.gaps.note_away(
             self.stream.name,
-            began=self._wall(connection.heard_at),
+            began=self._wall(connection.sure_until),
             noticed=self._desk.clock(),
             reason=fault.sentence,
         )
@@ -336,16 +389,53 @@ class Supervisor:
     def _wall(self, boot_s: float) -> datetime:
         return self._desk.clock() - timedelta(seconds=max(boot_time() - boot_s, 0.0))
 
-    async def _let_go(self, old: Connection, *, since: float | None) -> None:
-        """Close the old connection after the overlap. If nothing was heard of one that is suspect `since` then, that is a gap."""
+    def _first_of_successor(self) -> Collection[EventId]:
+        return () if self._successor is None else self._successor.first_events
+
+    async def _let_go(self, old: Connection, following: Connection, *, since: float | None, must_answer: bool) -> None:
+        """Close an old connection once it is read. If nothing was heard of one that is suspect `since` then, that is a gap.
+
+        `must_answer`: what was heard of it may have been sent long before, so it is asked for a sign of life when it is read.
+        """
         opened = self._desk.clock()
-        await old.outlast(OVERLAP.total_seconds())
-        is_dead = since is not None and old.heard_at < since
+        extent = await self._read_out(old, OVERLAP, lambda: following.first_events)
+        is_dead = False
+        if since is not None and extent is not Extent.OVERLAPPED:
+            if must_answer:
+                is_dead = not await old.answers(within_s=self.stream.answers_within.total_seconds())
+            else:
+                is_dead = old.heard_at < since
         self._state.ends[str(FaultKind.SILENT) if is_dead else "renewed"] += 1
         if is_dead:
             fault = old.fault
             reason = "nothing was heard of it any more" if fault is None else fault.sentence
-            gaps, name = self._desk.gaps, self.stream.name
-            gaps.note_away(name, began=self._wall(old.heard_at), noticed=opened, reason=reason)
-            gaps.note_open(name, opened)
+            self._note_gap(self._wall(old.sure_until), opened, reason)
         await old.close()
+
+    async def _read_out(
+        self, old: Connection, least: timedelta, first_of_next: Callable[[], Collection[EventId]]
+    ) -> Extent:
+        """Read a connection to where the next one, which is open since now, begins. What is cut off is a gap."""
+        opened = self._desk.clock()
+        extent = await old.read_out(least_s=least.total_seconds(), first_of_next=first_of_next)
+        if extent is Extent.CUT_OFF:
+            began = self._sent_until(old, opened)
+            log.warning(
+                "stream.cut_off", stream=self.stream.name, note="the connection before brought more than is waited for"
+            )
+            if began < opened:
+                self._note_gap(began, opened, "the connection before was closed while it still brought events")
+        return extent
+
+    def _sent_until(self, old: Connection, opened: datetime) -> datetime:
+        """Return when the last event was sent that an old connection brought: by its timestamp, within what is known for certain."""
+        surely = min(self._wall(old.drained_at), opened)
+        timestamp_s = old.last_timestamp_s
+        if timestamp_s is None or timestamp_s <= surely.timestamp():
+            return surely
+        return opened if timestamp_s >= opened.timestamp() else datetime.fromtimestamp(timestamp_s, UTC)
+
+    def _note_gap(self, began: datetime, ended: datetime, reason: str) -> None:
+        gaps, name = self._desk.gaps, self.stream.name
+        gaps.note_away(name, began=began, noticed=ended, reason=reason)
+        gaps.note_open(name, ended)

@@ -1,12 +1,12 @@
 """scrape.st's WebSocket: one connection, held from the upgrade to its end."""
 
 import asyncio
+from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from time import monotonic
-from types import TracebackType
-from typing import Literal, Self
+from typing import Literal
 
 import aiohttp
 from yarl import URL
@@ -15,7 +15,8 @@ from forwarder.core.event import NotAnEvent
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import StreamFaultError
-from forwarder.streams.http import open_session
+from forwarder.streams.http import is_peer_open, open_session
+from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.streams.stream import MAX_FRAME, Listener
 
 _AT_A_TIME = 8
@@ -23,6 +24,10 @@ _AT_A_TIME = 8
 turns, so that a burst is read as fast as it is sent on, and not all of it by way of the disk. A turn a frame costs more."""
 _CLOSE_TIMEOUT_S = 1
 """scrape.st's close frame has no code and leaves TCP open: aiohttp would wait its default of 10 s for the rest."""
+
+_QUIET_S = 0.05
+_MOST_LOOKS = 200
+_MOST_PINGS = 16
 
 _WebSocket = aiohttp.ClientWebSocketResponse[Literal[False]]
 """Whose text frames come as bytes."""
@@ -45,6 +50,8 @@ class WebSocketStream:
     handshake_within: timedelta = timedelta(seconds=15)
     dead_after: timedelta = timedelta(seconds=60)
     """Nothing complete heard for so long means that nobody is there."""
+    answers_within: timedelta = timedelta(seconds=2)
+    """Our pings are answered by then, where anybody is there."""
 
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: every text frame is one that may be an event, any other is odd."""
@@ -65,7 +72,7 @@ class WebSocketStream:
         if self.ignore_full_payload:
             url = url.update_query(ignoreFullPayload="true")
         try:
-            async with asyncio.timeout(self.handshake_within.total_seconds()):
+            async with RunningTimeout(self.handshake_within.total_seconds()):
                 return await session.ws_connect(
                     url,
                     headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
@@ -85,23 +92,35 @@ class WebSocketStream:
 
     async def _read(self, websocket: _WebSocket, listener: Listener) -> StreamFaultError:
         async with asyncio.TaskGroup() as group:
-            pinging = group.create_task(self._keep_alive(websocket, listener.probe), name=f"stream {self.name} ping")
+            reading = _Reading()
+            writing = [
+                group.create_task(
+                    self._keep_alive(websocket, listener.probe, reading), name=f"stream {self.name} ping"
+                ),
+                group.create_task(self._answer_pings(websocket, reading), name=f"stream {self.name} pong"),
+            ]
             try:
-                return await self._read_to_the_end(websocket, listener)
+                return await self._read_to_the_end(websocket, listener, reading)
             finally:
-                pinging.cancel()
+                for task in writing:
+                    task.cancel()
 
-    async def _read_to_the_end(self, websocket: _WebSocket, listener: Listener) -> StreamFaultError:
+    async def _read_to_the_end(
+        self, websocket: _WebSocket, listener: Listener, reading: "_Reading"
+    ) -> StreamFaultError:
         opened = monotonic()
         heard_anything = False
         taken = 0
         dead_after_s = self.dead_after.total_seconds()
         try:
-            async with _Silence(dead_after_s) as silence:
+            async with RunningTimeout(dead_after_s) as silence:
                 while True:
-                    silence.begins()
+                    silence.restart()
+                    reading.is_waiting = True
                     message = await websocket.receive()
-                    silence.ends()
+                    reading.is_waiting = False
+                    reading.messages += 1
+                    silence.pause()
                     match message.type:
                         case aiohttp.WSMsgType.TEXT:
                             await listener.take(message.data)
@@ -111,10 +130,8 @@ class WebSocketStream:
                         case aiohttp.WSMsgType.BINARY:
                             listener.note_odd_frame(NotAnEvent.BINARY)
                         case aiohttp.WSMsgType.PING:
-                            with suppress(
-                                aiohttp.ClientError, ConnectionError
-                            ):  # the next `receive` tells how it ended
-                                await websocket.pong(message.data)
+                            reading.pings.append(message.data)
+                            reading.is_pinged.set()
                         case aiohttp.WSMsgType.PONG:
                             pass
                         case aiohttp.WSMsgType.ERROR:
@@ -135,7 +152,7 @@ class WebSocketStream:
         except TimeoutError:
             return faults.from_silence(self.dead_after)
 
-    async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event) -> None:
+    async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event, reading: "_Reading") -> None:
         """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
         with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and says so
             while True:
@@ -143,45 +160,40 @@ class WebSocketStream:
                     async with asyncio.timeout(self.ping_every.total_seconds()):
                         await probe.wait()
                 probe.clear()
-                await websocket.send_str("ping")
-                await websocket.ping()
+                await reading.quiet()
+                if is_peer_open(websocket.get_extra_info("socket")):
+                    await websocket.send_str("ping")
+                    await websocket.ping()
+
+    async def _answer_pings(self, websocket: _WebSocket, reading: "_Reading") -> None:
+        with suppress(aiohttp.ClientError, ConnectionError):
+            while True:
+                await reading.is_pinged.wait()
+                reading.is_pinged.clear()
+                await reading.quiet()
+                while reading.pings and is_peer_open(websocket.get_extra_info("socket")):
+                    await websocket.pong(reading.pings.popleft())
 
 
-class _Silence:
-    """Raises `TimeoutError` into a wait that lasts for `allowed_s`; what is done with a message takes as long as it takes.
+class _Reading:
+    """How the reading of a connection goes, so that we write only when it does no harm.
 
-    One timer that looks when a silence may be over: to move it at every message would cost more than to read one.
+    A peer that has closed its side answers whatever we write with a reset, which discards what it had sent and we have not read yet:
+    much, after a standstill. So what came is read first, and to a peer that is known to have closed nothing is written.
     """
 
-    def __init__(self, allowed_s: float) -> None:
-        self._allowed_s = allowed_s
-        self._limit = asyncio.timeout(None)
-        self._now = asyncio.get_running_loop().time
-        self._since: float | None = None
+    def __init__(self) -> None:
+        self.is_waiting = False
+        """For a message."""
+        self.messages = 0
+        self.pings: deque[bytes] = deque(maxlen=_MOST_PINGS)
+        """Those that came and are not answered."""
+        self.is_pinged = asyncio.Event()
 
-    def begins(self) -> None:
-        """We wait from now on."""
-        self._since = self._now()
-
-    def ends(self) -> None:
-        """Something was heard."""
-        self._since = None
-
-    async def __aenter__(self) -> Self:
-        await self._limit.__aenter__()
-        self._look()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._looking.cancel()
-        await self._limit.__aexit__(kind, error, trace)
-
-    def _look(self) -> None:
-        now = self._now()
-        over_at = (now if self._since is None else self._since) + self._allowed_s
-        if over_at <= now:
-            self._limit.reschedule(now)
-        else:
-            self._looking = asyncio.get_running_loop().call_at(over_at, self._look)
+    async def quiet(self) -> None:
+        """Return when nothing has come for a moment, at the latest after ten seconds: a server waits a minute for our ping."""
+        for _ in range(_MOST_LOOKS):
+            before = self.messages
+            await asyncio.sleep(_QUIET_S)
+            if self.is_waiting and self.messages == before:
+                return

@@ -8,7 +8,6 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from yarl import URL
 
 from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.delivery import DeliveryStatus, Unanswered
@@ -192,11 +191,12 @@ async def test_one_failure_of_a_slow_schedule_is_probed_soon(path: Path, receive
     assert seconds_between(receiver)[0] >= 0.9
 
 
-async def test_a_receiver_that_nobody_listened_at_gets_the_first_delivery_when_it_does(path: Path) -> None:
+async def test_a_receiver_that_nobody_listened_at_gets_the_first_delivery_when_it_does(
+    path: Path, receiver: Receiver
+) -> None:
     """Asking whether somebody listens costs nothing: so no probe's time is waited for, and no attempt is counted."""
     probe_in_s: list[float] = []
-    async with Receiver() as away:
-        port = URL(away.url).port or 0
+    await receiver.stop_listening()
     slow = RetryPolicy(delays=(timedelta(hours=1),) * 9)
     async with running(path, destination(receiver.url, retry=slow)) as scene:
         scene.bring([event(number) for number in range(20)])

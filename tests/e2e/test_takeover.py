@@ -17,8 +17,11 @@ from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, amount, assert_balanced, say
 from tests.support.delivery import bodies, configure, stopped
 from tests.support.process import KEY, Forwarder, command, forwarder, look
+from tests.support.streams import numbered
 
 TAKEOVERS = amount("FORWARDER_TAKEOVERS", 10)
+QUEUED = amount("FORWARDER_QUEUED", 3000)
+"""Events that one process has not read yet when the other one is connected."""
 
 
 @asynccontextmanager
@@ -292,3 +295,35 @@ async def test_a_daemon_of_a_version_that_cannot_hand_over_is_left_alone(tmp_pat
             answering.join()
         assert code == exit_codes.NO_TAKEOVER, out
         assert "of a version that cannot hand over; stop it, and start this one" in err
+
+
+@pytest.mark.parametrize("transport", ["websocket", "sse"])
+async def test_what_the_old_process_has_not_read_when_the_new_one_is_connected_is_read_to_its_end(
+    tmp_path: Path, transport: str
+) -> None:
+    async with ends() as (emulator, receiver), AsyncExitStack() as daemons:
+        config = configure(tmp_path, emulator, {"bot": (receiver, "timeout: 5s")})
+        if transport == "sse":
+            url = f"transport: sse, url: '{emulator.url}/stream'"
+            config.write_text(config.read_text().replace(f"url: '{emulator.ws_url}'", url))
+        old = await daemons.enter_async_context(forwarder(config))
+        await old.wait_for("daemon.ready")
+        await emulator.wait_connected()
+        emulator.hang(2, handshakes=True)  # so that the new one is connected when there is much to read
+        emulator.connections[0].hangs_until = 0
+        new = await daemons.enter_async_context(forwarder(config, "--takeover"))
+        await old.wait_for("takeover.announced")
+        queued = [frame.encode() for frame in numbered(QUEUED)]
+        old.send(signal.SIGSTOP)
+        for frame in queued:
+            await emulator.send(frame)
+        await emulator.wait_connected(2)
+        old.send(signal.SIGCONT)
+        async with Load(emulator, rate=300).flowing():
+            await new.wait_for("takeover.done", limit_s=60)
+            assert await old.ended() == 0
+        await receiver.wait_for(len({each.frame for each in emulator.sent}), timeout=60)
+        await assert_each_came_once(emulator, receiver)
+        assert look(tmp_path / "outbox.db", "SELECT * FROM gaps") == []
+        await stopped(new)
+        await assert_balanced(config)

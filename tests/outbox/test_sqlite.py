@@ -467,3 +467,21 @@ def test_the_lock_is_held_by_one_and_free_afterwards(path: Path) -> None:
         pass
     with locked(path):
         pass
+
+
+async def test_for_a_process_that_is_about_to_read_them_the_last_events_stay_although_there_is_no_room(
+    path: Path,
+) -> None:
+    async with open_outbox(FileSettings(path=path, max_size=1024 * 1024)) as outbox:
+        number = 0
+        while not await outbox.pruner._is_over(0.92):
+            outbox.complete(keep(outbox, number := number + 1), attempt(200))
+            await outbox.writer.settle()
+        outbox.keep_from(NOW)  # all of them were accepted then
+        assert await outbox.pruner.prune_to_size() == 0
+        assert await outbox._database.make_room(size=1024 * 1024) == 0
+        outbox.keep_from(NOW + timedelta(seconds=1))
+        assert await outbox._database.make_room(size=1024 * 1024) > 0
+        outbox.keep_from(None)
+        assert await outbox.pruner.prune_to_size() >= 0
+    assert audit(path).is_balanced

@@ -1,9 +1,14 @@
 """The gate: what comes while it is closed goes on in order, nothing overtakes, memory is bounded."""
 
 import asyncio
+from datetime import UTC, datetime
 
 from forwarder.core.event import NotAnEvent
-from forwarder.streams.gate import Gate
+from forwarder.streams.gate import Dropped, Gate
+
+
+def now() -> datetime:
+    return datetime.now(UTC)
 
 
 class Behind:
@@ -25,7 +30,7 @@ def numbered(count: int) -> list[bytes]:
 
 
 async def test_what_was_kept_goes_on_in_order_with_the_odd_ones_in_their_places() -> None:
-    gate, behind = Gate(), Behind()
+    gate, behind = Gate(now), Behind()
     await gate.take(b"1", stream="a")
     gate.note_odd_frame(NotAnEvent.BINARY)
     await gate.take(b"2", stream="b")
@@ -36,7 +41,7 @@ async def test_what_was_kept_goes_on_in_order_with_the_odd_ones_in_their_places(
 
 
 async def test_what_comes_while_it_opens_does_not_overtake() -> None:
-    gate, behind = Gate(), Behind()
+    gate, behind = Gate(now), Behind()
     frames = numbered(500)
     for frame in frames[:200]:
         await gate.take(frame, stream="a")
@@ -52,7 +57,7 @@ async def test_what_comes_while_it_opens_does_not_overtake() -> None:
 
 
 async def test_a_full_one_is_waited_for_and_each_stream_keeps_its_order() -> None:
-    gate, behind = Gate(max_bytes=2_000), Behind()
+    gate, behind = Gate(now, max_bytes=2_000), Behind()
     frames = numbered(100)
     read = 0
 
@@ -74,10 +79,36 @@ async def test_a_full_one_is_waited_for_and_each_stream_keeps_its_order() -> Non
 
 
 async def test_one_that_waits_can_be_cancelled() -> None:
-    gate, behind = Gate(max_bytes=1), Behind()
+    gate, behind = Gate(now, max_bytes=1), Behind()
     await gate.take(b"1", stream="a")
     waiting = asyncio.ensure_future(gate.take(b"2", stream="a"))
     await asyncio.sleep(0)
     waiting.cancel()
     await gate.open(behind)
     assert behind.got == [("a", b"1")]
+
+
+async def test_what_was_not_handed_on_is_counted_by_stream_with_when_the_first_of_it_came() -> None:
+    clock = iter(datetime(2026, 1, 1, 0, 0, second, tzinfo=UTC) for second in range(10))
+    gate = Gate(lambda: next(clock))
+    for frame, stream in ((b"1", "a"), (b"2", "b"), (b"3", "a"), (b"4", "a")):
+        await gate.take(frame, stream=stream)
+    gate.note_odd_frame(NotAnEvent.BINARY)
+    taken = asyncio.Event()
+
+    class Full(Behind):
+        async def take(self, frame: bytes, *, stream: str) -> None:
+            if len(self.got) == 1:  # the disk is full: it waits, and comes to nothing when the daemon stops
+                taken.set()
+                await asyncio.Event().wait()
+            await super().take(frame, stream=stream)
+
+    opening = asyncio.ensure_future(gate.open(Full()))
+    await taken.wait()
+    opening.cancel()
+    await asyncio.wait([opening])
+    assert gate.drop() == {
+        "b": Dropped(1, datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC)),
+        "a": Dropped(2, datetime(2026, 1, 1, 0, 0, 2, tzinfo=UTC)),
+    }
+    assert gate.drop() == {}

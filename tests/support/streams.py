@@ -10,6 +10,7 @@ from forwarder.core.event import NotAnEvent
 from forwarder.core.stream_state import StreamState
 from forwarder.streams.desk import Desk
 from forwarder.streams.faults import StreamFaultError
+from forwarder.streams.pulse import Pulse
 from forwarder.streams.stream import Stream
 from forwarder.streams.supervisor import Supervisor
 
@@ -87,10 +88,15 @@ class Notes:
 
 @asynccontextmanager
 async def supervised(
-    stream: Stream, notes: Notes, *, predecessor: Supervisor | None = None, chance: Callable[[], float] = lambda: 0.1
+    stream: Stream,
+    notes: Notes,
+    *,
+    predecessor: Supervisor | None = None,
+    chance: Callable[[], float] = lambda: 0.1,
+    pulse: Pulse | None = None,
 ) -> AsyncIterator[Supervisor]:
     """Hold a stream for the length of the block."""
-    supervisor = Supervisor(stream, notes.desk(), predecessor=predecessor, chance=chance)
+    supervisor = Supervisor(stream, notes.desk(), predecessor=predecessor, chance=chance, pulse=pulse)
     task = asyncio.ensure_future(supervisor.run())
     try:
         yield supervisor

@@ -1,0 +1,71 @@
+"""A timeout that counts only time in which the event loop ran.
+
+While a process is stopped, a machine sleeps or the loop is blocked, nothing is read, and whatever came is still in the socket. So
+such time tells nothing of the peer: at its end the loop reads first, and the time that was left goes on.
+"""
+
+import asyncio
+from types import TracebackType
+from typing import Self
+
+_LONGEST_STEP_S = 1.0
+_STEPS = 20
+_LAST_LOOK_S = 0.2
+"""Between the end of the time and the error the loop reads once more: what came is not late because a timer was sooner."""
+_STANDSTILL_S = 1.0
+"""A last look that comes so late has read nothing; there is another one."""
+
+
+class RunningTimeout:
+    """Raises `TimeoutError` out of its block after `allowed_s`, at most a twentieth and 0.2 s late.
+
+    One timer that looks now and then: to move it at every message of a stream would cost more than to read one.
+    """
+
+    def __init__(self, allowed_s: float) -> None:
+        self._allowed_s = allowed_s
+        self._step_s = min(_LONGEST_STEP_S, allowed_s / _STEPS)
+        self._limit = asyncio.timeout(None)
+        self._loop = asyncio.get_running_loop()
+        self._counted_s = 0.0
+        self._is_counting = True
+        self._is_restarted = False
+        self._is_last_look = False
+
+    def restart(self) -> None:
+        """Count from zero again."""
+        self._is_counting = self._is_restarted = True
+
+    def pause(self) -> None:
+        """Count nothing until `restart`."""
+        self._is_counting = False
+
+    async def __aenter__(self) -> Self:
+        await self._limit.__aenter__()
+        self._look_in(self._step_s)
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._looking.cancel()
+        await self._limit.__aexit__(kind, error, trace)
+
+    def _look_in(self, seconds: float) -> None:
+        self._looked_at = self._loop.time()
+        self._looking = self._loop.call_later(seconds, self._look)
+
+    def _look(self) -> None:
+        passed_s = self._loop.time() - self._looked_at
+        was_last_look, self._is_last_look = self._is_last_look, False
+        if self._is_restarted or not self._is_counting:
+            self._is_restarted, self._counted_s = False, 0.0
+        else:
+            self._counted_s += min(passed_s, 2 * self._step_s)
+        if self._counted_s < self._allowed_s:
+            self._look_in(self._step_s)
+        elif was_last_look and passed_s < _LAST_LOOK_S + _STANDSTILL_S:
+            self._limit.reschedule(self._loop.time())
+        else:
+            self._is_last_look = True
+            self._look_in(_LAST_LOOK_S)
