@@ -166,6 +166,7 @@ async def test_a_2xx_whose_body_never_ends_counts_when_the_timeout_is_over() -> 
         assert await sender.send(REQUEST) == Answered(status=200)
 
 
+@pytest.mark.alone
 async def test_each_of_many_requests_that_get_no_answer_ends_in_its_time_whatever_the_others_do() -> None:
     """One timer watches over all of them: it is set again for deadlines that have just passed, and for all that follow."""
     async with Receiver() as receiver, sender_to(receiver.url, timeout=0.1) as sender:

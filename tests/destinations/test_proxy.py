@@ -172,6 +172,7 @@ async def test_whatever_a_proxy_answers_to_connect_has_its_sentence(answer: byte
             assert await sender.send(REQUEST) == Unanswered(fault=Fault.PROXY, detail=said, is_ours=is_ours)
 
 
+@pytest.mark.alone
 async def test_a_proxy_that_says_nothing_ends_in_its_time() -> None:
     async with raw_server(says(b""), stays_open=True) as url:
         port = int(url.rstrip("/").rpartition(":")[2])

@@ -255,6 +255,7 @@ async def mute(*, closes: bool, says: bytes = b"") -> AsyncIterator[str]:
         yield f"https://localhost:{port}/"
 
 
+@pytest.mark.alone
 async def test_a_handshake_that_hangs_ends_in_its_time() -> None:
     async with mute(closes=False) as url, sender_to(url, timeout=0.3) as sender:
         assert await sender.send(REQUEST) == Unanswered(

@@ -384,8 +384,9 @@ async def test_the_socket_takes_no_other_user_and_no_nonsense(tmp_path: Path) ->
             code, said = await say(nonsense)
             assert "does not understand" in said
         there.outbox.with_name("outbox.db.sock").chmod(0o666)
-        for parent in (tmp_path, *tmp_path.parents[:2]):
-            parent.chmod(0o755)
+        for folder in (tmp_path, *tmp_path.parents):  # how many pytest makes differs from one way to run it to another
+            if not folder.stat().st_mode & 0o001:
+                folder.chmod(0o755)
         _, said = await say('{"verb": "status"}', "65534")
         assert "only root" in said
 

@@ -222,7 +222,7 @@ class Oracle:
         ((count,),) = look(self.outbox, "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')")
         return int(count)
 
-    async def drained(self, *, limit_s: float = 90) -> None:
+    async def drained(self, *, limit_s: float = 240) -> None:
         """Return once nothing waits in the file."""
         await until(lambda: self.waiting() == 0, limit_s=limit_s, what="an outbox in which nothing waits")
 
