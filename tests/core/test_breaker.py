@@ -137,6 +137,9 @@ def test_a_sign_that_somebody_is_back_lets_the_next_probe_through_and_asking_for
     assert breaker.knock_wait_s(86_400.0) == 1.0
     breaker.probe_now(0.4)
     assert breaker.probe_at == 0.4
+    assert breaker.note_success(0.5)
+    breaker.probe_now(0.6)  # it was closed meanwhile
+    assert breaker.is_closed
 
 
 def test_those_that_were_under_way_when_it_opened_change_nothing() -> None:

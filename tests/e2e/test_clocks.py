@@ -144,7 +144,7 @@ async def test_a_backlog_is_delivered_though_the_wall_clock_was_set(tmp_path: Pa
         oracle = Oracle(outbox, receivers)
         load = Load(emulator, rate=50)
         async with daemon(config, env=clock.env) as running:
-            await emulator.wait_connected()
+            await emulator.wait_connected(timeout=60)
             await load.send(400)
             for receiver in receivers.values():
                 await receiver.wait_until(lambda receiver: receiver.received >= 5)
@@ -168,7 +168,7 @@ async def test_a_backlog_is_delivered_though_the_wall_clock_was_set(tmp_path: Pa
         for receiver in receivers.values():
             receiver.status = 200
         async with daemon(config, env=clock.env) as running:
-            await emulator.wait_connected()
+            await emulator.wait_connected(timeout=60)
             await oracle.drained(limit_s=60)
             oracle.look()
             oracle.assert_nothing_lost()
