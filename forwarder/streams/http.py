@@ -35,7 +35,7 @@ async def _ask_once(request: aiohttp.ClientRequest, ask: aiohttp.ClientHandlerTy
     try:
         return await ask(request)
     except (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError) as error:
-        raise faults.from_connect(error, request.url.host, request.url.port) from error
+        raise faults.from_connect(error, request.url.raw_host, request.url.port) from error
 
 
 async def _refuse_redirect(_session: aiohttp.ClientSession, _context: SimpleNamespace, _parameters: Any) -> None:  # noqa: ANN401

@@ -9,6 +9,7 @@ from yarl import URL
 
 from forwarder.core.event import NotAnEvent
 from forwarder.core.event_stream import MESSAGE, EventStreamParser
+from forwarder.core.url import read_url
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
@@ -47,19 +48,27 @@ class SseStream:
     """A comment comes every 15 s: without a byte for so long nobody is there."""
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
+    def address(self) -> URL:
+        """Return what is connected to, without the token."""
+        query = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}
+        url = read_url(self.url, "http", "https")
+        return url.update_query({name: "true" for name, is_on in query.items() if is_on})
+
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: the data of each message is what may be an event; one of another type is odd."""
-        url = URL(self.url)
+        url = read_url(self.url, "http", "https")
         async with open_session(connect_within=listener.connect_within, silent_for=self.dead_after) as session:
             try:
                 async with asyncio.timeout(self.handshake_within.total_seconds()):
                     response, token = await self._open(session, url)
             except aiohttp.ConnectionTimeoutError as error:
-                raise faults.from_hang(url.host, listener.connect_within.total_seconds(), is_reached=False) from error
+                raise faults.from_hang(
+                    url.raw_host, listener.connect_within.total_seconds(), is_reached=False
+                ) from error
             except TimeoutError as error:
-                raise faults.from_hang(url.host, self.handshake_within.total_seconds(), is_reached=True) from error
+                raise faults.from_hang(url.raw_host, self.handshake_within.total_seconds(), is_reached=True) from error
             except (aiohttp.ClientError, OSError) as error:
-                raise faults.from_connect(error, url.host, url.port) from error
+                raise faults.from_connect(error, url.raw_host, url.port) from error
             try:
                 listener.opened(ends_in=None if token is None else token.rest)
                 return await self._read(response, listener)
@@ -69,11 +78,11 @@ class SseStream:
     async def _open(self, session: aiohttp.ClientSession, url: URL) -> tuple[aiohttp.ClientResponse, Token | None]:
         """Return the response whose body is the stream. A token that is refused is minted anew, once."""
         if self.api_key is None:
-            return await self._get(session, url, None), None
+            return await self._get(session, None), None
         for may_mint_again in (True, False):
             token = await self.memory.tokens.get(session, url, self.api_key, within=self.handshake_within)
             try:
-                return await self._get(session, url, token), token
+                return await self._get(session, token), token
             except StreamFaultError as fault:
                 if fault.kind is not FaultKind.KEY_REFUSED:
                     raise
@@ -82,9 +91,8 @@ class SseStream:
                     raise
         raise AssertionError
 
-    async def _get(self, session: aiohttp.ClientSession, url: URL, token: Token | None) -> aiohttp.ClientResponse:
-        query = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}
-        asked = url.update_query({name: "true" for name, is_on in query.items() if is_on})
+    async def _get(self, session: aiohttp.ClientSession, token: Token | None) -> aiohttp.ClientResponse:
+        asked = self.address()
         if token is not None:
             asked = asked.update_query(token=token.value)
         headers = {

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
@@ -21,6 +20,7 @@ from forwarder.core.config.services import check_services, read_template_files
 from forwarder.core.config.variables import expand
 from forwarder.core.networks import is_address
 from forwarder.core.transport import Tls
+from forwarder.core.url import fixed_part, read_url
 
 CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
 """Yields what is wrong with certificates: the key of `tls` that it stands under, and a sentence."""
@@ -87,7 +87,7 @@ def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -
         path = ("destinations", name)
         for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():
             findings.add((*path, "tls", key), message)
-        host = urlsplit(settings.url.reveal()).hostname or ""
+        host = read_url(fixed_part(settings.url.reveal()), "http", "https").raw_host or ""
         is_direct = settings.proxy is None and settings.socket is None
         if is_direct and is_address(host) and (reason := networks.why_not(host)) is not None:
             findings.add((*path, "url"), reason)

@@ -7,12 +7,12 @@ file, never as what it came to.
 
 import re
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from forwarder.core.config.problems import did_you_mean, quote
 from forwarder.core.config.secret import Secret
 from forwarder.core.durations import read_duration
 from forwarder.core.tree import Expanded, Scalar
+from forwarder.core.url import NotAUrlError, UrlError, read_url
 
 MAX_NAME_LENGTH = 64
 
@@ -35,6 +35,7 @@ _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes in the environment that are not UTF-8; they cannot be sent."""
 
+_HIDDEN_URL = "(it is not shown: a webhook's URL is a secret)"
 _OUR_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
@@ -183,29 +184,21 @@ def parse_file_path(value: object) -> str:
     return str(text)
 
 
-def _has_host(text: str, *schemes: str) -> bool:
-    """Return whether the text is a URL of one of the schemes with a host in it and, if any, a possible port."""
-    # urlsplit drops tabs and line breaks without a word, so they are looked for first.
-    if not text.isprintable() or any(mark.isspace() for mark in text):
-        return False
-    try:
-        parts = urlsplit(text)
-        return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
-        return False
-
-
 def parse_stream_url(value: object) -> str:
     """Return the URL of a stream. No message shows it: some people put a key into it. Empty: it was left out."""
     if value == "" and not isinstance(value, Scalar):
         return ""
     text = text_of(value, "a URL such as wss://scrape.st/ws")
-    if not _has_host(text, "ws", "wss", "http", "https"):
+    try:
+        url = read_url(text, *_STREAM_SCHEMES["websocket"], *_STREAM_SCHEMES["sse"])
+    except NotAUrlError:
         raise WrongValueError(
             "expected a URL of the form wss://host/path or ws://host:port/path without spaces, "
             "for transport: sse https:// or http://"
-        )
-    if "@" in urlsplit(text).netloc:
+        ) from None
+    except UrlError as error:
+        raise WrongValueError(str(error)) from None
+    if url.raw_user is not None or url.raw_password is not None:
         raise WrongValueError("a user name or password in this URL is not supported; the key belongs into api_key")
     return str(text)
 
@@ -231,11 +224,13 @@ def url_of_stream(url: str, transport: str) -> str:
     """Return the URL, or the usual one of the transport where it was left out; it must have the transport's scheme."""
     if not url:
         return _STREAM_URLS[transport]
-    scheme = urlsplit(url).scheme.lower()
+    scheme = url.partition(":")[0].lower()
     if scheme in _STREAM_SCHEMES[transport]:
         return url
     first, second = _STREAM_SCHEMES[transport]
-    other = next(name for name, schemes in _STREAM_SCHEMES.items() if scheme in schemes)
+    other = next((name for name, schemes in _STREAM_SCHEMES.items() if scheme in schemes), None)
+    if other is None:
+        raise WrongValueError(f"transport: {transport} has a URL with {first}:// or {second}://")
     raise WrongValueError(
         f"transport: {transport} has a URL with {first}:// or {second}://; {scheme}:// goes with transport: {other}"
     )
@@ -244,11 +239,14 @@ def url_of_stream(url: str, transport: str) -> str:
 def parse_webhook_url(value: object) -> Secret:
     """Return the URL of a destination: secret, because those of Discord or Slack let anybody post who knows them."""
     text = text_of(value, "a URL such as https://example.com/hook")
-    if not _has_host(text, "http", "https"):
+    try:
+        read_url(text, "http", "https")
+    except NotAUrlError:
         raise WrongValueError(
-            "expected a URL of the form https://host/path or http://host:port/path without spaces (it is not shown: "
-            "a webhook's URL is a secret)"
-        )
+            f"expected a URL of the form https://host/path or http://host:port/path without spaces {_HIDDEN_URL}"
+        ) from None
+    except UrlError as error:
+        raise WrongValueError(f"{error} {_HIDDEN_URL}") from None
     return Secret(str(text))
 
 
