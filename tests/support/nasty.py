@@ -455,16 +455,16 @@ def places(tree: object, path: Place = ()) -> Iterator[Place]:
 
 
 def with_value(config: dict[str, Any], place: Place, value: object) -> dict[str, Any]:
-    """Return the config with another value in a place."""
-    changed = copy.deepcopy(config)
-    around: Any = changed
-    for step in place[:-1]:
-        if step not in (around if isinstance(around, dict) else range(len(around)) if isinstance(around, list) else ()):
-            return changed
-        around = around[step]
-    if isinstance(around, dict) or (isinstance(around, list) and place[-1] in range(len(around))):
+    """Return the config with another value in a place; as it is where another change has taken the place away."""
+    changed: Any = copy.deepcopy(config)
+    around = changed
+    try:
+        for step in place[:-1]:
+            around = around[step]
         around[place[-1]] = value
-    return changed
+    except (KeyError, IndexError, TypeError):
+        pass
+    return dict(changed)
 
 
 def read(config: object) -> Config:

@@ -5,6 +5,7 @@ from functools import cache
 
 from pydantic import ValidationError
 
+from forwarder.core.capacity import largest_event, least_size
 from forwarder.core.config.checks import ReadFile, check_names, check_transports, read_secret_files
 from forwarder.core.config.conditions import Conditions
 from forwarder.core.config.defaults import drop_notices_to_self, with_defaults
@@ -72,6 +73,7 @@ def load_config(
             tell(detail, findings)
     if config is not None:
         _check_transports(config, check_tls, findings)
+        _check_room(config, findings)
     if config is None or findings.problems:
         # Raised out here, so that no traceback carries pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
@@ -91,3 +93,20 @@ def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -
         is_direct = settings.proxy is None and settings.socket is None
         if is_direct and is_address(host) and (reason := networks.why_not(host)) is not None:
             findings.add((*path, "url"), reason)
+
+
+def _check_room(config: Config, findings: Findings) -> None:
+    """Note an outbox that cannot hold the largest event of a stream: it could never be written, nor anything behind it."""
+    room, longest = largest_event(config.outbox.max_size), max(stream.max_frame for stream in config.streams)
+    if longest > room:
+        findings.add(
+            ("outbox", "max_size"),
+            f"it has no room for an event of {_shown(longest)}, which a stream may bring (max_frame); "
+            f"write max_size: {_shown(least_size(longest))} or more, or max_frame: {room // 1024}KiB or less",
+        )
+
+
+def _shown(size: int) -> str:
+    """Return a size in whole MiB, or in KiB below, rounded up."""
+    unit, name = (1024**2, "MiB") if size >= 1024**2 else (1024, "KiB")
+    return f"{-(-size // unit)}{name}"
