@@ -181,7 +181,18 @@ def parse_file_path(value: object) -> str:
     text = text_of(value, "the path of a file")
     if not text or _CONTROL.search(text):
         raise WrongValueError("expected the path of a file; it is empty or has a control character in it")
+    if not _is_path(text):
+        raise WrongValueError(f"{show(value)} cannot be the path of a file: it is not UTF-8 text")
     return str(text)
+
+
+def _is_path(text: str) -> bool:
+    """Return whether a text can be a path: half a character can where it stands for a byte, as Python has it."""
+    try:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def parse_stream_url(value: object) -> str:
@@ -257,7 +268,13 @@ def parse_outbox_url(value: object) -> str:
     if colon and scheme == "nats":
         raise WrongValueError("an outbox in NATS is not supported yet; write sqlite:///path/to/outbox.db")
     path = rest.removeprefix("//") if rest.startswith("///") else rest
-    if scheme != "sqlite" or not path.strip("/.") or path.startswith(("//", ":")) or _CONTROL.search(path):
+    if (
+        scheme != "sqlite"
+        or not path.strip("/.")
+        or path.startswith(("//", ":"))
+        or _CONTROL.search(path)
+        or not _is_path(path)
+    ):
         raise WrongValueError("expected sqlite:///absolute/path or sqlite:relative/path")
     return str(text)
 
