@@ -336,13 +336,15 @@ async def test_a_target_that_no_request_can_carry_is_a_failure_for_good(target: 
     assert outcome.fault is Fault.FORMAT
 
 
-@pytest.mark.parametrize("host", ["[::1%25lo]", "[::1%lo]", "[::1]"])
+@pytest.mark.parametrize("host", ["[::1%25{lo}]", "[::1%{lo}]", "[::1]"])
 async def test_a_zone_is_dialled_and_sent_to_nobody(host: str) -> None:
     heads = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         heads.append(await reader.readuntil(b"\r\n\r\n"))
         writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
 
     try:
         server = await asyncio.start_server(serve, "::1", 0)
@@ -350,6 +352,6 @@ async def test_a_zone_is_dialled_and_sent_to_nobody(host: str) -> None:
         pytest.skip("this machine has no IPv6")
     async with server:
         port = server.sockets[0].getsockname()[1]
-        async with sender_to(f"http://{host}:{port}/") as sender:
+        async with sender_to(f"http://{host.format(lo=socket.if_nametoindex('lo'))}:{port}/") as sender:
             assert await sender.send(REQUEST) == Answered(status=200)
     assert b"Host: [::1]:%d\r\n" % port in heads[0]
