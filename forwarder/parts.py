@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from urllib.parse import parse_qs, urlsplit
 
 from forwarder.core.config import Config
 from forwarder.core.config.destination import DestinationConfig
@@ -17,6 +16,7 @@ from forwarder.core.revision import Revision
 from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
+from forwarder.core.url import fixed_part, read_url, server_name_of
 from forwarder.destinations.formats.build import format_of, url_of
 from forwarder.streams.history import HistorySource
 from forwarder.streams.sse import SseStream
@@ -57,9 +57,9 @@ def destinations_of(config: Config) -> list[Destination]:
 
 def _destination(config: Config, name: str, settings: DestinationConfig) -> Destination:
     url = settings.url.reveal()
-    parts = urlsplit(url)
-    service = service_of(parts.hostname or "", settings.format.type)
-    chat_id = settings.format.chat_id or parse_qs(parts.query).get("chat_id", [""])[0]
+    parts = read_url(fixed_part(url), "http", "https")
+    service = service_of(server_name_of(parts.raw_host or ""), settings.format.type)
+    chat_id = settings.format.chat_id or parts.query.get("chat_id") or ""
     return Destination(
         name=DestinationName(name),
         url=url_of(settings),

@@ -28,7 +28,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         help="a local stand-in for scrape.st: WebSocket, SSE, faults on demand",
         description="A local stand-in for scrape.st. It replays events to whoever connects and fails on demand.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    parser.add_argument("--host", type=lines.host, default="127.0.0.1", help="default: 127.0.0.1")
     parser.add_argument(
         "--port", type=lines.port, default=_DEFAULT_PORT, help=f"default: {_DEFAULT_PORT}; 0 takes any that is free"
     )

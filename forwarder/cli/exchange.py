@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit
 
 from forwarder.core.delivery import Answered, Outcome, Unanswered
 from forwarder.core.destination import Destination
 from forwarder.core.signing import SIGNATURE
+from forwarder.core.url import host_header, read_url
 from forwarder.destinations.echoes import HIDDEN, secret_texts
 from forwarder.destinations.http import Transcript
 from forwarder.emulator.display import one_line
@@ -135,9 +135,8 @@ def _shortened(value: str) -> str:
 
 def _origin(url: str) -> str:
     """Return scheme, host and port, with a mark for the path and query that are not shown."""
-    parts = urlsplit(url)
-    host = parts.netloc.rpartition("@")[2]
-    return f"{parts.scheme}://{host}/" + ("" if parts.path in {"", "/"} and not parts.query else "…")
+    parts = read_url(url, "http", "https")
+    return f"{parts.scheme}://{host_header(parts)}/" + ("" if parts.raw_path_qs == "/" else "…")
 
 
 def _parsed(head: bytes) -> tuple[str, Headers]:

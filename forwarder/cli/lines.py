@@ -12,6 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from forwarder.core.durations import read_duration
+from forwarder.core.networks import is_address
+from forwarder.core.url import UrlError, read_host
 
 
 class Lines:
@@ -70,6 +72,14 @@ def port(text: str) -> int:
     if text.isascii() and text.isdigit() and int(text) < 65536:
         return int(text)
     raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to 65535)")
+
+
+def host(text: str) -> str:
+    """Return an address or a name to listen at."""
+    try:
+        return text if is_address(text) else read_host(text)
+    except UrlError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither an address nor the name of a host") from None
 
 
 def seconds(text: str) -> float:

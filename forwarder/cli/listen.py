@@ -30,7 +30,7 @@ def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
         description="A webhook receiver: prints each request, answers 200, or refuses as told, or what is not signed. "
         "Any path is taken.",
     )
-    parser.add_argument("--host", default="127.0.0.1", help="default: 127.0.0.1")
+    parser.add_argument("--host", type=lines.host, default="127.0.0.1", help="default: 127.0.0.1")
     parser.add_argument(
         "--port", type=lines.port, default=_DEFAULT_PORT, help=f"default: {_DEFAULT_PORT}; 0 takes any that is free"
     )

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from forwarder.cli import exit_codes
 from forwarder.cli.lines import Lines, stop_on_signals
-from forwarder.core.config.scalars import WrongValueError, url_of_stream
+from forwarder.core.config.scalars import WrongValueError, parse_stream_url, url_of_stream
 from forwarder.core.pace import Pace
 from forwarder.emulator.display import one_line, source_style
 from forwarder.streams.connection import Connection, boot_time
@@ -63,9 +63,9 @@ def run(arguments: argparse.Namespace) -> int:
             "only the public stream is shown this way: add --public. What the daemon receives: forwarder events"
         )
     try:
-        url = url_of_stream(arguments.url, "sse")
-    except WrongValueError:
-        parser.error("argument --url: expected https://host/path or http://host:port/path")
+        url = url_of_stream(parse_stream_url(arguments.url), "sse")
+    except WrongValueError as error:
+        parser.error(f"argument --url: expected https://host/path or http://host:port/path; {error}")
     return asyncio.run(_tail(url, as_json=arguments.json))
 
 

@@ -72,7 +72,7 @@ def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
 
 def is_own(delivery: Delivery) -> bool:
     """Whether it carries an event of our own."""
-    return decode_event(delivery.body).source == OWN_SOURCE
+    return bool(delivery.body) and decode_event(delivery.body).source == OWN_SOURCE
 
 
 def failing(name: str, *, since: datetime, now: datetime, reason: str) -> Notice:

@@ -7,11 +7,11 @@ channel), docs.slack.dev/apis/web-api/rate-limits, core.telegram.org/bots/faq.
 import re
 from collections.abc import Mapping
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from forwarder.core.budget import Allowance, Limit
 from forwarder.core.event import fingerprint
 from forwarder.core.retry import Rule
+from forwarder.core.url import fixed_part, read_url, server_name_of
 
 DISCORD_HOSTS = frozenset(
     {f"{part}{host}" for part in ("", "ptb.", "canary.") for host in ("discord.com", "discordapp.com")}
@@ -40,12 +40,12 @@ def rules_of(service: str | None) -> Mapping[str, Rule]:
 
 def allowances_of(service: str | None, url: str, *, chat_id: str) -> tuple[Allowance, ...]:
     """Return what the service allows a destination at this URL; `chat_id` is Telegram's, wherever it stands."""
-    parts = urlsplit(url)
-    host = parts.hostname or ""
+    parts = read_url(fixed_part(url), "http", "https")
+    host, path = server_name_of(parts.raw_host or ""), parts.raw_path
     match service:
         case "discord":
-            found = _DISCORD_WEBHOOK.search(parts.path)
-            webhook = found[1] if found else fingerprint(parts.path)
+            found = _DISCORD_WEBHOOK.search(path)
+            webhook = found[1] if found else fingerprint(path)
             return (
                 Allowance(
                     key=f"discord webhook {host} {webhook}",
@@ -62,14 +62,14 @@ def allowances_of(service: str | None, url: str, *, chat_id: str) -> tuple[Allow
         case "slack":
             return (
                 Allowance(
-                    key=f"slack webhook {fingerprint(host + parts.path)}",
+                    key=f"slack webhook {fingerprint(host + path)}",
                     limits=(Limit(count=1, per=_SECOND),),
                     is_told=True,
                 ),
             )
         case "telegram":
-            found = _TELEGRAM_BOT.search(parts.path)
-            bot = fingerprint(f"{host} {found[1] if found else parts.path}")
+            found = _TELEGRAM_BOT.search(path)
+            bot = fingerprint(f"{host} {found[1] if found else path}")
             is_group = chat_id.startswith("-")
             per_group = (Limit(count=20, per=_MINUTE),) if is_group else ()
             return (

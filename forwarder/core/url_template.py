@@ -17,6 +17,7 @@ MAX_TARGET = 8_000
 
 _SPLIT = re.compile(r"(\{\{.*?\}\})", re.DOTALL)
 _MARKS = re.compile(r"\{\{|\}\}|\{%|\{#")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _SAFE = "!$%&'()*+,:;=?@~/-._"
 
 
@@ -34,6 +35,8 @@ class UrlTemplate:
 
     def __init__(self, target: str) -> None:
         """Compile what follows the host. Raises `TemplateError` with a sentence for the user."""
+        if "\0" in target:
+            raise TemplateError("a URL has no control characters in it")
         pieces = _SPLIT.split(target)
         # The expressions stand aside while the text is cut at its marks: an expression may hold the same ones.
         expressions = pieces[1::2]
@@ -50,10 +53,9 @@ class UrlTemplate:
         """Return a part with expressions as a template, one without as it is to be sent."""
         pieces = text.split("\0")
         if len(pieces) == 1:
-            return quote(text, safe=_SAFE)
+            return _quoted(text)
         source = "".join(
-            quote(piece, safe=_SAFE) if number % 2 == 0 else expressions[int(piece)]
-            for number, piece in enumerate(pieces)
+            _quoted(piece) if number % 2 == 0 else expressions[int(piece)] for number, piece in enumerate(pieces)
         )
         return Template(source, known=NAMES, is_quoted=True)
 
@@ -72,3 +74,8 @@ class UrlTemplate:
         if len(target) > MAX_TARGET:
             raise TemplateError(f"the URL becomes longer than {MAX_TARGET} characters")
         return target if target.startswith("/") else f"/{target}"
+
+
+def _quoted(text: str) -> str:
+    """Return a fixed part as it is sent. A % that is no escape is one of the text, and must not become one with what follows it."""
+    return _LONE_PERCENT.sub("%25", quote(text.encode("utf-8", "replace"), safe=_SAFE))

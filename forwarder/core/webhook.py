@@ -6,7 +6,8 @@ from datetime import datetime
 import msgspec
 
 from forwarder import __version__
-from forwarder.core.content import Editable, Format, raw
+from forwarder.core.capacity import NOT_KEPT
+from forwarder.core.content import CannotFormatError, Editable, Format, raw
 from forwarder.core.delivery import Delivery, Trigger
 from forwarder.core.retry import RetryPolicy
 from forwarder.core.signing import ID, SIGNATURE, TIMESTAMP, Signing
@@ -66,6 +67,8 @@ class Renderer:
         attempt = delivery.attempts + 1
         is_told_why = attempt == 1 or delivery.trigger is Trigger.CANARY
         trigger = delivery.trigger if is_told_why else Trigger.RETRY
+        if not delivery.body:
+            raise CannotFormatError(NOT_KEPT)
         content = self._format(delivery)
         if receipt is not None and isinstance(self._format, Editable):
             content = self._format.edit(content, receipt)

@@ -17,6 +17,7 @@ from yarl import URL
 from forwarder.core.delivery import Fault, Unanswered
 from forwarder.core.ports import Clock
 from forwarder.core.transport import Proxy, Transport
+from forwarder.core.url import server_name_of
 from forwarder.destinations.exchange import Connection
 from forwarder.destinations.faults import NotConnectedError, ProxyRefusedError, Stage, not_connected, refused_by_proxy
 from forwarder.destinations.resolver import Resolver
@@ -150,7 +151,7 @@ class Dialer:
     async def _connection(self, sock: socket.socket) -> Connection:
         """Return the connection over a connected socket, after the handshake where there is one."""
         make = partial(Connection, self._loop)
-        name = (self._transport.tls.server_name or self._host.rstrip(".")) if self._is_tls else None
+        name = (self._transport.tls.server_name or server_name_of(self._host)) if self._is_tls else None
         limit_s = self._timeout_s if self._is_tls else None
         if self._transport.socket is None:
             _, connection = await self._loop.create_connection(

@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Iterable, Iterator
-from urllib.parse import parse_qsl, urlsplit
+
+from forwarder.core.url import read_url
 
 HIDDEN = "***"
 _SEGMENT_LENGTH = 12
@@ -19,10 +20,10 @@ def secret_texts(*, headers: Iterable[str], target: str, url: str) -> list[str]:
     found: dict[str, None] = {}
     for value in headers:
         found |= dict.fromkeys((value, *_long(value.split())))
-    parts = urlsplit(url)
-    for sent in (target, parts.path):
+    parts = read_url(url, "http", "https")
+    for sent in (target, parts.raw_path, parts.path):
         found |= dict.fromkeys(_long((sent, *re.split(r"[/?&=]", sent))))
-    found |= dict.fromkeys((*_long(value for _, value in parse_qsl(parts.query)), parts.password or ""))
+    found |= dict.fromkeys((*_long(parts.query.values()), parts.password or ""))
     return sorted((text for text in found if len(text) >= SHORTEST_SECRET), key=len, reverse=True)
 
 

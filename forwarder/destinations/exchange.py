@@ -1,10 +1,19 @@
 """One HTTP/1.1 connection: a request out, its answer in, one at a time. Parsing is llhttp's, through httptools.
 
 An answer counts from the moment its headers are complete; what goes wrong behind them costs the connection, not the answer.
+
+But a 2xx that comes before the request is out says nothing yet of what was not sent: sending goes on (RFC 9112, 9.3 and 9.5), and the
+2xx counts when all of the request has left this machine. Any other status counts at once, and the rest is not sent.
 """
 
 import asyncio
+import os
+import socket
+import struct
+from contextlib import suppress
 from dataclasses import dataclass
+from fcntl import ioctl
+from termios import TIOCOUTQ
 from typing import cast
 
 import httptools
@@ -28,6 +37,15 @@ class BrokenConnectionError(Exception):
         super().__init__("the connection ended before an answer came")
 
 
+class CutShortError(Exception):
+    """A 2xx came before the receiver had the whole request, and then it got no more of it: the connection ended, or the time."""
+
+    def __init__(self, status: int, *, is_late: bool) -> None:
+        self.status = status
+        self.is_late = is_late
+        super().__init__("the answer came before the request was sent")
+
+
 class NotHttpError(Exception):
     """What came is no answer to our request; the text says why."""
 
@@ -43,6 +61,16 @@ class Answer:
     headers: dict[bytes, bytes]
     body: bytes = b""
 
+    @property
+    def is_success(self) -> bool:
+        """Whether it says that the receiver has what was sent."""
+        return 200 <= self.status < 300
+
+
+_LARGE_REQUEST_BYTES = 16 * 1024
+"""Of a larger request the kernel is asked how much it still holds; a smaller one leaves in a few packets, whatever is done then."""
+_LOOK_AGAIN_S = 0.01, 0.1
+"""While a request is still on its way: the first wait, and the longest."""
 
 _TLS_ALERT = b"\x15\x03"
 _SPEAKS_TLS = "it speaks TLS at this port; should the URL begin with https://?"
@@ -74,6 +102,14 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._bytes_after_head = 0
         self._interim = 0
+        self._request_bytes = 0
+        self._was_out = False
+        """The request was out when the headers of its answer were in."""
+        self._is_aborted = False
+        self._kernel: socket.socket | None = None
+        """The socket once more, to ask the kernel about it when the transport is gone; set while an early 2xx waits."""
+        self._looking: asyncio.TimerHandle | None = None
+        """Set while an answer waits for its request to be out."""
         self.deadline = 0.0
         """Of the exchange under way, by the loop's clock."""
         self.is_usable = False
@@ -86,7 +122,8 @@ class Connection(asyncio.Protocol):
     async def exchange(self, head: bytes, body: bytes) -> Answer:
         """Send a request and return its answer.
 
-        Raises `BrokenConnectionError`, `NotHttpError`, and `TimeoutError` when no answer had come when `run_out` was called.
+        Raises `BrokenConnectionError`, `CutShortError`, `NotHttpError`, and `TimeoutError` when no answer had come when `run_out`
+        was called.
         """
         if self._transport is None or not self.is_usable:
             raise BrokenConnectionError(None, heard=False)
@@ -94,6 +131,7 @@ class Connection(asyncio.Protocol):
         self._waiter, self._answer = waiter, None
         self._headers, self._body = {}, []
         self._body_bytes = self._head_bytes = self._bytes_after_head = self._interim = 0
+        self._request_bytes, self._was_out = len(head) + len(body), False
         self.is_usable = False
         try:
             self._transport.write(head + body)
@@ -103,6 +141,10 @@ class Connection(asyncio.Protocol):
             raise
         finally:
             self._waiter = None
+            self._look_no_more()
+            if self._kernel is not None:
+                self._kernel.close()
+                self._kernel = None
 
     def run_out(self) -> None:
         """End the exchange under way: its time is over. An answer whose body is not complete is taken as far as it came."""
@@ -111,6 +153,7 @@ class Connection(asyncio.Protocol):
     def abort(self) -> None:
         """Close it at once."""
         self.is_usable = False
+        self._is_aborted = True
         if self._transport is not None:
             self._transport.abort()
 
@@ -139,13 +182,23 @@ class Connection(asyncio.Protocol):
         elif self._bytes_after_head > MAX_BYTES_AFTER_HEAD:
             self._end(NotHttpError())
 
-    def eof_received(self) -> None:  # noqa: D102
+    def eof_received(self) -> bool:  # noqa: D102
         self.is_usable = False
+        if self._waiter is not None and (self._answer is None or not self._answer.is_success):
+            self._end(BrokenConnectionError(None, heard=self._head_bytes > 0))  # nothing more can come, and need not go
+        return False  # what is on its way goes on; then the transport closes
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: D102
         self._transport = None
         self.is_usable = False
-        if self._waiter is not None:
+        if self._waiter is None:
+            return
+        if (
+            error is None and self._kernel is not None and not self._is_aborted
+        ):  # the kernel has the rest of the request
+            self._look_no_more()
+            self._look_later(_LOOK_AGAIN_S[0], may_be_kept=False, was_out=True)
+        else:
             self._end(BrokenConnectionError(error, heard=self._head_bytes > 0))
 
     # What the parser calls
@@ -167,6 +220,9 @@ class Connection(asyncio.Protocol):
         status = self._parser.get_status_code()
         if status >= 200:
             self._answer = Answer(status, self._headers)
+            self._was_out = self._is_out()
+            if not self._was_out and self._answer.is_success:
+                self._watch_kernel()
             return
         self._interim += 1
         self._headers = {}
@@ -188,26 +244,90 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:  # noqa: D102
         if self._answer is None or self._waiter is None:  # an interim answer
             return
-        transport = self._transport
-        is_sent = transport is not None and not transport.is_closing() and transport.get_write_buffer_size() == 0
-        self._finish()
-        if is_sent and self._parser.should_keep_alive():
-            self.is_usable = True
+        may_be_kept = self._parser.should_keep_alive()
+        is_out = self._was_out or self._is_out()
+        if is_out or not self._answer.is_success:
+            self._conclude(may_be_kept=may_be_kept and is_out)
         else:
-            self.abort()
+            self._look_later(_LOOK_AGAIN_S[0], may_be_kept=may_be_kept, was_out=False)
+
+    # Whether the request is out
+
+    def _is_out(self) -> bool:
+        """Whether all of the request has left this machine: nothing of it is in a buffer, ours or the kernel's."""
+        transport = self._transport
+        if transport is not None and (transport.get_write_buffer_size() or self._request_bytes < _LARGE_REQUEST_BYTES):
+            return not transport.get_write_buffer_size() and not transport.is_closing()
+        sock = self._kernel if transport is None else transport.get_extra_info("socket")
+        if sock is None:
+            return False
+        if sock.family == socket.AF_UNIX:  # there it would be what the receiver has not read
+            return True
+        try:
+            (unsent,) = struct.unpack("i", ioctl(sock.fileno(), TIOCOUTQ, b"\0\0\0\0"))
+        except (OSError, ValueError):  # it is closed
+            return False
+        return bool(unsent == 0)
+
+    def _watch_kernel(self) -> None:
+        sock = None if self._transport is None else self._transport.get_extra_info("socket")
+        if sock is not None:
+            with suppress(OSError):
+                self._kernel = socket.socket(fileno=os.dup(sock.fileno()))
+
+    def _is_broken(self) -> bool:
+        """Whether the kernel knows that what it holds will not arrive: the receiver has reset the connection."""
+        return self._transport is None and (
+            self._kernel is None or self._kernel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        )
+
+    def _look_later(self, wait_s: float, *, may_be_kept: bool, was_out: bool) -> None:
+        """Look until the request is out. Twice, because TLS has a buffer between ours and the kernel's that does not show."""
+
+        def look() -> None:
+            if self._waiter is None:
+                return
+            is_out = self._is_out()
+            if is_out and was_out:
+                self._conclude(may_be_kept=may_be_kept)
+            elif not is_out and self._is_broken():
+                self._end(BrokenConnectionError(None, heard=True))
+            else:
+                longer = wait_s if is_out else min(wait_s * 2, _LOOK_AGAIN_S[1])
+                self._look_later(longer, may_be_kept=may_be_kept, was_out=is_out)
+
+        self._looking = self._loop.call_later(wait_s, look)
+
+    def _look_no_more(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
 
     # How an exchange ends
 
     def _end(self, error: Exception) -> None:
-        """End the exchange before its time: with the answer, where its headers are in, else with the error."""
+        """End the exchange before its time: with the answer, where its headers are in and it counts, else with the error."""
+        counts = self._answer is not None and (not self._answer.is_success or self._was_out or self._is_out())
         self.abort()
-        if self._answer is not None:
+        if counts:
             self._finish()
+        elif self._answer is not None and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_exception(CutShortError(self._answer.status, is_late=isinstance(error, TimeoutError)))
         elif self._waiter is not None and not self._waiter.done():
             self._waiter.set_exception(error)
         self._waiter = None
 
+    def _conclude(self, *, may_be_kept: bool) -> None:
+        """End the exchange with its answer, which is complete."""
+        has_ended = self._transport is None or self._transport.is_closing()
+        self._finish()
+        if may_be_kept and not has_ended:
+            self.is_usable = True
+        else:
+            self.abort()
+
     def _finish(self) -> None:
+        self._look_no_more()
         waiter, self._waiter = self._waiter, None
         if waiter is not None and self._answer is not None and not waiter.done():
             self._answer.body = b"".join(self._body)[:MAX_BODY_BYTES]

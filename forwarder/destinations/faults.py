@@ -101,6 +101,14 @@ def broken(error: Exception | None) -> Unanswered:
     return _network(error, fault=Fault.NETWORK, otherwise="the receiver closed the connection without an answer")
 
 
+def cut_short(status: int, *, timeout_s: float | None) -> Unanswered:
+    """Return what an attempt came to that was answered before the receiver had it, and then broke off, or ran out of time."""
+    early = f"the receiver answered HTTP {status} before it had the whole request"
+    if timeout_s is None:
+        return Unanswered(fault=Fault.NETWORK, detail=f"{early}, and then closed the connection")
+    return Unanswered(fault=Fault.TIMEOUT, detail=f"{early}, and did not read the rest within {timeout_s:g} s")
+
+
 def refused_by_proxy(*, has_password: bool) -> Unanswered:
     """Return what a 407 means."""
     detail = (

@@ -15,12 +15,20 @@ from yarl import URL
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
 from forwarder.core.ports import Clock
 from forwarder.core.transport import Transport
+from forwarder.core.url import host_header, read_url
 from forwarder.core.webhook import FixedHeaders, WebhookRequest
 from forwarder.core.wishes import read_wishes
 from forwarder.destinations.dialer import Dialer, authorization
 from forwarder.destinations.echoes import SHORTEST_SECRET, secret_texts, without
-from forwarder.destinations.exchange import MAX_BODY_BYTES, Answer, BrokenConnectionError, Connection, NotHttpError
-from forwarder.destinations.faults import NotConnectedError, broken, refused_by_proxy
+from forwarder.destinations.exchange import (
+    MAX_BODY_BYTES,
+    Answer,
+    BrokenConnectionError,
+    Connection,
+    CutShortError,
+    NotHttpError,
+)
+from forwarder.destinations.faults import NotConnectedError, broken, cut_short, refused_by_proxy
 from forwarder.destinations.pool import LATE_S, Pool
 
 MAX_ANSWER_BYTES = MAX_BODY_BYTES
@@ -51,7 +59,7 @@ class HttpSender:
         self._proxy = transport.proxy if url.scheme == "http" else None
         """The one that reads our requests; through a tunnel it only passes them on."""
         self._origin = str(url.with_user(None).origin()) if self._proxy is not None else ""
-        self._host = f"Host: {url.host_port_subcomponent if url.explicit_port else url.host_subcomponent}\r\n"
+        self._host = f"Host: {host_header(url)}\r\n"
         self._credentials = _basic_auth(url)
         self._fixed: tuple[FixedHeaders | None, str] = None, ""
         """The ones used last, and how they are written."""
@@ -61,17 +69,17 @@ class HttpSender:
         """Where set, what goes out and what comes in is written there, for a person who tries the destination."""
 
     async def send(self, request: WebhookRequest) -> Outcome:
-        """Make one attempt, within the timeout in all. 2xx counts as soon as its headers are in.
+        """Make one attempt, within the timeout in all. 2xx counts as soon as its headers are in and the request is out.
 
         A request that fails on a connection used before, without a byte of an answer, met a receiver that had closed it
         meanwhile: it is sent again at once, until the connection is a fresh one.
         """
         deadline = self._loop.time() + self._timeout_s
         try:
-            head = self._head(request)
+            head = self.head_of(request)
         except ValueError:
             return Unanswered(
-                fault=Fault.PROTOCOL, detail="a header or the path has a character in it that it cannot carry"
+                fault=Fault.FORMAT, detail="a header or the path has a character in it that it cannot carry"
             )
         if self.transcript is not None:
             self.transcript.sent = head
@@ -83,13 +91,14 @@ class HttpSender:
                     connection = await self._connect(deadline)
                 except NotConnectedError as error:
                     return error.outcome
-            if self.transcript is not None:
-                connection.transcript = self.transcript.came
+            connection.transcript = None if self.transcript is None else self.transcript.came
             try:
                 return self._answered(await connection.exchange(head, request.body), request)
             except BrokenConnectionError as error:
                 if is_fresh or error.heard:
                     return broken(error.error)
+            except CutShortError as error:
+                return cut_short(error.status, timeout_s=self._timeout_s if error.is_late else None)
             except NotHttpError as error:
                 return Unanswered(fault=Fault.PROTOCOL, detail=str(error))
             except TimeoutError:
@@ -121,7 +130,7 @@ class HttpSender:
                 raise
             return await self._pool.connect(now + self._timeout_s)
 
-    def _head(self, request: WebhookRequest) -> bytes:
+    def head_of(self, request: WebhookRequest) -> bytes:
         """Return the request line and the headers. Raises `ValueError` for one that would end its line."""
         known, fixed = self._fixed
         if known is not request.fixed:
@@ -174,8 +183,11 @@ class HttpSender:
 
 @asynccontextmanager
 async def open_sender(url: str, *, transport: Transport, timeout: timedelta, clock: Clock) -> AsyncIterator[HttpSender]:
-    """Give a sender with connections of its own; `timeout` bounds a whole attempt, the answer's body included."""
-    target = URL(url)
+    """Give a sender with connections of its own; `timeout` bounds a whole attempt, the answer's body included.
+
+    Raises `UrlError` for a URL that no config takes.
+    """
+    target = read_url(url, "http", "https")
     pool = Pool(Dialer(target, transport, timeout_s=timeout.total_seconds(), clock=clock))
     try:
         yield HttpSender(pool, target, transport=transport, timeout=timeout, clock=clock)

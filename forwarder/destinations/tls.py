@@ -78,7 +78,7 @@ def _make(tls: Tls) -> ssl.SSLContext:
     elif tls.ca is None:
         context.load_default_certs()
     else:
-        context.load_verify_locations(cadata=tls.ca)
+        context.load_verify_locations(cadata=_ascii(tls.ca))
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what the file names is trusted, be it no root
     if tls.cert is not None:
         _load_pair(context, tls.cert, tls.key)
@@ -101,7 +101,7 @@ def _file_in_memory(text: str) -> Iterator[str]:
         os.unlink(path)  # noqa: PTH108 - it lives on under its descriptor
         folder = "/dev/fd"
     try:
-        with open(descriptor, "w", encoding="utf-8", closefd=False) as file:
+        with open(descriptor, "w", encoding="utf-8", errors="replace", closefd=False) as file:
             file.write(text)
         os.lseek(descriptor, 0, os.SEEK_SET)
         yield f"{folder}/{descriptor}"
@@ -111,10 +111,15 @@ def _file_in_memory(text: str) -> Iterator[str]:
 
 def _has_certificate(text: str) -> bool:
     try:
-        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=text)
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=_ascii(text))
     except (ssl.SSLError, ValueError):
         return False
     return True
+
+
+def _ascii(text: str) -> str:
+    """Return a PEM text as Python takes it: the comments between the certificates are often UTF-8."""
+    return text.encode("ascii", "replace").decode()
 
 
 def _why_unusable(error: ssl.SSLError) -> str:

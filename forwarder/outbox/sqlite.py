@@ -13,6 +13,7 @@ import structlog
 import tenacity
 
 from forwarder.core.books import Cause, Entry
+from forwarder.core.capacity import KEPT_CHARACTERS, NOT_KEPT, can_never_fit, least_suspect, row_bytes
 from forwarder.core.changes import Change, Changed
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.dedupe import id_numbers
@@ -37,7 +38,7 @@ from forwarder.outbox.posts import recent_posts, skip_waiting, standing_on_disk
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.pruning import Pruner
 from forwarder.outbox.revisions import note_revision
-from forwarder.outbox.rows import Hand, new_row
+from forwarder.outbox.rows import Hand, Row, new_row
 from forwarder.outbox.salvage import open_or_salvage
 from forwarder.outbox.standings import known_standings, note_standing
 from forwarder.outbox.statements import MAX_EXPEDITED, SQL, from_ms, storable, to_ms
@@ -217,10 +218,18 @@ class SqliteOutbox:
     ) -> None:
         now_ms = to_ms(now)
         planned = 0
+        names: tuple[str, ...] = event.source, event.mid, event.sid
+        body = event.body
+        is_kept = self._has_room_for(event, deliveries)
+        if not is_kept:
+            names, body = tuple(name[:KEPT_CHARACTERS] for name in names), b""
         for became, those in deliveries.items():
             planned += len(those)
             for delivery in those:
-                self._hand.take(new_row(delivery, became, now_ms=now_ms))
+                row = new_row(delivery, became, now_ms=now_ms)
+                if not is_kept:
+                    _set_aside(row, now_ms=now_ms)
+                self._hand.take(row)
         books = self.writer.books_of(now_ms // 60_000)
         books.seen += entry is not Entry.OWN
         books.matched += entry is Entry.MATCHED
@@ -229,12 +238,30 @@ class SqliteOutbox:
         books.planned += planned
         if gap is not None:
             self.gaps.note_recovered(event_seq, gap)
-        source, mid, sid = storable(event.source), storable(event.mid), storable(event.sid)
+        source, mid, sid = map(storable, names)
         self.writer.add_event(
-            (event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, event.body),
-            size=len(event.body),
+            (event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, body),
+            size=len(body),
             read_at=read_at,
         )
+
+    def _has_room_for(self, event: Event, deliveries: Mapping[DeliveryStatus | Cause, Sequence[Delivery]]) -> bool:
+        """Return whether the file can hold an event at all. What never fits would keep everything behind it from being written."""
+        most = self._database.settings.max_size
+        if most is None or len(event.body) < least_suspect(most):
+            return True
+        keys = (delivery.order_key for those in deliveries.values() for delivery in those)
+        size = row_bytes(event.body, (event.source, event.mid, event.sid), keys)
+        if not can_never_fit(size, most):
+            return True
+        log.error(
+            "outbox.event_too_large",
+            event_id=event.id,
+            size=size,
+            max_size=most,
+            note="its text is not kept: it can be delivered as long as it is in memory, and is a dead letter else",
+        )
+        return False
 
     def replace(self, destination: DestinationName, event_seq: int, *, now: datetime) -> bool:  # noqa: D102
         key = event_seq, destination
@@ -464,3 +491,11 @@ class SqliteOutbox:
             },
             "wal_bytes": self._database.wal_size,
         }
+
+
+def _set_aside(row: Row, *, now_ms: int) -> None:
+    """Have a delivery whose event is not kept be a dead letter, unless a lane has it in memory, or it is none that is made."""
+    if row.order_key is not None:
+        row.order_key = row.order_key[:KEPT_CHARACTERS]
+    if row.status == DeliveryStatus.PENDING:
+        row.end(DeliveryStatus.DEAD, reason=NOT_KEPT, at_ms=now_ms)

@@ -13,6 +13,7 @@ from yarl import URL
 from forwarder.core.event import JSONValue
 from forwarder.core.history import ANYBODY, PAGE_SIZE, Account, Accounts, Page, Span, accounts_of, page_of, read_json
 from forwarder.core.turns import Turns
+from forwarder.core.url import read_url
 from forwarder.core.webhook import USER_AGENT
 from forwarder.core.wishes import read_wishes
 from forwarder.streams import faults
@@ -42,6 +43,12 @@ class HistorySource:
     """The stream brings the first words of posts alone: what was brought so is not missing."""
 
 
+def address_of(source: HistorySource) -> URL:
+    """Return the URL that those of the history are relative to."""
+    stream = read_url(source.url, *_HTTP_OF)
+    return stream.with_scheme(_HTTP_OF[stream.scheme]).with_query(None).with_fragment(None)
+
+
 class History:
     """Of one key, asked by one task at a time. Faults are `StreamFaultError`, whose `minimum_wait` is honoured by whoever asks again."""
 
@@ -49,8 +56,7 @@ class History:
         self._source = source
         self._session = session
         self._turns = turns
-        stream = URL(source.url)
-        self._base = stream.with_scheme(_HTTP_OF[stream.scheme]).with_query(None).with_fragment(None)
+        self._base = address_of(source)
 
     async def tracked(self) -> Accounts:
         """Return the X accounts that the key tracks."""
@@ -97,10 +103,10 @@ class History:
             async with asyncio.timeout(_TIMEOUT_S):
                 status, headers, body = await self._get(url)
         except TimeoutError as error:
-            sentence = f"{url.host} did not answer within {_TIMEOUT_S:g} s"
+            sentence = f"{url.raw_host} did not answer within {_TIMEOUT_S:g} s"
             raise StreamFaultError(FaultKind.TIMEOUT, sentence) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise faults.from_connect(error, url.host, url.port) from error
+            raise faults.from_connect(error, url.raw_host, url.port) from error
         if status == 404:
             return None
         if status != 200:
@@ -134,7 +140,7 @@ class History:
         return self._odd(f"HTTP {status}")
 
     def _odd(self, what: str) -> StreamFaultError:
-        return StreamFaultError(FaultKind.ODD_ANSWER, f"the history at {self._base.host} answers with {what}")
+        return StreamFaultError(FaultKind.ODD_ANSWER, f"the history at {self._base.raw_host} answers with {what}")
 
 
 class Histories:

@@ -40,11 +40,11 @@ def open_session(*, connect_within: timedelta, on_connect: Callable[[], None] = 
             return await ask(request)
         except _NO_ANSWER as error:
             if times_reused == before:
-                raise faults.from_connect(error, request.url.host, request.url.port) from error
+                raise faults.from_connect(error, request.url.raw_host, request.url.port) from error
         try:
             return await ask(request)
         except _NO_ANSWER as error:
-            raise faults.from_connect(error, request.url.host, request.url.port) from error
+            raise faults.from_connect(error, request.url.raw_host, request.url.port) from error
 
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)

@@ -10,6 +10,7 @@ from yarl import URL
 
 from forwarder.core.event import NotAnEvent
 from forwarder.core.event_stream import MAX_ID_BYTES, MESSAGE, EventStreamParser, ServerEvent
+from forwarder.core.url import read_url
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
@@ -65,6 +66,12 @@ class SseStream:
     """The next comment has come by then, where anybody is there: there is no way to ask."""
     memory: Memory = field(default_factory=Memory, compare=False, repr=False)
 
+    def address(self) -> URL:
+        """Return what is connected to, without the token."""
+        query = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}
+        url = read_url(self.url, "http", "https")
+        return url.update_query({name: "true" for name, is_on in query.items() if is_on})
+
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: the data of each message is what may be an event; one of another type is odd."""
         connections = 0
@@ -83,16 +90,16 @@ class SseStream:
             return fault
 
     async def _hold(self, session: aiohttp.ClientSession, listener: Listener) -> StreamFaultError:
-        url = URL(self.url)
+        url = read_url(self.url, "http", "https")
         try:
             async with RunningTimeout(self.handshake_within.total_seconds()):
                 response, token = await self._open(session, url)
         except aiohttp.ConnectionTimeoutError as error:
-            raise faults.from_hang(url.host, listener.connect_within.total_seconds(), is_reached=False) from error
+            raise faults.from_hang(url.raw_host, listener.connect_within.total_seconds(), is_reached=False) from error
         except TimeoutError as error:
-            raise faults.from_hang(url.host, self.handshake_within.total_seconds(), is_reached=True) from error
+            raise faults.from_hang(url.raw_host, self.handshake_within.total_seconds(), is_reached=True) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise faults.from_connect(error, url.host, url.port) from error
+            raise faults.from_connect(error, url.raw_host, url.port) from error
         try:
             listener.opened(ends_in=None if token is None else token.rest)
             return await self._read(response, listener)
@@ -102,11 +109,11 @@ class SseStream:
     async def _open(self, session: aiohttp.ClientSession, url: URL) -> tuple[aiohttp.ClientResponse, Token | None]:
         """Return the response whose body is the stream. A token that is refused is minted anew, once."""
         if self.api_key is None:
-            return await self._get(session, url, None), None
+            return await self._get(session, None), None
         for may_mint_again in (True, False):
             token = await self.memory.tokens.get(session, url, self.api_key, within=self.handshake_within)
             try:
-                return await self._get(session, url, token), token
+                return await self._get(session, token), token
             except StreamFaultError as fault:
                 if fault.kind is not FaultKind.KEY_REFUSED:
                     raise
@@ -115,11 +122,11 @@ class SseStream:
                     raise
         raise AssertionError
 
-    async def _get(self, session: aiohttp.ClientSession, url: URL, token: Token | None) -> aiohttp.ClientResponse:
+    async def _get(self, session: aiohttp.ClientSession, token: Token | None) -> aiohttp.ClientResponse:
         """Return the response. An id that the server does not take back is forgotten."""
         last_id = self.memory.last_id
         try:
-            return await self._ask(session, url, token, last_id)
+            return await self._ask(session, token, last_id)
         except _RefusedError as refusal:
             if not last_id or refusal.status not in _MAY_BE_THE_ID:
                 raise refusal.fault from None
@@ -128,17 +135,14 @@ class SseStream:
         if status < 500:
             self.memory.last_id = ""
         try:
-            response = await self._ask(session, url, token, "")
+            response = await self._ask(session, token, "")
         except _RefusedError as refusal:
             raise refusal.fault from None
         self.memory.last_id = ""  # of a 500 it is known by now that the id was the cause
         return response
 
-    async def _ask(
-        self, session: aiohttp.ClientSession, url: URL, token: Token | None, last_id: str
-    ) -> aiohttp.ClientResponse:
-        query = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}
-        asked = url.update_query({name: "true" for name, is_on in query.items() if is_on})
+    async def _ask(self, session: aiohttp.ClientSession, token: Token | None, last_id: str) -> aiohttp.ClientResponse:
+        asked = self.address()
         if token is not None:
             asked = asked.update_query(token=token.value)
         headers = {

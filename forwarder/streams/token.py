@@ -62,8 +62,13 @@ class TokenSource:
         self._token = None
 
 
+def address_of(stream_url: URL) -> URL:
+    """Return where the tokens of a stream are asked for."""
+    return stream_url.with_query(None).with_fragment(None) / "token"
+
+
 async def _mint(session: aiohttp.ClientSession, stream_url: URL, api_key: str, within: timedelta) -> Token:
-    url = stream_url.with_query(None).with_fragment(None) / "token"
+    url = address_of(stream_url)
     headers = {"x-api-key": api_key, "User-Agent": USER_AGENT, "Accept": "application/json"}
     try:
         async with (
@@ -73,13 +78,13 @@ async def _mint(session: aiohttp.ClientSession, stream_url: URL, api_key: str, w
             body = await read_some(response)
             if response.status not in {200, 201}:
                 raise faults.from_status(response.status, response.headers, body, wanted="gives no stream token")
-            return _token_of(body, url.host)
+            return _token_of(body, url.raw_host)
     except aiohttp.ConnectionTimeoutError as error:
-        raise faults.from_hang(url.host, within.total_seconds(), is_reached=False) from error
+        raise faults.from_hang(url.raw_host, within.total_seconds(), is_reached=False) from error
     except TimeoutError as error:
-        raise faults.from_hang(url.host, within.total_seconds(), is_reached=True) from error
+        raise faults.from_hang(url.raw_host, within.total_seconds(), is_reached=True) from error
     except (aiohttp.ClientError, OSError) as error:
-        raise faults.from_connect(error, url.host, url.port) from error
+        raise faults.from_connect(error, url.raw_host, url.port) from error
 
 
 async def read_some(response: aiohttp.ClientResponse) -> bytes:

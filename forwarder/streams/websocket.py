@@ -12,6 +12,7 @@ import aiohttp
 from yarl import URL
 
 from forwarder.core.event import NotAnEvent
+from forwarder.core.url import read_url
 from forwarder.core.webhook import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import StreamFaultError
@@ -53,6 +54,15 @@ class WebSocketStream:
     answers_within: timedelta = timedelta(seconds=2)
     """Our pings are answered by then, where anybody is there."""
 
+    def address(self) -> URL:
+        """Return what is connected to."""
+        url = read_url(self.url, "ws", "wss")
+        if self.use_fast_x:
+            url = url.update_query(useFastX="true")
+        if self.ignore_full_payload:
+            url = url.update_query(ignoreFullPayload="true")
+        return url
+
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: every text frame is one that may be an event, any other is odd."""
         async with open_session(connect_within=listener.connect_within) as session:
@@ -66,11 +76,7 @@ class WebSocketStream:
                         await websocket.close()
 
     async def _connect(self, session: aiohttp.ClientSession, connect_within: timedelta) -> _WebSocket:
-        url = URL(self.url)
-        if self.use_fast_x:
-            url = url.update_query(useFastX="true")
-        if self.ignore_full_payload:
-            url = url.update_query(ignoreFullPayload="true")
+        url = self.address()
         try:
             async with RunningTimeout(self.handshake_within.total_seconds()):
                 return await session.ws_connect(
@@ -82,13 +88,13 @@ class WebSocketStream:
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
                 )
         except aiohttp.ConnectionTimeoutError as error:
-            raise faults.from_hang(url.host, connect_within.total_seconds(), is_reached=False) from error
+            raise faults.from_hang(url.raw_host, connect_within.total_seconds(), is_reached=False) from error
         except TimeoutError as error:
-            raise faults.from_hang(url.host, self.handshake_within.total_seconds(), is_reached=True) from error
+            raise faults.from_hang(url.raw_host, self.handshake_within.total_seconds(), is_reached=True) from error
         except aiohttp.WSServerHandshakeError as error:
             raise faults.from_handshake(error) from error
         except (aiohttp.ClientError, OSError) as error:
-            raise faults.from_connect(error, url.host, url.port) from error
+            raise faults.from_connect(error, url.raw_host, url.port) from error
 
     async def _read(self, websocket: _WebSocket, listener: Listener) -> StreamFaultError:
         async with asyncio.TaskGroup() as group:

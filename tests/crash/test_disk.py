@@ -71,10 +71,17 @@ class Bench:
 
 
 @asynccontextmanager
-async def bench(folder: Path, outbox: Path, *, outbox_options: str = "") -> AsyncIterator[Bench]:
+async def bench(
+    folder: Path, outbox: Path, *, outbox_options: str = "", stream_options: str = ""
+) -> AsyncIterator[Bench]:
     async with Emulator() as emulator, Receiver() as receiver:
         config = write_config(
-            folder, emulator=emulator, receivers={"bot": receiver}, outbox=outbox, outbox_options=outbox_options
+            folder,
+            emulator=emulator,
+            receivers={"bot": receiver},
+            outbox=outbox,
+            outbox_options=outbox_options,
+            stream_options=stream_options,
         )
         yield Bench(emulator, receiver, config, Oracle(outbox, {"bot": receiver}))
 
@@ -237,7 +244,7 @@ async def test_an_outbox_that_pending_deliveries_filled_has_room_again_once_they
     """Also where memory is full as well, with many times what the outbox has room for."""
     with tmpfs(tmp_path / "small", size_mb=size_mb) as small:
         async with (
-            bench(tmp_path, small / "outbox.db", outbox_options=options) as on,
+            bench(tmp_path, small / "outbox.db", outbox_options=options, stream_options="    max_frame: 1MiB\n") as on,
             daemon(on.config) as running,
         ):
             on.oracle.may_prune = True

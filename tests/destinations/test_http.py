@@ -345,3 +345,32 @@ async def test_an_address_that_swallows_everything_costs_a_quarter_of_a_second(m
     async with Receiver() as receiver, sender_to(receiver.url.replace("127.0.0.1", "two.example")) as sender:
         assert await sender.send(REQUEST) == Answered(status=200)
     assert swallowed
+
+
+@pytest.mark.parametrize("target", ["/a b", "/a\r\nX: y", "/\ud800", "/\0"])
+async def test_a_target_that_no_request_can_carry_is_a_failure_for_good(target: str) -> None:
+    async with sender_to("http://127.0.0.1:9/") as sender:
+        outcome = await sender.send(msgspec.structs.replace(REQUEST, target=target))
+    assert isinstance(outcome, Unanswered)
+    assert outcome.fault is Fault.FORMAT
+
+
+@pytest.mark.parametrize("host", ["[::1%25{lo}]", "[::1%{lo}]", "[::1]"])
+async def test_a_zone_is_dialled_and_sent_to_nobody(host: str) -> None:
+    heads = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    try:
+        server = await asyncio.start_server(serve, "::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        async with sender_to(f"http://{host.format(lo=socket.if_nametoindex('lo'))}:{port}/") as sender:
+            assert await sender.send(REQUEST) == Answered(status=200)
+    assert b"Host: [::1]:%d\r\n" % port in heads[0]

@@ -187,6 +187,14 @@ async def test_an_issuer_that_has_expired_is_told_from_the_receivers_own_certifi
     assert await send(own, Tls(ca=self_signed)) == Answered(status=200)
 
 
+@pytest.mark.parametrize("comment", ["# F\u0151tan\u00fas\u00edtv\u00e1ny\n", "\ud800\n"])
+async def test_comments_between_the_certificates_may_be_any_text(comment: str) -> None:
+    certificate, key = pair(CLIENT)
+    tls = Tls(ca=comment + pem(CA) + comment, cert=comment + certificate, key=comment + key)
+    assert list(problems_of(tls)) == []
+    assert await send(server_context(wants=CA), tls) == Answered(status=200)
+
+
 async def test_verify_false_takes_any_certificate() -> None:
     for certificate in (LOCALHOST, OTHER_CA.issue_cert("a.example")):
         assert await send(server_context(certificate), Tls(is_verified=False)) == Answered(status=200)

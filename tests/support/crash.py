@@ -32,6 +32,7 @@ def write_config(
     receivers: Mapping[str, Receiver],
     outbox: Path,
     outbox_options: str = "",
+    stream_options: str = "",
     extra: str = "",
 ) -> Path:
     """Write a config in which each receiver gets every event and is tried again soon, and return its path."""
@@ -41,7 +42,7 @@ def write_config(
     )
     path = folder / "config.yaml"
     path.write_text(
-        f"streams:\n  - url: {emulator.ws_url}\n    api_key: {KEY}\n    use_fast_x: true\n"
+        f"streams:\n  - url: {emulator.ws_url}\n    api_key: {KEY}\n    use_fast_x: true\n{stream_options}"
         f"outbox: {{url: 'sqlite:{outbox}'{outbox_options}}}\ndestinations:\n{named}\n"
         f"routes:\n  - name: everything\n    to: [{', '.join(receivers)}]\n{extra}",
         encoding="utf-8",

@@ -12,6 +12,7 @@ from forwarder.core.matching.relations import implies, parts_of, why_never
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Suffix, Word
 from forwarder.core.notices import spell
 from forwarder.core.preference import OnFull, Prefer
+from forwarder.core.url import fixed_part, read_url
 
 _MOST_PAIRS = 200_000
 """Pairs of routes that are compared each with each; beyond, only those that name the same value somewhere."""
@@ -29,6 +30,7 @@ def warnings_of(config: Config) -> list[str]:
         _waits(config),
         _streams(config),
         _unverified(config),
+        _fragments(config),
         _settings(config),
     )
     return list(chain.from_iterable(map(_shortened, kinds)))
@@ -39,6 +41,13 @@ def _shortened(sentences: Iterator[str]) -> Iterator[str]:
     yield from found[:_MOST_OF_A_KIND]
     if len(found) > _MOST_OF_A_KIND:
         yield f"and {len(found) - _MOST_OF_A_KIND} more like the last one"
+
+
+def _fragments(config: Config) -> Iterator[str]:
+    """Yield the destinations whose URL goes on behind a `#`, which is sent to nobody."""
+    for name, settings in config.destinations.items():
+        if settings.enabled and read_url(fixed_part(settings.url.reveal()), "http", "https").raw_fragment:
+            yield f"destinations.{name}.url: what stands behind the # is not sent; write %23 where the sign is meant"
 
 
 def _named(index: int, route: RouteConfig) -> str:

@@ -2,7 +2,7 @@
 
 import re
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
@@ -11,6 +11,10 @@ from forwarder.core.config.problems import did_you_mean
 from forwarder.core.config.scalars import WrongValueError, parse_int, parse_webhook_url, show, text_of
 from forwarder.core.config.secret import Secret
 from forwarder.core.tree import Expanded
+from forwarder.core.url import NotAUrlError, UrlError, fixed_part, is_url_template, read_url
+
+if TYPE_CHECKING:  # it brings Jinja2
+    from forwarder.core.url_template import UrlTemplate
 
 FORMATS = ("raw", "discord", "slack", "telegram", "template")
 _KEYS: dict[str, tuple[str, ...]] = {
@@ -39,8 +43,12 @@ def _parse_username(value: object) -> str:
 
 def _parse_picture(value: object) -> str:
     text = _one_line(value, what="the address of a picture, https://…,", longest=2_000)
-    if not text.startswith(("https://", "http://")) or " " in text:
-        raise WrongValueError("expected the address of a picture, https://…")
+    try:
+        read_url(text, "https", "http")
+    except NotAUrlError:
+        raise WrongValueError("expected the address of a picture, https://…") from None
+    except UrlError as error:
+        raise WrongValueError(f"expected the address of a picture, https://…; {error}") from None
     return text
 
 
@@ -182,36 +190,42 @@ def parse_destination_url(value: object) -> Secret:
     if is_url_template(text):
         written = value.written if isinstance(value, Expanded) else text
         try:
-            _check_url(text)
-        except WrongValueError:
+            template = _compile_url(text)
+            parse_webhook_url(fixed_part(text))
+            _try_url(template)
+        except _TemplateValueError as error:
             if _EXPRESSION.findall(text) == _EXPRESSION.findall(written):
-                raise
+                raise WrongValueError(str(error)) from None
             raise WrongValueError(
                 "what stands in {{ … }} cannot be used (it is not shown: a webhook's URL is a secret)"
             ) from None
-        parse_webhook_url(_EXPRESSION.sub("x", text))
         return Secret(str(text))
     return parse_webhook_url(value)
 
 
-def is_url_template(url: str) -> bool:
-    """Return whether a URL is one to fill for each event."""
-    return "{{" in url or "{%" in url
+class _TemplateValueError(ValueError):
+    """What stands in `{{ … }}` of a URL cannot be used; the text may show it."""
 
 
-def _check_url(url: str) -> None:
-    """Try a URL with `{{ … }}` on the sample events. Raises `WrongValueError`."""
-    from forwarder.core.samples import SAMPLES  # noqa: PLC0415
-    from forwarder.core.template_fields import fields_of  # noqa: PLC0415
+def _compile_url(url: str) -> "UrlTemplate":
+    """Return the template that a URL with `{{ … }}` is. Raises `_TemplateValueError`."""
     from forwarder.core.template_filters import TemplateError  # noqa: PLC0415
     from forwarder.core.url_template import UrlTemplate, split_url  # noqa: PLC0415
 
     try:
-        template = UrlTemplate(split_url(url)[1])
+        return UrlTemplate(split_url(url)[1])
     except TemplateError as error:
-        raise WrongValueError(str(error)) from None
+        raise _TemplateValueError(str(error)) from None
+
+
+def _try_url(template: "UrlTemplate") -> None:
+    """Fill a URL for the sample events. Raises `_TemplateValueError`."""
+    from forwarder.core.samples import SAMPLES  # noqa: PLC0415
+    from forwarder.core.template_fields import fields_of  # noqa: PLC0415
+    from forwarder.core.template_filters import TemplateError  # noqa: PLC0415
+
     for name, body in SAMPLES.items():
         try:
             template.fill(fields_of(body, id_="msg_sample"))
         except TemplateError as error:
-            raise WrongValueError(f"with a sample event of {name}: {error}") from None
+            raise _TemplateValueError(f"with a sample event of {name}: {error}") from None

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
-from urllib.parse import urlsplit
 
 from pydantic import ValidationError
 
+from forwarder.core.capacity import largest_event, least_size
 from forwarder.core.config.checks import ReadFile, check_names, check_transports, read_secret_files
 from forwarder.core.config.conditions import Conditions
 from forwarder.core.config.defaults import drop_notices_to_self, with_defaults
@@ -21,6 +21,7 @@ from forwarder.core.config.services import check_services, read_template_files
 from forwarder.core.config.variables import expand
 from forwarder.core.networks import is_address
 from forwarder.core.transport import Tls
+from forwarder.core.url import fixed_part, read_url
 
 CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
 """Yields what is wrong with certificates: the key of `tls` that it stands under, and a sentence."""
@@ -72,6 +73,7 @@ def load_config(
             tell(detail, findings)
     if config is not None:
         _check_transports(config, check_tls, findings)
+        _check_room(config, findings)
     if config is None or findings.problems:
         # Raised out here, so that no traceback carries pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
@@ -87,7 +89,24 @@ def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -
         path = ("destinations", name)
         for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():
             findings.add((*path, "tls", key), message)
-        host = urlsplit(settings.url.reveal()).hostname or ""
+        host = read_url(fixed_part(settings.url.reveal()), "http", "https").raw_host or ""
         is_direct = settings.proxy is None and settings.socket is None
         if is_direct and is_address(host) and (reason := networks.why_not(host)) is not None:
             findings.add((*path, "url"), reason)
+
+
+def _check_room(config: Config, findings: Findings) -> None:
+    """Note an outbox that cannot hold the largest event of a stream: it could never be written, nor anything behind it."""
+    room, longest = largest_event(config.outbox.max_size), max(stream.max_frame for stream in config.streams)
+    if longest > room:
+        findings.add(
+            ("outbox", "max_size"),
+            f"it has no room for an event of {_shown(longest)}, which a stream may bring (max_frame); "
+            f"write max_size: {_shown(least_size(longest))} or more, or max_frame: {room // 1024}KiB or less",
+        )
+
+
+def _shown(size: int) -> str:
+    """Return a size in whole MiB, or in KiB below, rounded up."""
+    unit, name = (1024**2, "MiB") if size >= 1024**2 else (1024, "KiB")
+    return f"{-(-size // unit)}{name}"

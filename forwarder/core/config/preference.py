@@ -6,10 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import PlainValidator
 
-from forwarder.core.config.format import FormatConfig, is_url_template
+from forwarder.core.config.format import FormatConfig
 from forwarder.core.config.scalars import WrongValueError, parse_choice
 from forwarder.core.config.secret import Secret
 from forwarder.core.preference import OnFull, Prefer
+from forwarder.core.url import is_url_template
 
 _EDITABLE = frozenset({"discord", "telegram"})
 

@@ -7,12 +7,12 @@ file, never as what it came to.
 
 import re
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from forwarder.core.config.problems import did_you_mean, quote
 from forwarder.core.config.secret import Secret
 from forwarder.core.durations import read_duration
 from forwarder.core.tree import Expanded, Scalar
+from forwarder.core.url import NotAUrlError, UrlError, read_url
 
 MAX_NAME_LENGTH = 64
 
@@ -36,6 +36,7 @@ _GROUP = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}")
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """What Python makes of bytes in the environment that are not UTF-8; they cannot be sent."""
 
+_HIDDEN_URL = "(it is not shown: a webhook's URL is a secret)"
 _OUR_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
 
@@ -181,6 +182,8 @@ def parse_file_path(value: object) -> str:
     text = text_of(value, "the path of a file")
     if not text or _CONTROL.search(text):
         raise WrongValueError("expected the path of a file; it is empty or has a control character in it")
+    if not _is_path(text):
+        raise WrongValueError(f"{show(value)} cannot be the path of a file: it is not UTF-8 text")
     return str(text)
 
 
@@ -192,16 +195,13 @@ def parse_group(value: object) -> str:
     return str(text)
 
 
-def _has_host(text: str, *schemes: str) -> bool:
-    """Return whether the text is a URL of one of the schemes with a host in it and, if any, a possible port."""
-    # urlsplit drops tabs and line breaks without a word, so they are looked for first.
-    if not text.isprintable() or any(mark.isspace() for mark in text):
-        return False
+def _is_path(text: str) -> bool:
+    """Return whether a text can be a path: half a character can where it stands for a byte, as Python has it."""
     try:
-        parts = urlsplit(text)
-        return parts.scheme in schemes and bool(parts.hostname) and (parts.port is None or parts.port > 0)
-    except ValueError:
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
         return False
+    return True
 
 
 def parse_stream_url(value: object) -> str:
@@ -209,12 +209,16 @@ def parse_stream_url(value: object) -> str:
     if value == "" and not isinstance(value, Scalar):
         return ""
     text = text_of(value, "a URL such as wss://scrape.st/ws")
-    if not _has_host(text, "ws", "wss", "http", "https"):
+    try:
+        url = read_url(text, *_STREAM_SCHEMES["websocket"], *_STREAM_SCHEMES["sse"])
+    except NotAUrlError:
         raise WrongValueError(
             "expected a URL of the form wss://host/path or ws://host:port/path without spaces, "
             "for transport: sse https:// or http://"
-        )
-    if "@" in urlsplit(text).netloc:
+        ) from None
+    except UrlError as error:
+        raise WrongValueError(str(error)) from None
+    if url.raw_user is not None or url.raw_password is not None:
         raise WrongValueError("a user name or password in this URL is not supported; the key belongs into api_key")
     return str(text)
 
@@ -240,11 +244,13 @@ def url_of_stream(url: str, transport: str) -> str:
     """Return the URL, or the usual one of the transport where it was left out; it must have the transport's scheme."""
     if not url:
         return _STREAM_URLS[transport]
-    scheme = urlsplit(url).scheme.lower()
+    scheme = url.partition(":")[0].lower()
     if scheme in _STREAM_SCHEMES[transport]:
         return url
     first, second = _STREAM_SCHEMES[transport]
-    other = next(name for name, schemes in _STREAM_SCHEMES.items() if scheme in schemes)
+    other = next((name for name, schemes in _STREAM_SCHEMES.items() if scheme in schemes), None)
+    if other is None:
+        raise WrongValueError(f"transport: {transport} has a URL with {first}:// or {second}://")
     raise WrongValueError(
         f"transport: {transport} has a URL with {first}:// or {second}://; {scheme}:// goes with transport: {other}"
     )
@@ -253,11 +259,14 @@ def url_of_stream(url: str, transport: str) -> str:
 def parse_webhook_url(value: object) -> Secret:
     """Return the URL of a destination: secret, because those of Discord or Slack let anybody post who knows them."""
     text = text_of(value, "a URL such as https://example.com/hook")
-    if not _has_host(text, "http", "https"):
+    try:
+        read_url(text, "http", "https")
+    except NotAUrlError:
         raise WrongValueError(
-            "expected a URL of the form https://host/path or http://host:port/path without spaces (it is not shown: "
-            "a webhook's URL is a secret)"
-        )
+            f"expected a URL of the form https://host/path or http://host:port/path without spaces {_HIDDEN_URL}"
+        ) from None
+    except UrlError as error:
+        raise WrongValueError(f"{error} {_HIDDEN_URL}") from None
     return Secret(str(text))
 
 
@@ -268,7 +277,13 @@ def parse_outbox_url(value: object) -> str:
     if colon and scheme == "nats":
         raise WrongValueError("an outbox in NATS is not supported yet; write sqlite:///path/to/outbox.db")
     path = rest.removeprefix("//") if rest.startswith("///") else rest
-    if scheme != "sqlite" or not path.strip("/.") or path.startswith(("//", ":")) or _CONTROL.search(path):
+    if (
+        scheme != "sqlite"
+        or not path.strip("/.")
+        or path.startswith(("//", ":"))
+        or _CONTROL.search(path)
+        or not _is_path(path)
+    ):
         raise WrongValueError("expected sqlite:///absolute/path or sqlite:relative/path")
     return str(text)
 

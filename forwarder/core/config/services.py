@@ -4,13 +4,14 @@ No sentence shows the URL: it is a secret.
 """
 
 import re
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from forwarder.core.config.checks import ReadFile, mappings, read_named_file, settings_of
 from forwarder.core.config.places import Findings
 from forwarder.core.config.scalars import is_null
 from forwarder.core.services import DISCORD_HOSTS, SLACK_HOSTS, TELEGRAM_HOSTS
 from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.url import UrlError, fixed_part, read_url, server_name_of
 
 _NAMES = {"discord": "Discord", "slack": "Slack", "telegram": "Telegram"}
 
@@ -39,19 +40,19 @@ def check_services(tree: dict[str, Tree], findings: Findings) -> None:
         if not isinstance(url, Scalar):
             continue
         try:
-            parts = urlsplit(re.sub(r"\{\{.*?\}\}", "0", url, flags=re.DOTALL))
-            host = parts.hostname or ""
-        except ValueError:  # the models tell
+            parts = read_url(fixed_part(url, filled="0"), "http", "https")
+            host, url_path = server_name_of(parts.raw_host or ""), parts.raw_path
+        except UrlError:  # the models tell
             continue
         place = (*path, "format") if findings.has((*path, "format")) else (*path, "url")
         if host in DISCORD_HOSTS:
-            _check_discord(format_, parts.path, path, place, findings)
+            _check_discord(format_, url_path, path, place, findings)
         elif host in SLACK_HOSTS:
-            _check_slack(format_, parts.path, path, place, findings)
+            _check_slack(format_, url_path, path, place, findings)
         elif format_ == "telegram" or host in TELEGRAM_HOSTS:
             is_official = host in TELEGRAM_HOSTS
-            has_chat = "chat_id" in fields or "chat_id" in parse_qs(parts.query)
-            _check_telegram(format_, parts.path, path, place, findings, is_official=is_official, has_chat=has_chat)
+            has_chat = "chat_id" in fields or "chat_id" in parse_qs(parts.raw_query_string)
+            _check_telegram(format_, url_path, path, place, findings, is_official=is_official, has_chat=has_chat)
 
 
 def _check_discord(format_: str, url_path: str, path: Path, place: Path, findings: Findings) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Annotated, Literal
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, PlainValidator, ValidationInfo
 
@@ -18,6 +17,7 @@ from forwarder.core.config.scalars import (
 )
 from forwarder.core.config.secret import Secret
 from forwarder.core.signing import Algorithm, Encoding, KeyTextError, PlainSigning, Signing, StandardSigning, decode_key
+from forwarder.core.url import has_user
 
 MAX_KEYS = 10
 """In force at once: a rotation needs two, and every signature makes the request longer."""
@@ -158,7 +158,7 @@ def check_apart(settings: SigningConfig | None, info: ValidationInfo) -> Signing
     if twice := [name for name in headers if name.lower() in signing.header_names]:
         raise WrongValueError(f"{twice[0]} stands under headers, too; the signature needs a header of its own")
     url: Secret | None = info.data.get("url")
-    if url is not None and "authorization" in signing.header_names and "@" in urlsplit(url.reveal()).netloc:
+    if url is not None and "authorization" in signing.header_names and has_user(url.reveal()):
         raise WrongValueError(
             "Authorization is the header of the user name in the URL; the signature needs one of its own"
         )

@@ -6,7 +6,6 @@ What excludes each other is told here too, on the tree, where each key still has
 from base64 import b64encode
 from collections.abc import Mapping
 from typing import Annotated, Self
-from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, PlainValidator, model_validator
 
@@ -16,7 +15,6 @@ from forwarder.core.config.scalars import (
     WrongValueError,
     is_null,
     parse_header_value,
-    parse_webhook_url,
     show,
     text_of,
 )
@@ -24,6 +22,7 @@ from forwarder.core.config.secret import Secret
 from forwarder.core.networks import Named, Networks, read_networks
 from forwarder.core.transport import Proxy, Tls
 from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.url import NotAUrlError, UrlError, has_user, read_host, read_url, server_name_of
 
 _MAX_SOCKET_BYTES = 107
 """What Linux takes as the path of a unix socket."""
@@ -59,31 +58,31 @@ def parse_pem(value: object) -> Secret:
 def parse_server_name(value: object) -> str:
     """Return a host name to ask for in a TLS handshake."""
     text = text_of(value, "a host name such as bot.example.com")
-    if not text or not text.isascii() or not text.isprintable() or any(mark in text for mark in " /:@"):
-        raise WrongValueError(f"expected a host name such as bot.example.com, got {show(value)}")
-    return str(text)
+    try:
+        return server_name_of(read_host(text))
+    except UrlError:
+        raise WrongValueError(f"expected a host name such as bot.example.com, got {show(value)}") from None
 
 
 def parse_proxy(value: object) -> Proxy:
     """Return the proxy that a URL names. No message shows it: it may have a password in it."""
     text = text_of(value, "a URL such as http://proxy.example.com:3128")
-    expected = WrongValueError(
-        "expected a proxy as http://host:port or http://user:password@host:port (it is not shown)"
-    )
+    expected = "expected a proxy as http://host:port or http://user:password@host:port (it is not shown)"
     if text.partition("://")[0].lower() in {"https", "socks4", "socks5", "socks5h"}:
         raise WrongValueError(
             "only proxies of the form http://host:port are supported; https:// receivers are reached through one too"
         )
     try:
-        parse_webhook_url(value)
-        parts = urlsplit(text)
-    except WrongValueError:
-        raise expected from None
-    if parts.scheme != "http" or parts.hostname is None or parts.path not in {"", "/"} or parts.query or parts.fragment:
-        raise expected
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+        url = read_url(text, "http")
+    except NotAUrlError:
+        raise WrongValueError(expected) from None
+    except UrlError as error:
+        raise WrongValueError(f"{expected}; {error}") from None
+    if url.raw_path != "/" or url.raw_query_string or url.raw_fragment:
+        raise WrongValueError(expected)
+    user, password = url.user or "", url.password or ""
     pair = b64encode(f"{user}:{password}".encode()).decode() if user or password else None
-    return Proxy(host=parts.hostname, port=parts.port or 80, authorization=pair and f"Basic {pair}")
+    return Proxy(host=url.raw_host or "", port=url.port or 80, authorization=pair and f"Basic {pair}")
 
 
 def parse_socket_path(value: object) -> str:
@@ -201,8 +200,7 @@ SocketPath = Annotated[str, PlainValidator(parse_socket_path, json_schema_input_
 def check_transport(destination: Mapping[str, Tree], path: Path, findings: Findings) -> None:
     """Note what of a destination's transport excludes each other."""
     url = destination.get("url")
-    scheme, _, rest = str(url).partition("://") if isinstance(url, Scalar) else ("", "", "")
-    authority = rest.partition("/")[0].partition("?")[0]
+    written = str(url) if isinstance(url, Scalar) else ""
     headers = destination.get("headers")
     if is_given(destination, "auth"):
         if isinstance(headers, dict) and any(name.lower() == "authorization" for name in headers):
@@ -210,7 +208,7 @@ def check_transport(destination: Mapping[str, Tree], path: Path, findings: Findi
                 (*path, "headers" if findings.is_default((*path, "headers")) else "auth"),
                 "auth sets the header Authorization, which stands in headers too; keep one of them",
             )
-        if "@" in authority:
+        if has_user(written):
             findings.add_at_key((*path, "auth"), "the URL has a user name or a password in it too; keep one of them")
     if is_given(destination, "socket") and is_given(destination, "proxy"):
         key = "proxy" if findings.is_default((*path, "proxy")) else "socket"
@@ -218,7 +216,7 @@ def check_transport(destination: Mapping[str, Tree], path: Path, findings: Findi
     tls = destination.get("tls")
     if not isinstance(tls, dict):
         return
-    if scheme.lower() == "http":
+    if written.partition("://")[0].lower() == "http":
         findings.add_at_key((*path, "tls"), "tls is for a URL that begins with https://; this one begins with http://")
     if is_given(tls, "key") and not is_given(tls, "cert"):
         findings.add_at_key((*path, "tls", "key"), "a key is of use with its certificate alone; name it in cert_file")

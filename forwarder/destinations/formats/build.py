@@ -1,10 +1,9 @@
 """From the settings of a destination to its format, and to the URL that its connections go to."""
 
-from yarl import URL
-
 from forwarder.core.config.destination import DestinationConfig
-from forwarder.core.config.format import FormatConfig, is_url_template
+from forwarder.core.config.format import FormatConfig
 from forwarder.core.content import Format, raw
+from forwarder.core.url import is_url_template, read_url
 
 
 def format_of(settings: DestinationConfig) -> Format:
@@ -78,5 +77,5 @@ def _target(url: str) -> tuple[str, str]:
 
         path, _, query = split_url(url)[1].partition("?")
         return path or "/", query
-    parts = URL(url)
+    parts = read_url(url, "http", "https")
     return parts.raw_path, parts.raw_query_string

@@ -86,3 +86,10 @@ def test_settings_without_effect() -> None:
         "destinations.bot.canary.within: shorter than timeout, so a slow answer counts as none",
         "destinations.spare: no route sends anything there",
     ]
+
+
+def test_what_stands_behind_a_fragment_is_sent_to_nobody() -> None:
+    text = HEAD.replace("bot: {url: http://127.0.0.1/}", "bot: {url: 'http://127.0.0.1/a#/b'}")
+    warning = "destinations.bot.url: what stands behind the # is not sent; write %23 where the sign is meant"
+    assert warning in warnings_of(load(f"{text}\n  - to: [bot, alerts]"))
+    assert warning not in warnings_of(load(f"{HEAD}\n  - to: [bot, alerts]"))

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from forwarder.core.config.problems import did_you_mean
 from forwarder.core.config.rule_tests.event import Report, make_event
 from forwarder.core.config.rule_tests.model import Expected, RuleTest
-from forwarder.core.config.scalars import is_null
+from forwarder.core.config.scalars import is_null, show
 from forwarder.core.matching import Condition, Names, compile_condition
 from forwarder.core.routing import UNMATCHED
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.tree import Expanded, Path, Scalar, Tree
 
 KEYS = ("name", "event", "expect", "at", "body")
 NOWHERE = "nowhere"
@@ -112,15 +112,15 @@ class _Reader:
         names = list(self._listed(tree, path, "expected the names of routes"))
         for place, name in names:
             if name not in self._known.routes and name != UNMATCHED:
-                hint = did_you_mean(name, self._known.routes)
-                self._report(place, f'"{name}" is not a route{hint}')
+                hint = "" if isinstance(name, Expanded) else did_you_mean(name, self._known.routes)
+                self._report(place, f"{show(name)} is not a route{hint}")
         return tuple(str(name) for _, name in names)
 
     def _is_destination(self, name: str, path: Path) -> bool:
         if name in self._known.destinations:
             return True
-        hint = did_you_mean(name, self._known.destinations)
-        self._report(path, f'"{name}" is not a destination{hint}')
+        hint = "" if isinstance(name, Expanded) else did_you_mean(name, self._known.destinations)
+        self._report(path, f"{show(name)} is not a destination{hint}")
         return False
 
     def _bodies(
