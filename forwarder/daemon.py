@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 import structlog
 
@@ -192,6 +193,7 @@ class Daemon:
                 diff=self._reloader.diff,
                 succession=self._hand_over,
                 reconnect=self._streams.reconnect,
+                is_paused=lambda name: self._watch.standing(DestinationName(name)).pause is not None,
             )
             async with (
                 open_control_socket(self._socket_path, handler.handle),
@@ -233,15 +235,17 @@ class Daemon:
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
                 repairing.cancel()  # it takes in what then has to be given out
                 flying.cancel()  # what has no lane any more is not late
-                await asyncio.wait([opening], timeout=self._config.grace_period.total_seconds())
+                grace, began = self._config.grace_period, monotonic()
+                await asyncio.wait([opening], timeout=grace.total_seconds() / 2)  # it may wait for room in memory
                 opening.cancel()
+                grace = max(grace - timedelta(seconds=monotonic() - began), timedelta())
                 self._watch.take_leave()
                 self._streams.take_leave(is_handed_over=self._hand_over.is_left)
                 summaries.take_leave()
-                log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
+                log.info("daemon.stopping", grace_s=round(grace.total_seconds(), 1))
                 if not self._hand_over.is_left:
                     self._service.stopping()
-                await running.end(self._config.grace_period)
+                await running.end(grace)
                 for task in background:
                     task.cancel()
             if self._hand_over.is_left:
