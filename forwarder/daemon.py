@@ -5,6 +5,7 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from time import monotonic
 
 import structlog
 
@@ -212,6 +213,7 @@ class Daemon:
                 diff=self._reloader.diff,
                 succession=self._hand_over,
                 reconnect=self._streams.reconnect,
+                is_paused=lambda name: self._watch.standing(DestinationName(name)).pause is not None,
             )
             async with (
                 open_control_socket(self._socket_path, handler.handle, group=self._config.admin.group),
@@ -258,16 +260,18 @@ class Daemon:
                 reloading.cancel()  # before anything else: it would start what nobody stops any more
                 repairing.cancel()  # it takes in what then has to be given out
                 flying.cancel()  # what has no lane any more is not late
-                await asyncio.wait([opening], timeout=self._config.grace_period.total_seconds())
+                grace, began = self._config.grace_period, monotonic()
+                await asyncio.wait([opening], timeout=grace.total_seconds() / 2)  # it may wait for room in memory
                 opening.cancel()
                 self._drop_kept(is_noted=True)
+                grace = max(grace - timedelta(seconds=monotonic() - began), timedelta())
                 self._watch.take_leave()
                 self._streams.take_leave(is_handed_over=self._hand_over.is_left)
                 summaries.take_leave()
-                log.info("daemon.stopping", grace_s=self._config.grace_period.total_seconds())
+                log.info("daemon.stopping", grace_s=round(grace.total_seconds(), 1))
                 if not self._hand_over.is_left:
                     self._service.stopping()
-                await running.end(self._config.grace_period)
+                await running.end(grace)
                 for task in background:
                     task.cancel()
             if self._hand_over.is_left:
@@ -325,11 +329,11 @@ class Daemon:
     def _note_announced(self) -> None:
         """A successor knows copies of what both receive by what it reads in the outbox: that stays there."""
         if self._outbox is not None:
-            self._outbox.keep_from(utc_now() - _COPIES_REACH_BACK)
+            self._outbox.need_history(utc_now() - _COPIES_REACH_BACK)
 
     def _note_lost(self) -> None:
         if self._outbox is not None:
-            self._outbox.keep_from(None)
+            self._outbox.need_history(None)
         self._streams.come_back()
 
     def _is_read(self) -> bool:

@@ -1,5 +1,6 @@
 """What the daemon does on request."""
 
+import asyncio
 import sqlite3
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from typing import Protocol, assert_never
@@ -9,6 +10,7 @@ from pydantic import BaseModel
 from forwarder.admin.server import RequestRefusedError
 from forwarder.core.changes import (
     Announce,
+    Changed,
     Dead,
     Diff,
     FirstEvents,
@@ -24,6 +26,9 @@ from forwarder.core.changes import (
 )
 from forwarder.core.delivery import DestinationName
 from forwarder.outbox.sqlite import SqliteOutbox
+
+_MAY_TAKE_S = 4.0
+"""For so long a change is tried while the outbox is in trouble. It may be made later all the same."""
 
 
 class Succeeded(Protocol):
@@ -61,6 +66,7 @@ class Handler:
         diff: Callable[[str], Awaitable[dict[str, object]]],
         reconnect: Callable[[str | None], dict[str, object]],
         succession: Succeeded,
+        is_paused: Callable[[str], bool] = lambda _name: False,
     ) -> None:
         """`destinations` are those in force; `look` has the lane of one ask the outbox again, `pause` pauses or resumes one.
 
@@ -76,6 +82,7 @@ class Handler:
         self._diff = diff
         self._succession = succession
         self._reconnect = reconnect
+        self._is_paused = is_paused
 
     async def handle(self, request: Request) -> BaseModel | dict[str, object]:
         """Do it. Raises `RequestRefusedError`."""
@@ -91,7 +98,7 @@ class Handler:
             case FirstEvents(pid=pid, streams=streams):
                 return self._succession.note_first_events(pid, streams)
         if (trouble := self._outbox.writer.trouble) is not None:
-            raise RequestRefusedError(f"the outbox cannot be written now ({trouble}); try again when it can")
+            return await self._handle_in_trouble(request, trouble)
         match request:
             case Announce(pid=pid, outbox=outbox):
                 return self._succession.announce(pid, outbox)
@@ -104,6 +111,34 @@ class Handler:
         except sqlite3.Error as error:
             raise RequestRefusedError(f"the outbox cannot be read now ({error}); try again when it can") from error
 
+    async def _handle_in_trouble(self, request: Request, trouble: str) -> BaseModel | dict[str, object]:
+        """Do what may be the way out of it: a full outbox may wait for a paused destination, or be full of dead letters."""
+        refusal = f"the outbox cannot be written now ({trouble}); try again when it can"
+        match request:
+            case PauseChange(destination=name) if name in self._destinations():
+                return self._pause_in_memory(request)
+            case Dead(verb="dead_drop"):
+                try:
+                    async with asyncio.timeout(_MAY_TAKE_S):
+                        return await self._outbox.change(request)
+                except TimeoutError:
+                    raise RequestRefusedError(refusal) from None
+            case _:
+                raise RequestRefusedError(refusal)
+
+    def _pause_in_memory(self, asked: PauseChange) -> Changed:
+        """Pause or resume at once; it is written when that is possible."""
+        is_changed = self._is_paused(asked.destination) != (asked.verb == "pause")
+        if is_changed:
+            self._pause(asked)
+        return Changed(
+            changed=int(is_changed),
+            left_alone=int(not is_changed),
+            destinations=(asked.destination,),
+            last_seq=0,
+            is_last=True,
+        )
+
     async def _change(self, request: Replay | Dead | PauseChange | Vacuum) -> BaseModel | dict[str, object]:
         match request:
             case Vacuum():
@@ -112,7 +147,11 @@ class Handler:
                 names = ", ".join(sorted(self._destinations()))
                 raise RequestRefusedError(f"no enabled destination is called {name!r}; there are: {names}")
             case PauseChange():
-                done = await self._outbox.change(request)
+                try:
+                    async with asyncio.timeout(_MAY_TAKE_S):
+                        done = await self._outbox.change(request)
+                except TimeoutError:
+                    return self._pause_in_memory(request)
                 if done.changed:
                     self._pause(request)
                 return done

@@ -195,7 +195,7 @@ class Lane:
             # Whoever waits for a step of hours need not: one is tried now, and if it gets through all follow.
             self.gate.be_careful(asyncio.get_running_loop().time())
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._fill())
+            filling = group.create_task(self._fill())
             workers = [group.create_task(self._work(sender)) for _ in range(self._concurrency)]
             bringing = group.create_task(self._bring_forward())
             knocking = group.create_task(self._knock(sender))
@@ -208,12 +208,8 @@ class Lane:
                 {hurry, finished}, timeout=self._grace.total_seconds(), return_when=asyncio.FIRST_COMPLETED
             )
             self._give_back()
-            for task in (
-                *workers,
-                hurry,
-                bringing,
-                knocking,
-            ):  # the filling ends by itself: what it claims is given back
+            # A claim that is cut off takes nothing; one on a disk that does not answer would never end.
+            for task in (*workers, hurry, bringing, knocking, filling):
                 task.cancel()
             self._crew.forget()
             if self._opening is not None:

@@ -4,20 +4,20 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
 import structlog
+import tenacity
 
 from forwarder.outbox import swap
 from forwarder.outbox.batch import Batch
 from forwarder.outbox.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to, page_size
 from forwarder.outbox.inspection import Check, damaged_in_use
-from forwarder.outbox.problems import DAMAGE, OutboxReplacedError, error_code
-from forwarder.outbox.retention import ANY_DELIVERED, Cutoff, delivered_before
-from forwarder.outbox.room import RESERVE_BYTES, Reserve, free_bytes, make_room, move_whole_wal, require_room
+from forwarder.outbox.problems import DAMAGE, OutboxProblem, OutboxReplacedError, OutboxUnusableError, error_code
+from forwarder.outbox.retention import ANY_DELIVERED, Cutoff, page_count
+from forwarder.outbox.room import RESERVE_BYTES, Made, Reserve, free_bytes, make_room, move_whole_wal, require_room
 from forwarder.outbox.statements import SQL
 
 _T = TypeVar("_T")
@@ -30,6 +30,9 @@ _LEAST_CHECKPOINT_PAGES = 50
 """Less is not worth a checkpoint even on a disk that is nearly full; the reserve is larger."""
 _WARN_WAL_PAGES = 12_000
 _WARN_EVERY_S = 60.0
+_READ_AGAIN_S = 1.0
+_ANY_NUMBER_OF_PAGES = 0xFFFF_FFFE
+"""The most that SQLite knows."""
 
 log = structlog.get_logger(__name__)
 
@@ -49,18 +52,33 @@ class Database:
         self._said_gone_at: float | None = None
         self.gone: str | None = None
         """Why a deleted file could not be written out again; `None` while it is where it was."""
-        self.kept_from: datetime | None = None
-        """What was accepted since then stays, also where there is no room; `None`: nothing has to."""
+        self.delivered_may_go = ANY_DELIVERED
+        """What history may be deleted to make room."""
         self.beats = 0
         """Grows while something long is done in one piece."""
+        self._pages_at_first: int | None = None
+        """That the file had when it was opened: it may be larger than it should be, where `max_size` is a smaller one now."""
+        self._calls: dict[int, float] = {}
+        """When each call that has not returned began, by the monotonic clock: by number, oldest first."""
+        self._number = 0
 
     async def open(self, *, check: Check = Check.ALL) -> None:
-        """Open the file; see `connection_to`."""
+        """Open the file; see `connection_to`. Where the disk is too full for that, the reserve goes."""
         connection = connection_to(self.settings, check=check)
-        await connection.open()
+        try:
+            await connection.open()
+        except OutboxUnusableError as error:
+            is_full = error.problem is OutboxProblem.UNWRITABLE and free_bytes(self.path.parent) < RESERVE_BYTES
+            if not (is_full and self.reserve.is_there):
+                raise
+            self.reserve.give_up()
+            connection = connection_to(self.settings, check=check)
+            await connection.open()
         self._connection = connection
         self._inodes = await self.run(lambda _connection: (_inode(self.path), _inode(self.wal_path)))
         self._page_size = await self.run(page_size)
+        if self._pages_at_first is None:
+            self._pages_at_first = await self.run(page_count)
         self._wal_pages = self.wal_size / self._page_size
         if check is not Check.NOTHING and self._wal_pages:
             with suppress(sqlite3.Error):  # a full disk, or a reader: what is in the WAL is read from there
@@ -82,12 +100,41 @@ class Database:
         """Return what `function` returns, called in the connection's thread. Raises `OutboxFailedError` where it meets damage."""
         if self._connection is None:
             raise sqlite3.OperationalError("the outbox file is not open")
+        self._number += 1
+        number, self._calls[self._number] = self._number, monotonic()
+
+        def call(connection: sqlite3.Connection) -> _T:
+            try:
+                return function(connection)
+            finally:
+                self._calls.pop(number, None)
+
         try:
-            return await self._connection.run(function)
+            return await self._connection.run(call)
         except sqlite3.Error as error:
             if error_code(error) in DAMAGE:
                 raise damaged_in_use(self.path, str(error)) from error
             raise
+        except ValueError:  # it was closed at the same moment
+            self._calls.pop(number, None)
+            raise
+
+    async def read(self, look: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Return what is read; while the file is being opened anew, or cannot be read, once it can. Damage raises.
+
+        Whoever awaits it may be cancelled at any moment: nothing comes of a look that nobody waits for.
+        """
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(_READ_AGAIN_S)
+        )
+        found: _T = await retrying(self.run, look)
+        return found
+
+    @property
+    def stands_for_s(self) -> float:
+        """For how long the disk has not answered the call that it is at; 0.0: it is at none."""
+        began = next(iter(tuple(self._calls.values())), None)
+        return 0.0 if began is None else monotonic() - began
 
     async def write(self, batch: Batch) -> None:
         """Write a batch, where it can also be moved out of the WAL later. Raises what SQLite raises."""
@@ -99,21 +146,34 @@ class Database:
 
         await self.run(write)
 
-    async def run_in_excess(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
-        """Do so without the reserve, and a little beyond `max_size`: what makes room later may need some first."""
-        most = self.settings.max_pages(self._page_size)
+    async def run_in_excess(self, function: Callable[[sqlite3.Connection], _T], *, is_last: bool = False) -> _T:
+        """Do so without the reserve, and a little beyond `max_size`: what makes room later may need some first.
+
+        `is_last`: as far beyond as needed. At the end of the process what is in memory is worth more than the limit.
+        """
+        limits = self._limits(is_last=is_last)
 
         def run(connection: sqlite3.Connection) -> _T:
             self.reserve.give_up()
-            if most is None:
+            if limits is None:
                 return function(connection)
-            connection.execute(f"PRAGMA max_page_count = {most + RESERVE_BYTES // self._page_size}")
+            usual, most = limits
+            connection.execute(f"PRAGMA max_page_count = {most}").fetchall()
             try:
                 return function(connection)
-            finally:
-                connection.execute(f"PRAGMA max_page_count = {most}")
+            finally:  # SQLite keeps what is there meanwhile
+                connection.execute(f"PRAGMA max_page_count = {usual}").fetchall()
 
         return await self.run(run)
+
+    def _limits(self, *, is_last: bool) -> tuple[int, int] | None:
+        """Return how many pages the file may have, and how many in excess."""
+        usual = self.settings.max_pages(self._page_size)
+        if usual is None:
+            return None
+        if is_last:
+            return usual, _ANY_NUMBER_OF_PAGES
+        return usual, max(usual, self._pages_at_first or 0) + RESERVE_BYTES // self._page_size
 
     async def close(self) -> None:
         """Close it; the last connection moves the WAL into the file."""
@@ -136,15 +196,12 @@ class Database:
         """Return the number of the last batch that is on disk."""
         return await self.run(lambda connection: int(connection.execute(SQL["last_batch"]).fetchone()[0]))
 
-    async def make_room(self, *, size: int) -> int:
-        """See `room.make_room`."""
-        cutoff = self.expendable
-        return await self.run(lambda connection: make_room(connection, self.reserve, size=size, cutoff=cutoff))
-
-    @property
-    def expendable(self) -> Cutoff:
-        """What may go before its time to make room."""
-        return ANY_DELIVERED if self.kept_from is None else delivered_before(self.kept_from)
+    async def make_room(self, *, size: int, after_seq: int = 0, cutoff: Cutoff | None = None) -> Made:
+        """See `room.make_room`; without a cutoff the delivered history goes that may go."""
+        goes = self.delivered_may_go if cutoff is None else cutoff
+        return await self.run(
+            lambda connection: make_room(connection, self.reserve, size=size, after_seq=after_seq, cutoff=goes)
+        )
 
     def note_written(self, *, size: int, rows: int) -> None:
         """Keep in mind how much a commit added to the WAL: `size` bytes of bodies, `rows` of all kinds."""

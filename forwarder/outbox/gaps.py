@@ -4,9 +4,7 @@ import asyncio
 import sqlite3
 from collections.abc import Collection
 from datetime import datetime
-from typing import TypeVar, cast
-
-import tenacity
+from typing import cast
 
 from forwarder.core.gaps import Gap, GapId
 from forwarder.outbox.batch import Step
@@ -17,7 +15,6 @@ from forwarder.outbox.rows import Value
 from forwarder.outbox.statements import SQL, from_ms, to_ms
 from forwarder.outbox.writer import Writer
 
-_T = TypeVar("_T")
 _SLICE = 2_000
 """Entries of the index read at once: about 2 ms, in which nothing can be written."""
 _MOST_RECOVERED = 1_000_000
@@ -51,7 +48,7 @@ class SqliteGapBook:
         def look(connection: sqlite3.Connection) -> dict[tuple[str, str], datetime]:
             return {(mid, sid): from_ms(ms) for mid, sid, ms in connection.execute(SQL["recovered_events"], values)}
 
-        return await self._read(look)
+        return await self._database.read(look)
 
     def new_gap_id(self) -> GapId:  # noqa: D102
         self._last_id += 1
@@ -64,7 +61,7 @@ class SqliteGapBook:
         return await self._writer.ask(_gaps("gaps_to_repair"))  # asked behind what was noted before
 
     async def unended_gaps(self) -> list[Gap]:  # noqa: D102
-        return await self._writer.ask(_gaps("unended_gaps"))
+        return await self._database.read(_gaps("unended_gaps"))  # at the start: nothing was noted before
 
     async def posts_since(  # noqa: D102
         self, since: datetime, *, until: datetime | None = None, sources: Collection[str] = ("x",)
@@ -85,15 +82,7 @@ class SqliteGapBook:
     async def _slice(self, after: tuple[Value, ...]) -> list[tuple[int, str, str, str, str]]:
         """Return the next entries."""
         values = dict(zip(("accepted_ms", "source", "mid", "sid", "id"), after, strict=True)) | {"limit": _SLICE}
-        return await self._read(lambda connection: connection.execute(SQL["posts_after"], values).fetchall())
-
-    async def _read(self, look: Step[_T]) -> _T:
-        """Return what is read; while the file is being opened anew, or cannot be read, once it can. Damage raises."""
-        retrying = tenacity.AsyncRetrying(
-            retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1)
-        )
-        found: _T = await retrying(self._database.run, look)
-        return found
+        return await self._database.read(lambda connection: connection.execute(SQL["posts_after"], values).fetchall())
 
     def note_heard(self, at: datetime) -> None:  # noqa: D102
         self._heard_ms = to_ms(at)

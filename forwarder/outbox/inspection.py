@@ -65,7 +65,11 @@ async def check_bodies(path: Path) -> None:
 
     Raises `OutboxFailedError` where they are damaged, with the mark left.
     """
-    with closing(_connect_read_only(path)) as connection:
+    try:
+        opened = _connect_read_only(path)
+    except sqlite3.Error:
+        return
+    with closing(opened) as connection:
         checking = asyncio.ensure_future(asyncio.to_thread(_quick_check, connection, "events"))
         try:
             findings = await asyncio.shield(checking)

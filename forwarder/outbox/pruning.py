@@ -47,27 +47,27 @@ class Pruner:
         """
         cutoff = Cutoff(delivered_before_ms=to_ms(delivered_before), dead_before_ms=to_ms(dead_before))
         pruned = await self._prune(cutoff)
-        await self._writer.ask(lambda connection: prune_books(connection, before_ms=cutoff.dead_before_ms))
-        await self._writer.ask(lambda connection: prune_gaps(connection, before_ms=cutoff.dead_before_ms))
+        await self._writer.ask(lambda connection: prune_books(connection, before_ms=cutoff.dead_before_ms), apart=True)
+        await self._writer.ask(lambda connection: prune_gaps(connection, before_ms=cutoff.dead_before_ms), apart=True)
         return pruned
 
     async def prune_to_size(self) -> int:
         """Delete the oldest delivered history where `max_size` or the disk is nearly full; return how many events."""
         if not await self._is_over(_FULL):
             return 0
-        return await self._prune(self._database.expendable, while_over=_ROOMY)
+        return await self._prune(self._database.delivered_may_go, while_over=_ROOMY)
 
     async def _prune(self, cutoff: Cutoff, *, while_over: float | None = None) -> int:
         pruned, after, size = 0, 0, _SLICE_SIZES[0]
         while True:
-            slice_, took_s = await self._writer.ask(_timed_slice(cutoff, after, size))
+            slice_, took_s = await self._writer.ask(_timed_slice(cutoff, after, size), apart=True)
             pruned, after = pruned + slice_.pruned, slice_.last_seq
             if slice_.is_last or (while_over is not None and not await self._is_over(while_over)):
                 break
             size = min(max(size * 2 if took_s < _SLICE_AIM_S / 2 else size // 2, _SLICE_SIZES[0]), _SLICE_SIZES[1])
             await asyncio.sleep(took_s)  # at most half of the writer's time
-        await self._writer.ask(prune_revisions)
-        while await self._writer.ask(_give_some_back):  # noqa: ASYNC110 - a pause for others, not a poll
+        await self._writer.ask(prune_revisions, apart=True)
+        while await self._writer.ask(_give_some_back, apart=True):  # noqa: ASYNC110 - a pause for others, not a poll
             await asyncio.sleep(_SLICE_AIM_S)
         return pruned
 
@@ -89,7 +89,7 @@ class Pruner:
             with suppress(sqlite3.Error):  # a reader keeps the WAL; it is moved later
                 await self._database.run(move_whole_wal)
             return 0
-        await self._writer.ask(_give_some_back)
+        await self._writer.ask(_give_some_back, apart=True)
         return before - await self._database.run(_free_bytes)
 
 

@@ -2,6 +2,7 @@
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -27,6 +28,10 @@ def delivered_before(moment: datetime) -> Cutoff:
     return replace(ANY_DELIVERED, delivered_before_ms=to_ms(moment))
 
 
+ANY_CLOSED = Cutoff(delivered_before_ms=_FOREVER_MS, dead_before_ms=_FOREVER_MS)
+"""To make room where nothing else is left: dead letters, too, rather than that the streams are not read."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Slice:
     """What one step of pruning did."""
@@ -48,11 +53,18 @@ def prune_slice(connection: sqlite3.Connection, cutoff: Cutoff, *, after_seq: in
         return Slice(last_seq=after_seq, pruned=0, is_last=True)
     bounds = {"first_seq": old[0], "last_seq": old[-1], "dead_before_ms": cutoff.dead_before_ms}
     seqs = [seq for (seq,) in connection.execute(SQL["prunable_events"], bounds)]
-    if seqs:
-        values = {"seqs": json.dumps(seqs)}
-        for name in ("note_pruned", "prune_attempts", "prune_deliveries", "prune_recovered", "prune_events"):
-            connection.execute(SQL[name], values)
+    delete_events(connection, seqs)
     return Slice(last_seq=old[-1], pruned=len(seqs), is_last=is_last)
+
+
+def delete_events(connection: sqlite3.Connection, seqs: Sequence[int], *, is_noted: bool = False) -> None:
+    """Delete events with all that belongs to them, inside a transaction, and enter it in the books, where it is not noted there yet."""
+    if not seqs:
+        return
+    values = {"seqs": json.dumps(seqs)}
+    for name in ("note_pruned", "prune_attempts", "prune_deliveries", "prune_recovered", "prune_events"):
+        if name != "note_pruned" or not is_noted:
+            connection.execute(SQL[name], values)
 
 
 def prune_books(connection: sqlite3.Connection, *, before_ms: int) -> None:
@@ -70,11 +82,15 @@ def give_back(connection: sqlite3.Connection, pages: int) -> None:
     connection.execute(f"PRAGMA incremental_vacuum({pages})").fetchall()
 
 
+def page_count(connection: sqlite3.Connection) -> int:
+    """Return how many pages the file has."""
+    (total,) = connection.execute("PRAGMA page_count").fetchone()
+    return int(total)
+
+
 def used_pages(connection: sqlite3.Connection) -> int:
     """Return how many pages of the file hold something."""
-    (total,) = connection.execute("PRAGMA page_count").fetchone()
-    (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-    return int(total) - int(free)
+    return page_count(connection) - free_pages(connection)
 
 
 def free_pages(connection: sqlite3.Connection) -> int:

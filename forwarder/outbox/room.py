@@ -4,10 +4,12 @@ import os
 import sqlite3
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 
+from forwarder.outbox.batch import transaction
 from forwarder.outbox.connection import page_size
-from forwarder.outbox.retention import Cutoff, free_pages, give_back, prune_slice
+from forwarder.outbox.retention import ANY_CLOSED, ANY_DELIVERED, Cutoff, free_pages, give_back, prune_slice
 
 RESERVE_BYTES = 1024 * 1024
 _SLICE = 100
@@ -20,6 +22,8 @@ _STEP_PAGES = 32
 _ENOUGH_BYTES = 8 * 1024 * 1024
 """What pruning for room aims at, free on the disk and in the file together; a quarter of a disk that is smaller than four
 times that, but what the next batch needs in any case."""
+_LEAST_AIM_BYTES = 256 * 1024
+"""The same where dead letters go for it: no more of them than needed."""
 
 
 class Reserve:
@@ -97,49 +101,73 @@ def require_room(connection: sqlite3.Connection, wal: Path, *, size: int) -> Non
     raise _error("the disk is full", sqlite3.SQLITE_FULL)
 
 
-def make_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int, cutoff: Cutoff) -> int:
-    """Give up the reserve, prune the oldest delivered history, make it again; return how many events were pruned.
+def move_wal_if_short(connection: sqlite3.Connection, folder: Path) -> None:
+    """Move the WAL into the file where the disk has little left, so that the next transaction finds room in it."""
+    if free_bytes(folder) < _PLENTY_BYTES:
+        _try_to(move_whole_wal, connection)
 
-    `size` are the bytes of the new events that shall find room; `cutoff` says what may go.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What `make_room` did."""
+
+    pruned: int
+    last_seq: int
+    """Up to this event nothing is left to prune."""
+
+
+def make_room(
+    connection: sqlite3.Connection, reserve: Reserve, *, size: int, after_seq: int = 0, cutoff: Cutoff = ANY_DELIVERED
+) -> Made:
+    """Give up the reserve, prune the oldest history, make it again; return how many events were pruned.
+
+    `size` are the bytes of the new events that shall find room. Of events up to `after_seq` nothing is left to prune.
 
     The WAL is moved before anything is pruned, because pruning writes to it, and again after each slice. Each step may fail
     for want of room and the others still help. With nothing to prune the reserve is there again at the end: new events shall
     not have it, because the outcomes of those on disk will need it. Runs in the connection's thread, in no transaction.
     """
+    folder = reserve.path.parent
     reserve.give_up()
     _try_to(move_whole_wal, connection)
-    after, pruned, is_last = 0, 0, False
+    after, pruned, is_last = after_seq, 0, False
+    aim = _LEAST_AIM_BYTES + 2 * size if cutoff == ANY_CLOSED else _aim(folder, size)
     with suppress(sqlite3.Error):
-        while not is_last and not _is_enough(connection, reserve.path.parent, size):
-            connection.execute("BEGIN IMMEDIATE")
-            try:
+        while not is_last and not _is_enough(connection, folder, aim):
+            with transaction(connection):
                 done = prune_slice(connection, cutoff, after_seq=after, limit=_SLICE)
-                connection.execute("COMMIT")
-            finally:
-                if connection.in_transaction:
-                    connection.execute("ROLLBACK")
             after, pruned, is_last = done.last_seq, pruned + done.pruned, done.is_last
-            _try_to(move_whole_wal, connection)
-    if pruned:  # half goes back to the disk, where the WAL needs room; new events find the rest in the file
-        missing = max(3 * max(RESERVE_BYTES, size) - free_bytes(reserve.path.parent), 0) // page_size(connection)
-        left = free_pages(connection) - max(free_pages(connection) // 2, missing)
-        with suppress(sqlite3.Error):
-            before = None  # in steps, because what moves is written to the WAL first
-            while (free := free_pages(connection)) > max(left, 0) and free != before:
-                before = free
-                give_back(connection, _STEP_PAGES)
-                move_whole_wal(connection)
+            if done.pruned:
+                _try_to(move_whole_wal, connection)
+    _give_back(connection, folder, size=size, is_pruned=pruned > 0)
     reserve.make()
-    return pruned
+    return Made(pruned=pruned, last_seq=after)
 
 
-def _is_enough(connection: sqlite3.Connection, folder: Path, size: int) -> bool:
-    """Whether there is room on the disk, for the WAL and the reserve, and in the file."""
+def _give_back(connection: sqlite3.Connection, folder: Path, *, size: int, is_pruned: bool) -> None:
+    """Give free pages back to the disk, where the WAL needs room; new events find the rest in the file.
+
+    What the WAL needs for the next batch, in any case, and half of them where something was pruned.
+    """
+    with suppress(sqlite3.Error):
+        free = free_pages(connection)
+        missing = max(3 * max(RESERVE_BYTES, size) - free_bytes(folder), 0) // page_size(connection)
+        left, before = max(free - max(free // 2 if is_pruned else 0, missing), 0), None
+        while free > left and free != before:  # in steps, because what moves is written to the WAL first
+            before = free
+            give_back(connection, _STEP_PAGES)
+            move_whole_wal(connection)
+            free = free_pages(connection)
+
+
+def _aim(folder: Path, size: int) -> int:
     found = os.statvfs(folder)
-    enough = max(min(_ENOUGH_BYTES, found.f_blocks * found.f_frsize // 4), 5 * max(RESERVE_BYTES, size))
-    return (
-        min(found.f_bavail * found.f_frsize, enough * 3 // 5) + free_pages(connection) * page_size(connection) >= enough
-    )
+    return max(min(_ENOUGH_BYTES, found.f_blocks * found.f_frsize // 4), 5 * max(RESERVE_BYTES, size))
+
+
+def _is_enough(connection: sqlite3.Connection, folder: Path, aim: int) -> bool:
+    """Whether there is room on the disk, for the WAL and the reserve, and in the file."""
+    return min(free_bytes(folder), aim * 3 // 5) + free_pages(connection) * page_size(connection) >= aim
 
 
 def _error(text: str, code: int) -> sqlite3.OperationalError:

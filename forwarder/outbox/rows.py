@@ -5,11 +5,11 @@ written once, already finished.
 """
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import msgspec
 from msgspec.structs import astuple
@@ -54,12 +54,14 @@ class Row(msgspec.Struct):
     """The repair of a gap brought its event."""
     is_held: bool = True
     """A lane has it: it must not be claimed."""
-    was_held: bool = False
-    """It counts as such in the order of its destination."""
     is_changed: bool = True
     """The disk does not have it as it stands, nor does the batch under way."""
     is_being_written: bool = False
     """The batch under way has it."""
+    is_on_disk: bool = False
+    """Its event is, and the row as it was before."""
+    is_counted: bool = False
+    """It counts among those on disk whose change is not."""
     earlier: list[Values] = msgspec.field(default_factory=list)
     """Attempts before the last one that are not on disk yet."""
 
@@ -100,6 +102,8 @@ class Row(msgspec.Struct):
             self.earlier.append((self.event_seq, self.destination, number, *last))
 
 
+ROW_BYTES = 400
+"""What a row takes, about, in memory; it is less on disk, with its indexes."""
 _EDITS = "@"
 """Before the edit is made, its receipt is this and the number of the event whose message it changes."""
 _COLUMNS = Row.__struct_fields__.index("is_recovered")
@@ -130,6 +134,13 @@ def new_row(delivery: Delivery, became: DeliveryStatus | Cause, *, now_ms: int) 
         is_recovered=delivery.is_recovered,
         is_held=became is DeliveryStatus.IN_FLIGHT,
     )
+
+
+def row_on_disk(columns: Sequence[Any]) -> Row:
+    """Return the row that the disk has, to be changed in memory; no lane has it."""
+    row = Row(*columns)
+    row.is_held, row.is_on_disk = False, True
+    return row
 
 
 @lru_cache(maxsize=1024)
@@ -186,15 +197,21 @@ _OPEN = frozenset({"pending", "in_flight"})
 
 
 class Hand:
-    """The rows in memory by key, and those of them that changed. What is here is not claimed from disk."""
+    """The rows in memory by key, and those of them that changed.
+
+    What a claim finds on disk under a key that is here is as it was: the row here counts.
+    """
 
     def __init__(self) -> None:
         self._rows: dict[Key, Row] = {}
         self._changed: list[Row] = []
         """Those that the disk has to follow, each once."""
-        self._held = Counter[str]()
-        self._held_in_order = Counter[tuple[str, str]]()
-        """By destination and order key, of those that a lane has or had: what came as pending is newer than all of them."""
+        self._here = Counter[str]()
+        self._free: defaultdict[str, dict[int, Row]] = defaultdict(dict)
+        """By destination and number, those that are pending and that no lane has, in the order in which they came."""
+        self._lines: defaultdict[tuple[str, str], dict[int, Row]] = defaultdict(dict)
+        """By destination and order key, all that are here."""
+        self._unwritten_on_disk = 0
         self._replaced: set[Key] = set()
         """First words whose full text is not on disk yet, and with it their end."""
 
@@ -209,40 +226,70 @@ class Hand:
         """How many rows wait to be written."""
         return len(self._changed)
 
+    @property
+    def unwritten(self) -> int:
+        """How many rows the disk does not have as they stand."""
+        return sum(row.is_changed or row.is_being_written for row in self._rows.values())
+
     def count(self, destination: str) -> int:
         """Return how many rows of a destination are here, at most."""
-        return self._held[destination] + len(self._replaced)
+        return self._here[destination] + len(self._replaced)
 
-    def has_of(self, destination: str, order_key: str) -> bool:
-        """Whether there is a row with that key here that a lane has, or that is not on disk as it left it."""
-        return (destination, order_key) in self._held_in_order
+    @property
+    def unwritten_on_disk(self) -> int:
+        """How many of them are on disk as they were before."""
+        return self._unwritten_on_disk
 
-    def waiting(self, destination: str) -> Iterator[Row]:
-        """Yield the pending rows of a destination that no lane has, oldest first."""
-        for row in self._rows.values():
-            if row.destination != destination or row.is_held or row.key in self._replaced:
-                continue
-            if row.status == DeliveryStatus.PENDING:
-                yield row
+    def free(self, destination: str) -> list[Row]:
+        """Return the pending rows of a destination that no lane has, oldest first."""
+        return [row for row in self._free[destination].values() if row.key not in self._replaced]
+
+    def line(self, destination: str, order_key: str) -> dict[int, Row]:
+        """Return the rows with that key that are here, by the numbers of their events."""
+        found = self._lines.get((destination, order_key), {})
+        return {seq: row for seq, row in found.items() if row.key not in self._replaced}
+
+    def order_keys(self, destination: str) -> set[str]:
+        """Return the keys that something here waits under."""
+        return {row.order_key for row in self.free(destination) if row.order_key is not None}
+
+    def get(self, key: Key) -> Row | None:
+        """Return the row with that key, if it is here."""
+        return self._rows.get(key)
 
     def take(self, row: Row) -> None:
-        """Have a row, which `is_held` or `is_changed`."""
+        """Have a row, which `is_held`, or `is_changed`, or both."""
         self._rows[row.key] = row
-        self._held[row.destination] += 1
-        if row.is_held:
-            self._note_held(row)
+        self._here[row.destination] += 1
+        if row.order_key is not None:
+            self._lines[row.destination, row.order_key][row.event_seq] = row
+        self._note_free(row)
         if row.is_changed:
             self._changed.append(row)
+            self._note_unwritten(row)
 
     def hold(self, row: Row) -> None:
-        """Note that a lane has a row that is here."""
+        """Note that a lane has a row, which is here or was until now."""
         row.is_held = True
-        self._note_held(row)
+        if row.key in self._rows:
+            self._note_free(row)
+        else:
+            self.take(row)
 
-    def _note_held(self, row: Row) -> None:
-        if row.order_key is not None:
-            row.was_held = True
-            self._held_in_order[row.destination, row.order_key] += 1
+    def put_in_order(self, row: Row, order_key: str | None) -> None:
+        """Have a row that is here, and that no lane has, wait under another key."""
+        self._leave_line(row)
+        row.order_key = order_key
+        if order_key is not None:
+            self._lines[row.destination, order_key][row.event_seq] = row
+        self.change(row, keep=False)
+
+    def end_wait(self, row: Row, order_key: str | None) -> None:
+        """Give a first word that a lane has now, and whose wait for its full text is over, its place in the order."""
+        row.reason, row.order_key = None, order_key
+        if order_key is not None:
+            self._lines[row.destination, order_key][row.event_seq] = row
+            self.change(row, keep=True)
 
     def replace(self, key: Key) -> bool:
         """Have a delivery that waits never be claimed, until `forget_replaced`; return whether it still waits, and no lane has it."""
@@ -268,13 +315,16 @@ class Hand:
     def change(self, row: Row, *, keep: bool) -> None:
         """Note that the disk has to follow, and whether the lane keeps the delivery."""
         row.is_held = keep
+        self._note_free(row)
         if not row.is_changed:
             row.is_changed = True
             self._changed.append(row)
+        self._note_unwritten(row)
 
     def let_go(self, row: Row) -> None:
         """Take a row back from its lane unchanged."""
         row.is_held = False
+        self._note_free(row)
         self._drop_if_done(row)
 
     def collect(self, *, before_seq: int | None = None) -> list[Row]:
@@ -290,14 +340,35 @@ class Hand:
     def written(self, rows: Iterable[Row]) -> None:
         """Note that these are on disk: those that no lane holds can be claimed again."""
         for row in rows:
-            row.is_being_written = False
+            row.is_being_written, row.is_on_disk = False, True
+            if row.is_changed:
+                self._note_unwritten(row)
+            elif row.is_counted:
+                row.is_counted = False
+                self._unwritten_on_disk -= 1
             self._drop_if_done(row)
+
+    def _note_unwritten(self, row: Row) -> None:
+        if row.is_on_disk and not row.is_counted:
+            row.is_counted = True
+            self._unwritten_on_disk += 1
+
+    def _note_free(self, row: Row) -> None:
+        free = self._free[row.destination]
+        if not row.is_held and row.status == DeliveryStatus.PENDING:
+            free[row.event_seq] = row
+        else:
+            free.pop(row.event_seq, None)
 
     def _drop_if_done(self, row: Row) -> None:
         if not (row.is_held or row.is_changed or row.is_being_written) and self._rows.pop(row.key, None) is not None:
-            self._held[row.destination] -= 1
-            if row.was_held and row.order_key is not None:
-                line = row.destination, row.order_key
-                self._held_in_order[line] -= 1
-                if not self._held_in_order[line]:
-                    del self._held_in_order[line]
+            self._here[row.destination] -= 1
+            self._free[row.destination].pop(row.event_seq, None)
+            self._leave_line(row)
+
+    def _leave_line(self, row: Row) -> None:
+        if row.order_key is not None:
+            line = self._lines[row.destination, row.order_key]
+            line.pop(row.event_seq, None)
+            if not line:
+                del self._lines[row.destination, row.order_key]

@@ -10,11 +10,10 @@ from pathlib import Path
 from time import monotonic
 
 import structlog
-import tenacity
 
 from forwarder.core.books import Cause, Entry
 from forwarder.core.capacity import KEPT_CHARACTERS, NOT_KEPT, can_never_fit, least_suspect, row_bytes
-from forwarder.core.changes import Change, Changed
+from forwarder.core.changes import Change, Changed, Dead, PauseChange
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.dedupe import id_numbers
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
@@ -25,9 +24,8 @@ from forwarder.core.ports import Claim, DeliveryStanding
 from forwarder.core.preference import AWAITS_FULL, Brought
 from forwarder.core.revision import Revision
 from forwarder.core.standing import Standing
-from forwarder.outbox.batch import Step
 from forwarder.outbox.changes import apply
-from forwarder.outbox.claims import Found, claim_due, claim_next, claim_unwritten, put_in_order
+from forwarder.outbox.claims import Finding, Look, Orders, claim_due, claim_next, take
 from forwarder.outbox.clock_rows import clock_steps, latest_steady, note_clock_steps
 from forwarder.outbox.connection import FileSettings
 from forwarder.outbox.database import Database
@@ -37,12 +35,13 @@ from forwarder.outbox.lock import locked
 from forwarder.outbox.posts import recent_posts, skip_waiting, standing_on_disk
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.pruning import Pruner
+from forwarder.outbox.retention import ANY_DELIVERED, delivered_before
 from forwarder.outbox.revisions import note_revision
-from forwarder.outbox.rows import Hand, Row, new_row
+from forwarder.outbox.rows import Hand, Row, new_row, row_on_disk
 from forwarder.outbox.salvage import open_or_salvage
 from forwarder.outbox.standings import known_standings, note_standing
 from forwarder.outbox.statements import MAX_EXPEDITED, SQL, from_ms, storable, to_ms
-from forwarder.outbox.writer import Writer
+from forwarder.outbox.writer import STUCK_S, Writer
 
 _EXPEDITE_SLICE = 1_000
 _COMMAND_MAY_TAKE_S = 35.0
@@ -53,7 +52,9 @@ log = structlog.get_logger(__name__)
 
 _LOOK_AGAIN = timedelta(seconds=1)
 MAX_UNWRITTEN = 20_000
-"""Outcomes in memory while nothing can be written, about 20 MB; no more is claimed from the outbox then."""
+"""Outcomes of what is on disk in memory while nothing can be written, about 20 MB; only the oldest
+events are claimed from the disk then."""
+_MAX_IN_FLIGHT = 20_000
 
 
 @asynccontextmanager
@@ -145,13 +146,27 @@ class SqliteOutbox:
             await asyncio.shield(self.writing)
 
     async def recover(self) -> dict[DestinationName, int]:
-        """Make what an earlier process had in flight pending again; return how many deliveries wait, by destination."""
+        """Make what an earlier process had in flight pending again; return how many deliveries wait, by destination.
 
-        def step(connection: sqlite3.Connection) -> dict[DestinationName, int]:
-            connection.execute(SQL["release_all"])
-            return {DestinationName(name): count for name, count in connection.execute(SQL["waiting"])}
+        In memory they are pending at once, and on disk with the next commit, or when that is possible: it is not waited for then.
+        """
 
-        return await self.writer.ask(step)
+        def look(connection: sqlite3.Connection) -> tuple[list[Row], dict[DestinationName, int]]:
+            found = connection.execute(SQL["in_flight"], {"limit": _MAX_IN_FLIGHT}).fetchall()
+            return [row_on_disk(columns) for columns in found], _waiting(connection)
+
+        rows, waiting = await self._database.read(look)
+        if len(rows) == _MAX_IN_FLIGHT:  # more than lanes have room for
+            return await self.writer.ask(_release_all, apart=True)
+        for row in rows:
+            row.status = str(DeliveryStatus.PENDING)
+            self._hand.take(row)
+            name = DestinationName(row.destination)
+            waiting[name] = waiting.get(name, 0) + 1
+        if rows:
+            self.writer.wake()
+            await self.writer.settle()
+        return waiting
 
     async def recent_events(self, *, since: datetime, until: datetime, limit: int) -> "array[int]":
         """Return the `id_number` of the newest events accepted in that steady time, sorted."""
@@ -164,17 +179,12 @@ class SqliteOutbox:
                 found.update((row[0], None) for row in connection.execute(SQL["recent_events"], values))
             return id_numbers(list(found))
 
-        return await self._database.run(look)
+        return await self._database.read(look)
 
-    def keep_from(self, moment: datetime | None) -> None:
-        """Remove nothing that was accepted since then to make room: another process is about to read it; `None`: none is any more."""
-        self._database.kept_from = moment
-
-    @tenacity.retry(retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(1))
     async def recent_posts(self, *, since: datetime, limit: int) -> list[Brought]:
         """Return the newest deliveries of posts of X accepted since then (in steady time), oldest first; once the file can be read."""
         steps, since = self.clock_steps, self.accepted_wall(since)
-        return await self._database.run(
+        return await self._database.read(
             lambda connection: recent_posts(connection, since=since, limit=limit, clock_steps=steps)
         )
 
@@ -242,6 +252,7 @@ class SqliteOutbox:
         self.writer.add_event(
             (event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, body),
             size=len(body),
+            planned=planned,
             read_at=read_at,
         )
 
@@ -281,81 +292,70 @@ class SqliteOutbox:
         is_early: bool = False,
         order: Order = Order.NONE,
     ) -> Claim:
-        claim = await self._claim(
-            lambda: claim_due(
+        def look(*, is_settled: bool) -> Look:
+            events = self.writer.unwritten_events()
+            return claim_due(
                 self._hand,
+                events,
                 destination,
                 now=now,
                 limit=limit,
                 is_early=is_early,
                 order=order,
+                is_settled=is_settled,
                 clock_steps=self.clock_steps,
-            ),
-            destination,
-            now,
-        )
-        if (room := limit - len(claim.deliveries)) and self.writer.trouble is not None:
-            events = self.writer.unwritten_events()
-            claim.deliveries.extend(
-                claim_unwritten(
-                    self._hand,
-                    events,
-                    destination,
-                    now=now,
-                    limit=room,
-                    order=order,
-                    clock_steps=self.clock_steps,
-                )
             )
-        return claim
+
+        return await self._claim(look, destination, now)
 
     async def claim_in_order(  # noqa: D102
         self, destination: DestinationName, key: str, *, now: datetime, limit: int, is_early: bool = False
     ) -> Claim:
         due_before = None if is_early else now
-        return await self._claim(
-            lambda: claim_next(
-                self._hand, destination, key, due_before=due_before, limit=limit, clock_steps=self.clock_steps
-            ),
-            destination,
-            now,
-            is_busy=lambda: self._hand.has_of(destination, key),
-        )
 
-    async def _claim(
-        self,
-        step: Callable[[], Step[Found]],
-        destination: DestinationName,
-        now: datetime,
-        *,
-        is_busy: Callable[[], bool] = lambda: False,
-    ) -> Claim:
+        def look(*, is_settled: bool) -> Look | None:  # noqa: ARG001 - the newest is what is in memory, in any case
+            if any(row.is_held for row in self._hand.line(destination, key).values()):  # a lane that is ending has one
+                return None
+            events = self.writer.unwritten_events()
+            return claim_next(
+                self._hand, events, destination, key, due_before=due_before, limit=limit, clock_steps=self.clock_steps
+            )
+
+        return await self._claim(look, destination, now)
+
+    async def _claim(self, make: Callable[..., Look | None], destination: DestinationName, now: datetime) -> Claim:
         is_settled = await self.writer.settle()
-        if not is_settled and self._hand.changed >= MAX_UNWRITTEN:
-            return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
         async with self._claiming:  # what one claim found is in hand before the next one looks
-            if is_busy():
+            look = make(is_settled=is_settled)
+            if look is None:
                 return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
-            try:
-                rows, deliveries, next_due_ms = await self._database.run(step())
-            except sqlite3.Error as error:  # it is being opened anew, or cannot be read now; damage is no such error
-                if self.writer.trouble is None:
-                    log.warning("outbox.claim_failed", destination=destination, reason=str(error), note="tried again")
-                return Claim(deliveries=[], next_due=now + _LOOK_AGAIN)
-            if any(row.key in self._hand for row in rows):  # replaced meanwhile, by a clock that was set back
-                deliveries = [each for each, row in zip(deliveries, rows, strict=True) if row.key not in self._hand]
-                rows = [row for row in rows if row.key not in self._hand]
-            for row in rows:
-                self._hand.take(row)
-                if row.is_changed:
-                    self.writer.wake()
-        next_due = None if next_due_ms is None else from_ms(next_due_ms)
-        if not is_settled:  # what is in memory alone may be due sooner
+            finding = await self._look(look, destination, is_tight=not (is_settled or self._may_take()))
+            deliveries = take(self._hand, finding.found)
+            if any(one.row.is_changed for one in finding.found):
+                self.writer.wake()
+        next_due = None if finding.next_due_ms is None else from_ms(finding.next_due_ms)
+        if not (is_settled and finding.is_read):  # what is in memory alone may be due sooner
             next_due = min(next_due or now + _LOOK_AGAIN, now + _LOOK_AGAIN)
         return Claim(deliveries=deliveries, next_due=next_due)
 
+    async def _look(self, look: Look, destination: DestinationName, *, is_tight: bool) -> Finding:
+        """Return what is found in the file and in memory; where the file cannot be read, in memory alone. Damage raises."""
+        if self.writer.is_stuck:
+            return look(None, is_tight)
+        try:
+            async with asyncio.timeout(STUCK_S):
+                return await self._database.run(lambda connection: look(connection, is_tight))
+        except (sqlite3.Error, TimeoutError) as error:  # it is being opened anew, or cannot be read now
+            if self.writer.trouble is None:
+                log.warning("outbox.claim_failed", destination=destination, reason=str(error), note="tried again")
+            return look(None, is_tight)
+
+    def _may_take(self) -> bool:
+        """Whether more of what is on disk may be changed in memory while nothing can be written."""
+        return self._hand.unwritten_on_disk < MAX_UNWRITTEN
+
     async def put_in_order(self, destination: DestinationName, order: Order) -> list[str]:  # noqa: D102
-        return await put_in_order(self._database, self.writer, destination, order)
+        return await Orders(self._database, self.writer, self._hand, self._may_take).put(destination, order)
 
     def standing_of(self, destination: DestinationName, event_seq: int) -> DeliveryStanding | None:  # noqa: D102
         return self._hand.standing_of(destination, event_seq)
@@ -366,8 +366,9 @@ class SqliteOutbox:
         if (held := self._hand.standing_of(destination, event_seq)) is not None:
             return held
         try:
-            return await self._database.run(lambda connection: standing_on_disk(connection, destination, event_seq))
-        except sqlite3.Error:
+            async with asyncio.timeout(STUCK_S):
+                return await self._database.run(lambda connection: standing_on_disk(connection, destination, event_seq))
+        except (sqlite3.Error, TimeoutError):
             return DeliveryStanding(is_open=True, due_at=now + _LOOK_AGAIN, receipt=None)
 
     def complete(self, delivery: Delivery, attempt: Attempt, *, receipt: str | None = None) -> None:  # noqa: D102
@@ -434,9 +435,11 @@ class SqliteOutbox:
             "awaits": AWAITS_FULL,
             "limit": _EXPEDITE_SLICE,
         }
-        await self.writer.ask(lambda connection: connection.execute(SQL["expedite_in_order"], values))
+        await self.writer.ask(lambda connection: connection.execute(SQL["expedite_in_order"], values), apart=True)
         # In slices, so that a great backlog does not hold up the commits of fresh events.
-        while await self.writer.ask(lambda connection: connection.execute(SQL["expedite"], values).rowcount):
+        while await self.writer.ask(
+            lambda connection: connection.execute(SQL["expedite"], values).rowcount, apart=True
+        ):
             pass
 
     def expedite_held(self, delivery: Delivery) -> bool:  # noqa: D102
@@ -449,11 +452,15 @@ class SqliteOutbox:
         self.writer.wake()
         return True
 
+    def need_history(self, since: datetime | None) -> None:
+        """Let no delivered event accepted since then go to make room: a successor will know copies of it by that. `None`: any may go."""
+        self._database.delivered_may_go = ANY_DELIVERED if since is None else delivered_before(since)
+
     # What outlasts a restart of a destination
 
     async def known_destinations(self) -> dict[DestinationName, Standing]:
         """Return what is kept of each destination that something is kept of."""
-        return await self._database.run(known_standings)
+        return await self._database.read(known_standings)
 
     def note_destination(self, name: DestinationName, standing: Standing) -> None:
         """Keep it; written with the next commit."""
@@ -468,8 +475,12 @@ class SqliteOutbox:
     # What a person asks for
 
     async def change(self, asked: Change) -> Changed:
-        """Do one slice of it, and return once that is on disk."""
-        return await self.writer.ask(lambda connection: apply(connection, asked))
+        """Do one slice of it, and return once that is on disk.
+
+        To resume a destination, or to drop dead letters, may be the way out of a full outbox.
+        """
+        is_way_out = isinstance(asked, PauseChange) or (isinstance(asked, Dead) and asked.verb == "dead_drop")
+        return await self.writer.ask(lambda connection: apply(connection, asked), apart=is_way_out)
 
     # What the operator sees
 
@@ -499,3 +510,12 @@ def _set_aside(row: Row, *, now_ms: int) -> None:
         row.order_key = row.order_key[:KEPT_CHARACTERS]
     if row.status == DeliveryStatus.PENDING:
         row.end(DeliveryStatus.DEAD, reason=NOT_KEPT, at_ms=now_ms)
+
+
+def _waiting(connection: sqlite3.Connection) -> dict[DestinationName, int]:
+    return {DestinationName(name): count for name, count in connection.execute(SQL["waiting"])}
+
+
+def _release_all(connection: sqlite3.Connection) -> dict[DestinationName, int]:
+    connection.execute(SQL["release_all"])
+    return _waiting(connection)

@@ -49,6 +49,17 @@ WHERE destination = :destination AND status = 'pending' AND order_key IS NULL
   AND (due_ms <= :now_ms OR reason IS NOT :awaits)
 ORDER BY due_ms, event_seq LIMIT :limit;
 
+-- name: oldest_waiting
+-- The last of the oldest events of which something waits.
+SELECT max(event_seq) FROM (
+  SELECT DISTINCT event_seq FROM deliveries WHERE status IN ('pending', 'in_flight') ORDER BY event_seq LIMIT :limit
+);
+
+-- name: next_of_oldest
+SELECT event_seq, due_ms FROM deliveries
+WHERE event_seq <= :until_seq AND destination = :destination AND status = 'pending' AND order_key IS NULL
+ORDER BY due_ms, event_seq;
+
 -- name: next_in_order
 SELECT event_seq, due_ms FROM deliveries
 WHERE destination = :destination AND status = 'pending' AND order_key = :order_key
@@ -66,10 +77,10 @@ WITH RECURSIVE keys (key) AS (
 )
 SELECT key FROM keys WHERE key IS NOT NULL;
 
--- name: out_of_order
--- What waits under another key than it should, oldest first: its order was set or changed since. What a person has tried
--- again has no order, nor has what waits for the full text.
-SELECT d.event_seq, d.order_key, d.trigger, d.reason, e.source, e.sid
+-- name: waiting_in_order
+-- What waits, oldest first, with what its place in an order depends on.
+SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.earlier_attempts, d.expedited, d.due_ms,
+  d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt, e.source, e.sid
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.destination = :destination AND d.status = 'pending' AND d.event_seq > :after_seq
 ORDER BY d.event_seq LIMIT :limit;
@@ -83,9 +94,6 @@ SELECT EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_due
   WHERE destination = :destination AND status = 'pending' AND order_key IS NULL)
 OR EXISTS (SELECT 1 FROM deliveries INDEXED BY deliveries_in_order
   WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL);
-
--- name: put_in_order
-UPDATE deliveries SET order_key = :order_key WHERE event_seq = :event_seq AND destination = :destination;
 
 -- name: known_destinations
 SELECT name, paused_ms, paused_by, paused_why, failing_since_ms, told_ms FROM destinations;
@@ -101,6 +109,15 @@ SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.
   EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq)
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.event_seq = :event_seq AND d.destination = :destination;
+
+-- name: event
+SELECT id, accepted_ms, body, source, sid, EXISTS (SELECT 1 FROM recovered_events WHERE event_seq = seq)
+FROM events WHERE seq = ?;
+
+-- name: in_flight
+SELECT event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, closed_ms,
+  started_ms, duration_ms, http_status, reason, excerpt, refusals, order_key, receipt
+FROM deliveries INDEXED BY deliveries_in_flight WHERE status = 'in_flight' ORDER BY event_seq LIMIT :limit;
 
 -- name: expedite
 -- Due since it was accepted, so that the oldest goes first, and in any case now: the wall clock may have been set. Only so often: what fails by its own fault, amid the
@@ -174,6 +191,18 @@ WHERE seq BETWEEN :first_seq AND :last_seq
     WHERE d.event_seq = events.seq
       AND (d.status IN ('pending', 'in_flight') OR (d.status IN ('dead', 'expired') AND d.closed_ms >= :dead_before_ms))
   );
+
+-- name: through_with
+-- Of these events, those of which nothing waits and nothing is dead.
+SELECT seq FROM events WHERE seq IN (SELECT value FROM json_each(:seqs)) AND accepted_ms < :before_ms AND NOT EXISTS (
+  SELECT 1 FROM deliveries WHERE event_seq = seq AND status NOT IN ('delivered', 'skipped')
+);
+
+-- name: standings_of
+SELECT event_seq, destination, status, reason FROM deliveries WHERE event_seq IN (SELECT value FROM json_each(:seqs));
+
+-- name: accepted_of
+SELECT seq, accepted_ms FROM events WHERE seq IN (SELECT value FROM json_each(:seqs));
 
 -- name: note_pruned
 INSERT INTO books (minute, entry, count)

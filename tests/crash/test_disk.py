@@ -471,3 +471,40 @@ async def test_a_disk_that_turns_read_only_stops_no_delivery(tmp_path: Path) -> 
             async with daemon(on.config) as running:
                 await on.emulator.wait_connected()
                 await on.stopped(running)
+
+
+@needs_tmpfs
+@pytest.mark.parametrize("order", ["none", "sid"])
+async def test_on_a_disk_that_stays_full_a_start_an_edit_and_a_stop_go_through(tmp_path: Path, order: str) -> None:
+    """What is on disk is delivered from there, what comes from memory; the stop says what was in memory alone."""
+    with tmpfs(tmp_path / "small", size_mb=8) as small:
+        async with bench(tmp_path, small / "outbox.db") as on:
+            text = on.config.read_text(encoding="utf-8").replace("timeout: 5s", f"timeout: 5s\n    order: {order}")
+            on.config.write_text(f"{text}grace_period: 2s\n", encoding="utf-8")
+            load = Load(on.emulator, rate=1)
+            on.receiver.status = 503
+            async with daemon(on.config) as running:
+                await on.emulator.wait_connected()
+                await load.send(300)
+                await until(lambda: on.oracle.waiting() >= 290, limit_s=10, what="what waits, on disk")
+                running.send(signal.SIGKILL)
+                await running.ended()
+            await on.emulator.wait_disconnected()
+            on.oracle.look()
+            on.receiver.status = 200
+            async with staying_full(small), daemon(on.config) as running:
+                await on.emulator.wait_connected(timeout=20)
+                fresh = await load.send(20)
+                await on.arrived([*on.oracle.bodies, *fresh], limit_s=20)
+                edited = on.config.read_text(encoding="utf-8").replace("timeout: 5s", "timeout: 4s")
+                on.config.write_text(edited, encoding="utf-8")
+                await running.wait_for("reload.done")
+                await on.arrived(await load.send(20), limit_s=20)
+                assert told(running, "outbox.degraded")
+                running.send(signal.SIGTERM)
+                assert await running.ended(20) == exit_codes.FAILURE
+                assert "in memory alone" in running.lines[-1]["reason"]
+            await on.emulator.wait_disconnected()
+            async with daemon(on.config) as running:
+                await on.emulator.wait_connected()
+                await on.stopped(running)

@@ -309,7 +309,7 @@ async def test_a_file_at_its_largest_gives_up_delivered_history_and_then_says_th
         await outbox._database.run(
             lambda connection: connection.execute("PRAGMA max_page_count = 1073741823").fetchall()
         )
-        await outbox.recover()  # is carried out as soon as there is room again
+        await outbox.writer.ask(lambda _connection: None)  # is carried out as soon as there is room again
         assert outbox.writer.trouble is None
     assert look(path, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == [(len(waiting),)]
     assert audit(path).is_balanced
@@ -326,6 +326,22 @@ async def test_pruning_to_size_takes_the_oldest_history_first(path: Path) -> Non
         assert await outbox.pruner.prune_to_size() == 0
     assert look(path, "SELECT min(seq) FROM events") == [(pruned + 1,)]
     assert look(path, "PRAGMA freelist_count") == [(0,)]
+    assert audit(path).is_balanced
+
+
+async def test_history_that_a_successor_needs_does_not_go_to_make_room(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path, max_size=1024 * 1024)) as outbox:
+        number = 0
+        while not await outbox.pruner._is_over(0.92):
+            at = NOW + timedelta(seconds=number)
+            outbox.complete(keep(outbox, number := number + 1, at=at), attempt(200))
+            await outbox.writer.settle()
+        outbox.need_history(NOW + timedelta(seconds=100))
+        assert await outbox.pruner.prune_to_size() == 100
+        assert await outbox.pruner.prune_to_size() == 0
+        outbox.need_history(None)
+        assert await outbox.pruner.prune_to_size() >= 0
+    assert look(path, "SELECT min(seq) > 100 FROM events") == [(1,)]
     assert audit(path).is_balanced
 
 
@@ -477,11 +493,11 @@ async def test_for_a_process_that_is_about_to_read_them_the_last_events_stay_alt
         while not await outbox.pruner._is_over(0.92):
             outbox.complete(keep(outbox, number := number + 1), attempt(200))
             await outbox.writer.settle()
-        outbox.keep_from(NOW)  # all of them were accepted then
+        outbox.need_history(NOW)  # all of them were accepted then
         assert await outbox.pruner.prune_to_size() == 0
-        assert await outbox._database.make_room(size=1024 * 1024) == 0
-        outbox.keep_from(NOW + timedelta(seconds=1))
-        assert await outbox._database.make_room(size=1024 * 1024) > 0
-        outbox.keep_from(None)
+        assert (await outbox._database.make_room(size=1024 * 1024)).pruned == 0
+        outbox.need_history(NOW + timedelta(seconds=1))
+        assert (await outbox._database.make_room(size=1024 * 1024)).pruned > 0
+        outbox.need_history(None)
         assert await outbox.pruner.prune_to_size() >= 0
     assert audit(path).is_balanced

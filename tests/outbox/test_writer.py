@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -10,10 +11,11 @@ import pytest
 from structlog.testing import capture_logs
 from structlog.typing import EventDict
 
-from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.delivery import Delivery, DeliveryStatus
 from forwarder.core.order import Order
 from forwarder.core.ports import Claim
 from forwarder.outbox import room
+from forwarder.outbox import sqlite as sqlite_module
 from forwarder.outbox import writer as writer_module
 from forwarder.outbox.batch import Batch
 from forwarder.outbox.connection import FileSettings
@@ -23,6 +25,7 @@ from tests.support.outbox import BOT, NOW, attempt, audit, keep
 from tests.support.process import look
 
 BUSY, IOERR, FULL = sqlite3.SQLITE_BUSY, sqlite3.SQLITE_IOERR_FSYNC, sqlite3.SQLITE_FULL
+READ_ONLY = sqlite3.SQLITE_READONLY
 _write = Batch.write
 
 
@@ -32,10 +35,12 @@ class Faults:
     def __init__(self) -> None:
         self.left: list[int] = []
         self.is_after = False
+        self.is_for_all = False
+        """Batches without events fail, too."""
         self.tried = 0
 
     def write(self, batch: Batch, connection: sqlite3.Connection) -> None:
-        if not (batch.events and self.left):
+        if not ((batch.events or self.is_for_all) and self.left):
             _write(batch, connection)
             return
         self.tried += 1
@@ -240,3 +245,101 @@ async def test_while_nothing_can_be_written_what_waited_goes_when_it_is_due_in_i
         faults.left = []
         outbox.complete(claim.deliveries[0], attempt(200))
     assert look(path, "SELECT status, order_key FROM deliveries") == [("delivered", "*"), ("pending", None)]
+
+
+async def test_while_the_disk_does_not_answer_what_is_in_memory_is_claimed_and_the_health_is_told(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the file system is frozen: calls neither return nor fail."""
+    monkeypatch.setattr(writer_module, "STUCK_S", 0.1)
+    monkeypatch.setattr(sqlite_module, "STUCK_S", 0.1)
+    monkeypatch.setattr(writer_module, "_TICK_S", 0.05)
+    thaws = threading.Event()
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        keep(outbox, 0, DeliveryStatus.PENDING)
+        assert await outbox.writer.settle()
+        frozen = asyncio.ensure_future(outbox._database.run(lambda _connection: thaws.wait()))
+        await asyncio.sleep(0)
+        try:
+            keep(outbox, 1, DeliveryStatus.PENDING)
+            async with asyncio.timeout(10):
+                assert not await outbox.writer.settle()
+                claim = await outbox.claim(BOT, now=NOW, limit=9)
+            assert [delivery.event_seq for delivery in claim.deliveries] == [2]
+            assert claim.next_due is not None
+            assert "has not answered" in str(outbox.health()["trouble"])
+        finally:
+            thaws.set()
+        await frozen
+        outbox.complete(claim.deliveries[0], attempt(200))
+        await outbox.writer.ask(lambda _connection: None)
+        assert outbox.health()["trouble"] is None
+        assert [delivery.event_seq for delivery in (await outbox.claim(BOT, now=NOW, limit=9)).deliveries] == [1]
+    assert audit(path).is_balanced
+
+
+@pytest.mark.parametrize("key", [None, "x:1"], ids=["loose", "in order"])
+async def test_what_is_on_disk_goes_on_from_there_while_nothing_can_be_written(
+    path: Path, faults: Faults, key: str | None
+) -> None:
+    """One that failed is tried again, and what comes after one that ended follows it, though the file has both as they were."""
+
+    async def claim() -> Delivery:
+        if key is None:
+            found = await outbox.claim(BOT, now=NOW, limit=1)
+        else:
+            found = await outbox.claim_in_order(BOT, key, now=NOW, limit=1)
+        (delivery,) = found.deliveries
+        return delivery
+
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        for number in range(2):
+            keep(outbox, number, DeliveryStatus.PENDING, order_key=key)
+        assert await outbox.writer.settle()
+        faults.left = [READ_ONLY] * 1_000
+        keep(outbox, 2, DeliveryStatus.PENDING, order_key=key)
+        assert not await outbox.writer.settle()
+        first = await claim()
+        outbox.reschedule(first, attempt(503), at=NOW, keep=False)
+        again = await claim()
+        assert (again.event_seq, again.attempts) == (1, 1)
+        outbox.complete(again, attempt(200, 2))
+        assert (await claim()).event_seq == 2
+        faults.left = []
+    assert look(path, "SELECT event_seq, status, attempts FROM deliveries") == [
+        (1, "delivered", 2),
+        (2, "pending", 0),
+        (3, "pending", 0),
+    ]
+
+
+async def test_an_order_is_put_in_memory_while_nothing_can_be_written(path: Path, faults: Faults) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        keep(outbox, 0, DeliveryStatus.PENDING)
+        assert await outbox.writer.settle()
+        faults.left = [READ_ONLY] * 1_000
+        keep(outbox, 1, DeliveryStatus.PENDING)
+        assert not await outbox.writer.settle()
+        async with asyncio.timeout(10):
+            assert await outbox.put_in_order(BOT, Order.STRICT) == ["*"]
+            claim = await outbox.claim_in_order(BOT, "*", now=NOW, limit=9)
+        assert [delivery.event_seq for delivery in claim.deliveries] == [1, 2]
+        faults.left = []
+    assert look(path, "SELECT order_key FROM deliveries") == [("*",), ("*",)]
+
+
+async def test_a_start_does_not_wait_for_a_write(path: Path, faults: Faults) -> None:
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        keep(outbox, 0)
+    assert look(path, "SELECT status FROM deliveries") == [("in_flight",)]
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        faults.left, faults.is_for_all = [BUSY] * 1_000, True
+        recovering = asyncio.ensure_future(outbox.recover())
+        async with asyncio.timeout(10):
+            assert await recovering == {BOT: 1}
+            assert await outbox.gaps.unended_gaps() == []
+            claim = await outbox.claim(BOT, now=NOW, limit=9)
+        assert [delivery.event_seq for delivery in claim.deliveries] == [1]
+        faults.left = []
+        outbox.complete(claim.deliveries[0], attempt(200))
+    assert look(path, "SELECT status FROM deliveries") == [("delivered",)]
