@@ -225,7 +225,7 @@ async def full(
         config = folder / "config.yaml"
         config.write_text(
             f"grace_period: {grace}\n"
-            f"streams:\n  - url: {emulator.ws_url}\n    api_key: {KEY}\n    use_fast_x: true\n"
+            f"streams:\n  - url: {emulator.ws_url}\n    api_key: {KEY}\n    use_fast_x: true\n    max_frame: 256KiB\n"
             f"outbox: {{url: 'sqlite:{outbox}', max_size: {max_size}}}\ndestinations:\n{named}\n"
             f"routes:\n  - {{name: everything, to: [{', '.join(destinations)}]{route}}}\n",
             encoding="utf-8",
