@@ -137,6 +137,10 @@ async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_de
             said = await status(config)
             assert said["dead"] == {}
             assert (said["since_start"]["dead"], said["since_start"]["missed_canaries"]) == (0, 1)
+            ended = "SELECT status FROM deliveries WHERE destination = 'bot'"
+            await until(
+                lambda: look(tmp_path / "outbox.db", ended) == [("skipped",)], limit_s=90, what="its end on disk"
+            )
             (shown,) = json.loads(f"[{await ok(config, 'deliveries', '--destination', 'bot', '--json')}]")
             shown = json.loads(await ok(config, "deliveries", "show", shown["delivery_id"], "--json"))
             assert (shown["status"], shown["reason"], shown["trigger"]) == ("skipped", "missed canary", "canary")

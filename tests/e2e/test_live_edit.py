@@ -219,6 +219,7 @@ async def test_without_watching_signals_and_requests_alone_load(tmp_path: Path) 
         assert line["by"] == "signal"
         config.write_text(with_routes(good, 4))
         assert "route " in await ok(config, "reload")
+        await daemon.wait_where(done(4))  # the answer may be here before the line is read
         assert [line["routes"] for line in daemon.lines if line["event"] == "reload.done"] == [3, 4]
         assert "loaded by SIGHUP and forwarder reload" in await ok(config, "status")
         config.write_text(good.replace("watch: false", "watch: true"))
