@@ -229,6 +229,8 @@ class Supervisor:
         if fault is not None:  # it would be None where we are being cancelled
             if fault.is_reached:
                 self._pace.note_reached(boot_time(), fault.connections)
+            if self._present is not None:
+                self._note_end(self._present)  # where this one was to take its place
             self._note_failure(fault, connection)
         if self._present is not None and not self._is_taken_over:
             self._present.note_no_more()

@@ -89,6 +89,24 @@ async def test_while_no_new_connection_is_to_be_had_the_old_one_goes_on() -> Non
     assert notes.away == []
 
 
+async def test_a_connection_that_ends_as_replaced_by_one_that_then_fails_leaves_a_gap() -> None:
+    notes = Notes()
+    async with Emulator() as emulator:
+        stream = stream_to(emulator, handshake_within=timedelta(milliseconds=500))
+        async with supervised(stream, notes) as held:
+            await emulator.wait_connected()
+            await notes.until(lambda notes: notes.state.is_open)
+            emulator.hang(60, handshakes=True)
+            held.renew("for this test")
+            await emulator.drop("close", 4409)
+            await notes.until(lambda notes: len(notes.away) == 1)
+            assert notes.state.condition is not StreamCondition.OPEN
+            assert dict(notes.state.ends) == {"replaced": 1, "timeout": 1}
+            emulator.clear()
+            await emulator.wait_connected()
+            await notes.until(lambda notes: len(notes.opened) == 2)
+
+
 async def test_a_quiet_connection_is_followed_by_another_and_is_a_gap_only_if_it_stays_quiet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
