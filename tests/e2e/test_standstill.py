@@ -70,7 +70,6 @@ async def test_what_is_sent_to_a_stopped_process_is_delivered(tmp_path: Path, tr
     assert gaps(tmp_path) == []
 
 
-@pytest.mark.alone
 async def test_the_same_with_the_limits_that_are_in_force_and_nobody_is_blamed_for_silence(tmp_path: Path) -> None:
     """A server that is as patient as the process is stopped; one that is not may discard what it has not sent yet."""
     async with Emulator(api_key=KEY, idle_limit_s=120) as one, Emulator(api_key=KEY) as two, Receiver() as receiver:
