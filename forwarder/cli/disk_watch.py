@@ -26,6 +26,7 @@ from forwarder.cli import exit_codes
 STUCK_AFTER_S = 5.0
 _LOOK_EVERY_S = 0.25
 _CHUNK_BYTES = 1 << 16
+_HANDED_ON = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
 _OWN_SIGINT_S = 0.5
 """Ctrl-C goes to both processes; what was sent to the parent alone is handed on after this time."""
 SENTENCE = (
@@ -59,8 +60,7 @@ def work_in_child() -> None:
     relays = _relays()
     sys.stdout.flush()
     sys.stderr.flush()
-    previous = signal.getsignal(signal.SIGINT)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _HANDED_ON)  # until the parent can hand them on
     gc.freeze()  # what is loaded stays shared: no collection writes into it
     try:
         child = os.fork()
@@ -68,8 +68,8 @@ def work_in_child() -> None:
         child = -1
     if child > 0:
         os.close(alive)
-        _look_on(child, relays)
-    signal.signal(signal.SIGINT, previous)
+        _look_on(child, relays, before)
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
     os.close(end)
     for relay in relays:
         relay.take(child == 0)
@@ -131,8 +131,8 @@ def _relays() -> list[_Relay]:
     return [_Relay(*descriptors) for descriptors in found.values()]
 
 
-def _look_on(child: int, relays: list[_Relay]) -> NoReturn:
-    """Hand on what the child prints and is sent, and end as it does."""
+def _look_on(child: int, relays: list[_Relay], mask: set[int | signal.Signals]) -> NoReturn:
+    """Hand on what the child prints and is sent, and end as it does. `mask` are the signals that are blocked after the beginning."""
     interrupts: list[float] = []
 
     def note_interrupt(_number: int, _frame: FrameType | None) -> None:
@@ -145,6 +145,7 @@ def _look_on(child: int, relays: list[_Relay]) -> NoReturn:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, hand_on)
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
     watch = _Watch(child)
     poll = select.poll()
     ended = os.pidfd_open(child)

@@ -286,6 +286,7 @@ async def waiting(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "forwarder", "replay", "--since", "1h", "--to", "bot", "--wait", "-c", str(config)),
             stdout=subprocess.PIPE,
+            preexec_fn=_heed_signals,
         )
         assert process.stdout is not None
         try:
@@ -294,6 +295,12 @@ async def waiting(tmp_path: Path) -> AsyncIterator[asyncio.subprocess.Process]:
             if process.returncode is None:
                 process.kill()
             await process.wait()
+
+
+def _heed_signals() -> None:
+    """Tests that run in the background may ignore some, and their children with them."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def is_running(pid: int) -> bool:

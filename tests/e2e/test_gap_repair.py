@@ -76,6 +76,7 @@ async def test_what_was_missed_comes_once_and_says_so(tmp_path: Path) -> None:
             emulator.clear()
             await ok(config, "reconnect")
             await emulator.wait_connected()
+            await daemon.wait_for("stream.connected", count=2)  # before that the gap goes on
             after = await send(emulator, range(80, 90))
             line = await daemon.wait_for("gap.repaired", limit_s=90)
             await arrive(bot, 90)

@@ -149,13 +149,17 @@ async def test_a_log_that_is_read_again_says_once_what_is_missing(tmp_path: Path
                 sent += 4000
                 await bot.wait_for(sent, timeout=60)
             assert "log: CANNOT BE WRITTEN: it is not read as fast as it is written; " in await ok(config, "status")
-            reading = asyncio.get_running_loop().run_in_executor(None, _read, read)
-            async with asyncio.timeout(30):
-                while (await status(config))["log"]["trouble"] is not None:
-                    pass
+            lines: list[dict[str, Any]] = []
+            reading = asyncio.get_running_loop().run_in_executor(None, _read, read, lines)
+            await until(
+                lambda: any(line["event"] == "log.interrupted" for line in lines),
+                limit_s=90,
+                what="the line that says it",
+            )
+            assert (await status(config))["log"]["trouble"] is None
             process.send_signal(signal.SIGTERM)
             assert await process.wait() == 0
-            lines = await reading
+            await reading
         finally:
             if process.returncode is None:
                 process.kill()
@@ -166,9 +170,9 @@ async def test_a_log_that_is_read_again_says_once_what_is_missing(tmp_path: Path
         assert lines[-1]["event"] == "daemon.stopped"
 
 
-def _read(descriptor: int) -> list[dict[str, Any]]:
+def _read(descriptor: int, lines: list[dict[str, Any]]) -> None:
     with os.fdopen(descriptor, "rb") as file:
-        return [json.loads(line) for line in file]
+        lines.extend(json.loads(line) for line in file)
 
 
 async def test_a_daemon_with_closed_standard_files_works_and_writes_into_no_file_of_its_own(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 SECRET = "canary-7b2e"
 
 
-async def test_each_way_delivers_and_a_denied_address_is_dead_with_its_reason(tmp_path: Path) -> None:
+async def test_each_way_delivers(tmp_path: Path) -> None:
     authority = trustme.CA()
     client = authority.issue_cert("forwarder@example.com")
     authority.cert_pem.write_to_path(tmp_path / "ca.pem")
@@ -43,7 +43,6 @@ async def test_each_way_delivers_and_a_denied_address_is_dead_with_its_reason(tm
             f"""
 streams: [{{url: "{emulator.ws_url}", api_key: {KEY}}}]
 outbox: {{url: "sqlite:outbox.db"}}
-networks: {{deny: 127.0.0.9}}
 destinations:
   mutual:
     url: {url}{SECRET}
@@ -55,10 +54,7 @@ destinations:
     url: http://localhost/{SECRET}
     socket: {socket_path}
     auth: {{basic: {{username: u, password: {SECRET}}}}}
-  denied:
-    url: http://2130706441/{SECRET}
-    retry: {{delays: [100ms]}}
-routes: [{{to: [mutual, proxied, local, denied]}}]
+routes: [{{to: [mutual, proxied, local]}}]
 """
         )
         async with forwarder(config) as daemon:
@@ -66,8 +62,30 @@ routes: [{{to: [mutual, proxied, local, denied]}}]
             await emulator.send(b'{"source":"x","sid":"1","mid":"1","timestamp":1,"payload":{}}')
             for name in ("mutual", "proxied", "local"):
                 await daemon.wait_for("delivery.delivered", destination=name)
-            dead = await daemon.wait_for("delivery.dead", destination="denied")
-            assert "127.0.0.9 is in networks.deny" in dead["reason"]
             assert SECRET not in str(daemon.lines)
     assert any(head.startswith(f"POST http://receiver.example/{SECRET} HTTP/1.1\r\n") for head in heads)
     assert any("\r\nAuthorization: Basic " in head for head in heads)
+
+
+async def test_what_goes_to_a_denied_address_is_dead_with_its_reason(tmp_path: Path) -> None:
+    """The address is known once the name is looked up."""
+    async with Emulator(api_key=KEY) as emulator:
+        config = tmp_path / "config.yaml"
+        config.write_text(
+            f"""
+streams: [{{url: "{emulator.ws_url}", api_key: {KEY}}}]
+outbox: {{url: "sqlite:outbox.db"}}
+networks: {{deny: [127.0.0.0/8, "::1"]}}
+destinations:
+  denied:
+    url: http://localhost/{SECRET}
+    retry: {{delays: [100ms]}}
+routes: [{{to: denied}}]
+"""
+        )
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("daemon.ready")
+            await emulator.send(b'{"source":"x","sid":"1","mid":"1","timestamp":1,"payload":{}}')
+            dead = await daemon.wait_for("delivery.dead", destination="denied")
+            assert "is in networks.deny" in dead["reason"]
+            assert SECRET not in str(daemon.lines)
