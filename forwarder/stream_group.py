@@ -90,8 +90,8 @@ class StreamGroup:
 
     @property
     def open_names(self) -> Sequence[str]:
-        """Of those that are connected."""
-        return [name for name, supervisor in self._in_force.items() if supervisor.is_open]
+        """Of those by which events can come, be it by the connection of before a reload that the new settings could not replace."""
+        return [name for name, supervisor in self._in_force.items() if supervisor.is_held]
 
     def is_hopeless(self, until: datetime) -> bool:
         """Whether none is connected, nor will be before then: each has failed, and its next try comes later."""

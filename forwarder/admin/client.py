@@ -24,7 +24,7 @@ _QUICK = (Status, PauseChange, Reconnect)
 _MAX_ANSWER_BYTES = 64 * 1024 * 1024
 _TRY_EVERY_S = 0.05
 _TICK_S = 1.0
-_UNKNOWN = "what was asked for ({}) may still be done"
+_UNKNOWN = "what was asked for ({}) is finished if the daemon had begun it, and otherwise not done"
 _UCRED = struct.Struct("3i")
 
 Waiting = Callable[[float], None]

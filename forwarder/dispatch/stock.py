@@ -84,7 +84,7 @@ class Stock(Protocol):
         ...
 
     def bring_forward(self, now: datetime) -> None:
-        """Make due at once what is kept for later."""
+        """Make due at once what is kept for later; the oldest goes first."""
         ...
 
     def give_back(self) -> list[Delivery]:
@@ -209,8 +209,8 @@ class LooseStock:
         held, self._retries = self._retries, []
         for entry in held:
             at, event_seq, delivery = entry
-            is_brought = at > now and self._outbox.expedite_held(delivery)
-            heapq.heappush(self._retries, (now, event_seq, delivery) if is_brought else entry)
+            is_due = at <= now or self._outbox.expedite_held(delivery)
+            heapq.heappush(self._retries, (now, event_seq, delivery) if is_due else entry)
 
     def give_back(self) -> list[Delivery]:
         """See `Stock`."""

@@ -163,18 +163,24 @@ class Supervisor:
         self._is_taken_over = True
         if self._present is not None:
             self._present.note_what_is_read()
+        if self._predecessor is not None:
+            self._predecessor.note_what_is_read()
 
     def note_no_more(self) -> None:
         """That process has ended."""
         self._is_taken_over = False
         if self._present is not None:
             self._present.note_no_more()
+        if self._predecessor is not None:
+            self._predecessor.note_no_more()
 
     async def read_out(self, least: timedelta, first_of_next: Callable[[], Collection[EventId]]) -> None:
         """Return once everything is read that was sent before another process held the stream, which has to do so now."""
         async with asyncio.TaskGroup() as group:
             if self._present is not None and self._present.is_open:
                 group.create_task(self._read_out(self._present, least, first_of_next))
+            if self._predecessor is not None:
+                group.create_task(self._predecessor.read_out(least, first_of_next))
             if self._letting_go:
                 await asyncio.wait(self._letting_go)
 

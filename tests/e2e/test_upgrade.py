@@ -178,6 +178,21 @@ async def test_a_successor_that_dies_after_it_was_left_the_place_is_told_by_the_
         assert await ended(daemon) == exit_codes.FAILURE
 
 
+async def test_a_stream_that_only_the_settings_of_before_a_reload_hold_is_not_given_up_to_a_successor_that_cannot_open_it(
+    tmp_path: Path,
+) -> None:
+    async with upgradable(tmp_path) as (config, daemon, emulator, receiver):
+        config.write_text(config.read_text().replace(f"api_key: {KEY}", "api_key: another-key"))
+        code, out, err = await command("reload", "-c", str(config))
+        assert code == exit_codes.OK, out + err
+        await daemon.wait_for("stream.unavailable", kind="key_refused")
+        code, out, err = await command("upgrade", "-c", str(config))
+        assert code == exit_codes.FAILURE, out + err
+        await Load(emulator, rate=100).send(10)
+        await receiver.wait_until(lambda it: it.accepted == 10)
+        assert daemon.process.returncode is None
+
+
 async def test_where_none_runs_there_is_nothing_to_upgrade(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         config = configure(tmp_path, emulator, {"bot": (receiver, "")})
