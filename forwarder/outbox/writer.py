@@ -32,6 +32,7 @@ from forwarder.core.histogram import Histogram
 from forwarder.outbox.batch import Batch, Step, Waiting, answer
 from forwarder.outbox.database import Database
 from forwarder.outbox.problems import OutboxFailedError, OutboxUnusableError, WriteFault, classify
+from forwarder.outbox.room import RESERVE_BYTES, free_bytes
 from forwarder.outbox.rows import Hand, Values
 from forwarder.outbox.trouble import Trouble
 from forwarder.outbox.way_out import WayOut
@@ -369,7 +370,7 @@ class Writer:
                 if pruned:
                     log.warning("outbox.pruned_for_room", reason=str(error), pruned=pruned)
                     return True
-                waiting = await self._way_out.waiting_for()
+                waiting = f": {_what_is_full(self._database)}{await self._way_out.waiting_for()}"
             case WriteFault.UNKNOWN:
                 self._unknown_in_a_row += 1
                 if self._unknown_in_a_row >= MAX_UNKNOWN_IN_A_ROW:
@@ -399,6 +400,14 @@ def _tell(settling: list[asyncio.Future[bool]], *, is_on_disk: bool) -> None:
         if not settled.done():
             settled.set_result(is_on_disk)
     settling.clear()
+
+
+def _what_is_full(database: Database) -> str:
+    """Return which of the two it is of which SQLite says the same."""
+    most = database.settings.max_size
+    if most is not None and free_bytes(database.path.parent) > RESERVE_BYTES:
+        return f"outbox.max_size ({most / 1024**2:g} MiB) is reached"
+    return "the disk has no room left"
 
 
 def _is_read_only(database: Database) -> bool:

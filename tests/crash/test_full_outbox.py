@@ -109,7 +109,9 @@ async def test_a_paused_destination_holds_it_full_and_can_be_resumed(tmp_path: P
     async with full(tmp_path, destinations=dict.fromkeys(NAMES[:2], "")) as on:
         await on.command(PauseChange(verb="pause", destination="d1", now_ms=0))
         await on.fill(Frames(padding=1_000))
-        assert "deliveries for d1" in str((await on.status())["outbox"]["trouble"])
+        trouble = str((await on.status())["outbox"]["trouble"])
+        assert "deliveries for d1" in trouble
+        assert "outbox.max_size (1 MiB) is reached" in trouble
         assert not on.taken("d1")
         assert await on.command(PauseChange(verb="pause", destination="d1", now_ms=0)) == (0, 1)
         assert await on.command(PauseChange(verb="resume", destination="d1", now_ms=0)) == (1, 0)
