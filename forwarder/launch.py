@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "FORWARDER_LAUNCH_FDS"
 """Two descriptors: a pipe to write the successor's number into, and one whose end lets the launcher go."""
+ABANDON = b"x"
+"""Written into the second pipe: the successor is not wanted any more."""
 _IGNORED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR2)
 """They may be sent to every process of the service. The launcher ends when the successor does, or the predecessor."""
 _CANNOT_TAKE_OVER = 75
@@ -72,7 +74,10 @@ def _wait(pid: int, release: int) -> "NoReturn":
         if ended:
             _end_with(os.waitstatus_to_exitcode(status))
         if release in ready:
-            os._exit(0)
+            if os.read(release, 1) != ABANDON:
+                os._exit(0)
+            os.kill(pid, signal.SIGTERM)  # it has ended, or is ours to reap: the number is still its own
+            poll.unregister(release)
 
 
 def _end_with(code: int) -> "NoReturn":

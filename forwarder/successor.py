@@ -154,6 +154,9 @@ class Child:
     def ask_to_end(self) -> None:
         """Send it SIGTERM; nothing where it has ended."""
         self._launcher.send(signal.SIGTERM)  # it ignores it, once it is one
+        if self._release >= 0:  # it may have a successor by now whose number is not known here
+            with suppress(OSError):
+                os.write(self._release, launch.ABANDON)
         if self.pid != self._started.pid and self._successor is not None:
             self._successor.send(signal.SIGTERM)
 

@@ -1,5 +1,6 @@
 """How a successor is started, and how the end of a process is noticed."""
 
+import asyncio
 import os
 import signal
 import subprocess
@@ -145,6 +146,22 @@ async def test_a_successor_that_is_stopped_ends_whatever_it_does_about_it(stubbo
         child.close()
         assert not Path(f"/proc/{pid}").exists()
         assert str(child._started.pid) not in children()
+
+
+async def test_a_successor_that_is_not_wanted_before_it_has_said_its_number_ends_too() -> None:
+    async with started("time.sleep(60)") as child:
+        launcher = child._started.pid
+        while not (forked := Path(f"/proc/{launcher}/task/{launcher}/children").read_text(encoding="ascii").split()):
+            await asyncio.sleep(0.01)
+        successor = Process(int(forked[0]))
+        os.set_blocking(child._name, False)
+        child._named = None
+        unread, child._name = child._name, os.open(os.devnull, os.O_RDONLY)
+        os.close(unread)
+        child.ask_to_end()
+        child.close()
+        assert await successor.ended(within=SOON)
+        successor.close()
 
 
 async def test_a_program_that_knows_no_launcher_is_the_successor_itself() -> None:
