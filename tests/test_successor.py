@@ -1,6 +1,5 @@
 """How a successor is started, and how the end of a process is noticed."""
 
-import asyncio
 import os
 import signal
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.successor import Child, Process, command_line, start
+from tests.support.crash import until
 
 SOON = timedelta(seconds=20)
 FORKS = "import os, sys, time; sys.path.insert(0, {root!r}); from forwarder.launch import fork_as_successor; fork_as_successor(); "
@@ -151,10 +151,9 @@ async def test_a_successor_that_is_stopped_ends_whatever_it_does_about_it(stubbo
 async def test_a_successor_that_is_not_wanted_before_it_has_said_its_number_ends_too() -> None:
     async with started("time.sleep(60)") as child:
         launcher = child._started.pid
-        while not (forked := Path(f"/proc/{launcher}/task/{launcher}/children").read_text(encoding="ascii").split()):
-            await asyncio.sleep(0.01)
-        successor = Process(int(forked[0]))
-        os.set_blocking(child._name, False)
+        forked = Path(f"/proc/{launcher}/task/{launcher}/children")
+        await until(lambda: bool(forked.read_text(encoding="ascii")), limit_s=20, what="a successor")
+        successor = Process(int(forked.read_text(encoding="ascii").split()[0]))
         child._named = None
         unread, child._name = child._name, os.open(os.devnull, os.O_RDONLY)
         os.close(unread)
