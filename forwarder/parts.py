@@ -11,12 +11,12 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.destination import CanaryPolicy, Destination, OnFailure
 from forwarder.core.order import Order
 from forwarder.core.preference import OnFull
-from forwarder.core.retry import RetryPolicy
+from forwarder.core.retry import RetryPolicy, Rule
 from forwarder.core.revision import Revision
 from forwarder.core.routing import Route, Router
 from forwarder.core.services import allowances_of, rules_of, service_of
 from forwarder.core.transport import Tls, Transport
-from forwarder.core.url import fixed_part, read_url, server_name_of
+from forwarder.core.url import fixed_part, is_url_template, read_url, server_name_of
 from forwarder.destinations.formats.build import format_of, url_of
 from forwarder.streams.history import HistorySource
 from forwarder.streams.sse import SseStream
@@ -127,9 +127,13 @@ def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
 
 
 def _retry(settings: DestinationConfig, service: str | None) -> RetryPolicy:
+    own = settings.retry.statuses
+    usual = dict(rules_of(service))
+    if is_url_template(settings.url.reveal()) and "4xx" not in own:
+        usual["410"] = Rule.DEAD  # gone is what this event's URL leads to; others may lead elsewhere
     return replace(
         settings.retry,
-        statuses={**rules_of(service), **settings.retry.statuses},
+        statuses={**usual, **own},
         canary_age=timedelta() if settings.canary is None else settings.canary.every,
     )
 

@@ -22,6 +22,7 @@ from forwarder.core.news import (
     OursBegan,
     OursEnded,
     PausedItself,
+    StretchEnded,
     TooOld,
     Working,
 )
@@ -141,6 +142,8 @@ class Watch:
                 self._set(name, failing_since=now)
             case FailedForLonger(stretch=stretch):
                 self._set(name, stretch=stretch)
+            case StretchEnded():
+                self._end_stretch(name)
             case Working():
                 self._recover(name, now)
             case BreakerOpened(reason=reason):
@@ -252,6 +255,11 @@ class Watch:
                 first, last = (gathered.first or now) + ahead, (gathered.last or now) + ahead
                 digest = notices.expired(name, count=gathered.count, first=first, last=last)
                 self._bring(digest, to=name, made_by="digest")
+
+    def _end_stretch(self, name: DestinationName) -> None:
+        self._set(name, stretch=None)
+        if self._kept.get(name, NOTHING_KNOWN).stretch is not None:  # or a kill now would bring it back
+            self._write(name)
 
     def _recover(self, name: DestinationName, now: datetime) -> None:
         standing = self.standing(name)

@@ -10,7 +10,7 @@ from forwarder.core.changes import PauseChange
 from forwarder.core.delivery import DestinationName, new_delivery
 from forwarder.core.destination import Destination, OnFailure
 from forwarder.core.event import Event
-from forwarder.core.news import FailedForLonger, Failing, PausedItself, TooOld, Working
+from forwarder.core.news import FailedForLonger, Failing, PausedItself, StretchEnded, TooOld, Working
 from forwarder.core.retry import NAMED_POLICIES, OnExpiry
 from forwarder.core.standing import FailureStretch, Pause, PausedBy, Standing
 from forwarder.watch import Watch
@@ -129,6 +129,25 @@ def test_a_resume_forgets_for_how_long_it_failed(scene: Scene) -> None:
     assert scene.kept[-1].stretch == stretch
     scene.watch.note_change(PauseChange(verb="resume", destination=BOT.name, now_ms=0))
     assert scene.kept[-1] == Standing()
+
+
+def test_the_end_of_a_stretch_is_kept_at_once_where_the_stretch_was(scene: Scene) -> None:
+    """It is failing all the same: nothing was delivered."""
+    stretch = FailureStretch(began=scene.now, last=scene.now, attempts=3)
+    scene.watch.hear(BOT, Failing(reason="HTTP 503"))
+    began = scene.now
+    scene.watch.hear(BOT, FailedForLonger(stretch=stretch))
+    scene.watch.hear(BOT, StretchEnded())
+    assert not scene.kept
+    scene.watch.hear(BOT, FailedForLonger(stretch=stretch))
+    for _ in scene.pass_(31):
+        pass
+    assert scene.kept[-1].stretch == stretch
+    scene.watch.hear(BOT, StretchEnded())
+    assert replace(scene.kept[-1], told_at=None) == Standing(failing_since=began)
+    assert scene.told == [f"{BOT.name} is failing"]
+    scene.watch.hear(BOT, Working())
+    assert scene.told[1:] == [f"{BOT.name} works again"]
 
 
 def test_a_digest_comes_although_there_is_no_end_of_what_expires(scene: Scene) -> None:

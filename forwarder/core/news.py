@@ -22,6 +22,11 @@ class FailedForLonger:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StretchEnded:
+    """The receiver refused an event for itself, or said that we come too often: it lives, though nothing was delivered."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Working:
     """An attempt was delivered after failures."""
 
@@ -79,6 +84,7 @@ class TooOld:
 News = (
     Failing
     | FailedForLonger
+    | StretchEnded
     | Working
     | BreakerOpened
     | BreakerClosed

@@ -33,7 +33,10 @@ of a destination that nothing was sent to."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailureStretch:
-    """Attempts that failed one after the other, with no success and no long time without an attempt between them. In steady time."""
+    """Attempts that failed one after the other, with no sign of life and no long time without an attempt between them. In steady time.
+
+    A sign of life is a success, and an answer that refuses an event for itself or says that we come too often.
+    """
 
     began: datetime
     """When the first of them was made."""

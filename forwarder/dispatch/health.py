@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from forwarder.core.delivery import Answered, Attempt, Fault, Unanswered
-from forwarder.core.news import BreakerClosed, FailedForLonger, Failing, News, Working
+from forwarder.core.news import BreakerClosed, FailedForLonger, Failing, News, StretchEnded, Working
 from forwarder.core.notices import spell
 from forwarder.core.retry import MAX_RETRY_AFTER, Dead, Decision, Done, RetryAt
 from forwarder.core.standing import FailureStretch, Pause, PausedBy, Standing, with_failure
@@ -61,8 +61,11 @@ class Health:
             if not news and self._failing_since is None and not self._was_resumed:
                 return NOTHING
             return self._note_success(news, now)
-        if _tells_nothing(attempt, decision):
-            return self._course(news, now)
+        if _is_no_failure(attempt, decision):
+            if self._stretch is not None and isinstance(attempt.outcome, Answered):
+                self._stretch = self._kept = None
+                news = [*news, StretchEnded()]
+            return self._course(news, now)  # `_failing_since` stays: nothing was delivered
         if self._failing_since is None:
             self._failing_since = began
             news = [Failing(reason=attempt.outcome.reason), *news]
@@ -125,9 +128,11 @@ class Health:
         return decision
 
 
-def _tells_nothing(attempt: Attempt, decision: Decision) -> bool:
+def _is_no_failure(attempt: Attempt, decision: Decision) -> bool:
     """Whether a failure is our own, says that we come too often, or speaks of the event alone: that is none of the destination."""
     outcome = attempt.outcome
+    if isinstance(decision, RetryAt) and decision.pauses:  # the config may say so of any status
+        return False
     if isinstance(outcome, Answered):
         return outcome.status == 429 or _speaks_of_the_event(outcome, decision)
     return outcome.is_ours or outcome.fault in {Fault.FORMAT, Fault.BLOCKED}

@@ -2,12 +2,13 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Unanswered, new_delivery
-from forwarder.core.news import FailedForLonger, Failing
+from forwarder.core.news import FailedForLonger, Failing, StretchEnded
 from forwarder.core.retry import NAMED_POLICIES, RetryPolicy, Rule, decide
 from forwarder.core.standing import Pause, PausedBy, Standing
 from forwarder.dispatch.health import Health
@@ -38,6 +39,11 @@ class Scene:
         """Begin again with what was kept."""
         self.health = Health(self._standing, pause_after=self._pause_after)
 
+    @property
+    def failing_since(self) -> datetime | None:
+        """Since when it fails, as it is kept."""
+        return self._standing.failing_since
+
     def attempt(self, outcome: Outcome, *, took: timedelta = SECOND, attempts: int = 0) -> Pause | None:
         """Have an attempt come to that; return the pause that follows."""
         began, self.now = self.now, self.now + took
@@ -50,6 +56,8 @@ class Scene:
                 self._standing = Standing(stretch=news.stretch, failing_since=self._standing.failing_since or began)
             elif isinstance(news, Failing):
                 self._standing = Standing(failing_since=began)
+            elif isinstance(news, StretchEnded):
+                self._standing = replace(self._standing, stretch=None)
         return course.pause
 
     def failures(self, outcome: Outcome, *, every: timedelta, lasting: timedelta) -> Iterator[Pause | None]:
@@ -126,6 +134,75 @@ def test_what_is_no_fault_of_the_receiver_never_counts(outcome: Outcome) -> None
     scene.attempt(REFUSED)
     assert scene.first_pause(outcome, every=HOUR, lasting=20 * DAY) is None
     assert scene.attempt(REFUSED) is None
+
+
+LIVES = [Answered(status=400), Answered(status=422), Answered(status=429), Answered(status=404, is_final=True)]
+"""Answers that deliver nothing, and show that the receiver lives."""
+
+
+@pytest.mark.parametrize("failure", [Answered(status=503), Answered(status=404), REFUSED])
+@pytest.mark.parametrize("sign", LIVES)
+def test_single_failures_among_answers_that_show_it_lives_are_no_stretch(failure: Outcome, sign: Outcome) -> None:
+    scene = Scene()
+    for _ in range(40):
+        assert scene.attempt(failure) is None
+        assert scene.first_pause(sign, every=HOUR, lasting=12 * HOUR) is None
+
+
+@pytest.mark.parametrize("sign", LIVES)
+def test_and_such_an_answer_begins_it_again(sign: Outcome) -> None:
+    scene = Scene()
+    assert scene.first_pause(REFUSED, every=HOUR, lasting=4 * DAY) is None
+    scene.attempt(sign)
+    began = scene.now
+    assert scene.first_pause(REFUSED, every=HOUR, lasting=6 * DAY) is not None
+    assert timedelta() <= scene.now - began - 5 * DAY < 2 * HOUR
+
+
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize("sign", LIVES)
+def test_also_over_a_restart(sign: Outcome, is_before: bool) -> None:
+    scene = Scene()
+    assert scene.first_pause(REFUSED, every=HOUR, lasting=4 * DAY) is None
+    if is_before:
+        scene.attempt(sign)
+    scene.start()
+    if not is_before:
+        scene.attempt(sign)
+    assert scene.first_pause(REFUSED, every=HOUR, lasting=4 * DAY) is None
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        Unanswered(fault=Fault.NETWORK, detail="no network here", is_ours=True),
+        Unanswered(fault=Fault.FORMAT, detail="cannot be formatted"),
+        Unanswered(fault=Fault.BLOCKED, detail="may not be connected to"),
+    ],
+)
+def test_what_never_reached_it_shows_no_life(outcome: Outcome) -> None:
+    scene = Scene()
+    pauses = []
+    for _ in range(11):
+        pauses.append(scene.first_pause(REFUSED, every=HOUR, lasting=12 * HOUR))
+        scene.attempt(outcome)
+    assert [pause is not None for pause in pauses] == [False] * 10 + [True]
+
+
+def test_answers_that_show_it_lives_deliver_nothing_so_it_fails_since_the_first_failure() -> None:
+    scene = Scene()
+    began = scene.now
+    for _ in range(3):
+        scene.attempt(REFUSED)
+        scene.attempt(Answered(status=400))
+    assert scene.failing_since == began
+
+
+@pytest.mark.parametrize(("name", "status"), [("429", 429), ("4xx", 400), ("4xx", 429)])
+def test_a_status_that_the_config_has_pause_it_does(name: str, status: int) -> None:
+    pause = Scene(policy=RetryPolicy(delays=(HOUR,), statuses={name: Rule.PAUSE})).attempt(Answered(status=status))
+    assert pause is not None
+    assert pause.by is PausedBy.RECEIVER
 
 
 @pytest.mark.parametrize("quiet", [2 * DAY, 6 * DAY, 400 * DAY])

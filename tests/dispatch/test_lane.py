@@ -11,11 +11,13 @@ import pytest
 
 from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.delivery import DeliveryStatus, Unanswered
-from forwarder.core.news import BreakerClosed, BreakerOpened, FailedForLonger, Held, PausedItself, TooOld
+from forwarder.core.news import BreakerClosed, BreakerOpened, FailedForLonger, Held, PausedItself, StretchEnded, TooOld
 from forwarder.core.rate import Rate
 from forwarder.core.retry import Dead, Done, Expired, Postponed, RetryAt, RetryPolicy
 from forwarder.core.standing import FailureStretch, Pause, PausedBy, Standing
 from forwarder.emulator.receiver import Action, Answer, Received, Receiver
+from forwarder.parts import destinations_of
+from tests.core.config.support import config_text, load
 from tests.support.lanes import AT_ONCE, destination, event, running, utc_now
 from tests.support.process import look
 
@@ -304,6 +306,17 @@ async def test_gone_pauses_the_destination_until_a_person_resumes_it(path: Path,
     assert sorted({number(request) for request in receiver.requests}) == [0, 1, 2, 3, 4, 5]
 
 
+async def test_gone_is_of_the_event_alone_where_its_url_is(path: Path, receiver: Receiver) -> None:
+    receiver.respond = lambda received: Answer(status=410 if received.path.endswith("/of/1") else 200)
+    url = f"'{receiver.url}/of/{{{{ mid }}}}'"
+    (bot,) = destinations_of(load(config_text().replace("http://127.0.0.1:9000/hook", url)))
+    async with running(path, bot) as scene:
+        scene.bring([event(number) for number in range(4)])
+        await scene.until(lambda: len(scene.attempts) == 4)
+        assert not scene.heard(PausedItself)
+    assert statuses(path) == {"delivered": 3, "dead": 1}
+
+
 async def test_a_pause_outlasts_a_restart(path: Path, receiver: Receiver) -> None:
     paused = Standing(pause=Pause(since=utc_now(), by=PausedBy.PERSON))
     async with running(path, destination(receiver.url), standing=paused, has_backlog=True) as scene:
@@ -343,6 +356,21 @@ async def test_nothing_but_failures_for_days_pauses_it(path: Path, receiver: Rec
             "5 d 0 h", "120 h 0 min"
         )
     assert statuses(path) == {"pending": 1}
+
+
+@pytest.mark.parametrize("sign", [400, 429])
+async def test_an_answer_that_shows_it_lives_ends_the_days_of_failures(
+    path: Path, receiver: Receiver, sign: int
+) -> None:
+    receiver.respond = lambda _: Answer(status=sign if receiver.received == 1 else 503, headers={"Retry-After": "0"})
+    now = utc_now()
+    stretch = FailureStretch(began=now - timedelta(days=6), last=now - timedelta(minutes=1), attempts=14_000)
+    failing = Standing(failing_since=now - timedelta(days=6), stretch=stretch)
+    async with running(path, destination(receiver.url, concurrency=1), standing=failing) as scene:
+        scene.bring([event(0), event(1)])
+        await scene.until(lambda: scene.heard(FailedForLonger) == 1)
+        assert scene.heard(StretchEnded) == 1
+        assert not scene.heard(PausedItself)
 
 
 @pytest.mark.parametrize("kept", [None, timedelta(days=6)])

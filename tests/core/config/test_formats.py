@@ -7,6 +7,7 @@ import pytest
 from forwarder.core.config import Config, ConfigError, DestinationConfig, Secret, load_config
 from forwarder.core.config.format import FormatConfig
 from forwarder.core.content import raw
+from forwarder.core.retry import Rule
 from forwarder.parts import destinations_of
 from tests.core.config.support import ENV, config_text, load
 
@@ -117,3 +118,19 @@ def test_every_key_is_documented() -> None:
     page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text(encoding="utf-8")
     for key in FormatConfig.model_fields:
         assert f"`{key}" in page, key
+
+
+@pytest.mark.parametrize(
+    ("lines", "rule"),
+    [
+        ("url: 'https://a.example/{{ mid }}'", Rule.DEAD),
+        ("url: 'https://a.example/?id={{ mid }}'\nretry: {statuses: {404: dead}}", Rule.DEAD),
+        ("url: 'https://a.example/{{ mid }}'\nretry: {statuses: {410: pause}}", Rule.PAUSE),
+        ("url: 'https://a.example/{{ mid }}'\nretry: {statuses: {4xx: retry}}", Rule.RETRY),
+        ("url: https://a.example/", Rule.PAUSE),
+        ("url: https://a.example/\nformat: {type: template, body: '{{ mid }}', content_type: text/plain}", Rule.PAUSE),
+    ],
+)
+def test_gone_pauses_no_destination_whose_url_is_of_the_event_alone(lines: str, rule: Rule) -> None:
+    (found,) = destinations_of(load(destination(lines)))
+    assert found.retry.rule(410) is rule
