@@ -7,6 +7,7 @@ But a 2xx that comes before the request is out says nothing yet of what was not 
 """
 
 import asyncio
+import errno
 import os
 import socket
 import struct
@@ -67,8 +68,9 @@ class Answer:
         return 200 <= self.status < 300
 
 
-_LARGE_REQUEST_BYTES = 16 * 1024
-"""Of a larger request the kernel is asked how much it still holds; a smaller one leaves in a few packets, whatever is done then."""
+_INT = struct.Struct("i")
+_NO_INT = bytes(_INT.size)
+_CANNOT_TELL = frozenset({errno.ENOTTY, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
 _LOOK_AGAIN_S = 0.01, 0.1
 """While a request is still on its way: the first wait, and the longest."""
 
@@ -93,6 +95,7 @@ class Connection(asyncio.Protocol):
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
         self._parser = httptools.HttpResponseParser(self)
         self._waiter: asyncio.Future[Answer] | None = None
         self._answer: Answer | None = None
@@ -102,10 +105,11 @@ class Connection(asyncio.Protocol):
         self._head_bytes = 0
         self._bytes_after_head = 0
         self._interim = 0
-        self._request_bytes = 0
         self._was_out = False
         """The request was out when the headers of its answer were in."""
         self._is_aborted = False
+        self._is_cut = False
+        """The connection ended while something of the request was unsent, or with an error: what had arrived by then, nobody knows."""
         self._kernel: socket.socket | None = None
         """The socket once more, to ask the kernel about it when the transport is gone; set while an early 2xx waits."""
         self._looking: asyncio.TimerHandle | None = None
@@ -131,7 +135,7 @@ class Connection(asyncio.Protocol):
         self._waiter, self._answer = waiter, None
         self._headers, self._body = {}, []
         self._body_bytes = self._head_bytes = self._bytes_after_head = self._interim = 0
-        self._request_bytes, self._was_out = len(head) + len(body), False
+        self._was_out = False
         self.is_usable = False
         try:
             self._transport.write(head + body)
@@ -161,6 +165,7 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: D102
         self._transport = cast("asyncio.Transport", transport)
+        self._socket = transport.get_extra_info("socket")
         self.is_usable = True
 
     def data_received(self, data: bytes) -> None:  # noqa: D102
@@ -189,13 +194,14 @@ class Connection(asyncio.Protocol):
         return False  # what is on its way goes on; then the transport closes
 
     def connection_lost(self, error: Exception | None) -> None:  # noqa: D102
-        self._transport = None
+        transport, self._transport = self._transport, None
         self.is_usable = False
         if self._waiter is None:
             return
-        if (
-            error is None and self._kernel is not None and not self._is_aborted
-        ):  # the kernel has the rest of the request
+        # An error has emptied the buffer of the transport already, and so has an abort.
+        if self._is_aborted or error is not None or (transport is not None and transport.get_write_buffer_size()):
+            self._is_cut = True
+        if self._kernel is not None and not self._is_cut:  # the kernel has the rest of the request
             self._look_no_more()
             self._look_later(_LOOK_AGAIN_S[0], may_be_kept=False, was_out=True)
         else:
@@ -254,31 +260,35 @@ class Connection(asyncio.Protocol):
     # Whether the request is out
 
     def _is_out(self) -> bool:
-        """Whether all of the request has left this machine: nothing of it is in a buffer, ours or the kernel's."""
+        """Whether all of the request has left us: our buffer and the kernel's are empty. A unix socket's is what the receiver has not read."""
         transport = self._transport
-        if transport is not None and (transport.get_write_buffer_size() or self._request_bytes < _LARGE_REQUEST_BYTES):
-            return not transport.get_write_buffer_size() and not transport.is_closing()
-        sock = self._kernel if transport is None else transport.get_extra_info("socket")
+        if self._is_cut or self._is_aborted:
+            return False
+        if transport is not None and (transport.is_closing() or transport.get_write_buffer_size()):
+            return False  # of one that is closing, `connection_lost` tells how that ended
+        sock = self._kernel if transport is None else self._socket
         if sock is None:
             return False
-        if sock.family == socket.AF_UNIX:  # there it would be what the receiver has not read
-            return True
         try:
-            (unsent,) = struct.unpack("i", ioctl(sock.fileno(), TIOCOUTQ, b"\0\0\0\0"))
-        except (OSError, ValueError):  # it is closed
+            (unsent,) = _INT.unpack(ioctl(sock.fileno(), TIOCOUTQ, _NO_INT))
+            if unsent == 0 and sock.family == socket.AF_UNIX and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self._is_cut = True  # the receiver has closed it, which threw away what it had not read
+        except ValueError:  # it is closed
             return False
-        return bool(unsent == 0)
+        except OSError as error:  # a kernel that cannot tell must not stop all deliveries; else it is closed
+            return error.errno in _CANNOT_TELL
+        return bool(unsent == 0) and not self._is_cut
 
     def _watch_kernel(self) -> None:
-        sock = None if self._transport is None else self._transport.get_extra_info("socket")
-        if sock is not None:
+        if self._transport is not None and self._socket is not None:
             with suppress(OSError):
-                self._kernel = socket.socket(fileno=os.dup(sock.fileno()))
+                self._kernel = socket.socket(fileno=os.dup(self._socket.fileno()))
 
     def _is_broken(self) -> bool:
         """Whether the kernel knows that what it holds will not arrive: the receiver has reset the connection."""
-        return self._transport is None and (
-            self._kernel is None or self._kernel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        return self._is_cut or (
+            self._transport is None
+            and (self._kernel is None or self._kernel.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0)
         )
 
     def _look_later(self, wait_s: float, *, may_be_kept: bool, was_out: bool) -> None:

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import pytest
 import trustme
@@ -66,14 +67,19 @@ class Early:
 
 
 @contextmanager
-def receiving(behave: Callable[[Early, socket.socket], None], *, tls: bool = False) -> Iterator[Early]:
-    """Have one in a thread; it has ended at the end."""
+def receiving(
+    behave: Callable[[Early, socket.socket], None], *, tls: bool = False, path: str | None = None
+) -> Iterator[Early]:
+    """Have one in a thread, at a port or a unix socket; it has ended at the end."""
     early = Early(behave)
-    listener = socket.socket()
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
-    listener.bind(("127.0.0.1", 0))
+    listener = socket.socket(socket.AF_INET if path is None else socket.AF_UNIX)
+    if path is None:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, SMALL_BUFFER)
+        listener.bind(("127.0.0.1", 0))
+        early.port = listener.getsockname()[1]
+    else:
+        listener.bind(path)
     listener.listen()
-    early.port = listener.getsockname()[1]
 
     def serve(plain: socket.socket) -> None:
         with (
@@ -242,6 +248,119 @@ async def test_what_the_kernel_holds_is_not_out(size: int) -> None:
 
     with receiving(answer_and_leave) as early:
         assert await send(early, tls=False, body=BODY[:size]) == CUT_SHORT
+
+
+@pytest.mark.parametrize("size", [12_000, 15_000])
+@pytest.mark.parametrize("how", [reset, lambda _connection: None], ids=["reset", "closed"])
+async def test_a_small_request_is_not_out_while_the_kernel_holds_some_of_it(
+    how: Callable[[socket.socket], None], size: int
+) -> None:
+    def answer_and_leave(early: Early, connection: socket.socket) -> None:
+        early.head(connection)
+        connection.sendall(OK)
+        how(connection)
+
+    with receiving(answer_and_leave) as early:
+        assert await send(early, tls=False, body=BODY[:size]) == CUT_SHORT
+
+
+async def test_a_small_request_that_is_read_after_the_answer_is_delivered_and_the_connection_is_kept() -> None:
+    def answer_then_read(early: Early, connection: socket.socket) -> None:
+        while True:
+            begun = early.head(connection)
+            connection.sendall(OK)
+            early.bodies.append(early.body(connection, begun, 15_000))
+            if len(early.bodies) == 2:
+                early.may_end.set()
+
+    with receiving(answer_then_read) as early:
+        async with sender_to(url_of(early, tls=False), timeout=60) as sender:
+            outcomes = [await sender.send(request(BODY[:15_000])) for _ in range(2)]
+            await asyncio.to_thread(early.may_end.wait, 30)
+    assert outcomes == [Answered(status=200)] * 2
+    assert early.bodies == [BODY[:15_000]] * 2
+    assert early.connections == 1
+
+
+UNIX_SIZES = pytest.mark.parametrize("size", [2_000, 20_000, 150_000, 400_000, 8_000_000])
+
+
+async def send_to_unix(path: str, size: int, *, times: int = 1, timeout: float = 60) -> list[Outcome]:
+    async with sender_to("http://localhost/", timeout=timeout, transport=Transport(socket=path)) as sender:
+        return [await sender.send(request(BODY[:size])) for _ in range(times)]
+
+
+@UNIX_SIZES
+async def test_the_receiver_at_a_unix_socket_has_only_what_it_read(size: int, tmp_path: Path) -> None:
+    def answer_and_leave(early: Early, connection: socket.socket) -> None:
+        early.head(connection)
+        connection.sendall(OK)
+
+    with receiving(answer_and_leave, path=str(tmp_path / "socket")):
+        assert await send_to_unix(str(tmp_path / "socket"), size) == [CUT_SHORT]
+
+
+@pytest.mark.parametrize("size", [2_000, 8_000_000])
+async def test_what_nobody_reads_from_a_unix_socket_is_not_delivered(size: int, tmp_path: Path) -> None:
+    def answer_and_read_no_more(early: Early, connection: socket.socket) -> None:
+        early.head(connection)
+        connection.sendall(OK)
+        early.may_end.wait()
+
+    with receiving(answer_and_read_no_more, path=str(tmp_path / "socket")):
+        (outcome,) = await send_to_unix(str(tmp_path / "socket"), size, timeout=1)
+    assert isinstance(outcome, Unanswered)
+    assert outcome.fault is Fault.TIMEOUT
+
+
+@UNIX_SIZES
+@pytest.mark.parametrize("is_early", [True, False], ids=["early", "late"])
+async def test_what_is_read_from_a_unix_socket_is_delivered_and_the_connection_is_kept(
+    is_early: bool, size: int, tmp_path: Path
+) -> None:
+    def read_all(early: Early, connection: socket.socket) -> None:
+        while True:
+            begun = early.head(connection)
+            if is_early:
+                connection.sendall(OK)
+            early.bodies.append(early.body(connection, begun, size))
+            if len(early.bodies) == 2:
+                early.may_end.set()
+            if not is_early:
+                connection.sendall(OK)
+
+    with receiving(read_all, path=str(tmp_path / "socket")) as early:
+        outcomes = await send_to_unix(str(tmp_path / "socket"), size, times=2)
+        await asyncio.to_thread(
+            early.may_end.wait, 30
+        )  # it counts once it is read; the thread may still be at noting it
+    assert outcomes == [Answered(status=200)] * 2
+    assert early.bodies == [BODY[:size]] * 2
+    assert early.connections == 1
+
+
+@UNIX_SIZES
+async def test_a_unix_socket_may_be_closed_when_all_is_read(size: int, tmp_path: Path) -> None:
+    def answer_then_read(early: Early, connection: socket.socket) -> None:
+        begun = early.head(connection)
+        connection.sendall(OK)
+        early.body(connection, begun, size)
+
+    with receiving(answer_then_read, path=str(tmp_path / "socket")):
+        assert await send_to_unix(str(tmp_path / "socket"), size) == [Answered(status=200)]
+
+
+@pytest.mark.parametrize("size", [2_000, 8_000_000])
+async def test_an_early_refusal_from_a_unix_socket_counts_at_once(size: int, tmp_path: Path) -> None:
+    def refuse(early: Early, connection: socket.socket) -> None:
+        early.head(connection)
+        connection.sendall(b"HTTP/1.1 413 No\r\nContent-Length: 0\r\n\r\n")
+        early.may_end.wait()
+
+    with receiving(refuse, path=str(tmp_path / "socket")):
+        (outcome,) = await send_to_unix(str(tmp_path / "socket"), size)
+    assert isinstance(outcome, Answered)
+    assert outcome.status == 413
 
 
 async def test_compressed_bodies_and_tunnels_are_no_other_matter() -> None:
