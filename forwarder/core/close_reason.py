@@ -2,7 +2,8 @@
 
 No server that we know documents its words, so they are weighed with care: a word alone decides nothing ("limit" is said of memory, of
 time and of connections), and where the words allow two readings the one is chosen that loses less. A connection that a routine has
-ended is made again at once; to wait without need would lose every event of that time.
+ended is made again at once; to wait without need would lose every event of that time. So only words that clearly speak of another connection of the same user mean
+that it was replaced.
 """
 
 import re
@@ -12,6 +13,8 @@ _REPLACED_CODE = 4409
 """As HTTP 409, a conflict; of the codes that applications choose the one that is used for nothing else."""
 _RATE_LIMITED_CODE = 4429
 """As HTTP 429."""
+_CODES_OF_THE_SERVER = frozenset({1001, 1012, 1013, 1014})
+"""It goes away, restarts, is busy, or has a bad gateway: beside these, only words that leave no doubt speak of another connection."""
 
 _ONE = (
     "(?:connection|session|client|log ?in|sign ?in|device|tab|window|browser|consumer|subscriber|socket|websocket|stream|user|"
@@ -34,22 +37,47 @@ def _any(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(rf"\b(?:{pattern})\b" for pattern in patterns))
 
 
+_AUX = "(?:(?:has|have|had|is|was|were|being|been|got|gets|will|be|already) )*"
+_GONE = "(?:replaced|superseded|displaced|taken over)"
+_OF_THE_SERVER = "(?:deployment|release|node|worker|instance|server|version|process|host|pod|replica|shard|cluster|proxy|gateway|container|machine|(?:load )?balancer)s?"
+_BEHIND = (
+    "(?:upstream|back ?end|database|db|internal|redis|kafka|sql|postgres\\w*|mysql|pool\\w*|origin|broker|replication)"
+)
+_OWNED = "(?:key|token|account|user|login|subscription|plan|customer|credentials?|licen[cs]e|ip|address)"
+
+_SERVERS_OWN = _any(
+    rf"(?:(?:the|{_OTHER}) )?{_BEHIND} {_ONES}(?: {_AUX}(?:{_GONE}|{_HAPPENED}))?",
+    rf"(?:{_ONES} )?{_AUX}(?:\w+ed|taken over|{_HAPPENED}) (?:by|with|in favou?r of|because of|due to) "
+    rf"(?:(?:an?|the|{_OTHER}) )?(?:(?!{_ONES}\b)\w+ )?{_OF_THE_SERVER}(?! (?:with|using|of|for) (?:the same|same|this|your|a|an|the)\b)",
+    rf"{_OTHER_ONE} {_AUX}{_HAPPENED} by (?:(?:the|our|an?) )?(?:\w+ )?{_OF_THE_SERVER}",
+    rf"{_OF_THE_SERVER} {_AUX}(?:open|start|establish|creat|ma[dk])\w* {_OTHER_ONE}",
+    rf"{_OTHER_ONE} attempts?",
+    rf"(?:logged|signed|log|sign) ?out (?:(?:from|in|on|at) )+{_OTHER_ONE}",
+)
+"""What happened to the server's own parts and connections, and who of them took ours over: it says nothing of another program."""
 _SURELY_REPLACED = _any(
     rf"(?:\w+ed|taken over) (?:by|with|in favou?r of|because of|due to) {_OTHER_ONE}",
-    rf"{_OTHER_ONE} (?:(?:has|have|had|was|is|got|been|already) )*{_HAPPENED}",
-    r"(?:connection|session|stream|client)s? (?:(?:has|have|was|is|been|being|got) )*(?:replaced|superseded|displaced|taken over)",
-    rf"(?:connected|logged|signed|login|active|opened|open|started|used|in use|detected)(?: (?:in|on|from|at|by))* {_OTHER_ONE}",
+    rf"{_OTHER_ONE}(?: instance)? {_AUX}{_HAPPENED}",
+    rf"(?:connection|session|stream|client)s? {_AUX}{_GONE}(?! (?:after|every|each|during|daily|hourly|periodically)\b)",
+    rf"(?:connected|logged|signed|login|active|opened|open|started|used|detected)(?: (?:in|on|from|at|by))* {_OTHER_ONE}",
     r"(?:connected|logged in|signed in|login|active|opened|started|used|in use)(?: on| from)? elsewhere",
+    r"(?:logged|signed) in (?:from|on|at) (?:another|(?:a )?different|other) [a-z]+",
     rf"already (?:connected|logged in|signed in|has an? (?:\w+ )?{_ONE})",
-    r"(?:key|token|account|connection|session|stream) (?:is )?(?:already )?in use",
+    r"(?:key|token|account|connection|session|stream) (?:is )?(?:already in use|in use (?:already|elsewhere))"
+    r"(?! (?:of|(?:\w+ ){0,2}?(?:too long|expired))\b)",
+    rf"(?:in use|used) by (?:another|(?:an)?other|(?:a )?different) \w+ (?:with|using) (?:the same|this|your) (?:api )?{_OWNED}",
+    r"duplicated? (?:\w+ )?(?:connection|session|client|login|consumer|subscriber)s?"
+    r"(?! (?:ids?|names?|keys?|numbers?|data|events?|messages?|errors?|state|entry|entries)\b)",
 )
 """Sentences in which another one came, whatever else they say."""
 _OURS_TO_BEAR = _any(
     r"slow (?:consumer|client|reader|receiver)",
     r"(?:buffer|queue|backlog|pending|queued|buffered)",
     r"(?:memory|disk|cpu|heap|file descriptors?|open files)",
+    r"up ?stream|back ?end|data ?cent(?:er|re)",
+    r"too (?:large|big|long)|(?:size|payload|length) limit",
 )
-"""The server has too little of something: no wish that we ask for less."""
+"""The server has too little of something, or it is its own supplier who asks for less: no wish that we ask for less."""
 _RATE_LIMITED = _any(
     r"rate ?limit\w*",
     r"limit\w* rate",
@@ -58,11 +86,11 @@ _RATE_LIMITED = _any(
     r"throttl\w*",
     r"slow down",
     r"too (?:fast|often|frequent\w*|quickly)",
-    r"flood\w*",
+    r"flood\w*(?! in\b)",
     r"quota",
     r"(?:request|message|event|command|bandwidth|traffic|usage|api|plan|data|daily|hourly|monthly) (?:\w+ )?limit",
-    r"per (?:second|minute|hour|day)",
 )
+_PER_TIME = _any(r"(?<!once )per (?:second|minute|hour|day)")
 _UNIT = "(?:s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)"
 _ROUTINE = _any(
     r"re ?start\w*|re ?boot\w*|re ?deploy\w*|deploy\w*|recycl\w*|rotat\w*|rolling|roll ?out",
@@ -70,35 +98,48 @@ _ROUTINE = _any(
     r"life ?times?|life ?span|aged?|too old|duration|up ?time|(?:time|hour|day) limit|limit\w* (?:of|on|in) time",
     r"max(?:imum)? (?:\w+ )?(?:time|duration|age)",
     rf"\d+ ?{_UNIT} (?:\w+ )?(?:limit|max\w*|passed|elapsed|reached|exceeded|old)",
-    rf"(?:limit|max\w*|after|older than) (?:of )?\d+ ?{_UNIT}",
+    rf"(?:limit(?: exceeded| reached)?|max\w*|(?<!retry )(?<!again )after|older than) (?:of )?\d+ ?{_UNIT}",
     r"expir\w*|idle|inactiv\w*|time ?out\w*|timed out|renew\w*|refresh\w*",
-    r"over ?load\w*|capacity|unavailable|upstream|back ?end|(?:internal|server) error",
+    r"over ?load\w*|(?:load )?shed\w*|capacity|unavailable|(?:internal|server) error",
     r"(?:server|node|instance|pod|host|worker|proxy|container|certificate|cert|config\w*|key|token|version)"
     r" (?:(?:has|have|is|was|been|being|will|be|gets) )*(?:replac|supersed)\w*",
 )
 """Ends by the clock, by an operator's hand, or by the server's own trouble."""
 _ASKED_FOR = re.compile(
     r"\b(?:open|opening|start|starting|create|creating|establish|establishing|make|use|using|request|obtain|get|begin|initiate|try|with|"
-    r"requires?|required(?: for)?|needs?|needed(?: for)?|accept\w*|allow\w*|refus\w*|no|connect to|reconnect to|move to|moved to|switch to|wait for|await|expect\w*) "
+    r"requires?|required(?: for)?|needs?|needed(?: for)?|accept\w*|allow\w*|refus\w*|no|connect to|reconnect to|move to|moved to|switch to|"
+    r"up(?:grade|date) to|wait for|await|expect\w*) "
     rf"{_OTHER_ONE}\b"
 )
 """A new connection that we are to open, and not one that somebody has opened."""
-_REPLACED = _any(
-    r"(?:replac|supersed)(?:ed|ing)|displaced|supplanted",
-    rf"{_OTHER_ONE}(?! (?:version|required|needed|pool))",
-    r"duplicated? (?:\w+ )?" + _ONES,
-    rf"(?:{_ONE}|stream) conflict|conflict\w* (?:with )?(?:\w+ )?{_ONES}",
+_REPLACED = re.compile(
+    rf"^(?:(?:you|this|it|closed|error) )?{_AUX}(?:replaced|superseded|displaced|supplanted)$"
+    rf"|\b{_OTHER} (?:[a-z]+ )?(?:connection|session|client|log ?in|sign ?in|device|tab|consumer|subscriber|socket|websocket)"
+    r"(?= ?$| (?:with|for|from|using) )"
+    rf"|(?<!write )(?<!lock )(?<!merge )\b{_ONE} conflict ?$"
 )
+"""Another one is named, and what became of it is not said: only where the sentence has no more than that."""
 _TOO_MANY = _any(
     rf"too many (?:\w+ ){{0,3}}?{_COUNTED}",
     rf"(?:number|count) of (?:\w+ )?{_COUNTED}",
     rf"max(?:imum)? (?:\w+ ){{0,2}}?{_COUNTED}",
-    rf"(?:more than|only|limit of|at most) (?:a |an )?(?:one|single|two|\d+) (?:\w+ )?{_ONES}",
+    rf"(?:limit of|at most) (?:a |an )?(?:two|\d+) (?:\w+ )?{_ONES}",
     rf"(?:concurrent|simultaneous|parallel) {_ONES}",
-    rf"(?:one|single|1) (?:\w+ )?{_ONE} (?:\w+ )?(?:at a time|per|only|allowed)",
     rf"{_COUNTED} limit",
 )
-"""A count of connections is one of others that use the same key."""
+_JUST_ONE = _any(
+    rf"(?:more than|only|limit of|at most) (?:a |an )?(?:one|single|1) (?:\w+ )?{_ONE}(?! per (?!(?:\w+ )?{_OWNED}))",
+    rf"(?:one|single|1) (?:\w+ )?{_ONE} (?:\w+ )?(?:at a time|only|allowed|per (?:\w+ )?{_OWNED})",
+)
+"""No server has room for one alone, so it is one of a key."""
+_OF_A_KEY = _any(
+    rf"(?:this|that|your|same|one|each|per|an?) (?:api )?{_OWNED}",
+    r"you (?:have|ve|reached|exceeded|are using)",
+)
+"""Counted for a key, an account or a user."""
+_NEAR_A_KEY = _any(_OWNED, rf"you|your(?! {_ONES}\b)")
+_OF_A_SERVER = _any(_OF_THE_SERVER, r"load|shed\w*|(?<!not )reconnect\w*")
+"""Counted for a part of the server, or we are asked to come back."""
 _SOME_LIMIT = _any(rf"(?:{_ONE}|concurrency) (?:count )?limit", rf"limit (?:of|on|for) (?:\w+ )?{_ONES}")
 """Of time, or of number: it is not said."""
 
@@ -120,26 +161,50 @@ def close_meaning(code: int, reason: str) -> CloseMeaning:
     """Return what a close frame with this code and these words means."""
     if code == _REPLACED_CODE:
         return CloseMeaning.REPLACED
-    meaning = _meaning_of_words(_plain_words(reason))
+    words = _plain_words(reason)
+    if _is_surely_replaced(words):
+        return CloseMeaning.REPLACED
+    meaning = _meaning_of_other_words(words)
+    if meaning is CloseMeaning.REPLACED and code in _CODES_OF_THE_SERVER:
+        return CloseMeaning.ROUTINE
     if meaning is CloseMeaning.NOTHING and code == _RATE_LIMITED_CODE:
         return CloseMeaning.RATE_LIMITED
     return meaning
 
 
-def _meaning_of_words(words: str) -> CloseMeaning:
-    if _SURELY_REPLACED.search(_ASKED_FOR.sub(" ", words)):
-        return CloseMeaning.REPLACED
+def _is_surely_replaced(words: str) -> bool:
+    if _SURELY_REPLACED.search(_ASKED_FOR.sub(" ", _SERVERS_OWN.sub(" ", words))):
+        return True
+    is_counted = _TOO_MANY.search(words) or _JUST_ONE.search(words)
+    speaks_of_less = _OURS_TO_BEAR.search(words) or _RATE_LIMITED.search(words) or _PER_TIME.search(words)
+    return bool(is_counted and _OF_A_KEY.search(words) and not speaks_of_less)
+
+
+def _meaning_of_other_words(words: str) -> CloseMeaning:
     if _OURS_TO_BEAR.search(words):
         return CloseMeaning.ROUTINE
     if _RATE_LIMITED.search(words):
         return CloseMeaning.RATE_LIMITED
     if _ROUTINE.search(words):
         return CloseMeaning.ROUTINE
-    if _TOO_MANY.search(words) or _REPLACED.search(_ASKED_FOR.sub(" ", words)):
+    if _PER_TIME.search(words):
+        return CloseMeaning.RATE_LIMITED
+    if _TOO_MANY.search(words) or _JUST_ONE.search(words):
+        return _meaning_of_a_count(words)
+    without = _ASKED_FOR.sub(" ", _SERVERS_OWN.sub(" ", words)).strip()
+    if _REPLACED.search(without):
         return CloseMeaning.REPLACED
     if _SOME_LIMIT.search(words):
         return CloseMeaning.RATE_LIMITED
-    return CloseMeaning.NOTHING
+    return CloseMeaning.ROUTINE if _SERVERS_OWN.search(words) else CloseMeaning.NOTHING
+
+
+def _meaning_of_a_count(words: str) -> CloseMeaning:
+    if _OF_A_SERVER.search(words):
+        return CloseMeaning.ROUTINE
+    if _JUST_ONE.search(words) or _NEAR_A_KEY.search(words):
+        return CloseMeaning.REPLACED
+    return CloseMeaning.RATE_LIMITED
 
 
 def _plain_words(reason: str) -> str:

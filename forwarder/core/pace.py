@@ -72,10 +72,12 @@ class Pace:
         """Count a connection that the server has taken, or several that one try took."""
         self._reached.extend([now_s] * connections)
 
-    def wait_s(self, kind: Class, *, now_s: float, lasted_s: float = 0.0, was_useful: bool = False) -> float:
+    def wait_s(
+        self, kind: Class, *, now_s: float, lasted_s: float = 0.0, was_useful: bool = False, connections: int = 1
+    ) -> float:
         """Return how long to wait after a try, or a connection of `lasted_s`: a quarter of an hour at most.
 
-        `was_useful`: it brought an event.
+        `was_useful`: it brought an event. `connections`: so many it took, and so may the next try.
         """
         if lasted_s >= _FORGIVEN_AFTER_S:
             self._replacements = 0
@@ -86,7 +88,7 @@ class Pace:
             self._failures = self._refusals = 0
         if is_good or kind is not Class.PATH:
             self._down_since = None
-        return max(self._wait_s(kind, now_s, is_good=is_good), self._until_allowed_s(now_s))
+        return max(self._wait_s(kind, now_s, is_good=is_good), self._until_allowed_s(now_s, connections))
 
     def _wait_s(self, kind: Class, now_s: float, *, is_good: bool) -> float:
         match kind:
@@ -117,10 +119,12 @@ class Pace:
         self._failures += 1
         return longest * self._chance()
 
-    def _until_allowed_s(self, now_s: float) -> float:
-        if len(self._reached) < MOST_IN_A_MINUTE:
+    def _until_allowed_s(self, now_s: float, connections: int) -> float:
+        """Return how long until so many more fit into the minute."""
+        room_for_others = max(MOST_IN_A_MINUTE - max(connections, 1), 0)
+        if len(self._reached) <= room_for_others:
             return 0.0
-        return max(self._reached[0] + _MINUTE_S - now_s, 0.0)
+        return max(self._reached[-1 - room_for_others] + _MINUTE_S - now_s, 0.0)
 
     def forgive(self) -> None:
         """Begin anew: a person says so."""

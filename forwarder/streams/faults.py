@@ -18,7 +18,6 @@ LONGEST_WISH = timedelta(minutes=5)
 """A server's `Retry-After`, and its `retry` in an event stream, are wishes: longer ones are cut to this. What is sent meanwhile is lost, and one
 try in five minutes burdens no server; limits of rate are counted over a minute or so, and longer times are a mistake more often than meant."""
 _BUSY_WAIT = timedelta(seconds=30)
-_STAY_AWAY = timedelta(minutes=15)
 _POLICY_CLOSE_CODES = frozenset({1008, 4001, 4401, 4403})
 """Said at once they mean the key. A connection that worked had a good one: if it is bad by now, the next handshake says so."""
 _PROVEN_AFTER = timedelta(seconds=HEALTHY_AFTER_S)
@@ -152,9 +151,9 @@ def _retry_after(headers: Mapping[str, str], body: bytes) -> timedelta | None:
 
 
 def not_wanted() -> StreamFaultError:
-    """Return the fault of a server that answers 204: by the standard nobody is to come back."""
+    """Return the fault of a server that answers 204: by the standard nobody is to come back, which is a wish as `Retry-After` is."""
     sentence = "the server answers HTTP 204, which tells clients to stay away: is the key meant for streams?"
-    return StreamFaultError(FaultKind.NO_UPGRADE, sentence, _STAY_AWAY)
+    return StreamFaultError(FaultKind.NO_UPGRADE, sentence, LONGEST_WISH)
 
 
 def wrong_type(what: str = "no event stream") -> StreamFaultError:

@@ -23,6 +23,8 @@ _AT_A_TIME = 8
 """Events taken in one turn of the loop while more lie ready, as with a WebSocket."""
 _MAY_BE_THE_ID = frozenset({400, 410, 412, 413, 416, 422, 431, 500})
 """Answers to a request with a `Last-Event-ID` that may speak of that: it is made again without it, at once and once."""
+_DOUBTED_AFTER = 2
+"""So many failures in a row of requests with a `Last-Event-ID`, of whatever kind, and the next request is made without it."""
 
 log = structlog.get_logger(__name__)
 
@@ -44,6 +46,24 @@ class Memory:
     """Of the last event that was taken. Text that a header can carry, see `EventStreamParser`."""
     too_long_after: str = ""
     """The id that was the last one when an event was too long."""
+    failures_with_id: int = 0
+    """In a row, of requests that the server took. One that fails without the id leaves one, so that tries with and without it take turns."""
+
+    def id_to_send(self) -> str:
+        """Return the `Last-Event-ID` of the next request; empty for none, also where the id may be what the server does not take."""
+        return "" if self.failures_with_id >= _DOUBTED_AFTER else self.last_id
+
+    def note_failed(self, sent_id: str) -> None:
+        """Count a request that the server took and did not answer with a stream."""
+        self.failures_with_id = self.failures_with_id + 1 if sent_id else min(self.failures_with_id, _DOUBTED_AFTER - 1)
+
+
+@dataclass(slots=True)
+class _Asked:
+    """What one try has asked the server for."""
+
+    with_id: str | None = None
+    """The `Last-Event-ID` of the last request for the stream; `None`: there was no request yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,43 +110,74 @@ class SseStream:
             return fault
 
     async def _hold(self, session: aiohttp.ClientSession, listener: Listener) -> StreamFaultError:
-        url = read_url(self.url, "http", "https")
+        asked = _Asked()
         try:
-            async with RunningTimeout(self.handshake_within.total_seconds()):
-                response, token = await self._open(session, url)
-        except aiohttp.ConnectionTimeoutError as error:
-            raise faults.from_hang(url.raw_host, listener.connect_within.total_seconds(), is_reached=False) from error
-        except TimeoutError as error:
-            raise faults.from_hang(url.raw_host, self.handshake_within.total_seconds(), is_reached=True) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise faults.from_connect(error, url.raw_host, url.port) from error
+            response, token = await self._open_in_time(session, listener, asked)
+        except StreamFaultError as fault:
+            if fault.is_reached and asked.with_id is not None:
+                self.memory.note_failed(asked.with_id)
+            raise
+        self._note_opened(asked)
         try:
             listener.opened(ends_in=None if token is None else token.rest)
             return await self._read(response, listener)
         finally:
             response.close()
 
-    async def _open(self, session: aiohttp.ClientSession, url: URL) -> tuple[aiohttp.ClientResponse, Token | None]:
-        """Return the response whose body is the stream. A token that is refused is minted anew, once."""
-        if self.api_key is None:
-            return await self._get(session, None), None
-        for may_mint_again in (True, False):
-            token = await self.memory.tokens.get(session, url, self.api_key, within=self.handshake_within)
+    def _note_opened(self, asked: _Asked) -> None:
+        """Forget the id where the stream opens without it alone, and begin the count of failures again."""
+        if self.memory.last_id and not asked.with_id:
+            self.memory.last_id = ""
+            log.warning("stream.id_refused", stream=self.name, note="the stream opened once Last-Event-ID was left out")
+        self.memory.failures_with_id = 0
+
+    async def _open_in_time(
+        self, session: aiohttp.ClientSession, listener: Listener, asked: _Asked
+    ) -> tuple[aiohttp.ClientResponse, Token | None]:
+        url = read_url(self.url, "http", "https")
+        try:
+            async with RunningTimeout(self.handshake_within.total_seconds()):
+                return await self._open(session, url, asked)
+        except aiohttp.ConnectionTimeoutError as error:
+            raise faults.from_hang(url.raw_host, listener.connect_within.total_seconds(), is_reached=False) from error
+        except TimeoutError as error:
+            raise faults.from_hang(url.raw_host, self.handshake_within.total_seconds(), is_reached=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise faults.from_connect(error, url.raw_host, url.port) from error
+
+    async def _open(
+        self, session: aiohttp.ClientSession, url: URL, asked: _Asked
+    ) -> tuple[aiohttp.ClientResponse, Token | None]:
+        """Return the response whose body is the stream. A token that is refused is minted anew, once.
+
+        When that is refused as well, the `Last-Event-ID` may be the cause: it is left out before the key is blamed.
+        """
+        last_id, token = self.memory.id_to_send(), None
+        is_token_new = self.api_key is None
+        while True:
+            if self.api_key is not None:
+                token = await self.memory.tokens.get(session, url, self.api_key, within=self.handshake_within)
             try:
-                return await self._get(session, token), token
+                return await self._get(session, token, last_id, asked), token
             except StreamFaultError as fault:
                 if fault.kind is not FaultKind.KEY_REFUSED:
                     raise
-                self.memory.tokens.forget()
-                if not may_mint_again:
+                last_id = asked.with_id or ""
+                if not is_token_new:
+                    is_token_new = True
+                    self.memory.tokens.forget()
+                elif last_id:
+                    last_id = ""
+                else:
+                    self.memory.tokens.forget()
                     raise
-        raise AssertionError
 
-    async def _get(self, session: aiohttp.ClientSession, token: Token | None) -> aiohttp.ClientResponse:
-        """Return the response. An id that the server does not take back is forgotten."""
-        last_id = self.memory.last_id
+    async def _get(
+        self, session: aiohttp.ClientSession, token: Token | None, last_id: str, asked: _Asked
+    ) -> aiohttp.ClientResponse:
+        """Return the response. An id that the server says it does not take back is forgotten."""
         try:
-            return await self._ask(session, token, last_id)
+            return await self._ask(session, token, last_id, asked)
         except _RefusedError as refusal:
             if not last_id or refusal.status not in _MAY_BE_THE_ID:
                 raise refusal.fault from None
@@ -135,16 +186,19 @@ class SseStream:
         if status < 500:
             self.memory.last_id = ""
         try:
-            response = await self._ask(session, token, "")
+            response = await self._ask(session, token, "", asked)
         except _RefusedError as refusal:
             raise refusal.fault from None
         self.memory.last_id = ""  # of a 500 it is known by now that the id was the cause
         return response
 
-    async def _ask(self, session: aiohttp.ClientSession, token: Token | None, last_id: str) -> aiohttp.ClientResponse:
-        asked = self.address()
+    async def _ask(
+        self, session: aiohttp.ClientSession, token: Token | None, last_id: str, asked: _Asked
+    ) -> aiohttp.ClientResponse:
+        asked.with_id = last_id
+        address = self.address()
         if token is not None:
-            asked = asked.update_query(token=token.value)
+            address = address.update_query(token=token.value)
         headers = {
             "Accept": "text/event-stream",
             "Accept-Encoding": "identity",
@@ -155,7 +209,7 @@ class SseStream:
         }
         if last_id:
             headers["Last-Event-ID"] = last_id  # aiohttp writes headers in UTF-8, as the standard asks for
-        response = await session.get(asked, headers=headers, allow_redirects=False)
+        response = await session.get(address, headers=headers, allow_redirects=False)
         try:
             await self._require_stream(response)
         except BaseException:

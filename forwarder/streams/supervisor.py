@@ -260,9 +260,14 @@ class Supervisor:
     def _note_failure(self, fault: StreamFaultError, connection: Connection) -> None:
         """Take what a try, or a connection, came to, and the wait that it asks for."""
         self._state.ends[str(fault.kind)] += 1
+        connections = fault.connections
         fault = self._suspect(fault, connection)
         wait_s = self._pace.wait_s(
-            fault.pace, now_s=boot_time(), lasted_s=connection.lasted_s, was_useful=connection.has_brought
+            fault.pace,
+            now_s=boot_time(),
+            lasted_s=connection.lasted_s,
+            was_useful=connection.has_brought,
+            connections=connections,
         )
         self._last = fault, max(wait_s, fault.minimum_wait.total_seconds())
 

@@ -10,14 +10,10 @@ REPLACED, RATE_LIMITED, ROUTINE, NOTHING = CloseMeaning
 
 SENTENCES = {
     REPLACED: [
-        "replaced",
         "Replaced by a new connection",
         "ConnectionReplaced",
         "SESSION_REPLACED",
-        "superseded",
         "connection superseded by newer login",
-        "new session",
-        "another connection",
         "another client connected",
         "Another client has connected with this key. Do not reconnect",
         "a newer connection was established",
@@ -36,19 +32,20 @@ SENTENCES = {
         "duplicate connection",
         "Duplicate session detected",
         "conflict: terminated by other session",
-        "session conflict",
         "already connected",
         "API key already in use",
-        # A count of connections is one of others with the same key.
-        "too many connections",
-        "TooManyConnections",
+        "another client connected from another host",
+        "closed by server: another client connected",
+        "logged in from another computer",
+        "key in use elsewhere",
+        "used by another process with the same key",
+        "new client instance connected",
+        # A count of connections that is said to be one of a key, an account or a user.
         "too many concurrent streams for this key",
-        "maximum number of connections reached",
-        "max connections reached",
-        "connections limit reached",
-        "concurrent connection limit exceeded",
         "only one connection per key is allowed",
-        "single connection only",
+        "maximum 100 streams per user",
+        "you have too many connections",
+        "too many connections for your account on this server",
     ],
     RATE_LIMITED: [
         "Rate limited.",
@@ -72,6 +69,17 @@ SENTENCES = {
         "connection limit reached",
         "session limit",
         "stream limit",
+        # Of a key, or of the server: it is not said.
+        "too many connections",
+        "TooManyConnections",
+        "FATAL: sorry, too many clients already",
+        "maximum number of connections reached",
+        "max connections reached",
+        "connections limit reached",
+        "concurrent connection limit exceeded",
+        "too many connections, do not reconnect",
+        "max 10 connections per user per minute",
+        "connection limit reached, retry after 30 seconds",
     ],
     ROUTINE: [
         "connection time limit reached",
@@ -105,6 +113,39 @@ SENTENCES = {
         "server overloaded: too many connections",
         "slow consumer: too many pending messages",
         "internal error",
+        "upstream rate limited us",
+        "internal: throttled upstream",
+        "flooding in data center",
+        "message limit: frame too large",
+        "message size limit exceeded",
+        # What counts connections of the server, and not of a key.
+        "too many connections on this node, please reconnect",
+        "server has too many connections",
+        "max connections on this instance reached",
+        "maximum number of clients on this server reached; reconnect to another server",
+        "maximum connections per worker reached",
+        "load shedding: too many connections",
+        "too many user sessions on this node",
+        # What replaced the connection is a part of the server, or what was replaced is one.
+        "stream replaced by new deployment",
+        "connection superseded by newer deployment",
+        "connection taken over by another worker",
+        "connection was taken over by another node",
+        "session was replaced by a new server process",
+        "upstream connection replaced",
+        "Backend connection replaced",
+        "the database connection was replaced",
+        "new database connection established",
+        "server opened new stream",
+        "new connection opened by proxy",
+        "second connection attempt to the database failed",
+        "connection replaced after 3600 s",
+        "connection in use too long",
+        "token in use expired",
+        "daily maintenance, once per day",
+        "rolling restart, one node per minute",
+        "server restarts 1 per hour",
+        "connection limit exceeded: 3600 seconds",
     ],
     NOTHING: [
         "",
@@ -127,11 +168,36 @@ SENTENCES = {
         "duplicate message id",
         "address already in use",
         "replica lag",
+        "API key in use",
+        "new stream format",
+        "new user agreement",
+        "newer client available",
+        "upgrade to newer client",
+        "another session error",
+        "write conflict on session",
+        "stream conflict in cluster",
+        "duplicate session id generated",
+        "user replaced key",
+        "account replaced",
+        "no other connection found",
+        "one connection per message",
+        "connection is closed once per hour",
         "verbunden an anderer Stelle",
     ],
 }
 ROWS = [(sentence, meaning) for meaning, sentences in SENTENCES.items() for sentence in sentences]
-CODES = [1000, 1001, 1008, 1011, 1012, 1013, 4001, 4008, 4403]
+IN_DOUBT = [
+    "replaced",
+    "superseded",
+    "new session",
+    "another connection",
+    "session conflict",
+    "single connection only",
+    "new connection from 192.0.2.7",
+]
+"""They speak of another one, unless the code speaks of the server."""
+CODES_OF_THE_SERVER = [1001, 1012, 1013, 1014]
+CODES = [1000, 1001, 1008, 1011, 1012, 1013, 1014, 4001, 4008, 4403]
 WORDS = st.lists(
     st.sampled_from(sorted({word for sentence, _ in ROWS for word in sentence.split()} | {"limit", "\0", "é", "-", "24h"})),
     max_size=12,
@@ -146,12 +212,18 @@ def test_a_sentence_means_the_same_beside_any_code_and_however_it_is_written(
         assert {close_meaning(code, written) for code in CODES} == {meaning}
 
 
+@pytest.mark.parametrize("reason", IN_DOUBT)
+def test_words_in_doubt_mean_another_connection_unless_the_code_speaks_of_the_server(reason: str) -> None:
+    for code in CODES:
+        assert close_meaning(code, reason) is (ROUTINE if code in CODES_OF_THE_SERVER else REPLACED)
+
+
 @given(st.one_of(st.text(max_size=123), WORDS))
 def test_4409_means_replaced_whatever_is_said_beside_it_and_4429_a_rate_limit_unless_words_say_otherwise(
     reason: str,
 ) -> None:
     assert close_meaning(4409, reason) is REPLACED
-    meaning = close_meaning(1001, reason)
+    meaning = close_meaning(1000, reason)
     assert close_meaning(4429, reason) is (RATE_LIMITED if meaning is NOTHING else meaning)
 
 

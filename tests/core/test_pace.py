@@ -137,3 +137,13 @@ def test_no_wait_is_ever_longer_than_a_quarter_of_an_hour(
         wait = pace.wait_s(kind, now_s=now, lasted_s=lasted_s, was_useful=useful)
         assert 0 <= wait <= 900
         now += wait
+
+
+@given(st.integers(1, MOST_IN_A_MINUTE))
+def test_tries_that_take_several_connections_each_stay_within_8_in_any_minute(connections: int) -> None:
+    pace, now, times = Pace(lambda: 0.0), 0.0, list[float]()
+    while now < 300:
+        times += [now] * connections
+        pace.note_reached(now, connections)
+        now += pace.wait_s(Class.SERVER, now_s=now, was_useful=True, connections=connections)
+    assert max(sum(time <= later < time + 60 for later in times) for time in times) <= MOST_IN_A_MINUTE

@@ -245,10 +245,10 @@ async def test_what_is_no_event_stream_is_refused(answer: Answer, kind: FaultKin
     assert (taken.frames, taken.was_open) == ([], False)
 
 
-async def test_204_is_an_order_to_stay_away_for_long() -> None:
+async def test_204_is_a_wish_to_be_left_alone_and_obeyed_for_as_long_as_any_other() -> None:
     async with server(lambda _request: web.Response(status=204)) as made:
         taken = await hold(made.stream)
-    assert taken.fault.minimum_wait == timedelta(minutes=15)
+    assert taken.fault.minimum_wait == timedelta(minutes=5)
 
 
 async def test_a_stream_without_a_byte_is_dead_and_a_comment_is_life() -> None:

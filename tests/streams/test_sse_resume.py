@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import pytest
 from structlog.testing import capture_logs
@@ -78,11 +78,11 @@ async def test_an_id_counts_once_the_blank_line_of_its_event_was_read() -> None:
 
 async def test_an_id_outlives_connections_that_bring_none_and_ends_with_an_empty_one() -> None:
     plain, comment, clears = OPEN + b"data:A\n\n", OPEN + b":\n\n", OPEN + b"id\n\n"
-    async with server(OPEN + b"id:one\ndata:A\n\n", plain, comment, answer(503), b"", clears, OPEN) as made:
+    async with server(OPEN + b"id:one\ndata:A\n\n", plain, comment, answer(503), plain, b"", clears, OPEN) as made:
         stream = made.stream
-        for _ in range(7):
+        for _ in range(8):
             await hold_once(stream)
-    assert made.ids == [None, *[b"one"] * 5, None]
+    assert made.ids == [None, *[b"one"] * 6, None]
 
 
 async def test_an_event_that_was_not_taken_is_asked_for_again() -> None:
@@ -173,14 +173,90 @@ async def test_a_server_that_refuses_everything_is_asked_once_more_and_only_a_4x
     assert made.ids == [None, *asked]
 
 
-@pytest.mark.parametrize("status", [401, 403, 404, 429, 502, 503])
-async def test_an_answer_that_does_not_speak_of_the_id_does_not_end_it(status: int) -> None:
-    async with server(OPEN + b"id:one\n\n", answer(status)) as made:
+REFUSALS = {
+    **{f"HTTP {status}": answer(status) for status in (204, 404, 406, 414, 429, 494, 501, 502, 503, 520)},
+    "another type": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 0\r\n\r\n",
+    "no answer": b"",
+    "no HTTP": b"\0\0\0\0\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_an_id_that_is_refused_in_any_other_way_twice_is_left_out_and_forgotten_once_that_opens(
+    refusal: bytes,
+) -> None:
+    async with server(OPEN + b"id:one\n\n", lambda sent: refusal if sent else OPEN) as made:
+        stream = made.stream
+        opened: list[bool] = []
+        with capture_logs() as logs:
+            for _ in range(5):
+                await hold_once(stream, Hearer(on_open=lambda: opened.append(True)))
+    assert made.ids == [None, b"one", b"one", None, None]
+    assert len(opened) == 3
+    assert [line["event"] for line in logs] == ["stream.id_refused"]
+
+
+@pytest.mark.parametrize("refusal", REFUSALS.values(), ids=REFUSALS)
+async def test_a_server_that_is_down_does_not_cost_the_id_and_tries_with_and_without_it_take_turns(
+    refusal: bytes,
+) -> None:
+    async with server(OPEN + b"id:one\n\n", *[refusal] * 5, OPEN) as made:
+        stream = made.stream
+        for _ in range(8):
+            await hold_once(stream)
+    assert made.ids == [None, b"one", b"one", None, b"one", None, b"one", b"one"]
+
+
+async def test_a_server_that_is_not_reached_or_gives_no_token_says_nothing_of_the_id() -> None:
+    async with server(OPEN + b"id:one\n\n") as made:
         stream = made.stream
         await hold_once(stream)
+    for _ in range(3):
+        assert (await hold_once(stream)).kind is FaultKind.REFUSED
+    assert stream.memory.id_to_send() == "one"
+    stream.memory.tokens.forget()
+    async with serving(no_token) as port:
+        moved = replace(stream, url=f"http://127.0.0.1:{port}/stream")  # with the same memory
+        for _ in range(3):
+            assert (await hold_once(moved)).kind is FaultKind.BUSY
+    assert stream.memory.id_to_send() == "one"
+
+
+async def no_token(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(answer(503))
+    await writer.drain()
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_an_id_that_looks_like_a_bad_key_is_left_out_before_the_key_is_blamed(status: int) -> None:
+    async with server(OPEN + b"id:one\n\n", takes_back_no_id(status)) as made:
+        stream = made.stream
+        for _ in range(3):
+            fault = await hold_once(stream)
+            assert fault.kind is FaultKind.CLOSED
+            assert fault.connections <= 5
+    assert made.ids == [None, b"one", b"one", None, None]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_token_that_has_ended_early_costs_no_id(status: int) -> None:
+    async with server(OPEN + b"id:one\n\n", answer(status), OPEN) as made:
+        stream = made.stream
+        for _ in range(3):
+            assert (await hold_once(stream)).kind is FaultKind.CLOSED
+    assert made.ids == [None, b"one", b"one", b"one"]
+
+
+async def test_a_key_that_is_refused_with_and_without_an_id_is_blamed_and_the_id_kept() -> None:
+    async with server(OPEN + b"id:one\n\n", *[answer(401)] * 3, OPEN) as made:
+        stream = made.stream
         await hold_once(stream)
-        await hold_once(stream)
-    assert set(made.ids[1:]) == {b"one"}
+        fault = await hold_once(stream)
+        assert fault.kind is FaultKind.KEY_REFUSED
+        assert fault.connections <= 5
+        assert (await hold_once(stream)).kind is FaultKind.CLOSED
+    assert made.ids == [None, b"one", b"one", None, b"one"]
 
 
 @pytest.mark.parametrize(

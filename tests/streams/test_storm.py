@@ -99,6 +99,19 @@ def streams(said: bytes, *, token: bytes = TOKEN) -> Serve:
     return serve
 
 
+def takes_no_id(said: bytes) -> Serve:
+    """Open the stream with an event that has an id, and say this to whoever sends the id back."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while (request := await reader.readuntil(b"\r\n\r\n")).startswith(b"POST"):
+            writer.write(TOKEN)
+            await writer.drain()
+        writer.write(said if b"last-event-id:" in request.lower() else SSE + b"id: one\ndata: {}\n\n")
+        await writer.drain()
+
+    return serve
+
+
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
 SSE_SERVERS: dict[str, Serve] = {
     "SSE: FIN for the token": streams(b"", token=b""),
@@ -109,6 +122,8 @@ SSE_SERVERS: dict[str, Serve] = {
     "SSE: half an event and FIN": streams(SSE + b"data: {"),
     "SSE: retry at once, and FIN": streams(SSE + b"retry: 0\n\n"),
     "SSE: an event and FIN": streams(SSE + b"data: {}\n\n"),
+    "SSE: FIN for an id": takes_no_id(b""),
+    **{f"SSE: HTTP {code} for an id": takes_no_id(status(code)) for code in (401, 403, 500, 503)},
     "SSE: a line too long": streams(SSE + b"data: " + b"x" * (17 << 20)),
 }
 
