@@ -13,11 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from forwarder.cli import main
 from forwarder.core.config import ConfigError
 from forwarder.core.transport import Tls
 from forwarder.destinations.tls import context_of
 from tests.support.nasty import NASTY, TEXTS, URLS, Place, build, places, read, whole_config, with_value
+from tests.support.process import command
 
 WHOLE = whole_config()
 PLACES = list(places(WHOLE))
@@ -111,14 +111,12 @@ def refused(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 @pytest.mark.parametrize(
-    ("command", "code"),
+    ("words", "code"),
     [(["check"], 1), (["run"], 78), (["send", "bot"], 78), (["preview", "bot"], 1)],
     ids=str,
 )
-def test_each_command_refuses_such_a_url_at_its_place(
-    refused: str, command: list[str], code: int, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*command, "-c", refused]) == code
-    said = capsys.readouterr().err
+async def test_each_command_refuses_such_a_url_at_its_place(refused: str, words: list[str], code: int) -> None:
+    ended, _, said = await command(*words, "-c", refused)
+    assert ended == code
     assert "config.yaml:2:27: destinations.bot.url: the URL" in said
     assert "Traceback" not in said

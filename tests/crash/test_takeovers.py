@@ -16,18 +16,16 @@ TAKEOVERS = amount("FORWARDER_CRASH_TAKEOVERS", 6)
 KILLS = [signal.SIGKILL, signal.SIGTERM]
 
 
-async def first_to_end(*daemons: Forwarder) -> None:
-    """Return once one of them has ended."""
-    waits = [asyncio.ensure_future(daemon.process.wait()) for daemon in daemons]
-    await asyncio.wait(waits, timeout=30, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
-
-
-async def goes_on(config: Path) -> bool:
-    """Return whether the daemon with this config does not mean to stop."""
-    code, out, _ = await command("status", "--json", "-c", str(config))
-    return code in {exit_codes.OK, exit_codes.FAILURE} and json.loads(out)["state"] == "running"
+async def is_in_charge(daemon: Forwarder, config: Path) -> bool:
+    """Return `True` once it is the daemon with this config and does not mean to stop, or `False` once it has ended."""
+    while daemon.process.returncode is None:
+        code, out, _ = await command("status", "--json", "-c", str(config))
+        if code in {exit_codes.OK, exit_codes.FAILURE}:
+            status = json.loads(out)
+            if (status["pid"], status["state"]) == (daemon.process.pid, "running"):
+                return True
+        await asyncio.sleep(0.05)
+    return False
 
 
 async def test_whoever_dies_during_a_takeover_nothing_accepted_is_lost(tmp_path: Path) -> None:
@@ -48,18 +46,15 @@ async def test_whoever_dies_during_a_takeover_nothing_accepted_is_lost(tmp_path:
                 await asyncio.sleep(chance.uniform(0.3, 3.5))
                 if victim.process.returncode is None:
                     victim.send(how)
-                await first_to_end(present, follower)
-                if victim is follower and not await goes_on(config):
-                    await present.ended()
-                oracle.look()
-                alive = [each for each in (follower, present) if each.process.returncode is None]
-                if not alive:  # it died after the other had stopped for it
+                await victim.ended()  # a follower that is told to stop may first take in what it kept
+                other = present if victim is follower else follower
+                if await is_in_charge(other, config):
+                    survived += 1
+                    present = other
+                else:  # it had stopped for the one that died, or had been refused by it
                     present = await daemons.enter_async_context(forwarder(config))
-                    await present.wait_for("daemon.ready")
-                    continue
-                survived += 1
-                present = alive[0]
-                await present.wait_for("daemon.ready")  # also one that found nobody to take over from
+                await present.wait_for("daemon.ready")
+                oracle.look()
         receiver.respond = None
         await oracle.drained()
         present.send(signal.SIGTERM)
