@@ -12,6 +12,7 @@ from tests.support.container import Container, missing
 from tests.systemd.service import HOME, README, ROOT, Service, install_others
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Run these tests alone, and in one process: they share a machine."""
     for item in items:
