@@ -36,9 +36,8 @@ def pytest_cmdline_main(config: pytest.Config) -> None:
         return
     if option.numprocesses is None and option.dist == "no" and not option.tx and _is_for_many_processes(config):
         option.numprocesses = "auto"
-    if option.numprocesses and option.dist == "no":
-        # One test after another, so that all workers end at about the same time; a group of tests, which share something large, in one.
-        option.dist, option.loadscopereorder = "loadgroup", False
+    if option.maxschedchunk is None:
+        option.maxschedchunk = 1  # one test after another, so that all workers end at about the same time
 
 
 def _is_for_many_processes(config: pytest.Config) -> bool:

@@ -1,4 +1,4 @@
-"""A machine with a real systemd on which forwarder is installed as the README says, one for all tests of this folder."""
+"""A machine with a real systemd on which forwarder is installed as the README says, one for each process that runs tests of this folder."""
 
 import os
 import re
@@ -12,14 +12,11 @@ from tests.support.container import Container, missing
 from tests.systemd.service import HOME, README, ROOT, Service, install_others
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Run these tests alone, and in one process: they share a machine."""
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run these tests alone."""
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.alone)
-            if config.pluginmanager.hasplugin("xdist"):
-                item.add_marker(pytest.mark.xdist_group("systemd"))
 
 
 @pytest.fixture(scope="session")
