@@ -293,7 +293,7 @@ class SqliteOutbox:
         order: Order = Order.NONE,
     ) -> Claim:
         def look(*, is_settled: bool) -> Look:
-            events = self.writer.unwritten_events()
+            events = {} if is_settled else self.writer.unwritten_events()  # settled, nothing is taken from memory
             return claim_due(
                 self._hand,
                 events,
@@ -469,7 +469,7 @@ class SqliteOutbox:
     def note_revision(self, revision: Revision | None, *, now: datetime) -> None:
         """Keep it as the config in force from the next event on, written with the next commit; `None`: there is no file."""
         if revision is not None:
-            next_seq = self._seq + 1
+            next_seq = self.next_seq()
             self.writer.add_step(lambda plain: note_revision(plain, revision, next_seq=next_seq, now=now))
 
     # What a person asks for
