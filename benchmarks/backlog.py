@@ -21,11 +21,12 @@ from benchmarks import rig
 from benchmarks.rig import BenchmarkError, LoadSide, Subject
 from benchmarks.stream_and_receiver import build_events
 from forwarder.cli.run import run_in_loop
-from forwarder.core.books import Entry
 from forwarder.core.delivery import DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
-from forwarder.outbox.connection import FileSettings
-from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from forwarder.core.ledger import LedgerEntry
+from forwarder.outbox.sqlite.file.connection import FileSettings
+from forwarder.outbox.sqlite.opening import open_outbox
+from forwarder.outbox.sqlite.outbox import SqliteOutbox
 
 SIZES = (0, 1_000, 10_000, 100_000, 1_000_000)
 DESTINATION = DestinationName("bot")
@@ -71,7 +72,7 @@ def fill(path: Path, rows: int) -> None:
                         event,
                         seq,
                         {DeliveryStatus.PENDING: [delivery]},
-                        entry=Entry.MATCHED,
+                        entry=LedgerEntry.MATCHED,
                         now=now,
                         read_at=time.monotonic(),
                     )
@@ -130,7 +131,7 @@ def measure_daemon(folder: Path, load: LoadSide, *, status: int, seconds: float)
     if answer["missing"]:
         raise BenchmarkError(f"{answer['missing']} fresh events were never tried")
     latencies = answer["latencies_ms"]
-    is_draining = after["last_ns"] / 1e9 > after_at - 0.5  # else it ended in between, and tells no rate
+    is_draining = after["last_ns"] / 1e9 > after_at - 0.5  # else it ended in between, and shows no rate
     return {
         "ready_s": ready_s,
         "first_delivery_s": after["first_ns"] / 1e9 - started if after["count"] else None,

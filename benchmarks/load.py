@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from forwarder.cli.config_file import read_config, without_collections
-from forwarder.core.config.outline import load_outline
+from forwarder.configfile.locations import without_collections
+from forwarder.configfile.read import read_config
+from forwarder.core.config.partial import load_outline
 
 _HEAD = "streams: [{api_key: k}]\n"
 _FIGURES = {

@@ -5,7 +5,7 @@
 The daemon and the plain script each send to a receiver of their own, which takes everything, then is away for so many seconds (its port
 refuses connections, it answers 503, or it takes requests and says nothing), then takes everything again. An event comes a tenth of a
 second after it has gone, and then one every seven seconds: news is rare, and what shows is who asks again, and when.
-Beside the measured times stand computed ones: when Svix and Alertmanager, by their schedules, would deliver an event that came
+The measured times are compared with computed ones: when Svix and Alertmanager, by their schedules, would deliver an event that came
 when the outage began. It takes as long as the longest outage and half a minute more. Exit code 1: the daemon was later than
 `max(1 s, 5 %)` of an outage (half a minute at most, and the timeout of an attempt where the receiver hangs), or an event did not arrive.
 """
@@ -32,7 +32,7 @@ SUBJECTS = ("daemon", "script")
 LENGTHS_S = (1.0, 5.0, 20.0, 60.0, 300.0)
 KINDS = ("refuses", "503", "hangs")
 _AT_ONCE = 12
-"""Runs beside each other; they wait nearly all the time."""
+"""Runs at the same time; each waits nearly all the time."""
 _FIRST_AFTER_S = 0.1
 _BUSY_S = 0.25
 """What a busy machine may add to a bound before it counts as missed."""
@@ -47,7 +47,7 @@ _ALERTMANAGER = 0.5, 1.5, 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
-    """What one run came to; times in seconds after the receiver was back."""
+    """The result of one run; times in seconds after the receiver was back."""
 
     first_s: float | None
     """The first delivery of any event; `None`: none came for two minutes."""

@@ -16,8 +16,8 @@ from time import perf_counter
 from forwarder.core.event import Event, decode_event
 from forwarder.core.matching import Condition, Subject, compile_condition
 from forwarder.core.matching.index import Index
-from forwarder.core.samples import SAMPLES
-from forwarder.core.tree import Scalar, Tree
+from forwarder.core.posts.samples import SAMPLES
+from forwarder.core.yaml.tree import Scalar, Tree
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 SIZES = (100, 10_000)

@@ -72,7 +72,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 class _Worker(Protocol):
     workerinput: dict[str, object]
-    """What the process that starts it tells it."""
+    """What the process that starts it hands it."""
 
 
 class _HandingOut:

@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forwarder.core.config import ConfigError
-from forwarder.core.transport import Tls
+from forwarder.core.destinations.transport import Tls
 from forwarder.destinations.tls import context_of
 from tests.support.nasty import NASTY, TEXTS, URLS, Place, build, places, read, whole_config, with_value
 from tests.support.process import command
@@ -78,7 +78,7 @@ def test_the_same_of_its_urls(place: Place, url: str, scheme: str) -> None:
 @example(("admin", "socket"), "/run/\ud800.sock")
 @example(("outbox", "url"), "sqlite:/a\ud800")
 @settings(deadline=None, max_examples=40)
-def test_the_same_of_what_stands_in_variables(place: Place, value: str) -> None:
+def test_the_same_of_what_is_in_variables(place: Place, value: str) -> None:
     try_to_build(with_value(WHOLE, place, "${CANARY}"), value)
 
 

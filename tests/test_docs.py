@@ -4,29 +4,45 @@ import os
 import re
 from pathlib import Path
 
+import yaml
+
 from forwarder.cli.exit_codes import BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, OUTBOX_UNWRITABLE
 from forwarder.core.config import load_config
-from forwarder.core.config.destination import DestinationConfig
-from forwarder.core.config.fields import keys_of
-from forwarder.core.config.model import AdminConfig, Config, OutboxConfig, RouteConfig, StreamConfig
-from forwarder.core.config.signing import SigningConfig
-from forwarder.core.config.thinning import LimitConfig
-from forwarder.core.config.transport import AuthConfig, BasicConfig, NetworksConfig, TlsConfig
+from forwarder.core.config.model.admin import AdminConfig
+from forwarder.core.config.model.destination import DestinationConfig
+from forwarder.core.config.model.outbox import OutboxConfig
+from forwarder.core.config.model.root import Config
+from forwarder.core.config.model.route import RouteConfig
+from forwarder.core.config.model.sample_and_limit import LimitConfig
+from forwarder.core.config.model.signing import SigningConfig
+from forwarder.core.config.model.stream import StreamConfig
+from forwarder.core.config.model.transport import AuthConfig, BasicConfig, NetworksConfig, TlsConfig
+from forwarder.core.config.values.section import keys_of
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTATION = "\n".join(page.read_text(encoding="utf-8") for page in PAGES if page.name != "CHANGELOG.md")
 ENVIRONMENT = {
     "SCRAPEST_API_KEY": "key",
     "BOT_TOKEN": "token",
     "BOT_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "ALERTS_URL": "https://example.invalid/hook",
 }
+FILES = {"more-coins.txt": "sol\n", "/run/credentials/secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"}
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors of a page's headings, as GitHub and GitLab make them."""
+    text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    titles = re.findall(r"^#+ (.+)$", text, flags=re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
 def load(text: str, env: dict[str, str]) -> Config:
     def read_file(name: str) -> str:
-        if name == "more-coins.txt":
-            return "sol\n"
+        if name in FILES:
+            return FILES[name]
         raise FileNotFoundError(2, os.strerror(2), name)
 
     return load_config(text.encode(), name="config.yaml", env=env, read_file=read_file)
@@ -45,10 +61,23 @@ def test_its_commented_parts_are_valid_too() -> None:
     assert len(config.routes) == 2
 
 
-def test_the_example_of_the_readme_is_valid_and_every_key_is_in_the_readme() -> None:
+def test_the_example_of_the_readme_is_valid_and_short() -> None:
     (example,) = re.findall(r"```yaml\n(.*?)```", README, flags=re.DOTALL)
     config = load(example, ENVIRONMENT)
-    assert len(config.routes) == 3
+    assert set(config.destinations) == {"bot", "alerts"}
+    assert len(config.routes) == 2
+    assert len(example.splitlines()) <= 25
+
+
+def test_every_whole_config_of_the_documentation_is_valid() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", DOCUMENTATION, flags=re.DOTALL)
+    whole = [each for each in examples if {"streams", "destinations", "routes"} <= set(yaml.safe_load(each))]
+    assert len(whole) >= 5
+    for example in whole:
+        assert load(example, ENVIRONMENT).routes
+
+
+def test_every_key_is_documented() -> None:
     transport = (AuthConfig, BasicConfig, TlsConfig, NetworksConfig)
     for model in (
         Config,
@@ -61,7 +90,18 @@ def test_the_example_of_the_readme_is_valid_and_every_key_is_in_the_readme() -> 
         *transport,
     ):
         for key in keys_of(model):
-            assert re.search(rf"\b{key}\b", README), key
+            assert re.search(rf"\b{key}\b", DOCUMENTATION), key
+
+
+def test_every_link_of_the_documentation_leads_somewhere() -> None:
+    for page in PAGES:
+        text = re.sub(r"```.*?```", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+        for target in re.findall(r"\]\(([^)\s]+)\)", text):
+            name, _, anchor = target.partition("#")
+            if not target.startswith("http"):
+                place = page.parent / name if name else page
+                assert place.exists(), f"{page.name}: {target}"
+                assert not anchor or anchor in anchors(place), f"{page.name}: {target}"
 
 
 def test_the_readme_sets_everything_up_with_exactly_two_commands() -> None:

@@ -1,49 +1,60 @@
-"""The command line: arguments, signals, exit codes. What a command does lives below."""
+"""Runs a command: chooses its module, reads its arguments, and returns its exit code."""
 
+import gc
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 
-from forwarder import __version__, launch
-from forwarder.cli import disk_watch, signals
+from forwarder import __version__
+from forwarder.cli import signals
+from forwarder.upgrade import launcher
 
-_MODULES = {
-    "run": "run",
-    "check": "check",
-    "test": "test",
-    "status": "status",
-    "reload": "reload",
-    "upgrade": "upgrade",
-    "events": "history",
-    "deliveries": "history",
-    "dead": "dead",
-    "replay": "replay",
-    "pause": "pause",
-    "resume": "pause",
-    "reconnect": "reconnect",
-    "audit": "audit",
-    "gaps": "gaps",
-    "outbox": "outbox",
-    "demo": "demo",
-    "send": "send",
-    "listen": "listen",
-    "emulate": "emulate",
-    "tail": "tail",
-    "preview": "preview",
-    "explain": "explain",
-    "backtest": "backtest",
-    "schema": "schema",
+TYPE_CHECKING = False  # as in `signals`: nothing is loaded before `run` handles its signals
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+COMMANDS = {
+    "run": ("run", "run the daemon in the foreground, until SIGTERM or Ctrl-C"),
+    "check": ("check", "check a config, and show each mistake with its place"),
+    "test": ("test", "run the tests of the rules"),
+    "status": ("status", "show the state of the running daemon, and what is queued"),
+    "reload": ("reload", "have the running daemon read its config again, and show what changes"),
+    "upgrade": ("upgrade", "have the running daemon hand over to the version on disk"),
+    "events": ("history", "list the events in the outbox; `events show ID`: one with its body"),
+    "deliveries": ("history", "list the deliveries; `deliveries show ID`: one with every attempt"),
+    "dead": ("dead", "list, show, replay or drop dead letters"),
+    "replay": ("replay", "deliver events of the history to a destination (again)"),
+    "pause": ("pause", "send nothing to a destination until it is resumed; its deliveries are kept"),
+    "resume": ("pause", "send to a paused destination again, including the deliveries that waited"),
+    "reconnect": ("reconnect", "reconnect a stream now, without a gap"),
+    "audit": ("audit", "check that every event and delivery is accounted for"),
+    "gaps": ("gaps", "list stream outages and what was recovered"),
+    "outbox": ("outbox", "check, vacuum, back up or export the outbox file"),
+    "demo": ("demo", "run a stream, the daemon and two receivers on this machine; needs no key"),
+    "send": ("send", "send a test event to one destination, and show the exchange"),
+    "listen": ("listen", "run a webhook receiver that prints each request"),
+    "emulate": ("emulate", "run a local emulator of scrape.st: WebSocket, SSE, faults on demand"),
+    "tail": ("tail", "show scrape.st's public stream as it comes (--public)"),
+    "preview": ("preview", "show the message that a format makes of an event"),
+    "explain": ("explain", "show which routes match an event, and why the others do not"),
+    "backtest": ("backtest", "run a changed config over the history, and show what it would send differently"),
+    "schema": ("schema", "print the JSON Schema of the config, for editors"),
 }
-"""Where each command is. Only what is asked for is loaded: the daemon carries no emulator, and starts sooner."""
+"""The module of its arguments, and what `forwarder --help` says of it, for each command. Only modules of the command given are loaded."""
 _WITHOUT_OUTBOX = frozenset({"run", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema"})
-"""Commands that never wait for the disk with the outbox; `run` is the one that has it."""
+"""Commands that never wait for the disk with the outbox; `run` has its own watch over it."""
+_WITH_SECRETS = frozenset({"run", "check", "test", "send", "preview"})
+"""Commands that read the secrets of a config."""
+
+_OBJECTS_BETWEEN_COLLECTIONS = 20_000
+"""A command ends soon: with Python's own 700 it looks for garbage all the while it loads its modules, a tenth of what `check` costs."""
 
 
 @contextmanager
 def _without_rich() -> Iterator[None]:
-    """Keep rich out of the daemon: structlog would load it, to draw tracebacks that we have it not draw; 6 MB of memory."""
+    """Keep rich out of the daemon: structlog would load it for tracebacks that we never have it draw, and it takes 6 MB of memory."""
     is_loaded = "rich" in sys.modules
     if not is_loaded:
         sys.modules["rich"] = None  # type: ignore[assignment] # Python's way to say that there is none
@@ -55,7 +66,7 @@ def _without_rich() -> Iterator[None]:
 
 
 def _open_standard_files() -> None:
-    """Have standard input, output and error open, if need be to nowhere: another file would get their numbers, and what is printed."""
+    """Open standard input, output and error to nowhere where they are closed: another file would get their numbers, and our output."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(descriptor)
@@ -71,35 +82,94 @@ def _open_standard_files() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `forwarder.cli.exit_codes`)."""
-    if argv is None and sys.argv[1:2] == ["run"]:  # before anything is loaded: that takes some tenths of a second
+    is_run = (sys.argv[1:] if argv is None else argv)[:1] == ["run"]
+    if argv is None and is_run:  # before the daemon is loaded: that takes some tenths of a second
         signals.handle_early()
-        launch.fork_as_successor()
-    import argparse  # noqa: PLC0415
+        launcher.fork_as_successor()
+    if argv is None:
+        _open_standard_files()
+    from forwarder.cli.terminal import output_escaped  # after the signals are handled
+
+    with nullcontext() if is_run else output_escaped():  # the log of the daemon does that itself
+        return _main(argv)
+
+
+def _main(argv: Sequence[str] | None) -> int:
+    """Run one command and return its exit code, also if its output or a file is the reason why it cannot go on."""
+    try:
+        try:
+            return _run(sys.argv[1:] if argv is None else list(argv), is_process=argv is None)
+        finally:
+            sys.stdout.flush()  # here, where an error has a sentence
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        _drop_output()
+        return 141
+    except OSError as error:  # a file or folder that no command expects to fail: a sentence says more than a traceback
+        _drop_output()
+        print(f"forwarder: {_sentence(error)}", file=sys.stderr)
+        return 1
+
+
+def _run(given: list[str], *, is_process: bool) -> int:
+    """Run the command; `is_process`: this process does nothing else."""
+    import argparse  # after the signals are handled
 
     parser = argparse.ArgumentParser(
         prog="forwarder",
         description="Self-hosted push for scrape.st: one stream in, YAML rules, webhooks out, nothing accepted is lost.",
-        epilog="A command that asks the running daemon, or reads the outbox, ends with exit code 69 where the daemon or the disk does not "
-        "answer: within 5 seconds, or within minutes where reload, upgrade, replay and vacuum have more to do.",
+        epilog="A command that asks the running daemon or reads the outbox ends with exit code 69 if the daemon or the disk does not "
+        "answer within 5 seconds. reload, upgrade, replay and vacuum wait for some minutes.",
     )
     parser.add_argument("--version", action="version", version=f"forwarder {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    given = sys.argv[1:] if argv is None else list(argv)
-    if argv is None:
-        _open_standard_files()
-    asked = _MODULES.get(given[0]) if given else None
-    for module in [asked] if asked else dict.fromkeys(_MODULES.values()):
-        with _without_rich() if asked == "run" else nullcontext():
-            import_module(f"forwarder.cli.{module}").add_parser(commands)
+    if is_process:
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # we have none, and to look for them takes 0.03 s
+    name = next((word for word in given if not word.startswith("-")), None)
+    if name in COMMANDS:
+        module, text = COMMANDS[name]
+        import_module(f"forwarder.cli.arguments.{module}").add_parser(commands)
+        asked = commands.choices[name]
+        asked.description = asked.description or f"{text[0].upper()}{text[1:]}."
+    else:  # a list of all commands, or an error: their names are enough
+        for each, (_, text) in COMMANDS.items():
+            commands.add_parser(each, help=text)
     arguments = parser.parse_args(given)
-    if argv is None and asked not in _WITHOUT_OUTBOX:
+    if is_process and name != "run":
+        gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    if is_process and name in _WITH_SECRETS:
+        from forwarder.private_memory import keep_memory_private  # ctypes takes 5 ms to load
+
+        keep_memory_private()
+    with _without_rich() if name == "run" else nullcontext():
+        handler = find_handler(arguments.handler)
+    if is_process and name not in _WITHOUT_OUTBOX:
+        from forwarder.cli import disk_watch  # the commands without the outbox do not need it
+
         disk_watch.work_in_child()
-    try:
-        code: int = arguments.handler(arguments)
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:
-        # Whoever read our output has gone; keep the interpreter from complaining about it when it flushes.
+    return handler(arguments)
+
+
+def _drop_output() -> None:
+    """Keep the interpreter from complaining at its end about output that nobody reads, or that cannot be written."""
+    with suppress(OSError, ValueError):  # it is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return code
+
+
+def _sentence(error: OSError) -> str:
+    """Return what went wrong, with which file, and what to do if it is a matter of permissions."""
+    where = f"{error.filename}: " if error.filename else ""
+    advice = (
+        ". Run it as a user who may do this: as root (sudo forwarder …), or as the user that runs forwarder"
+        if isinstance(error, PermissionError)
+        else ""
+    )
+    return f"{where}{error.strerror or error}{advice}"
+
+
+def find_handler(name: str) -> "Callable[[Namespace], int]":
+    """Return the function that `module:function` names."""
+    module, _, function = name.partition(":")
+    handler: Callable[[Namespace], int] = getattr(import_module(f"forwarder.cli.{module}"), function)
+    return handler

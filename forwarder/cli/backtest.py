@@ -1,63 +1,40 @@
-"""`forwarder backtest`: what a changed config would have sent of the history, beside what was sent."""
+"""`forwarder backtest`: compares what a changed config would have sent of the history with what was sent."""
 
 import argparse
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from forwarder.cli import exit_codes
-from forwarder.cli.config_file import read_routing
-from forwarder.cli.places import UsageError, add_config, config_path, places_of, told
-from forwarder.cli.progress import Progress, progress
-from forwarder.cli.records import add_json, count, local, moment, print_json, print_table, shown
-from forwarder.core.backtest import Comparison, Example, Moment, OfDestination, Simulation, looking_ahead
+from forwarder.cli.listing import local, print_json, print_table, shown
+from forwarder.cli.locations import UsageError, config_path, places_of, report_errors
+from forwarder.cli.progress import ProgressReporter, progress
+from forwarder.configfile.read import read_routing
+from forwarder.core.config.runtime import disabled_in, on_full_of, router_of
+from forwarder.core.counted import counted
 from forwarder.core.event import NotAnEventError, decode_event
-from forwarder.outbox.access import reading
-from forwarder.outbox.history import Record
-from forwarder.outbox.past import PastEvent, Span, in_order, span_of
-from forwarder.parts import disabled_in, on_full_of, router_of
+from forwarder.core.history import HistorySpan, PastEvent, Record
+from forwarder.core.routing.backtest import Comparison, Example, Moment, OfDestination, Simulation, looking_ahead
+from forwarder.outbox.open import open_history
 
 _OWN = "forwarder"
 _SHOW_EVERY = 500
 _MOST_ROUTES = 30
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "backtest",
-        help="run a changed config over the history: what would have been sent differently",
-        description="Run a changed config over the history in the outbox, and show what it would have sent differently. Nothing is sent, "
-        "and nothing is written; the daemon may run meanwhile.",
-    )
-    add_config(parser)
-    where = parser.add_mutually_exclusive_group()
-    where.add_argument("--outbox", type=Path, metavar="FILE", help="the history; default: the outbox of the config")
-    where.add_argument(
-        "--against", type=Path, metavar="CONFIG", help="the config in force, whose outbox has the history"
-    )
-    parser.add_argument("--since", type=moment, default=0, metavar="WHEN", help="30m, 24h, 7d ago; or an ISO time")
-    parser.add_argument("--limit", type=count, metavar="N", help="the newest N events")
-    parser.add_argument("--examples", type=int, default=5, metavar="N", help="of each kind; default: 5")
-    parser.add_argument(
-        "--fail-on-change", action="store_true", help="exit with 1 where anything would be sent differently"
-    )
-    add_json(parser)
-    parser.set_defaults(handler=told(run))
-
-
+@report_errors
 def run(arguments: argparse.Namespace) -> int:
     """Compare and return the exit code."""
     if arguments.examples < 0:
-        raise UsageError("--examples takes a number from 0 on")
+        raise UsageError("--examples needs a number from 0 on")
     file = config_path(arguments)
     config = read_routing(file)
     simulation = Simulation(router_of(config), disabled=disabled_in(config), on_full=on_full_of(config))
     outbox = arguments.outbox or places_of(arguments.against or file).outbox
     comparison = Comparison(examples=arguments.examples)
-    with reading(outbox) as connection:
-        span = span_of(connection, since_ms=arguments.since, limit=arguments.limit)
+    with open_history(outbox) as history:
+        span = history.span_of(since_ms=arguments.since, limit=arguments.limit)
         with progress("events", span.count) as bar:
-            _compare(comparison, simulation, in_order(connection, span), bar)
+            _compare(comparison, simulation, history.past_events(span), bar)
     if arguments.json:
         print_json(_as_json(comparison, span))
     else:
@@ -65,9 +42,9 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.FAILURE if arguments.fail_on_change and comparison.is_changed else exit_codes.OK
 
 
-def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[PastEvent], bar: Progress) -> None:
+def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[PastEvent], bar: ProgressReporter) -> None:
     known: dict[int, PastEvent] = {}
-    """Those that are read and not yet compared, by the identity of their events."""
+    """Events that are read and not yet compared, by their identity."""
 
     def moments() -> Iterator[Moment]:
         for number, each in enumerate(past, 1):
@@ -89,15 +66,17 @@ def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[Past
         comparison.add(event, at, then=each.chosen, now=now)
 
 
-def _print(comparison: Comparison, span: Span, file: Path) -> None:
+def _print(comparison: Comparison, span: HistorySpan, file: Path) -> None:
     if span.begins_at is None:
-        print("There is no history of that time." + _pruned(span))
+        print("The outbox has no events of that time." + _pruned(span))
         return
     print(
-        f"{comparison.events:,} events since {local(span.begins_at.isoformat())}, as {file} would send them.{_pruned(span)}"
+        f"{counted(comparison.events, 'event')} since {local(span.begins_at.isoformat())}, compared with what {file} would send.{_pruned(span)}"
     )
     if comparison.unreadable:
-        print(f"{comparison.unreadable:,} more are no events by what this version reads, and are left out.")
+        print(
+            f"{counted(comparison.unreadable, 'more is', 'more are')} left out: this version cannot read them as events."
+        )
     if not comparison.is_changed:
         print("Nothing would be sent differently.")
     rows = [
@@ -115,8 +94,12 @@ def _nowhere(comparison: Comparison) -> tuple[object, ...]:
     return ("(nowhere)", comparison.nowhere_then, comparison.nowhere_now, "", "", "")
 
 
-def _pruned(span: Span) -> str:
-    return f" {span.pruned:,} events of that time are not kept any more, and are not in it." if span.pruned else ""
+def _pruned(span: HistorySpan) -> str:
+    return (
+        f" {counted(span.pruned, 'more event of that time is', 'more events of that time are')} no longer kept."
+        if span.pruned
+        else ""
+    )
 
 
 def _print_routes(comparison: Comparison) -> None:
@@ -129,7 +112,7 @@ def _print_routes(comparison: Comparison) -> None:
         print()
         print_table(("ROUTE", "THEN", "NOW"), [(name, then[name], now[name]) for name in changed[:_MOST_ROUTES]])
     if len(changed) > _MOST_ROUTES:
-        print(f"and {len(changed) - _MOST_ROUTES:,} more routes (--json has them)")
+        print(f"and {counted(len(changed) - _MOST_ROUTES, 'more route')} (--json has them)")
 
 
 def _print_examples(what: str, total: int, examples: list[Example]) -> None:
@@ -143,7 +126,7 @@ def _print_examples(what: str, total: int, examples: list[Example]) -> None:
         )
 
 
-def _as_json(comparison: Comparison, span: Span) -> Record:
+def _as_json(comparison: Comparison, span: HistorySpan) -> Record:
     return {
         "events": comparison.events,
         "since": None if span.begins_at is None else span.begins_at.isoformat(),

@@ -1,61 +1,40 @@
-"""`forwarder dead`: what was given up, to look at, try again or drop."""
+"""`forwarder dead`: lists, shows, replays and drops dead letters."""
 
 import argparse
 
-from forwarder.admin.client import NoDaemonError
 from forwarder.cli import exit_codes
-from forwarder.cli.history import print_deliveries, show_deliveries
-from forwarder.cli.places import UsageError, add_config, changer, places, told
+from forwarder.cli.changer import changer
+from forwarder.cli.history import print_deliveries
+from forwarder.cli.listing import now_ms, query
+from forwarder.cli.locations import UsageError, places, report_errors
+from forwarder.cli.names import require_names
 from forwarder.cli.progress import progress
-from forwarder.cli.records import add_filters, add_json, add_list, add_period, query, rate
-from forwarder.core.changes import SLICE, Dead
+from forwarder.control.errors import NoDaemonError
+from forwarder.core.commands import SLICE, DeadLetterChange
+from forwarder.core.counted import counted
 from forwarder.core.delivery import event_of
-from forwarder.outbox.access import reading
-from forwarder.outbox.history import Query, count_dead, dead_keys, dead_letters, now_ms
+from forwarder.core.history import Query
+from forwarder.outbox.open import open_history
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("dead", help="dead letters: list, show, replay, drop")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-
-    listing = verbs.add_parser("list", help="the dead letters, the last to die first")
-    add_filters(listing)
-    add_list(listing)
-    add_config(listing)
-    listing.set_defaults(handler=told(list_dead))
-
-    show = verbs.add_parser("show", help="one, with every attempt")
-    show.add_argument("id", help="a webhook-id, or an event's id")
-    add_json(show)
-    add_config(show)
-    show.set_defaults(handler=told(show_deliveries))
-
-    for verb, what in (("replay", "deliver them after all"), ("drop", "never deliver them; they stay in the history")):
-        change = verbs.add_parser(verb, help=what)
-        change.add_argument("ids", nargs="*", metavar="ID", help="webhook-ids or event ids")
-        add_period(change)
-        change.add_argument("--destination", metavar="NAME")
-        change.add_argument("--all", action="store_true", help="all of them, where no ID and no filter is given")
-        if verb == "replay":
-            change.add_argument("--rate", type=rate, default=50.0, metavar="N/s", help="default: 50/s")
-        add_json(change)
-        add_config(change)
-        change.set_defaults(handler=told(change_dead), verb=f"dead_{verb}", rate=50.0)
-
-
+@report_errors
 def list_dead(arguments: argparse.Namespace) -> int:
     """Print dead letters."""
-    with reading(places(arguments).outbox) as connection:
-        print_deliveries(list(dead_letters(connection, query(arguments))), as_json=arguments.json)
+    where = places(arguments)
+    with open_history(where.outbox) as history:
+        found = list(history.dead_letters(query(arguments)))
+        if not found:
+            require_names(where, history, destination=arguments.destination, route=arguments.route)
+    print_deliveries(found, as_json=arguments.json)
     return exit_codes.OK
 
 
+@report_errors
 def change_dead(arguments: argparse.Namespace) -> int:
-    """Try dead letters again, or drop them."""
+    """Replay dead letters, or drop them."""
     is_narrowed = arguments.ids or arguments.destination or arguments.since or arguments.until < now_ms()
     if not is_narrowed and not arguments.all:
-        raise UsageError("name dead letters by ID, narrow them with --destination or --since, or say --all")
+        raise UsageError("name dead letters by ID, narrow them with --destination or --since, or use --all")
     begin_ms = now_ms()
     found = places(arguments)
     narrowed = Query(
@@ -63,9 +42,11 @@ def change_dead(arguments: argparse.Namespace) -> int:
     )
     for id_ in arguments.ids:
         _require_id(id_)
-    with reading(found.outbox) as connection:
-        keys = dead_keys(connection, arguments.ids) if arguments.ids else None
-        total = count_dead(connection, narrowed) if keys is None else len(keys)
+    with open_history(found.outbox) as history:
+        keys = history.dead_keys(arguments.ids) if arguments.ids else None
+        total = history.count_dead(narrowed) if keys is None else len(keys)
+        if not total:
+            require_names(found, history, destination=arguments.destination)
     done = 0
     try:
         with changer(found) as change, progress(arguments.verb.replace("_", " "), total) as bar:
@@ -73,7 +54,7 @@ def change_dead(arguments: argparse.Namespace) -> int:
                 is_last = False
                 while not is_last:
                     changed = change(
-                        Dead(
+                        DeadLetterChange(
                             verb=arguments.verb,
                             keys=None if some is None else tuple(some),
                             destination=narrowed.destination,
@@ -88,15 +69,15 @@ def change_dead(arguments: argparse.Namespace) -> int:
                     bar.to(done)
     except NoDaemonError as error:
         raise type(error)(
-            f"{error}. {done:,} dead letters were changed before; the same command again goes on"
+            f"{error}. {counted(done, 'dead letter was', 'dead letters were')} changed before; run the same command again to change the rest"
         ) from error
-    what = "queued to be delivered" if arguments.verb == "dead_replay" else "dropped"
+    what = "queued for delivery" if arguments.verb == "dead_replay" else "dropped"
     say(arguments, done, what)
     return exit_codes.FAILURE if arguments.ids and not done else exit_codes.OK
 
 
 def say(arguments: argparse.Namespace, done: int, what: str) -> None:
-    """Print how many."""
+    """Print how many were changed."""
     print(f'{{"changed": {done}}}' if arguments.json else f"{done:,} {what}.")
 
 

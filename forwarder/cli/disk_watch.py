@@ -1,9 +1,9 @@
 """Ends a command whose disk does not answer: a frozen file system, a device that is gone, a network disk without its network.
 
-The kernel lets nobody end a process that waits for such a disk, not even with SIGKILL, nor any other thread of it. So a command does its
-work in a child process, and its parent looks on. One wait of the child that lasts longer than `STUCK_AFTER_S` is the sign; a long work
-that gets on has as much time as it needs. What the child prints into a pipe goes through the parent: a pipe that the child still held
-would keep whoever reads it waiting.
+The kernel does not end a process that waits for such a disk, nor any of its threads, not even with SIGKILL. So a command does its work in a
+child process, and the parent watches it. A single wait of the child that lasts longer than `STUCK_AFTER_S` means that the disk is silent;
+work that makes progress has as much time as it needs. What the child prints into a pipe goes through the parent: if the child still held
+the pipe, its reader would go on waiting.
 """
 
 import gc
@@ -35,26 +35,26 @@ SENTENCE = (
 )
 
 _is_real = False
-"""Whether this process is a command and nothing else, and may be doubled."""
+"""Whether this process is a command and nothing else, so that it may fork."""
 
 
 class DiskSilentError(Exception):
-    """A disk does not answer; the text says so."""
+    """A disk does not answer; the text is a sentence for the user."""
 
     def __init__(self) -> None:
         super().__init__(SENTENCE)
 
 
 def work_in_child() -> None:
-    """Return in a child process, which does the work of this one; the parent hands its exit code on, or ends where the disk is silent.
+    """Return in a child process, which does the work of this one; the parent passes its exit code on, or ends if the disk is silent.
 
-    Returns in this process where it cannot be doubled or watched. To be called before there is any thread.
+    Returns in this process if it cannot fork or watch a child. Call it before there is any thread.
     """
     global _is_real  # noqa: PLW0603 - a fact about the process
     try:
         os.close(os.pidfd_open(os.getpid()))
         Path("/proc/self/status").read_bytes()
-        alive, end = os.pipe()  # tells the child of its parent's end
+        alive, end = os.pipe()  # lets the child notice the end of its parent
     except OSError:
         return
     relays = _relays()
@@ -86,7 +86,7 @@ def _end_with_parent(alive: int) -> None:
 
 
 class _Relay:
-    """A pipe from the child to what is a pipe or a socket of ours."""
+    """Passes on what the child prints, to a pipe or a socket of this process."""
 
     def __init__(self, *descriptors: int) -> None:
         self._descriptors = descriptors
@@ -106,7 +106,7 @@ class _Relay:
         os.set_blocking(self.read, False)
 
     def hand_on(self) -> bool:
-        """Hand on what is there; return whether more may come. A pipe that nobody reads is waited for, as by any program."""
+        """Pass on what is there; return whether more may come. It waits for a pipe that nobody reads, as any program does."""
         try:
             data = os.read(self.read, _CHUNK_BYTES)
         except BlockingIOError:
@@ -117,7 +117,7 @@ class _Relay:
                 data = data[os.write(self._descriptors[0], data) :]
             except BlockingIOError:
                 select.select([], [self._descriptors[0]], [])
-            except OSError:  # nobody reads any more: the child shall notice
+            except OSError:  # nobody reads it: the child has to notice
                 return False
         return is_open
 
@@ -146,7 +146,7 @@ def _look_on(child: int, relays: list[_Relay], mask: set[int | signal.Signals]) 
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, hand_on)
     signal.pthread_sigmask(signal.SIG_SETMASK, mask)
-    watch = _Watch(child)
+    watch = _DiskWatch(child)
     poll = select.poll()
     ended = os.pidfd_open(child)
     poll.register(ended, select.POLLIN)
@@ -188,8 +188,8 @@ def _kill(child: int, number: int) -> None:
         os.kill(child, number)
 
 
-class _Watch:
-    """Tells when a process waits for a disk: in a state in which no signal reaches it, and without any switch since."""
+class _DiskWatch:
+    """Detects a process that waits for a disk: it is in a state that no signal reaches, and has not run since the last look."""
 
     def __init__(self, pid: int) -> None:
         self._file = Path(f"/proc/{pid}/status")
@@ -197,7 +197,7 @@ class _Watch:
         self._since = 0.0
 
     def is_stuck(self) -> bool:
-        """To be called every now and then."""
+        """Return whether it has waited for `STUCK_AFTER_S`. Call it every now and then."""
         now, seen = monotonic(), self._look()
         if seen is None or seen != self._seen:
             self._seen, self._since = seen, now
@@ -218,7 +218,7 @@ class _Watch:
 def read_apart(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - a value of JSON
     """Return what `work` returns, a value of JSON, or raise as it does.
 
-    It runs in a process of its own where this one is a command, so that what else is known can be shown. Raises `DiskSilentError`.
+    If this process is a command, the work runs in a process of its own, so that a silent disk does not stop the rest. Raises `DiskSilentError`.
     """
     if not _is_real:
         return work()
@@ -232,7 +232,7 @@ def read_apart(work: Callable[[], Any]) -> Any:  # noqa: ANN401 - a value of JSO
     finally:
         os.close(read)
     os.waitpid(child, 0)
-    return json.loads(data) if data else work()  # what it raised is raised here
+    return json.loads(data) if data else work()  # an error of the work is raised here
 
 
 def _answer(work: Callable[[], Any], read: int, write: int) -> NoReturn:
@@ -249,7 +249,7 @@ def _answer(work: Callable[[], Any], read: int, write: int) -> NoReturn:
 
 
 def _read_all(read: int, child: int) -> bytes:
-    watch, data = _Watch(child), b""
+    watch, data = _DiskWatch(child), b""
     while True:
         if select.select([read], [], [], _LOOK_EVERY_S)[0]:
             more = os.read(read, _CHUNK_BYTES)

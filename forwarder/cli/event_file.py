@@ -1,20 +1,33 @@
-"""An event that a person has in a file."""
+"""Reads an event from a file."""
 
 import sys
 from pathlib import Path
 
 from forwarder.core.event import Event, NotAnEventError, decode_event
+from forwarder.files import LONGEST_BYTES, read_argument, too_long
+
+STDIN = "-"
 
 
 class NoEventError(Exception):
     """The file cannot be read or holds no event; the text says which and what an event is."""
 
 
+def content_of(file: str) -> bytes:
+    """Return the content of a file, or of standard input where that is `-`. Raises `OSError`, and `ValueError` for a NUL in the name."""
+    if file != STDIN:
+        return read_argument(Path(file))
+    content = sys.stdin.buffer.read(LONGEST_BYTES + 1)
+    if len(content) > LONGEST_BYTES:
+        raise too_long(Path("standard input"), LONGEST_BYTES)
+    return content
+
+
 def read_event(file: str) -> Event:
     """Return the event in a file, or on standard input where that is `-`. Raises `NoEventError`."""
-    name = "standard input" if file == "-" else file
+    name = "standard input" if file == STDIN else file
     try:
-        data = sys.stdin.buffer.read() if file == "-" else Path(file).read_bytes()
+        data = content_of(file)
     except OSError as error:
         raise NoEventError(f"{name}: cannot be read: {error.strerror}") from None
     try:

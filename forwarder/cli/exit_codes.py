@@ -4,7 +4,7 @@ from forwarder.outbox.problems import OutboxProblem
 
 OK = 0
 FAILURE = 1
-"""`check` found a problem, the books of `audit` do not balance, or an internal task failed."""
+"""`check` found a problem, `audit` found something that is not accounted for, or an internal task failed."""
 USAGE = 2
 """Arguments that are wrong or do not go together."""
 OUTBOX_DAMAGED = 65
@@ -20,7 +20,7 @@ OUTBOX_UNWRITABLE = 73
 OUTBOX_IN_USE = 75
 """EX_TEMPFAIL: another forwarder holds the outbox."""
 NO_TAKEOVER = 75
-"""EX_TEMPFAIL: `run --takeover` cannot take over; the forwarder that runs goes on."""
+"""EX_TEMPFAIL: `run --takeover` cannot take over; the running forwarder stays."""
 BAD_CONFIG = 78
 """EX_CONFIG: the unit file tells systemd not to restart after it."""
 

@@ -1,47 +1,30 @@
-"""`forwarder events` and `forwarder deliveries`: what came in, and what became of it."""
+"""`forwarder events` and `forwarder deliveries`: lists events and deliveries, and shows one with its details."""
 
 import argparse
 import sys
 from collections import Counter
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import chain
 
 from forwarder.cli import exit_codes
-from forwarder.cli.places import Handler, add_config, places, told
-from forwarder.cli.records import add_filters, add_json, add_list, local, print_json, print_table, query, shown
-from forwarder.core.preference import AWAITS_FULL
-from forwarder.outbox.access import reading
-from forwarder.outbox.history import Record, deliveries, events, find_deliveries, find_events
+from forwarder.cli.listing import local, print_json, print_table, query, shown
+from forwarder.cli.locations import Places, places, report_errors
+from forwarder.cli.names import require_names
+from forwarder.core.counted import counted
+from forwarder.core.history import AWAITS_FULL, History, Record
+from forwarder.outbox.open import open_history
+
+_NAMED = 20
+"""How many ids, or deliveries, are named in a message."""
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add both commands to the parser."""
-    parser = commands.add_parser("events", help="the events in the outbox; `events show ID`: one, with its body")
-    add_filters(parser)
-    add_list(parser)
-    add_config(parser)
-    parser.set_defaults(handler=told(list_events))
-    _add_show(parser, "an event's id, or the beginning of one", show_event)
-
-    parser = commands.add_parser("deliveries", help="the deliveries; `deliveries show ID`: one, with every attempt")
-    add_filters(parser, with_status=True)
-    add_list(parser)
-    add_config(parser)
-    parser.set_defaults(handler=told(list_deliveries))
-    _add_show(parser, "a webhook-id, or an event's id for all of its deliveries", show_deliveries)
-
-
-def _add_show(parser: argparse.ArgumentParser, what: str, handler: Handler) -> None:
-    show = parser.add_subparsers(metavar="show").add_parser("show", help=what)
-    show.add_argument("id", help=what)
-    add_json(show, default=argparse.SUPPRESS)
-    add_config(show, default=argparse.SUPPRESS)
-    show.set_defaults(handler=told(handler))
-
-
+@report_errors
 def list_events(arguments: argparse.Namespace) -> int:
     """Print events, newest first."""
-    with reading(places(arguments).outbox) as connection:
-        found = events(connection, query(arguments))
+    where = places(arguments)
+    with open_history(where.outbox) as history:
+        found = _not_of_unknown_names(history.events(query(arguments)), where, history, arguments)
         if arguments.json:
             for event in found:
                 print_json(event)
@@ -56,15 +39,29 @@ def list_events(arguments: argparse.Namespace) -> int:
 
 def _ends(event: Record) -> str:
     ends = Counter(delivery["status"] for delivery in event["deliveries"])
-    told = ", ".join(f"{number} {status}" for status, number in ends.items()) or "unmatched"
-    return f"{told} (recovered)" if event["recovered"] else told
+    ends_text = ", ".join(f"{number} {status}" for status, number in ends.items()) or "unmatched"
+    return f"{ends_text} (recovered)" if event["recovered"] else ends_text
 
 
+@report_errors
 def list_deliveries(arguments: argparse.Namespace) -> int:
     """Print deliveries, newest event first."""
-    with reading(places(arguments).outbox) as connection:
-        print_deliveries(list(deliveries(connection, query(arguments))), as_json=arguments.json)
+    where = places(arguments)
+    with open_history(where.outbox) as history:
+        found = _not_of_unknown_names(history.deliveries(query(arguments)), where, history, arguments)
+        print_deliveries(list(found), as_json=arguments.json)
     return exit_codes.OK
+
+
+def _not_of_unknown_names(
+    found: Iterator[Record], where: Places, history: History, arguments: argparse.Namespace
+) -> Iterator[Record]:
+    """Return what was found. Raises `UsageError` if nothing was, because a name in the filters does not exist."""
+    first = next(found, None)
+    if first is None:
+        require_names(where, history, destination=arguments.destination, route=arguments.route)
+        return iter(())
+    return chain((first,), found)
 
 
 def print_deliveries(found: list[Record], *, as_json: bool) -> None:
@@ -90,7 +87,7 @@ def print_deliveries(found: list[Record], *, as_json: bool) -> None:
 
 
 def _reason(delivery: Record) -> str | None:
-    """Return its reason; of what waits for its full text also for how long it still does."""
+    """Return the reason of a delivery, and how much longer it waits if it waits for the full text."""
     reason: str | None = delivery["reason"]
     if reason != AWAITS_FULL:
         return reason
@@ -98,12 +95,15 @@ def _reason(delivery: Record) -> str | None:
     return f"{reason}; due in {max(left.total_seconds(), 0):.1f} s"
 
 
+@report_errors
 def show_event(arguments: argparse.Namespace) -> int:
     """Print one event with its body and its deliveries."""
-    with reading(places(arguments).outbox) as connection:
-        found = find_events(connection, arguments.id.removeprefix("msg_")[:32])
+    with open_history(places(arguments).outbox) as history:
+        found = history.find_events(arguments.id.removeprefix("msg_")[:32])
     if not found:
         return _none("event", arguments.id)
+    if is_ambiguous(found, arguments.id):
+        return exit_codes.FAILURE
     for event in found:
         if arguments.json:
             print_json(event)
@@ -111,21 +111,57 @@ def show_event(arguments: argparse.Namespace) -> int:
         print(
             f"event {event['event_id']}: {shown(event['source'])}, mid {shown(event['mid'])}, sid {shown(event['sid'])}"
         )
-        print(f"accepted {local(event['accepted_at'])}, {event['planned']} deliveries")
+        print(f"accepted {local(event['accepted_at'])}, {counted(event['planned'], 'delivery', 'deliveries')}")
         if event["recovered"]:
-            print(f"recovered: no stream brought it, the repair of gap {event['gap_id']} did (forwarder gaps)")
+            print(f"recovered: no stream brought it; the repair of gap {event['gap_id']} fetched it (forwarder gaps)")
         for delivery in event["deliveries"]:
             print(f"  {delivery['destination']}: {end_of(delivery)} (routes: {shown(delivery['routes'])})")
-        print(shown(event["body"]) if sys.stdout.isatty() else event["body"].encode("utf-8", "replace").decode())
+        print(event["body"].encode("utf-8", "replace").decode())
     return exit_codes.OK
 
 
+def is_ambiguous(found: list[Record], id_: str) -> bool:
+    """Return whether the id is the beginning of several; if it is, they are printed on standard error."""
+    ids = list(dict.fromkeys(record["event_id"] for record in found))
+    if len(ids) == 1:
+        return False
+    more = f" and {len(ids) - _NAMED:,} more" if len(ids) > _NAMED else ""
+    print(
+        f"{id_!r} is the beginning of {len(ids):,} ids of events: {', '.join(ids[:_NAMED])}{more}. Write more of it",
+        file=sys.stderr,
+    )
+    return True
+
+
+@report_errors
 def show_deliveries(arguments: argparse.Namespace) -> int:
     """Print deliveries with every attempt."""
-    with reading(places(arguments).outbox) as connection:
-        found = find_deliveries(connection, arguments.id)
+    with open_history(places(arguments).outbox) as history:
+        found = history.find_deliveries(arguments.id)
     if not found:
         return _none("delivery", arguments.id)
+    return _show(found, arguments)
+
+
+@report_errors
+def show_dead(arguments: argparse.Namespace) -> int:
+    """Print dead letters with every attempt."""
+    with open_history(places(arguments).outbox) as history:
+        found = history.find_deliveries(arguments.id)
+    dead = [delivery for delivery in found if delivery["status"] in {"dead", "expired"}]
+    if dead or not found:
+        return _show(dead, arguments) if dead else _none("dead letter", arguments.id)
+    ends = ", ".join(f"{shown(delivery['destination'])}: {delivery['status']}" for delivery in found[:_NAMED])
+    print(
+        f"no dead letter {arguments.id!r} ({ends}). forwarder deliveries show shows deliveries that are not dead",
+        file=sys.stderr,
+    )
+    return exit_codes.FAILURE
+
+
+def _show(found: list[Record], arguments: argparse.Namespace) -> int:
+    if is_ambiguous(found, arguments.id):
+        return exit_codes.FAILURE
     for delivery in found:
         if arguments.json:
             print_json(delivery)
@@ -150,14 +186,14 @@ def show_deliveries(arguments: argparse.Namespace) -> int:
 
 
 def end_of(delivery: Record) -> str:
-    """Return how a delivery stands, in words."""
+    """Return the state of a delivery in words."""
     match delivery["status"]:
         case "pending" if delivery["reason"] == AWAITS_FULL:
             return f"{AWAITS_FULL}, due {local(delivery['due_at'])}"
         case "pending":
-            return f"waiting, due {local(delivery['due_at'])}, {delivery['attempts_made']} attempts so far"
+            return f"waiting, due {local(delivery['due_at'])}, {counted(delivery['attempts_made'], 'attempt')} so far"
         case "in_flight":
-            return "in flight: being sent, or next in line (forwarder status tells how the destination is)"
+            return "in flight: being sent, or next in line (forwarder status shows the state of the destination)"
         case "delivered":
             return f"delivered {local(delivery['closed_at'])} (HTTP {delivery['http_status']})"
         case status:
@@ -166,7 +202,7 @@ def end_of(delivery: Record) -> str:
 
 def _none(what: str, id_: str) -> int:
     print(
-        f"no {what} {id_!r} in the outbox: it may be older than outbox.keep_delivered, or not in an id's form",
+        f"no {what} {id_!r} in the outbox: it may be older than outbox.keep_delivered, or the id is not complete",
         file=sys.stderr,
     )
     return exit_codes.FAILURE

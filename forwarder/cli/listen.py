@@ -1,4 +1,4 @@
-"""`forwarder listen`: a webhook receiver that prints what it gets and refuses on demand."""
+"""`forwarder listen`: runs a webhook receiver that prints each request and refuses on demand."""
 
 import argparse
 import asyncio
@@ -9,63 +9,38 @@ from datetime import UTC, datetime
 
 from rich.text import Text
 
-from forwarder.cli import exit_codes, lines
-from forwarder.cli.places import told
-from forwarder.cli.signatures import add_signatures, verifier_of
-from forwarder.core.verifying import Verdict, Verifier
-from forwarder.emulator.display import glance, one_line, source_style
+from forwarder.cli import exit_codes, output
+from forwarder.cli.locations import report_errors
+from forwarder.cli.signatures import verifier_of
+from forwarder.core.counted import counted
+from forwarder.core.destinations.verification import VerificationResult, Verifier
+from forwarder.emulator.glance import glance, one_line, source_style
 from forwarder.emulator.receiver import Answer, Received, Receiver
 
-_DEFAULT_PORT = 9000
 _IDS_KEPT = 200_000
-"""So many webhook ids are remembered to tell repeats by; `distinct` and `repeats` are exact up to it."""
+"""How many webhook ids are remembered to recognize repeats; `distinct` and `repeats` are exact up to it."""
 _HINTS = ("x-forwarder-attempt", "x-forwarder-trigger")
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "listen",
-        help="a webhook receiver that prints what it gets",
-        description="A webhook receiver: prints each request, answers 200, or refuses as told, or what is not signed. "
-        "Any path is taken.",
-    )
-    parser.add_argument("--host", type=lines.host, default="127.0.0.1", help="default: 127.0.0.1")
-    parser.add_argument(
-        "--port", type=lines.port, default=_DEFAULT_PORT, help=f"default: {_DEFAULT_PORT}; 0 takes any that is free"
-    )
-    parser.add_argument("--status", type=lines.status, default=200, help="what to answer (default: 200)")
-    parser.add_argument("--delay", type=lines.seconds, default=0.0, metavar="TIME", help="before each answer, e.g. 2s")
-    parser.add_argument("--fail-first", type=lines.count, default=0, metavar="N", help="refuse the first N requests")
-    parser.add_argument(
-        "--fail-for", type=lines.seconds, default=0.0, metavar="TIME", help="refuse for so long from the first request"
-    )
-    parser.add_argument("--fail-status", type=lines.status, default=503, help="what a refusal answers (default: 503)")
-    parser.add_argument("--count", type=lines.count, metavar="N", help="exit after N accepted requests")
-    parser.add_argument("--body", action="store_true", help="print each body as it came")
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
-    add_signatures(parser)
-    parser.set_defaults(handler=told(run))
-
-
+@report_errors
 def run(arguments: argparse.Namespace) -> int:
-    """Listen until a signal, or until enough came, and return the exit code."""
+    """Listen until a signal, or until `--count` requests came, and return the exit code."""
     return asyncio.run(_listen(arguments, verifier_of(arguments)))
 
 
 async def _listen(arguments: argparse.Namespace, verifier: Verifier | None) -> int:
-    stop = lines.stop_on_signals()
-    out = lines.Lines(as_json=arguments.json, on_broken_pipe=stop.set)
+    stop = output.stop_on_signals()
+    out = output.LineOutput(as_json=arguments.json, on_broken_pipe=stop.set)
     ledger = _Ledger(arguments, verifier, out, stop)
     receiver = Receiver(arguments.host, arguments.port, respond=ledger.decide, on_request=ledger.note, record=False)
     try:
         await receiver.__aenter__()
     except OSError as error:
-        print(lines.cannot_listen(arguments.host, arguments.port, error), file=sys.stderr)
+        print(output.cannot_listen(arguments.host, arguments.port, error), file=sys.stderr)
         return exit_codes.FAILURE
     try:
         verifies = "" if verifier is None else " Signatures are verified."
-        out.say(f"Listening on {receiver.url} (any path).{verifies} Ctrl-C ends it.")
+        out.say(f"Listening on {receiver.url} (any path).{verifies} Press Ctrl-C to stop.")
         out.record("listening", url=receiver.url, verifies=verifier is not None)
         await stop.wait()
     finally:
@@ -81,7 +56,7 @@ class _Ledger:
     """Decides each answer, prints each request and keeps count."""
 
     def __init__(
-        self, arguments: argparse.Namespace, verifier: Verifier | None, out: lines.Lines, stop: asyncio.Event
+        self, arguments: argparse.Namespace, verifier: Verifier | None, out: output.LineOutput, stop: asyncio.Event
     ) -> None:
         self._arguments = arguments
         self._verifier = verifier
@@ -93,21 +68,21 @@ class _Ledger:
         self.received = self.accepted = self.refused = self.distinct = self.repeats = 0
 
     def decide(self, received: Received) -> Answer:
-        """Return the answer the arguments ask for; 401 where the signature does not hold."""
+        """Return the answer that the arguments ask for; 401 if the signature is wrong."""
         if self._first_at is None:
             self._first_at = received.at
         self._decided += 1
         if self._verifier is not None:
             verdict = self._verifier.verify(received.headers, received.body, now=datetime.now(UTC))
             received.remark = verdict
-            if verdict is not Verdict.VALID:
+            if verdict is not VerificationResult.VALID:
                 return Answer(status=401, body=f"{verdict}\n".encode(), delay_s=self._arguments.delay)
         fails = self._decided <= self._arguments.fail_first or (received.at - self._first_at < self._arguments.fail_for)
         status = self._arguments.fail_status if fails else self._arguments.status
         return Answer(status=status, delay_s=self._arguments.delay)
 
     def note(self, received: Received) -> None:
-        """Count and print a request that is done with."""
+        """Count and print a request that was answered."""
         webhook_id = received.headers.get("webhook-id", "")
         repeat = self._is_repeat(webhook_id)
         self.received += 1
@@ -140,14 +115,14 @@ class _Ledger:
             for name in _HINTS
             if name in received.headers
         ]
-        details.append(f"{len(received.body):,} bytes")
+        details.append(counted(len(received.body), "byte"))
         self._out.say(
             Text.assemble(
                 (time.strftime("%H:%M:%S "), "dim"),
                 (f"{status} ", "green" if received.accepted else "bold red"),
                 (
                     f"{received.remark} " if received.remark else "",
-                    "green" if received.remark == Verdict.VALID else "red",
+                    "green" if received.remark == VerificationResult.VALID else "red",
                 ),
                 (f"{seen.source or 'no event'} ", source_style(seen.source)),
                 (f"{seen.author} " if seen.author else "", "bold"),
@@ -192,7 +167,7 @@ class _Ledger:
         """Return the counts as a line."""
         return (
             f"{self.received:,} received, {self.accepted:,} accepted, {self.refused:,} refused, "
-            f"{self.distinct:,} distinct ids, {self.repeats:,} repeats"
+            f"{counted(self.distinct, 'distinct id')}, {counted(self.repeats, 'repeat')}"
         )
 
 

@@ -1,90 +1,57 @@
-"""`forwarder outbox`: check, vacuum, backup and export of the file itself."""
+"""`forwarder outbox`: checks, vacuums, backs up and exports the outbox file."""
 
 import argparse
-import os
-import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from time import monotonic
 
-from forwarder.admin.client import NoDaemonError, control
 from forwarder.cli import exit_codes
-from forwarder.cli.places import SLICE_WITHIN, Places, UsageError, add_config, places, told
+from forwarder.cli.changer import SLICE_WITHIN
+from forwarder.cli.listing import print_json, query
+from forwarder.cli.locations import Places, UsageError, places, report_errors
+from forwarder.cli.names import require_names
 from forwarder.cli.progress import progress, waiting_for
-from forwarder.cli.records import add_filters, add_json, print_json, query
-from forwarder.core.changes import Vacuum
-from forwarder.outbox.access import reading, writing
-from forwarder.outbox.history import audit, export
-from forwarder.outbox.lock import sync_folder
-from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError, unwritable
-
-_PAGES_A_STEP = 1_000
-_STEPS = 100_000
-"""Of SQLite's machine, between two looks at the clock."""
+from forwarder.control.client import control
+from forwarder.control.errors import NoDaemonError
+from forwarder.core.commands import Vacuum, VacuumAnswer
+from forwarder.core.counted import counted
+from forwarder.outbox.open import maintenance_of, open_history
+from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("outbox", help="the file itself: check, vacuum, backup FILE, export")
-    verbs = parser.add_subparsers(metavar="VERB", required=True)
-
-    check = verbs.add_parser("check", help="is every page of it sound, and do the books balance?")
-    check.set_defaults(handler=told(check_file))
-
-    vacuum = verbs.add_parser("vacuum", help="give room that is free in the file back to the disk")
-    vacuum.set_defaults(handler=told(vacuum_file))
-
-    backup = verbs.add_parser("backup", help="copy it, of one moment, while the daemon runs")
-    backup.add_argument("file", type=Path, metavar="FILE", help="must not exist yet")
-    backup.set_defaults(handler=told(backup_file))
-
-    exporting = verbs.add_parser("export", help="every event with its deliveries and attempts, as JSON lines")
-    add_filters(exporting)
-    exporting.set_defaults(handler=told(export_file))
-
-    for verb in (check, vacuum, backup, exporting):  # the export is JSON with or without
-        add_json(verb)
-        add_config(verb)
-
-
+@report_errors
 def check_file(arguments: argparse.Namespace) -> int:
-    """Read every page; exit code 1 where something is wrong."""
+    """Read every page; exit code 1 if something is wrong."""
     path = places(arguments).outbox
-    with reading(path) as connection:
-        with _showing(connection, "every page is read"):
-            findings = [str(row[0]) for row in connection.execute("PRAGMA integrity_check(20)")]
-            findings = [] if findings == ["ok"] else findings
-            findings += [
-                f"a row of {table} belongs to none of {parent}"
-                for table, _, parent, _ in connection.execute("PRAGMA foreign_key_check")
-            ]
-        books, incomplete = audit(connection)
-    findings += [f"the books: {line.what}: {line.expected} against {line.found}" for line in books.findings]
+    findings = maintenance_of(path).check(waiting_for("reading every page"))
+    with open_history(path) as history:
+        audit, incomplete = history.audit()
+    findings += [
+        f"not accounted for: {line.what}: {line.expected} expected, {line.found} found" for line in audit.findings
+    ]
     if arguments.json:
         print_json({"path": str(path), "sound": not findings, "findings": findings, "incomplete_events": incomplete})
     else:
-        print(f"{path}: " + ("sound, and the books balance" if not findings else f"{len(findings)} findings"))
+        print(
+            f"{path}: "
+            + ("sound, and everything is accounted for" if not findings else counted(len(findings), "finding"))
+        )
         for finding in findings:
             print(f"  {finding}")
     return exit_codes.FAILURE if findings else exit_codes.OK
 
 
+@report_errors
 def vacuum_file(arguments: argparse.Namespace) -> int:
-    """Make the file smaller: wholly where no daemon runs, and in small steps, between deliveries, where one does."""
+    """Make the file smaller: at once if no daemon runs, else in small steps between deliveries."""
     found = places(arguments)
-    before = _size(found)
+    maintenance = maintenance_of(found.outbox)
+    before = maintenance.size()
     try:
-        with writing(found.outbox) as connection:
-            with _showing(connection, f"vacuum of {before / 1e6:,.1f} MB"):
-                connection.execute("VACUUM")
-            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        maintenance.vacuum(waiting_for(f"vacuum of {before / 1e6:,.1f} MB"))
     except OutboxUnusableError as error:
         if error.problem is not OutboxProblem.IN_USE:
             raise
-        _vacuum_through_daemon(found)
-    after = _size(found)
+        _vacuum_through_daemon(found, free_bytes=maintenance.free_bytes())
+    after = maintenance.size()
     if arguments.json:
         print_json({"bytes_before": before, "bytes_after": after})
     else:
@@ -92,53 +59,29 @@ def vacuum_file(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
-@contextmanager
-def _showing(connection: sqlite3.Connection, what: str) -> Iterator[None]:
-    """Show how long a statement takes that says nothing itself, for the length of the block."""
-    began, note = monotonic(), waiting_for(what)
-    connection.set_progress_handler(lambda: note(monotonic() - began), _STEPS)
-    try:
-        yield
-    finally:
-        connection.set_progress_handler(None, 0)
-
-
-def _vacuum_through_daemon(found: Places) -> None:
-    with reading(found.outbox) as connection:
-        (free,) = connection.execute("PRAGMA freelist_count").fetchone()
-        (page_size,) = connection.execute("PRAGMA page_size").fetchone()
+def _vacuum_through_daemon(found: Places, *, free_bytes: int) -> None:
     freed = 0
-    waiting = waiting_for("the daemon gives back a slice")
+    waiting = waiting_for("the daemon frees a slice")
     try:
-        with control(found.socket) as daemon, progress("bytes given back", free * page_size) as bar:
-            while step := daemon.ask(Vacuum(), within=SLICE_WITHIN, waiting=waiting)["freed_bytes"]:
+        with control(found.socket, outbox=found.outbox) as daemon, progress("bytes freed", free_bytes) as bar:
+            while step := daemon.ask_for(VacuumAnswer, Vacuum(), within=SLICE_WITHIN, waiting=waiting).freed_bytes:
                 freed += step
                 bar.to(freed)
     except NoDaemonError as error:
         raise type(error)(
-            f"{error}. {freed / 1e6:,.1f} MB were given back before; the same command again goes on"
+            f"{error}. {freed / 1e6:,.1f} MB were freed before; run the same command again to free the rest"
         ) from error
 
 
-def _size(found: Places) -> int:
-    wal = found.outbox.with_name(found.outbox.name + "-wal")
-    return sum(path.stat().st_size for path in (found.outbox, wal) if path.exists())
-
-
+@report_errors
 def backup_file(arguments: argparse.Namespace) -> int:
-    """Copy the outbox of one moment; the copy is checked, and has its name only when it is whole."""
+    """Copy the outbox as it is at one moment. The copy is checked, and gets its name only when it is complete."""
     path, copy = places(arguments).outbox, arguments.file
-    if copy.exists():
-        raise UsageError(f"{copy} exists already; name a file that does not")
-    part = copy.with_name(copy.name + ".part")
     try:
-        os.close(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
-        try:
-            _copy(path, part)
-            part.rename(copy)
-        finally:
-            part.unlink(missing_ok=True)
-        sync_folder(copy.parent)
+        if copy.exists():
+            raise UsageError(f"{copy} exists already; name a file that does not")
+        with progress("pages copied", None) as bar:
+            maintenance_of(path).back_up(copy, bar.to)
     except OSError as error:
         print(f"{copy}: cannot be written: {error.strerror or error}", file=sys.stderr)
         return exit_codes.OUTBOX_UNWRITABLE
@@ -148,37 +91,20 @@ def backup_file(arguments: argparse.Namespace) -> int:
     else:
         print(
             f"{copy}: {size / 1e6:,.1f} MB, checked. To use it: stop forwarder, delete {path.name}-wal and {path.name}-shm if "
-            f"they are there (they belong to the old file), put the copy in the place of {path} with the same owner, start."
+            f"they exist (they belong to the old file), replace {path} with the copy, give it the same owner, and start forwarder."
         )
     return exit_codes.OK
 
 
-def _copy(path: Path, part: Path) -> None:
-    with reading(path) as source:
-        # A read transaction over the whole copy: what the daemon writes meanwhile is not in it, and does not begin it anew.
-        source.execute("BEGIN")
-        source.execute("SELECT count(*) FROM state").fetchone()
-        target = sqlite3.connect(part, isolation_level=None)
-        try:
-            with progress("pages copied", None) as bar:
-                source.backup(target, pages=_PAGES_A_STEP, progress=lambda _, left, total: bar.to(total - left))
-            target.execute("PRAGMA journal_mode = DELETE")  # one file, with nothing beside it
-            if (found := target.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
-                raise unwritable(part, OSError(f"the copy is not sound: {found}"))
-        except sqlite3.Error as error:
-            raise unwritable(part, error) from error
-        finally:
-            target.close()
-    descriptor = os.open(part, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
+@report_errors
 def export_file(arguments: argparse.Namespace) -> int:
     """Print every event as a line of JSON."""
-    with reading(places(arguments).outbox) as connection:
-        for event in export(connection, query(arguments)):
+    found, is_empty = places(arguments), True
+    with open_history(found.outbox) as history:
+        for event in history.export(query(arguments)):
+            is_empty = False
             print_json(event)
+        if is_empty:
+            filters = {name: getattr(arguments, name, None) for name in ("destination", "route")}
+            require_names(found, history, **filters)
     return exit_codes.OK

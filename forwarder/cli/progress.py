@@ -1,43 +1,45 @@
-"""How far a long work is, on standard error: a bar on a terminal, a line now and then elsewhere and where there is nothing to count."""
+"""Shows the progress of long work on standard error: a bar on a terminal, else a line now and then."""
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from forwarder.cli.terminal import with_colours
+
 _FIRST_S, _THEN_S = 2.0, 15.0
-"""When the lines come, where no bar is drawn."""
+"""When the first line comes, and the time between two lines."""
 
 
-class Progress:
-    """What a long work tells of itself."""
+class ProgressReporter:
+    """Takes the progress of long work."""
 
     def __init__(self, advance: Callable[[int], None]) -> None:
         self._advance = advance
 
     def to(self, done: int) -> None:
-        """Note how much is done."""
+        """Note how much is done so far."""
         self._advance(done)
 
 
 @contextmanager
-def progress(what: str, total: int | None) -> Iterator[Progress]:
-    """Show how far it is for the length of the block."""
+def progress(what: str, total: int | None) -> Iterator[ProgressReporter]:
+    """Show the progress of the work in the block. `total` is `None` if nobody knows it."""
     if not sys.stderr.isatty():
-        yield Progress(_Lines(what, total).note)
+        yield ProgressReporter(_Lines(what, total).note)
         return
-    from rich.console import Console  # noqa: PLC0415 - only where there is a terminal
-    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-    from rich.progress import Progress as Bars  # noqa: PLC0415
+    from rich.console import Console  # only where there is a terminal
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress as Bars
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Bars(*columns, console=Console(stderr=True), transient=True) as bars:
+    with Bars(*columns, console=Console(file=with_colours(sys.stderr)), transient=True) as bars:
         task = bars.add_task(what, total=total)
-        yield Progress(lambda done: bars.update(task, completed=done))
+        yield ProgressReporter(lambda done: bars.update(task, completed=done))
 
 
 class _Lines:
-    """Progress where a bar would be noise: a short work says nothing."""
+    """Prints progress as lines; short work prints nothing."""
 
     def __init__(self, what: str, total: int | None) -> None:
         self._what = what
@@ -52,7 +54,7 @@ class _Lines:
 
 
 def waiting_for(what: str) -> Callable[[float], None]:
-    """Return what says that something still lasts; it is called often, with the seconds so far."""
+    """Return a function that says now and then that something is not done yet. It is called often, with the seconds so far."""
     says_at = _FIRST_S
 
     def note(elapsed_s: float) -> None:

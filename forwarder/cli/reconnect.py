@@ -1,31 +1,23 @@
-"""`forwarder reconnect`: has the running daemon open a new connection for a stream, and close the old one once it is open."""
+"""`forwarder reconnect`: has the running daemon reconnect a stream without a gap."""
 
 import argparse
 
-from forwarder.admin.client import control
 from forwarder.cli import exit_codes
-from forwarder.cli.places import add_config, places, told
-from forwarder.cli.records import add_json, print_json
-from forwarder.core.changes import Reconnect
+from forwarder.cli.listing import print_json
+from forwarder.cli.locations import places_of_running, report_errors
+from forwarder.control.client import control
+from forwarder.core.commands import Reconnect, ReconnectAnswer
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    what = "open a new connection for a stream, whatever it waits for, and close the old one once that is open"
-    parser = commands.add_parser("reconnect", help=what, description=f"{what[0].upper()}{what[1:]}.")
-    parser.add_argument("stream", metavar="STREAM", nargs="?", help="left out: all of them")
-    add_json(parser)
-    add_config(parser)
-    parser.set_defaults(handler=told(run))
-
-
+@report_errors
 def run(arguments: argparse.Namespace) -> int:
-    """Ask for it; exit code 69 where no daemon runs, 1 where it has no such stream."""
-    with control(places(arguments).socket) as daemon:
-        answer = daemon.ask(Reconnect(stream=arguments.stream))
+    """Ask for it; exit code 69 if no daemon runs, 1 if it has no such stream."""
+    found = places_of_running(arguments)
+    with control(found.socket, outbox=found.outbox) as daemon:
+        answer = daemon.ask_for(ReconnectAnswer, Reconnect(stream=arguments.stream))
     if arguments.json:
-        print_json(answer)
+        print_json(answer.model_dump())
     else:
-        names = ", ".join(answer["streams"])
-        print(f"{names}: connecting anew; forwarder status shows how it goes.")
+        names = ", ".join(answer.streams)
+        print(f"{names}: reconnecting; forwarder status shows the progress.")
     return exit_codes.OK

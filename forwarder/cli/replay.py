@@ -1,52 +1,50 @@
-"""`forwarder replay`: the history, or a part of it, to a destination (again)."""
+"""`forwarder replay`: queues events of the history for a destination (again)."""
 
 import argparse
+import sys
 import time
 
-from forwarder.admin.client import NoDaemonError, control
 from forwarder.cli import exit_codes
-from forwarder.cli.places import Places, add_config, changer, places, told
+from forwarder.cli.changer import changer
+from forwarder.cli.listing import now_ms, print_json, shown
+from forwarder.cli.locations import Places, places, report_errors
+from forwarder.cli.names import require_enabled, require_names
 from forwarder.cli.progress import progress
-from forwarder.cli.records import add_json, moment, print_json, rate
-from forwarder.core.changes import Replay, Status
-from forwarder.outbox.access import reading
-from forwarder.outbox.history import Query, count_replayable, count_replaying, now_ms
+from forwarder.cli.status_lines import destination_state
+from forwarder.control.client import control
+from forwarder.control.errors import NoDaemonError
+from forwarder.core.commands import Replay, StatusRequest
+from forwarder.core.counted import counted
+from forwarder.core.history import Query
+from forwarder.core.monitoring.status import decode_status
+from forwarder.outbox.open import open_history
 
 _LOOK_EVERY_S = 0.2
+_SAY_WHY_AFTER_S, _SAY_WHY_EVERY_S = 2.0, 15.0
+"""How long nothing is delivered before the reason is shown, and the time until it is shown again."""
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("replay", help="deliver events of the history to a destination (again)")
-    parser.add_argument("--since", type=moment, required=True, metavar="WHEN", help="30m, 24h, 7d ago; or an ISO time")
-    parser.add_argument("--until", type=moment, metavar="WHEN", help="default: now")
-    parser.add_argument("--to", required=True, metavar="DESTINATION")
-    parser.add_argument("--route", metavar="NAME", help="only what this route chose, for whatever destination")
-    parser.add_argument("--source", metavar="NAME", help="x, fast-x, telegram, discord")
-    parser.add_argument("--missing", action="store_true", help="leave out what the destination has got already")
-    parser.add_argument("--rate", type=rate, default=50.0, metavar="N/s", help="default: 50/s; live events go first")
-    parser.add_argument("--dry-run", action="store_true", help="say how many it would be")
-    parser.add_argument(
-        "--wait", action="store_true", help="until they are delivered or dead; Ctrl-C only stops waiting"
-    )
-    add_json(parser)
-    add_config(parser)
-    parser.set_defaults(handler=told(run))
-
-
+@report_errors
 def run(arguments: argparse.Namespace) -> int:
-    """Queue the deliveries; the same `webhook-id` as ever, so a receiver that knows them drops them."""
+    """Queue the deliveries. Each keeps its `webhook-id`, so a receiver can drop those it has."""
     begin_ms = now_ms()
     until_ms = begin_ms if arguments.until is None else arguments.until
     found = places(arguments)
     if arguments.wait:
-        with control(found.socket) as daemon:  # nobody to wait for otherwise
-            daemon.ask(Status())
+        with control(found.socket, outbox=found.outbox) as daemon:  # without a daemon nothing is delivered
+            daemon.ask(StatusRequest())
     asked = Query(since_ms=arguments.since, until_ms=until_ms, source=arguments.source, route=arguments.route)
-    with reading(found.outbox) as connection:
-        total = count_replayable(connection, asked, to=arguments.to, missing=arguments.missing)
+    with open_history(found.outbox) as history:
+        total = history.count_replayable(asked, to=arguments.to, missing=arguments.missing)
+        if not total:
+            require_names(found, history, destination=arguments.to, route=arguments.route)
     if arguments.dry_run:
-        _say(arguments, {"would_queue": total}, f"{total:,} deliveries to {arguments.to} would be queued.")
+        require_enabled(found, arguments.to)
+        _say(
+            arguments,
+            {"would_queue": total},
+            f"{counted(total, 'delivery', 'deliveries')} to {arguments.to} would be queued.",
+        )
         return exit_codes.OK
     done, left_alone, after = 0, 0, 0
     try:
@@ -72,13 +70,13 @@ def run(arguments: argparse.Namespace) -> int:
                     break
     except NoDaemonError as error:
         raise type(error)(
-            f"{error}. {done:,} deliveries were queued before; the same command again leaves those that wait alone"
+            f"{error}. {counted(done, 'delivery was', 'deliveries were')} queued before; run the same command again, and it skips those that wait"
         ) from error
     _say(
         arguments,
         {"queued": done, "left_alone": left_alone},
-        f"{done:,} deliveries to {arguments.to} queued at {arguments.rate:g} a second; {left_alone:,} were waiting or "
-        "delivered already and are left alone.",
+        f"{counted(done, 'delivery', 'deliveries')} to {arguments.to} queued at {arguments.rate:g} a second; "
+        f"{counted(left_alone, 'was skipped, because it waits or is', 'were skipped, because they wait or are')} delivered already.",
     )
     if arguments.wait:
         _wait(found, arguments.to)
@@ -86,18 +84,29 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _wait(found: Places, to: str) -> None:
-    """Return when they are delivered or dead. Raises `NoDaemonError` when the daemon ends before."""
-    with reading(found.outbox) as connection:
-        total = count_replaying(connection, to)
+    """Return once they are delivered or dead. Raises `NoDaemonError` if the daemon ends before."""
+    with open_history(found.outbox) as history:
+        total = before = history.count_replaying(to)
+    say_at = time.monotonic() + _SAY_WHY_AFTER_S
     with progress("delivered", total) as bar:
         while total:
-            with control(found.socket) as daemon:  # also where it is stopped, and delivers nothing
-                daemon.ask(Status())
-            with reading(found.outbox) as connection:
-                left = count_replaying(connection, to)
+            # Fails if the daemon is stopped, and delivers nothing.
+            with control(found.socket, outbox=found.outbox) as daemon:
+                status = decode_status(daemon.ask(StatusRequest()))
+            with open_history(found.outbox) as history:
+                left = history.count_replaying(to)
             bar.to(max(total - left, 0))
             if not left:
                 return
+            now = time.monotonic()
+            if left != before:
+                before, say_at = left, max(say_at, now + _SAY_WHY_AFTER_S)
+            elif now >= say_at:
+                say_at = now + _SAY_WHY_EVERY_S
+                why = destination_state(to, status.destinations.get(to), has_waiting=True)
+                waits = counted(left, "delivery waits", "deliveries wait")
+                if why != "ok":  # otherwise they are not due yet, because of --rate
+                    print(f"{waits} for {shown(to)}: {shown(why)}", file=sys.stderr, flush=True)
             time.sleep(_LOOK_EVERY_S)
 
 

@@ -1,4 +1,4 @@
-"""`forwarder run`: the daemon, in the foreground, until a signal."""
+"""`forwarder run`: runs the daemon in the foreground, until a signal."""
 
 import argparse
 import asyncio
@@ -12,56 +12,48 @@ from pathlib import Path
 import structlog
 
 from forwarder.cli import exit_codes, signals
-from forwarder.cli.config_file import WHICH, daemon_socket, load, outbox_path, socket_path
-from forwarder.daemon import Daemon
-from forwarder.handover import SuccessorLostError
-from forwarder.logs import configure_logging, protect_standard_error
-from forwarder.notify import ServiceManager
+from forwarder.cli.locations import config_path, outbox_of_service
+from forwarder.configfile.locations import ConfigUnreadableError, choose_outbox, daemon_socket, socket_path
+from forwarder.configfile.read import load
+from forwarder.configfile.rule_tests import failures_of
+from forwarder.core.config import Config
+from forwarder.daemon.daemon import Daemon
+from forwarder.daemon.reload import ConfigSource, warn_of
+from forwarder.logs.setup import configure_logging, protect_standard_error
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
-from forwarder.reload import Source, warn_of
-from forwarder.rule_tests import failures_of
-from forwarder.takeover import Takeover, TakeoverError, announce
+from forwarder.systemd import ServiceManager
+from forwarder.upgrade.handover import SuccessorLostError
+from forwarder.upgrade.takeover import Takeover, TakeoverError, announce
 
 _GC_THRESHOLDS = 2_000, 20, 50
-"""Python's 700, 10, 10 have it look for cycles, of which a delivery makes none, hundreds of times a second: 5 % of the time.
-With 20,000 in the first place a collection took 10 ms."""
+"""With Python's 700, 10, 10 the collector looks for cycles hundreds of times a second, which takes 5 % of the time; a delivery makes none.
+With 20,000 as the first number one collection took 10 ms."""
 
 log = structlog.get_logger(__name__)
-
-
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser("run", help="hold the stream and deliver, until SIGTERM or Ctrl-C")
-    parser.add_argument("-c", "--config", type=Path, default=Path("config.yaml"), help="default: config.yaml")
-    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
-    parser.add_argument(
-        "--log-format",
-        choices=("auto", "console", "json"),
-        default="auto",
-        help="auto: console on a terminal, JSON otherwise",
-    )
-    parser.add_argument(
-        "--takeover",
-        action="store_true",
-        help="take over from the forwarder that runs with this config: nothing is missed, nothing is sent twice",
-    )
-    parser.set_defaults(handler=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon and return the exit code."""
     protect_standard_error()
     configure_logging(level=arguments.log_level, format_=arguments.log_format, is_final=True)
-    loaded = load(arguments.config)
-    if loaded.config is None:
-        print("\n".join(loaded.problems) if loaded.is_readable else f"{loaded.problems[0]}. {WHICH}", file=sys.stderr)
+    try:
+        file = config_path(arguments)
+    except ConfigUnreadableError as error:
+        print(error, file=sys.stderr)
         return exit_codes.BAD_CONFIG
-    warn_of(loaded.config)
+    loaded = load(file)
+    if loaded.config is None:
+        print("\n".join(loaded.problems) + loaded.advice, file=sys.stderr)
+        return exit_codes.BAD_CONFIG
+    outbox = _find_outbox(loaded.config, file)
+    if outbox is None:
+        return exit_codes.BAD_CONFIG
+    warn_of(loaded)
     for failure in failures_of(loaded.config):
         log.warning("config.test_failed", note=failure)
-    source = Source(file=arguments.config, loaded=loaded, load=load, check_tests=failures_of)
+    source = ConfigSource(file=file, loaded=loaded, load=load, check_tests=failures_of)
     try:
-        run_in_loop(_run_daemon(source, _announced(source) if arguments.takeover else None))
+        run_in_loop(_run_daemon(source, outbox, _announced(source, outbox) if arguments.takeover else None))
     except OutboxUnusableError as error:
         print(error, file=sys.stderr)
         return exit_codes.OUTBOX_CODES[error.problem]
@@ -71,10 +63,10 @@ def run(arguments: argparse.Namespace) -> int:
     except SuccessorLostError as error:
         log.error("daemon.successor_lost", reason=str(error))  # noqa: TRY400 - no traceback
         return exit_codes.FAILURE
-    except asyncio.CancelledError:  # stopped before it had begun
+    except asyncio.CancelledError:  # stopped before it began
         return exit_codes.OK
     except Exception as error:
-        if (lost := _outbox_lost(error)) is not None:  # the service manager starts us again, and the file is looked at
+        if (lost := _outbox_lost(error)) is not None:  # the service manager restarts us, and the start checks the file
             log.error("daemon.failed", reason=str(lost))  # noqa: TRY400 - no traceback
         else:
             log.exception("daemon.failed", note="a bug; what was accepted is in the outbox")
@@ -82,17 +74,43 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
+def _find_outbox(config: Config, file: Path) -> Path | None:
+    """Return the path of the outbox; `None` if a start by hand could mean two of them, after a message that says so."""
+    choice = choose_outbox(config.outbox, file)
+    if not os.environ.get("STATE_DIRECTORY"):
+        of_service, other = choice.path, choice.other
+        if other is None:
+            used = None if config.outbox.url else outbox_of_service(file, choice.path, unknown=None)
+            if used is None:
+                return choice.path
+            of_service, other = used, choice.path
+        print(
+            f"{file}: two outboxes can be meant: {of_service}, which the service uses, and {other}. Name the one to use under "
+            "outbox.url, or move the other one away.",
+            file=sys.stderr,
+        )
+        return None
+    if choice.other is None:
+        return choice.path
+    log.warning(
+        "outbox.another_found",
+        outbox=str(choice.path),
+        other=str(choice.other),
+        note="the other one is not used; what waits in it is not delivered. Name it under outbox.url to use it, or remove it",
+    )
+    return choice.path
+
+
 def _outbox_lost(error: Exception) -> Exception | None:
-    """Return the error that says why the outbox cannot go on, where that is what ended the daemon."""
+    """Return the error of the outbox that ended the daemon; `None` if it was another one."""
     if isinstance(error, ExceptionGroup):
         return next((found for found in map(_outbox_lost, error.exceptions) if found is not None), None)
     return error if isinstance(error, OutboxFailedError | OutboxReplacedError) else None
 
 
-def _announced(source: Source) -> Takeover | None:
-    """Return the takeover from the daemon that runs, which knows of it now; `None` where none runs. Raises as `announce` does."""
+def _announced(source: ConfigSource, outbox: Path) -> Takeover | None:
+    """Announce a takeover to the daemon that runs, and return it; `None` if none runs. Raises as `announce` does."""
     config = source.config
-    outbox = outbox_path(config.outbox, source.file)
     takeover = announce(
         outbox,
         daemon_socket(config.admin, source.file, outbox),
@@ -104,13 +122,11 @@ def _announced(source: Source) -> Takeover | None:
     return takeover
 
 
-async def _run_daemon(source: Source, takeover: Takeover | None) -> None:
-    config = source.config
-    outbox = outbox_path(config.outbox, source.file)
+async def _run_daemon(source: ConfigSource, outbox: Path, takeover: Takeover | None) -> None:
     daemon = Daemon(
         source,
         outbox_path=outbox,
-        socket_path=socket_path(config.admin, source.file, outbox),
+        socket_path=socket_path(source.config.admin, source.file, outbox),
         service=ServiceManager(os.environ),
         takeover=takeover,
     )
@@ -122,7 +138,7 @@ async def _run_daemon(source: Source, takeover: Takeover | None) -> None:
     }
     signals.handle_in_loop(asyncio.get_running_loop(), handlers)
     gc.collect()
-    gc.freeze()  # what the start left stays: no collection looks at it again
+    gc.freeze()  # no collection looks again at what the start made
     gc.set_threshold(*_GC_THRESHOLDS)
     try:
         await daemon.run()
@@ -131,9 +147,9 @@ async def _run_daemon(source: Source, takeover: Takeover | None) -> None:
 
 
 def run_in_loop(main: Coroutine[None, None, None]) -> None:
-    """Run a coroutine in uvloop, or in asyncio's own loop where there is no uvloop."""
+    """Run a coroutine in uvloop, or in asyncio's own loop if there is no uvloop."""
     try:
-        import uvloop  # noqa: PLC0415 - not on every platform
+        import uvloop  # not on every platform
     except ImportError:
         asyncio.run(main)
     else:

@@ -1,13 +1,12 @@
-"""`forwarder send`: one event to one destination, as the daemon would send it, and everything that was said.
+"""`forwarder send`: sends one event to one destination as the daemon would, and shows the exchange.
 
-The outbox has no part in it: nothing is kept, nothing is tried again.
+It does not use the outbox: nothing is kept, nothing is tried again.
 """
 
 import argparse
 import asyncio
-import sys
 import uuid
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
@@ -15,50 +14,34 @@ import msgspec
 from msgspec import structs
 
 from forwarder.cli import exit_codes
-from forwarder.cli.config_file import read_config
-from forwarder.cli.exchange import Exchange
-from forwarder.cli.places import UsageError, add_config, config_path, told
-from forwarder.cli.records import add_json, print_json
+from forwarder.cli.event_file import STDIN, content_of
+from forwarder.cli.listing import print_json
+from forwarder.cli.locations import UsageError, config_path, report_errors
+from forwarder.cli.transcript import Exchange
+from forwarder.clocks.wall_clock import utc_now
+from forwarder.configfile.read import read_config
 from forwarder.core.config import Config
-from forwarder.core.config.problems import did_you_mean, quote
-from forwarder.core.content import CannotFormatError
 from forwarder.core.delivery import Delivery, Fault, Trigger, Unanswered, new_delivery
-from forwarder.core.destination import Destination
+from forwarder.core.destinations.content import CannotFormatError
+from forwarder.core.destinations.destination import Destination
+from forwarder.core.dispatch.retry import RetryPolicy
 from forwarder.core.event import Event, NotAnEventError, decode_event
-from forwarder.core.retry import RetryPolicy
-from forwarder.core.webhook import Renderer
-from forwarder.destinations.http import Transcript, open_sender
-from forwarder.parts import destinations_of
+from forwarder.core.yaml.problems import did_you_mean, quote
+from forwarder.destinations.build import destinations_of
+from forwarder.destinations.render_worker import RenderWorker
+from forwarder.destinations.sender import Transcript, open_sender
+from forwarder.dispatch.requests import Requests
 
 _ONCE = RetryPolicy(delays=())
-_STDIN = "-"
 
 
-def add_parser(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the command to the parser."""
-    parser = commands.add_parser(
-        "send",
-        help="send a test event to one destination, and show the exchange",
-        description="Send one event to one destination, once and outside the outbox, and print the whole exchange. "
-        "Secrets are masked. The exit code is 0 when the receiver answered 2xx, else 1.",
-    )
-    parser.add_argument("destination", metavar="DESTINATION", help="its name in the config")
-    parser.add_argument(
-        "--event",
-        metavar="FILE",
-        help="an event as the stream sends it; - for standard input (default: an event that says it is a test)",
-    )
-    add_json(parser)
-    add_config(parser)
-    parser.set_defaults(handler=told(send))
-
-
+@report_errors
 def send(arguments: argparse.Namespace) -> int:
-    """Send, print what was said, and return the exit code."""
+    """Send, print the exchange, and return the exit code."""
     path = config_path(arguments)
     destination = _destination(read_config(path), arguments.destination, path)
     event = _test_event(destination) if arguments.event is None else _read_event(arguments.event)
-    delivery = new_delivery(event, destination.name, ("send",), event_seq=0, accepted_at=_utc_now())
+    delivery = new_delivery(event, destination.name, ("send",), event_seq=0, accepted_at=utc_now())
     exchange = asyncio.run(_exchange(destination, structs.replace(delivery, trigger=Trigger.TEST)))
     if arguments.json:
         print_json(exchange.record())
@@ -68,24 +51,22 @@ def send(arguments: argparse.Namespace) -> int:
 
 
 async def _exchange(destination: Destination, delivery: Delivery) -> Exchange:
-    """Make the attempt with the parts that the daemon makes it with."""
-    renderer = Renderer(
-        headers=destination.headers, signing=destination.signing, policy=_ONCE, format_=destination.format_
-    )
+    """Make the attempt with the same parts as the daemon."""
     transcript = Transcript()
-    try:
-        request = renderer.render(delivery, now=_utc_now())
-    except CannotFormatError as error:
-        unsent = Unanswered(fault=Fault.FORMAT, detail=f"the event cannot be put into the format: {error}")
-        return Exchange(destination, transcript, body=b"", outcome=unsent, duration=timedelta())
     async with open_sender(
-        destination.url, transport=destination.transport, timeout=destination.timeout, clock=_utc_now
+        destination.url, transport=destination.transport, timeout=destination.timeout, clock=utc_now
     ) as sender:
         sender.transcript = transcript
-        started = monotonic()
-        outcome = await sender.send(request)
+        started, worker = monotonic(), RenderWorker()
+        try:
+            requests = Requests(destination, policy=_ONCE, template_worker=worker)
+            outcome = await requests.make(sender, delivery, now=utc_now())
+        except CannotFormatError as error:
+            outcome = Unanswered(fault=Fault.FORMAT, detail=f"the format cannot show this event: {error}")
+        finally:
+            await worker.close()
         duration = timedelta(seconds=monotonic() - started)
-    return Exchange(destination, transcript, body=request.body, outcome=outcome, duration=duration)
+    return Exchange(destination, transcript, outcome=outcome, duration=duration)
 
 
 def _destination(config: Config, name: str, path: Path) -> Destination:
@@ -100,10 +81,10 @@ def _destination(config: Config, name: str, path: Path) -> Destination:
 
 
 def _read_event(file: str) -> Event:
-    """Return the event in a file, but for white space around it. Raises `UsageError`."""
-    name = "standard input" if file == _STDIN else repr(file)
+    """Return the event in a file, without the white space around it. Raises `UsageError`."""
+    name = "standard input" if file == STDIN else repr(file)
     try:
-        data = sys.stdin.buffer.read() if file == _STDIN else Path(file).read_bytes()
+        data = content_of(file)
     except (OSError, ValueError) as error:  # ValueError: a NUL in the name
         reason = error.strerror if isinstance(error, OSError) else "not the name of a file"
         raise UsageError(f"--event: {name} cannot be read: {reason}") from error
@@ -111,13 +92,13 @@ def _read_event(file: str) -> Event:
         return decode_event(data.strip())
     except NotAnEventError as error:
         raise UsageError(
-            f"--event: {name} is not an event ({error.detail}); it has to be one JSON object with source, mid, sid, "
+            f"--event: {name} is not an event ({error.detail}); it must be one JSON object with source, mid, sid, "
             "timestamp and payload, as the stream sends it"
         ) from error
 
 
 def _test_event(destination: Destination) -> Event:
-    """Return an event that says what it is, and is new each time, so that no receiver takes it for a repeat."""
+    """Return an event that says it is a test. It is new each time, so that no receiver takes it for a repeat."""
     text = f"This is a test of the destination {destination.name}, sent by `forwarder send`. Nothing has happened."
     return decode_event(
         msgspec.json.encode(
@@ -125,12 +106,8 @@ def _test_event(destination: Destination) -> Event:
                 "source": "forwarder",
                 "mid": f"test-{uuid.uuid4().hex}",
                 "sid": "forwarder",
-                "timestamp": int(_utc_now().timestamp() * 1000),
+                "timestamp": int(utc_now().timestamp() * 1000),
                 "payload": {"test": True, "text": text, "author": {"name": "forwarder", "screen_name": "forwarder"}},
             }
         )
     )
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)

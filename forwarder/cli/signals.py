@@ -1,6 +1,6 @@
-"""The signals of `forwarder run`, from its first line to its last: none of them ever has its default action, which is death.
+"""Handles the signals of `forwarder run` from its first line to its last, so that none has its default action, which ends the process.
 
-Loaded before anything else, so it loads next to nothing itself.
+It is loaded before anything else, so it loads next to nothing itself.
 """
 
 import os
@@ -16,11 +16,11 @@ _STOPS = (signal.SIGTERM, signal.SIGINT)
 _OTHERS = (signal.SIGHUP, signal.SIGUSR2)
 
 _early: list[int] = []
-"""What came before there was a daemon to do it."""
+"""Signals that came before the daemon was ready."""
 
 
 def handle_early() -> None:
-    """Handle signals while there is no daemon yet: a stop ends the process, with nothing to close; the others are kept for later."""
+    """Handle signals before the daemon is ready: a stop ends the process, which has nothing to close; the others are kept for later."""
     for number in _STOPS:
         signal.signal(number, _end)
     for number in _OTHERS:
@@ -28,7 +28,7 @@ def handle_early() -> None:
 
 
 def handle_in_loop(loop: "AbstractEventLoop", handlers: Mapping[signal.Signals, Callable[[], None]]) -> None:
-    """Have this loop, which runs, call these from now on, and at once for what came early.
+    """Have this running loop call the handlers from now on, and at once for signals that came early.
 
     They are set without `loop.add_signal_handler`: a loop sets the default action again when it closes, and the process ends later.
     """
@@ -43,7 +43,7 @@ def handle_in_loop(loop: "AbstractEventLoop", handlers: Mapping[signal.Signals, 
 
 
 def ignore(handlers: Mapping[signal.Signals, object]) -> None:
-    """Ignore these until the process has ended: it has stopped, and says how it went."""
+    """Ignore these signals until the process has ended: it has stopped, and returns its exit code."""
     for number in handlers:
         signal.signal(number, signal.SIG_IGN)
 

@@ -1,52 +1,20 @@
-"""The options of `listen` that say how requests have to be signed."""
+"""What verifies the signatures of requests to `listen`, by its options."""
 
 import argparse
 import os
-from pathlib import Path
 
 from pydantic import ValidationError
 
-from forwarder.cli.config_file import read_secret_file
-from forwarder.cli.places import UsageError
-from forwarder.core.config.scalars import WrongValueError, parse_plain_secret
-from forwarder.core.config.signing import SigningConfig, plain_signing
-from forwarder.core.signing import Algorithm, Encoding, KeyTextError
-from forwarder.core.verifying import PlainVerifier, StandardVerifier, Verifier, decode_verifying_key
+from forwarder.cli.arguments.signatures import VARIABLE
+from forwarder.cli.locations import UsageError
+from forwarder.configfile.read import read_secret_file
+from forwarder.core.config.model.signing import SigningConfig, plain_signing
+from forwarder.core.config.values.headers import parse_plain_secret
+from forwarder.core.config.values.scalars import WrongValueError
+from forwarder.core.destinations.signing import KeyTextError
+from forwarder.core.destinations.verification import PlainVerifier, StandardVerifier, Verifier, decode_verifying_key
 
-VARIABLE = "FORWARDER_LISTEN_SECRET"
 _OF_HMAC = ("timestamped", "header", "algorithm", "encoding", "prefix")
-
-
-def add_signatures(parser: argparse.ArgumentParser) -> None:
-    """Add them to the parser."""
-    group = parser.add_argument_group(
-        "signatures",
-        "Where a secret is given, a request that is not signed with it is answered 401, with the reason in a word: "
-        "no_signature, stale_timestamp (more than 5 minutes off) or wrong_signature.",
-    )
-    given = group.add_mutually_exclusive_group()
-    given.add_argument(
-        "--secret",
-        action="append",
-        help="whsec_…, or the public key whpk_…; with --scheme hmac any text; may be repeated. Whoever may list processes on "
-        f"this machine can read it: rather use --secret-file, or the variable {VARIABLE}",
-    )
-    given.add_argument(
-        "--secret-file",
-        type=Path,
-        metavar="FILE",
-        help=f"a file of secrets, one a line; {VARIABLE} holds them likewise",
-    )
-    group.add_argument(
-        "--scheme", choices=("standard", "hmac"), help="as under signing: in the config; default: standard"
-    )
-    group.add_argument(
-        "--timestamped", action="store_true", default=None, help="hmac: t=…,v1=… over timestamp.body (Stripe)"
-    )
-    group.add_argument("--header", metavar="NAME", help="hmac; default: as in the config, X-Hub-Signature-256")
-    group.add_argument("--algorithm", choices=tuple(Algorithm), help="hmac; default: sha256")
-    group.add_argument("--encoding", choices=tuple(Encoding), help="hmac; default: hex")
-    group.add_argument("--prefix", metavar="TEXT", help='hmac; default: the algorithm and "="')
 
 
 def verifier_of(arguments: argparse.Namespace) -> Verifier | None:

@@ -1,21 +1,22 @@
-"""Explanations as lines of text: each route with a tick or a cross, and below it the parts of its condition that decided."""
+"""Writes explanations as lines: each route with a tick or a cross, and below it the parts of its condition that decided."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-from forwarder.cli.records import shown
-from forwarder.core.explaining import AtRoute, Explanation, Outcome
+from forwarder.cli.listing import shown
+from forwarder.core.counted import counted
 from forwarder.core.matching.explain import Trace
+from forwarder.core.routing.explain import AtRoute, Explanation, RouteOutcome
 
 _MOST_CHILDREN = 12
-"""Of a part that does not hold, where not everything is asked for."""
+"""How many parts of a condition that does not hold are shown without `--all`."""
 _MOST_ROUTES = 30
-"""That do not match, likewise."""
+"""How many routes that do not match are shown without `--all`."""
 
 
 class Mark(StrEnum):
-    """What stands before a line."""
+    """The mark before a line."""
 
     YES = "✓"
     NO = "✗"
@@ -24,7 +25,7 @@ class Mark(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line; `depth` is how far it stands to the right."""
+    """One line; `depth` is its indentation."""
 
     depth: int
     mark: Mark
@@ -40,13 +41,13 @@ def lines_of(explanation: Explanation, *, route: str | None, is_all: bool) -> It
     for at_route in explanation.routes:
         if route is not None and at_route.name != route:
             continue
-        misses += at_route.outcome is not Outcome.MATCHED
-        if route is None and not is_all and misses > _MOST_ROUTES and at_route.outcome is not Outcome.MATCHED:
+        misses += at_route.outcome is not RouteOutcome.MATCHED
+        if route is None and not is_all and misses > _MOST_ROUTES and at_route.outcome is not RouteOutcome.MATCHED:
             left_out += 1
             continue
         yield from of_route(at_route, is_all=is_all)
     if left_out:
-        yield Line(0, Mark.NEITHER, f"{left_out:,} more routes did not match (--all, or --route NAME)")
+        yield Line(0, Mark.NEITHER, f"{counted(left_out, 'more route')} did not match (--all, or --route NAME)")
 
 
 def of_route(at_route: AtRoute, *, is_all: bool) -> Iterator[Line]:
@@ -54,12 +55,12 @@ def of_route(at_route: AtRoute, *, is_all: bool) -> Iterator[Line]:
     notes = f"  ({', '.join(at_route.notes)})" if at_route.notes else ""
     head = f"{shown(at_route.name)} → {shown(list(at_route.to))}{notes}"
     match at_route.outcome:
-        case Outcome.DISABLED:
+        case RouteOutcome.DISABLED:
             yield Line(0, Mark.NEITHER, f"{shown(at_route.name)}: enabled: false")
-        case Outcome.CUT_OFF:
-            yield Line(0, Mark.NEITHER, f"{head}: not asked, {shown(at_route.stopped_by)} stops")
+        case RouteOutcome.CUT_OFF:
+            yield Line(0, Mark.NEITHER, f"{head}: not reached, {shown(at_route.stopped_by)} stops")
         case outcome:
-            yield Line(0, Mark.YES if outcome is Outcome.MATCHED else Mark.NO, head)
+            yield Line(0, Mark.YES if outcome is RouteOutcome.MATCHED else Mark.NO, head)
             if at_route.trace is not None:
                 yield from of_trace(at_route.trace, is_all=is_all)
 
@@ -69,24 +70,24 @@ def of_trace(trace: Trace, *, is_all: bool) -> Iterator[Line]:
     yield from _of_trace(trace, 1, set(), is_all=is_all)
 
 
-def _of_trace(trace: Trace, depth: int, told: set[int], *, is_all: bool) -> Iterator[Line]:
-    """Yield a part and what is below it. A matcher that several parts use is told in full once: `told` are those that were."""
+def _of_trace(trace: Trace, depth: int, shown_before: set[int], *, is_all: bool) -> Iterator[Line]:
+    """Yield a part and those below it. A matcher that several parts use is shown in full once: `shown_before` has those that were."""
     is_matcher = trace.label.startswith("matcher ") and len(trace.children) == 1
-    is_told = is_matcher and id(trace.children[0]) in told
+    is_repeated = is_matcher and id(trace.children[0]) in shown_before
     text = trace.label
     if trace.seen:
         text += f" — {trace.seen}"
     if trace.hit and trace.hit != trace.seen:
         text += f", by {trace.hit}"
-    yield Line(depth, Mark.YES if trace.holds else Mark.NO, f"{text} (as above)" if is_told else text)
-    if is_told:
+    yield Line(depth, Mark.YES if trace.holds else Mark.NO, f"{text} (as above)" if is_repeated else text)
+    if is_repeated:
         return
     if is_matcher:
-        told.add(id(trace.children[0]))
+        shown_before.add(id(trace.children[0]))
     deciding = [child for child in trace.children if is_all or trace.label == "not" or child.holds == trace.holds]
     children = deciding or trace.children
     most = len(children) if is_all else _MOST_CHILDREN
     for child in children[:most]:
-        yield from _of_trace(child, depth + 1, told, is_all=is_all)
+        yield from _of_trace(child, depth + 1, shown_before, is_all=is_all)
     if len(children) > most:
         yield Line(depth + 1, Mark.NEITHER, f"{len(children) - most:,} more like these (--all)")

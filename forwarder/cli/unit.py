@@ -1,4 +1,4 @@
-"""What `forwarder check` knows of the service that a config is for: how long it may take to stop, and which groups there are."""
+"""Checks a config against the systemd unit and the groups of this machine, for `forwarder check`."""
 
 import grp
 import re
@@ -7,14 +7,14 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from forwarder.core.config import Config
-from forwarder.core.config.problems import quote
-from forwarder.core.notices import spell
+from forwarder.core.durations import spell
+from forwarder.core.yaml.problems import quote
 
 UNIT = "forwarder.service"
 SHIPPED_STOP = timedelta(seconds=30)
 """`TimeoutStopSec=` of the unit file that comes with forwarder."""
 _BEYOND_GRACE = timedelta(seconds=5)
-"""What a stop takes beside the grace period: outcomes are written, connections and the outbox are closed."""
+"""How long a stop takes after the grace period: outcomes are written, connections and the outbox are closed."""
 _ASK_S = 5
 _UNITS_S = {
     "y": 31_557_600,
@@ -30,15 +30,15 @@ _UNITS_S = {
 
 
 def warnings_of_service(config: Config) -> Iterator[str]:
-    """Yield what does not go together with the service, or with this machine, a sentence each."""
+    """Yield a sentence for each setting that does not fit the service or this machine."""
     installed = _installed_stop()
     stop = SHIPPED_STOP if installed is None else installed
     needed = config.grace_period + _BEYOND_GRACE
     if needed > stop:
-        where = "as it comes with forwarder" if installed is None else "as it is here"
+        where = "as shipped" if installed is None else "as installed here"
         yield (
-            f"grace_period: {spell(config.grace_period)}: systemd kills {UNIT}, {where}, {spell(stop)} after it was told to stop; "
-            f"shorten it, or set TimeoutStopSec={needed.total_seconds():g} in the unit"
+            f"grace_period: {spell(config.grace_period)}: systemd kills {UNIT} ({where}) {spell(stop)} after the stop signal; "
+            f"shorten grace_period, or set TimeoutStopSec={needed.total_seconds():g} in the unit"
         )
     group = config.admin.group
     if group is not None and not _is_group(group):
@@ -54,7 +54,7 @@ def _is_group(name: str) -> bool:
 
 
 def _installed_stop() -> timedelta | None:
-    """Return how long the service of this machine may take to stop; `None` where there is none, or no systemd."""
+    """Return how long the service of this machine may take to stop; `None` without a service or systemd."""
     try:
         asked = subprocess.run(  # noqa: S603 - our own words
             ["systemctl", "show", "--property=LoadState,TimeoutStopUSec", UNIT],  # noqa: S607 - wherever it is

@@ -1,7 +1,7 @@
-"""Steps of the wall clock, and the steady time beside it that knows none. Pure.
+"""Converts between the wall clock, which may be set, and the steady time, which never jumps.
 
-Whatever waits is due by the steady time, and whatever grows old is as old as the steady time says. Both times are one until the
-wall clock is set: from then on `wall = steady + offset`. Times that a person reads, and those that a receiver checks, are the wall clock's.
+Due times and ages are in steady time. Both times are equal until the wall clock is set; from then on `wall = steady + offset`. Times that a
+person reads or a receiver checks are wall-clock times.
 """
 
 from collections.abc import Sequence
@@ -9,51 +9,51 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 MOST_STEPS = 32
-"""So many steps are kept one by one; older ones count as if they had come before all events."""
+"""How many steps are kept separately. Older ones count as if they had happened before all events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStep:
-    """The wall clock was set, forward (`by` is positive) or back."""
+    """One change of the wall clock: it was set forward (`by` is positive) or back."""
 
     at: datetime
-    """In steady time."""
+    """When it was set, in steady time."""
     by: timedelta
     first_seq: int
-    """The number of the first event that was accepted after it."""
+    """The number of the first event that was accepted after the step."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockSteps:
-    """All steps since the outbox was made, oldest first."""
+    """All steps of the wall clock since the outbox was created, oldest first."""
 
     steps: Sequence[ClockStep] = ()
     older: timedelta = field(default=timedelta())
-    """The sum of those that are not kept one by one."""
+    """The sum of the steps that are no longer kept separately."""
 
     @property
     def offset(self) -> timedelta:
-        """What the wall clock is ahead of the steady time."""
+        """How far the wall clock is ahead of the steady time."""
         return sum((step.by for step in self.steps), self.older)
 
     def plus(self, step: ClockStep) -> "ClockSteps":
-        """Return these and a newer one."""
+        """Return these steps and a newer one."""
         steps = [*self.steps, step]
         gone = max(len(steps) - MOST_STEPS, 0)
         return ClockSteps(steps=tuple(steps[gone:]), older=sum((each.by for each in steps[:gone]), self.older))
 
     def steady_of(self, wall: datetime, event_seq: int) -> datetime:
-        """Return when an event was accepted, in steady time; `wall` is what the wall clock said then."""
+        """Return when an event was accepted, in steady time; `wall` is the wall-clock time of that moment."""
         if not self.steps and not self.older:
             return wall
         return wall - self.offset_at(event_seq)
 
     def offset_at(self, event_seq: int) -> timedelta:
-        """Return what the wall clock was ahead when that event was accepted."""
+        """Return how far the wall clock was ahead when that event was accepted."""
         return sum((step.by for step in self.steps if step.first_seq <= event_seq), self.older)
 
     def offsets_since(self, since: datetime, event_seq: int) -> list[timedelta]:
-        """Return what the wall clock was ahead of the steady time at any moment since then, up to that event."""
+        """Return each offset that the wall clock had at some moment since then, up to that event."""
         steps = [step for step in self.steps if step.first_seq <= event_seq and step.at >= since]
         before = [
             self.offset_at(event_seq) - sum((each.by for each in steps[at:]), timedelta()) for at in range(len(steps))
@@ -61,5 +61,5 @@ class ClockSteps:
         return list(dict.fromkeys([*before, self.offset_at(event_seq)]))
 
     def forward_since(self, since: datetime) -> timedelta:
-        """Return by how much the wall clock was set forward in all since then: what is older looks older than it is by that."""
+        """Return the total time by which the wall clock was set forward since then. Older events look older than they are by this much."""
         return sum((step.by for step in self.steps if step.at >= since and step.by > timedelta()), timedelta())

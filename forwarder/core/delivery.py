@@ -1,7 +1,7 @@
-"""One event for one destination, the attempts made for it, and what each came to.
+"""A delivery is one event for one destination; this module has its attempts and their outcomes, too.
 
-A delivery is `pending` (waits in the outbox), `in_flight` (was handed to its lane as it came), and ends as `delivered`,
-`dead`, `expired`, or `skipped` by a rule or a person. Whatever was in flight when the process ended is pending again at the next start.
+A delivery is `pending` (in the outbox) or `in_flight` (handed to its lane), and ends as `delivered`, `dead`, `expired`, or `skipped`
+by a rule or a person. Deliveries that were in flight when the process ended are pending again at the next start.
 """
 
 from datetime import datetime, timedelta
@@ -11,23 +11,26 @@ from typing import NewType
 
 import msgspec
 
-from forwarder.core.event import Event, EventId, fingerprint
+from forwarder.core.answer_words import words_of
+from forwarder.core.event import OWN_SOURCE, Event, EventId, fingerprint
 
 DestinationName = NewType("DestinationName", str)
 DeliveryId = NewType("DeliveryId", str)
-"""The `webhook-id`: `msg_`, the event's id, 8 hex digits of the destination. Derived, so repeats carry the same id after a
-crash and on any node, and an id out of a receiver's log leads back to its event."""
+"""The `webhook-id`: `msg_`, the event's id, and 8 hex digits of the destination.
+
+It is derived, so repeats have the same id after a crash and on any machine, and an id in a receiver's log leads back to its event.
+"""
 
 
 class DeliveryStatus(StrEnum):
-    """Where a delivery stands."""
+    """The status of a delivery."""
 
     PENDING = "pending"
     IN_FLIGHT = "in_flight"
     DELIVERED = "delivered"
     DEAD = "dead"
     EXPIRED = "expired"
-    """Dead because it was too old to be of use."""
+    """Given up because it was too old."""
     SKIPPED = "skipped"
 
 
@@ -39,15 +42,15 @@ class Trigger(StrEnum):
     MANUAL = "manual"
     REPLAY = "replay"
     RECOVERED = "recovered"
-    """Of an event that no stream brought and the repair of a gap did; or of one saved out of a damaged outbox."""
+    """The event was fetched by a gap repair, or saved from a damaged outbox."""
     CANARY = "canary"
-    """An event of our own that only shows whether it arrives: `canary` of a destination. Of all of its attempts."""
+    """The event is a canary. All of its attempts have this trigger."""
     TEST = "test"
-    """By `forwarder send`, outside the outbox."""
+    """`forwarder send` made the attempt, outside the outbox."""
 
 
 class Fault(StrEnum):
-    """Why an attempt got no answer."""
+    """Why an attempt got no response."""
 
     TIMEOUT = "timeout"
     REFUSED = "refused"
@@ -55,42 +58,44 @@ class Fault(StrEnum):
     TLS = "tls"
     CERTIFICATE = "certificate"
     BLOCKED = "blocked"
-    """Its address is one that we may not connect to."""
+    """The address is denied by `networks`."""
     FORMAT = "format"
-    """The event could not be put into the format of the destination; nothing was sent."""
+    """The event could not be rendered in the format of the destination; nothing was sent."""
     PROXY = "proxy"
-    """The proxy on the way did not let us through, or could not reach the receiver."""
+    """The proxy refused the connection, or could not reach the receiver."""
     NETWORK = "network"
     PROTOCOL = "protocol"
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
-    """One event on its way to one destination."""
+    """One event to be sent to one destination."""
 
     event_id: EventId
     event_seq: int
-    """The outbox's own number of the event: two copies of one event, hours apart, are two."""
+    """The number of the event in the outbox. Two copies of one event, hours apart, have two numbers."""
     destination: DestinationName
     routes: tuple[str, ...]
-    """Names of the routes that chose the destination."""
+    """The names of the routes that chose the destination."""
     accepted_at: datetime
-    """When the event was read from its stream, in steady time: see `core.clock_steps`."""
+    """When the event was read from its stream, in steady time (see `core.clock_steps`)."""
     attempts: int = 0
-    """Attempts made and counted so far, since a person last had it tried again."""
+    """Attempts counted so far, since a person last retried the delivery."""
     earlier_attempts: int = 0
-    """Attempts made before that."""
+    """Attempts counted before a person last retried the delivery."""
     refusals: int = 0
-    """How many of its attempts were refused as if something were set up wrongly."""
+    """How many of its attempts were refused in a way that suggests a wrong configuration."""
     order_key: str | None = None
-    """Deliveries of one destination with the same key are made one after the other, in the order of their events."""
+    """Deliveries to one destination with the same key are made one after the other, in the order of their events."""
     trigger: Trigger = Trigger.FIRST
-    """What the first attempt is made for; those after it are retries."""
+    """Why the first attempt is made; later attempts are retries."""
     edits: int | None = None
-    """The number of the event whose message at this destination it changes."""
+    """The number of the event whose message at this destination is edited."""
     waits_until: datetime | None = None
-    """It is not to go before: it is the first word of a post whose full text may come."""
+    """The delivery is not sent before this time, because the full text of its post may still come."""
     is_recovered: bool = False
-    """The repair of a gap brought its event, later than a stream would have."""
+    """Whether a gap repair fetched the event."""
+    is_own: bool = False
+    """Whether the event is a notice or a test of forwarder itself."""
     body: bytes
 
     def __repr__(self) -> str:  # not the body
@@ -98,65 +103,106 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def id(self) -> DeliveryId:
-        """The same over all attempts."""
+        """The `webhook-id`, the same for all attempts."""
         return delivery_id(self.event_id, self.destination)
 
 
+SENT_TWICE = "sent twice: the receiver closed an idle connection without an answer"
+"""The note of an attempt whose request was sent again over a fresh connection."""
+
+
 class Answered(msgspec.Struct, frozen=True, kw_only=True):
-    """The receiver sent a status, and perhaps its wishes about what follows."""
+    """The receiver answered with a status, and perhaps with hints about retries and limits."""
 
     status: int
     excerpt: str = ""
-    """The answer's body: at most 64 KiB were read, trimmed for keeping."""
+    """The beginning of the response's body on one line, to be kept."""
     body: bytes = b""
-    """The same untrimmed, for whoever made the request; kept by nobody."""
+    """The body of the response, at most 64 KiB. It is not stored."""
     location: str | None = None
-    """Where a redirect pointed, without what may be secret."""
+    """Where a redirect pointed, without the parts that may be secret."""
     retry_after: timedelta | None = None
-    """How long it asks us to wait, in its headers or its body."""
+    """How long the receiver asks to wait, in its headers or its body."""
     is_final: bool = False
-    """It wants no more tries of this delivery."""
+    """Whether the receiver wants no more attempts of this delivery."""
     remaining: int | None = None
-    """How many more requests it takes before `reset_after`, where it says so (`X-RateLimit-*`)."""
+    """How many more requests the receiver accepts before `reset_after` (`X-RateLimit-*`)."""
     reset_after: timedelta | None = None
+    """When the receiver's rate limit is reset (`X-RateLimit-*`)."""
     is_for_all: bool = False
-    """Its 429 holds for all we send to this service, not this URL alone (Discord's `global`)."""
+    """Whether a 429 applies to all requests to the service and not only to this URL (Discord's `global`)."""
+    is_of_destination: bool = False
+    """Whether it is an error of the service that concerns every event, such as a chat that is gone."""
+    is_complete: bool = True
+    """Whether `body` is all of the response's body; true where nothing depends on the body."""
+    mismatch: str = ""
+    """Why a 2xx is no success: the config says what its body must be, and it is something else."""
+    note: str = ""
+    """What else happened in the attempt, such as an earlier request that was refused."""
 
     def __repr__(self) -> str:  # not the excerpt
         return f"Answered({self.status}, retry_after={self.retry_after}, location={self.location})"
 
     @property
     def is_success(self) -> bool:
-        """Whether the receiver has it: any 2xx, as with scrape.st's webhooks."""
-        return 200 <= self.status < 300
+        """Whether the receiver has the event: any 2xx, as with scrape.st's webhooks, unless its body says something else."""
+        return 200 <= self.status < 300 and not self.mismatch
+
+    @property
+    def is_fault(self) -> bool:
+        """Whether the receiver itself does not work: a 5xx, or a body that is not that of a success."""
+        return self.status >= 500 or bool(self.mismatch)
+
+    @property
+    def summary(self) -> str:
+        """What happened, in a few words of ours."""
+        if self.location is not None and 300 <= self.status < 400:
+            return f"HTTP {self.status}, a redirect to {self.location}, not followed"
+        return f"HTTP {self.status}, but {self.mismatch}" if self.mismatch else f"HTTP {self.status}"
 
     @property
     def reason(self) -> str:
-        """What happened, in a few words for a person."""
-        if self.location is not None and 300 <= self.status < 400:
-            return f"HTTP {self.status}, a redirect to {self.location}, not followed"
-        return f"HTTP {self.status}"
+        """What happened, and what the receiver says about it."""
+        return self.explain(self.summary)
+
+    def explain(self, what: str) -> str:
+        """Return a text about this answer, followed by what the receiver itself says about an error, and by the note."""
+        is_told = self.is_success or 300 <= self.status < 400  # the body of a redirect only repeats where it points
+        words = "" if is_told else words_of(self.excerpt)
+        said = f"{what}: {words}" if words else what
+        return f"{said} ({self.note})" if self.note else said
 
 
 class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
-    """No status came; `detail` is a sentence of our own without URLs or secrets."""
+    """No status came; `detail` says why, without URLs or secrets."""
 
     fault: Fault
     detail: str
-    is_ours: bool = False
-    """It was not the receiver's doing: no network here, no name server, no file descriptors. Not counted against it."""
+    is_local_fault: bool = False
+    """Whether the cause is on this machine: no network, no name server, no file descriptors. Does not count against the receiver."""
+    note: str = ""
+    """See `Answered.note`."""
+
+    @property
+    def summary(self) -> str:
+        """What happened, in a few words of ours."""
+        return self.detail
 
     @property
     def reason(self) -> str:
-        """What happened, in a few words for a person."""
-        return self.detail
+        """What happened, in a few words, and the note."""
+        return self.explain(self.summary)
+
+    def explain(self, what: str) -> str:
+        """Return a text about this outcome, followed by the note: a receiver that does not answer says nothing."""
+        return f"{what} ({self.note})" if self.note else what
 
 
 Outcome = Answered | Unanswered
 
 
 class Attempt(msgspec.Struct, frozen=True, kw_only=True):
-    """One HTTP try of a delivery, counted from 1."""
+    """One HTTP request for a delivery, and its outcome. Attempts are numbered from 1."""
 
     number: int
     started_at: datetime
@@ -165,8 +211,13 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def duration_ms(self) -> float:
-        """The same in milliseconds."""
+        """The duration in milliseconds."""
         return self.duration.total_seconds() * 1000
+
+    @property
+    def note(self) -> str:
+        """What else happened in the attempt, if anything: for one that delivered there is no reason that says it."""
+        return self.outcome.note
 
     @property
     def is_delivered(self) -> bool:
@@ -180,7 +231,7 @@ def delivery_id(event_id: EventId, destination: DestinationName) -> DeliveryId:
 
 
 def event_of(delivery_id_: str) -> tuple[EventId, str] | None:
-    """Return the event's id and the destination's mark that a `webhook-id` is made of, or `None` if it is none of ours."""
+    """Return the event's id and the destination's mark in a `webhook-id`, or `None` if forwarder did not make the id."""
     prefix, hex_digits = delivery_id_[:4], delivery_id_[4:]
     if prefix != "msg_" or len(hex_digits) != 40 or set(hex_digits) - set("0123456789abcdef"):
         return None
@@ -205,7 +256,7 @@ def new_delivery(
     waits_until: datetime | None = None,
     is_recovered: bool = False,
 ) -> Delivery:
-    """Return the delivery of `event` to `destination`; its first attempt is made for the recovery where the event was recovered."""
+    """Return the delivery of `event` to `destination`. If the event was recovered, `Trigger.FIRST` becomes `Trigger.RECOVERED`."""
     return Delivery(
         event_id=event.id,
         event_seq=event_seq,
@@ -218,4 +269,9 @@ def new_delivery(
         edits=edits,
         waits_until=waits_until,
         is_recovered=is_recovered,
+        is_own=event.source == OWN_SOURCE,
     )
+
+
+Chosen = dict[DestinationName, tuple[str, ...]]
+"""The destinations of an event, each with the routes that chose it."""

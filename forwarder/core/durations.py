@@ -1,4 +1,4 @@
-"""Durations as people write them: `250ms`, `5s`, `1h30m`, `7d`."""
+"""Reads and writes durations as the config has them (`250ms`, `1h30m`, `7d`), and spells them for people (`3 h 20 min`)."""
 
 import re
 from datetime import timedelta
@@ -23,7 +23,7 @@ _UNITS_MS = (("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), (
 
 
 def write_duration(duration: timedelta) -> str:
-    """Return a duration as a person would write it: `5s`, `1h30m`; `0s` for none."""
+    """Return a duration as the config would have it: `5s`, `1h30m`; `0s` for zero."""
     left = round(duration / timedelta(milliseconds=1))
     parts: list[str] = []
     for unit, ms in _UNITS_MS:
@@ -31,3 +31,18 @@ def write_duration(duration: timedelta) -> str:
         if count:
             parts.append(f"{count}{unit}")
     return "".join(parts) or "0s"
+
+
+def spell(time: timedelta) -> str:
+    """Return a time as a person says it: `45 s`, `12 min`, `2 h`, `3 h 20 min`, `2 d 4 h`."""
+    seconds = round(time.total_seconds())
+    if seconds < 100:
+        return f"{seconds} s"
+    minutes = seconds // 60
+    if minutes < 100:
+        return f"{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{days} d {hours} h" if hours else f"{days} d"

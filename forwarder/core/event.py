@@ -1,27 +1,48 @@
-"""One message of the stream as a value, and what a frame must be to become one.
+"""Decodes a frame of a stream into an `Event`, or says why it is not one.
 
-The bytes are kept as they came: they are the body of every webhook. What is decoded here serves rules and ids only.
+The bytes are kept unchanged, because they are the body of every webhook. Only rules and ids use what is decoded here.
 """
 
 import hashlib
 import json
 import math
+import unicodedata
 from enum import StrEnum
 from typing import NewType, NoReturn
 
 import msgspec
 
-KNOWN_SOURCES = ("x", "fast-x", "telegram", "discord", "rss", "web", "forwarder")
-"""What scrape.st names as sources, and our own notices; it may add others at any time."""
+OWN_SOURCE = "forwarder"
+"""The source of forwarder's own events: notices and tests."""
+_DOCUMENTED_SOURCES = ("x", "fast-x", "telegram", "discord", "rss", "web")
+KNOWN_SOURCES = (*_DOCUMENTED_SOURCES, OWN_SOURCE)
+"""The sources that scrape.st documents, and forwarder's own. scrape.st may add others at any time."""
+
+_SOURCE_LOOKED_AT = 400
+"""How many characters of a source are compared with forwarder's own."""
+_LOOKALIKES = {
+    ord(mark): letter
+    for letter, marks in {
+        "a": "\N{CYRILLIC SMALL LETTER A}\N{GREEK SMALL LETTER ALPHA}\N{LATIN SMALL LETTER ALPHA}\N{LATIN LETTER SMALL CAPITAL A}",
+        "d": "\N{CYRILLIC SMALL LETTER KOMI DE}\N{CHEROKEE LETTER A}\N{LATIN LETTER SMALL CAPITAL D}",
+        "e": "\N{CYRILLIC SMALL LETTER IE}\N{GREEK SMALL LETTER EPSILON}\N{CHEROKEE LETTER GV}\N{LATIN LETTER SMALL CAPITAL E}",
+        "f": "\N{LATIN SMALL LETTER F WITH HOOK}\N{GREEK SMALL LETTER DIGAMMA}\N{LATIN LETTER SMALL CAPITAL F}",
+        "o": "\N{CYRILLIC SMALL LETTER O}\N{GREEK SMALL LETTER OMICRON}\N{ARMENIAN SMALL LETTER OH}\N{LATIN LETTER SMALL CAPITAL O}",
+        "r": "\N{CYRILLIC SMALL LETTER GHE}\N{CHEROKEE LETTER E}\N{CHEROKEE LETTER SV}\N{LATIN LETTER SMALL CAPITAL R}",
+        "w": "\N{CYRILLIC SMALL LETTER WE}\N{CYRILLIC SMALL LETTER OMEGA}\N{CHEROKEE LETTER LA}\N{CHEROKEE LETTER TA}\N{LATIN LETTER SMALL CAPITAL W}",
+    }.items()
+    for mark in marks
+}
+"""Letters of other scripts that look like letters of `forwarder`, some of them only as capitals (from Unicode's confusables.txt)."""
 
 EventId = NewType("EventId", str)
-"""32 hex digits, derived from source, mid, sid and the payload's bytes: the same event has the same id everywhere."""
+"""32 hex digits, derived from source, mid, sid and the payload's bytes. The same event has the same id everywhere."""
 
 JSONValue = None | bool | int | float | str | list["JSONValue"] | dict[str, "JSONValue"]
 
 
 class NotAnEvent(StrEnum):
-    """Why a frame is no `SourceEvent`; each kind is counted, logged once and never forwarded."""
+    """Why a frame is not a `SourceEvent`. Such frames are counted by kind, logged once for each kind, and never forwarded."""
 
     BINARY = "binary"
     PONG = "pong"
@@ -32,11 +53,13 @@ class NotAnEvent(StrEnum):
     MISSING_FIELD = "missing_field"
     WRONG_TYPE = "wrong_type"
     OTHER_TYPE = "other_type"
-    """Of an event stream: one that is named."""
+    """A named event of an event stream (SSE)."""
+    OWN_SOURCE = "own_source"
+    """An event that says it is from forwarder itself: it would look like a notice of ours."""
 
 
 class NotAnEventError(ValueError):
-    """A frame that is not a `SourceEvent`; `kind` says why."""
+    """A frame is not a `SourceEvent`; `kind` says why."""
 
     def __init__(self, kind: NotAnEvent, detail: str) -> None:
         self.kind = kind
@@ -45,9 +68,9 @@ class NotAnEventError(ValueError):
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True):
-    """A `SourceEvent`: its bytes verbatim, its envelope, and its payload decoded for the rules.
+    """A `SourceEvent`: its unchanged bytes, its envelope, and its payload decoded for the rules.
 
-    `mid` and `sid` are text whatever JSON type they came in: Telegram sends numbers, and 64-bit ids do not survive floats.
+    `mid` and `sid` are always text. Telegram sends numbers, and 64-bit ids would lose digits as floats.
     """
 
     id: EventId
@@ -55,7 +78,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     mid: str
     sid: str
     timestamp: float
-    """Unix milliseconds as sent; for X the time of the post, not of its arrival."""
+    """Unix milliseconds as sent. For X it is the time of the post, not of its arrival."""
     payload: JSONValue
     body: bytes
 
@@ -64,7 +87,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _TEXT_KEYS = ("text", "message", "content", "title")
-"""Where x and fast-x, Telegram, Discord and feeds, in this order, keep what a person wrote."""
+"""The keys of the text that a person wrote: of x and fast-x, Telegram, Discord and feeds, in this order."""
 
 
 class _Envelope(msgspec.Struct):
@@ -76,7 +99,7 @@ class _Envelope(msgspec.Struct):
 
 
 MAX_DEPTH = 500
-"""Levels of nesting: well below where the parsers of the Python versions give up, at 1,000 and more."""
+"""How many levels of nesting an event may have. Python's parsers fail at 1,000 levels and more."""
 
 _decode_envelope = msgspec.json.Decoder(_Envelope).decode
 _decode_payload = msgspec.json.Decoder().decode
@@ -86,19 +109,37 @@ _ENVELOPE_FIELDS = ("source", "mid", "sid", "timestamp", "payload")
 def decode_event(frame: bytes) -> Event:
     r"""Return the event that `frame` (one WebSocket text message or SSE `data:` value) holds.
 
-    Raises `NotAnEventError` for anything else; no input raises another error. msgspec reads what is usual; what it
-    refuses gets a second, slower look by the standard library, because a lone surrogate (`"\ud800"`, a post cut in
-    the middle of an emoji) is JSON all the same.
+    Raises `NotAnEventError` for anything else; no input raises another error. msgspec reads the usual frames. What it refuses
+    is read again by the slower standard library, because a lone surrogate (`"\ud800"`, a post cut in the middle of an emoji) is
+    valid JSON.
     """
     try:
         if not frame.isascii():
-            frame.decode()  # msgspec leaves out what it does not look into
+            frame.decode()  # msgspec does not check the parts that it skips
         envelope = _decode_envelope(frame)
         raw_payload = bytes(envelope.payload)
         payload: JSONValue = _decode_payload(raw_payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_slowly(frame)
     return _event(frame, envelope.source, envelope.mid, envelope.sid, envelope.timestamp, payload, raw_payload)
+
+
+def decode_foreign_event(frame: bytes) -> Event:
+    """Return the event of a frame that somebody else sent; as `decode_event`, which is for events that forwarder may have made itself.
+
+    Raises `NotAnEventError` also for an event whose source reads as `forwarder`, or as a part of it such as `forwarder-alerts`.
+    """
+    event = decode_event(frame)
+    if event.source not in _DOCUMENTED_SOURCES and _reads_as_own(event.source):
+        raise NotAnEventError(NotAnEvent.OWN_SOURCE, "its source is a name of forwarder itself")
+    return event
+
+
+def _reads_as_own(source: str) -> bool:
+    """Return whether a source looks like that of forwarder to a person: in other letters, or with other characters in it."""
+    folded = unicodedata.normalize("NFKD", source[:_SOURCE_LOOKED_AT]).casefold()
+    letters = "".join(mark for mark in folded if mark.isalpha())
+    return letters.translate(_LOOKALIKES).startswith(OWN_SOURCE)
 
 
 def _decode_slowly(frame: bytes) -> Event:
@@ -111,7 +152,7 @@ def _decode_slowly(frame: bytes) -> Event:
         raise NotAnEventError(NotAnEvent.INVALID_JSON, "not valid UTF-8") from None
     except json.JSONDecodeError:
         if frame.strip().lower() == b"pong":
-            raise NotAnEventError(NotAnEvent.PONG, "an answer to our ping") from None
+            raise NotAnEventError(NotAnEvent.PONG, "the answer to a ping") from None
         raise NotAnEventError(NotAnEvent.INVALID_JSON, "not valid JSON") from None
     except ValueError:
         raise NotAnEventError(NotAnEvent.NUMBER_TOO_LONG, "a number longer than a parser takes") from None
@@ -151,18 +192,18 @@ def _event(  # noqa: PLR0917 - the envelope in its order
 
 
 def _as_float(timestamp: float) -> float:
-    """Return it as what every later reader, the outbox among them, can hold."""
+    """Return the timestamp as a float that every later reader, such as the outbox, can hold."""
     try:
         value = float(timestamp)
     except OverflowError:
         value = math.inf
     if not math.isfinite(value):
-        raise NotAnEventError(NotAnEvent.NUMBER_TOO_LONG, "timestamp is beyond any time")
+        raise NotAnEventError(NotAnEvent.NUMBER_TOO_LONG, "timestamp is too large for a time")
     return value
 
 
 def event_text(payload: JSONValue) -> str | None:
-    """Return what a person wrote, wherever the event's source keeps it; `None` where there is no such text."""
+    """Return the text that a person wrote, under whichever key the source has it; `None` if there is none."""
     if isinstance(payload, dict):
         for key in _TEXT_KEYS:
             value = payload.get(key)
@@ -173,7 +214,7 @@ def event_text(payload: JSONValue) -> str | None:
 
 def _is_deeper(value: JSONValue, depth: int, frame: bytes) -> bool:
     """Return whether `value`, a part of `frame`, has more than `depth` levels of arrays and objects."""
-    if frame.count(b"[") + frame.count(b"{") <= depth:  # spares nearly every event the walk
+    if frame.count(b"[") + frame.count(b"{") <= depth:  # this avoids the walk for nearly every event
         return False
     level = [value]
     for _ in range(depth + 1):
@@ -187,7 +228,7 @@ def _is_deeper(value: JSONValue, depth: int, frame: bytes) -> bool:
 
 
 def fingerprint(*parts: str | bytes) -> str:
-    """Return 32 hex digits (BLAKE2b, 128 bits) of the parts; each is prefixed by its length, so no two lists collide."""
+    """Return 32 hex digits (BLAKE2b, 128 bits) of the parts. Each is prefixed by its length, so different lists never look the same."""
     hashed: list[bytes] = []
     for part in parts:
         data = part if isinstance(part, bytes) else part.encode("utf-8", "surrogatepass")

@@ -1,4 +1,4 @@
-"""How often something took how long, in little memory whatever the number of observations."""
+"""A histogram of durations that needs little memory for any number of observations."""
 
 from bisect import bisect_left
 
@@ -9,7 +9,7 @@ _BOUNDS_S = [_LOWEST_S * _STEP**power for power in range(120)]
 
 
 class Histogram:
-    """Durations in seconds. A quantile is the upper bound of its bucket: up to 19 % too long, never too short."""
+    """Counts durations in seconds. A quantile is the upper bound of its bucket: up to 19 % too long, never too short."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -25,7 +25,7 @@ class Histogram:
         self._buckets[bisect_left(_BOUNDS_S, duration_s)] += 1
 
     def quantile_s(self, share: float) -> float:
-        """Return what `share` (0 to 1) of the durations did not exceed; 0 where nothing was counted."""
+        """Return the duration that `share` (0 to 1) of the durations did not exceed; 0 if nothing was counted."""
         rank, passed = share * self.count, 0
         for bound, count in zip(_BOUNDS_S, self._buckets, strict=False):
             passed += count

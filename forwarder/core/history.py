@@ -1,252 +1,156 @@
-"""What scrape.st's history of X accounts says, and how a post of it becomes an event. Pure, and total on any JSON.
+"""The read port of the outbox: what commands ask of events, deliveries, gaps and configs that are kept.
 
-Its answers are read liberally: the documented names first, then others that older pages and the server's own source have. A post of
-the history may hold less than the stream sends of it; it goes on as it stands there.
+A store implements `History`; what goes through it are the values of this module.
 """
 
-import json
-import re
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import NoReturn
+from datetime import datetime
+from typing import Any, Protocol
 
-from forwarder.core.event import JSONValue, NotAnEventError, decode_event
-from forwarder.core.posts.fields import mapping, text, time_of_ms, time_of_text
+from forwarder.core.delivery import Chosen
+from forwarder.core.ledger import Audit
 
-SOURCE = "x"
-PAGE_SIZE = 100
-"""Posts of one answer: the most that the history gives."""
-RECENT_ACCOUNTS = 100
-"""That may be asked for at once in what the server holds in memory."""
-RECENT_FOR = timedelta(hours=24)
-"""It holds posts for so long."""
-_LISTS = ("data", "accounts", "sources", "tracked", "tweets", "posts")
-"""Where an answer has its list, unless it is one."""
-_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-"""What an account may be called: it becomes a part of an address."""
-_SNOWFLAKE = re.compile(r"[0-9]{15,19}")
-_TWITTER_EPOCH_MS = 1_288_834_974_657
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_EXACT_WITHIN = timedelta(seconds=2)
-"""X's own format of times has whole seconds; an id that says nearly the same says it to the millisecond."""
-_OTHER_SOURCES = ("telegram", "discord", "rss", "web")
+NO_LIMIT = -1
+"""The limit of a query that returns everything."""
+FOREVER_MS = 1 << 53
+"""A time in Unix milliseconds that is later than every event."""
+
+Record = dict[str, Any]
+"""One event, delivery, attempt or gap as scripts read it: keys of the JSON output to JSON values."""
+
+AWAITS_FULL = "waits for the full text"
+"""The `reason` in the record of a pending delivery that waits for the full text of its post."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
-    """An X account that the key tracks."""
+class Query:
+    """Selects events or deliveries; a field that is `None` matches all. `since_ms` is included, `until_ms` is not."""
 
-    id: str
-    """scrape.st's own, by which its history is asked for."""
-    sid: str
-    """X's, which events have; "" where it is not told."""
-    name: str
-    """For people."""
-
-
-ANYBODY = Account(id="", sid="", name="")
-"""Where each post tells who wrote it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Accounts:
-    """Those that are tracked, and how many more there are that cannot be asked for."""
-
-    known: list[Account]
-    odd: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A time, both ends of it included. Aware, in UTC."""
-
-    since: datetime
-    until: datetime
-
-    def __contains__(self, at: datetime) -> bool:
-        return self.since <= at <= self.until
+    since_ms: int = 0
+    until_ms: int = FOREVER_MS
+    source: str | None = None
+    destination: str | None = None
+    route: str | None = None
+    status: str | None = None
+    limit: int = NO_LIMIT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryPost:
-    """A post of the history."""
+class StoredRevision:
+    """The routing part of a config, as it was kept with the events that it routed."""
 
-    mid: str
-    at: datetime
-    """When it was written."""
-    frame: bytes
-    """What the stream would have sent of it, as far as the history knows it."""
+    digest: str
+    data: bytes
+    """The bytes that `core.config.revision.packed` made."""
+    loaded_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
-    """One answer: its posts of the span, oldest first."""
+class HistorySpan:
+    """A range of the history, from its first event to the last one that is kept now."""
 
-    posts: list[HistoryPost]
-    cursor: str | None
-    """Where the next one begins; `None`: nothing of the span is behind it."""
-    odd: int = 0
-    """Records that cannot be read."""
-
-
-def read_json(body: bytes) -> JSONValue:
-    """Return what an answer holds. Raises `ValueError` for what is no JSON, or more than a parser takes."""
-    try:
-        value: JSONValue = json.loads(body, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("nested deeper than a parser takes") from None
-    return value
+    first_seq: int
+    count: int
+    begins_at: datetime | None
+    """When its first event was accepted; `None` where the range is empty."""
+    pruned: int
+    """How many events of the same time are not kept any more."""
 
 
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastEvent:
+    """An event of the history and the destinations that the routes of its time chose."""
+
+    seq: int
+    accepted_at: datetime
+    source: str
+    body: bytes
+    chosen: Chosen
 
 
-def accounts_of(answer: JSONValue) -> Accounts | None:
-    """Return the accounts of an answer to `GET /track/x`; `None`: it has no list of them."""
-    records = _records(answer)
-    if records is None:
-        return None
-    known: dict[str, Account] = {}
-    odd = 0
-    for record in records:
-        account = _account(record)
-        if account is not None:
-            known[account.id] = account
-        elif not _is_of_another_source(record):
-            odd += 1
-    total = answer.get("total") if isinstance(answer, dict) else None
-    if isinstance(total, int):
-        odd = max(odd, total - len(records))
-    return Accounts(list(known.values()), odd)
+class History(Protocol):
+    """Reads the outbox, also while a daemon writes to it. Every method reads what is stored when it is called."""
 
+    def events(self, query: Query) -> Iterator[Record]:
+        """Return the events with their deliveries, newest first."""
+        ...
 
-def _account(record: JSONValue) -> Account | None:
-    if not isinstance(record, dict) or _is_of_another_source(record):
-        return None
-    record = mapping(record.get("sourceInfo")) or record
-    sid = text(record, "externalId", "eid", "userId", "sid")
-    id_ = text(record, "id", "iid") or sid
-    if not _ID.fullmatch(id_):
-        return None
-    return Account(id=id_, sid=sid, name=text(record, "username", "name") or sid or id_)
+    def find_events(self, text: str) -> list[Record]:
+        """Return the events with this id or with an id that begins so. An id repeats once the dedupe window is over."""
+        ...
 
+    def find_posts(self, mid: str, *, source: str | None, limit: int) -> list[Record]:
+        """Return the newest events with this `mid`, of one source or of all, oldest first."""
+        ...
 
-def page_of(answer: JSONValue, account: Account, span: Span) -> Page | None:
-    """Return a page of an account's history; `None`: the answer has no list of posts.
+    def deliveries(self, query: Query) -> Iterator[Record]:
+        """Return the deliveries without their earlier attempts, newest event first."""
+        ...
 
-    Pages are asked for from the oldest on. Should they come the other way round, going on ends before the span all the same.
-    """
-    records = _records(answer)
-    if records is None:
-        return None
-    found: dict[str, HistoryPost] = {}
-    times: list[datetime] = []
-    odd = 0
-    for record in records:
-        post = _post(record, account)
-        if post is None:
-            odd += not _is_of_another_source(record)
-            continue
-        times.append(post.at)
-        if post.at in span:
-            found[post.mid] = post
-    return Page(
-        posts=sorted(found.values(), key=lambda post: (post.at, len(post.mid), post.mid)),
-        cursor=None if _is_beyond(times, span) else _cursor(answer, records),
-        odd=odd,
-    )
+    def find_deliveries(self, text: str) -> list[Record]:
+        """Return the deliveries of a `webhook-id`, or of an event's id, with every attempt."""
+        ...
 
+    def dead_letters(self, query: Query) -> Iterator[Record]:
+        """Return the dead deliveries, the last to die first."""
+        ...
 
-def _post(record: JSONValue, account: Account) -> HistoryPost | None:
-    """Return the post of a record of the history, or of a bare post; `None`: it is none, or cannot be an event."""
-    if not isinstance(record, dict) or _is_of_another_source(record):
-        return None
-    payload = _payload(record)
-    if payload is None:
-        return None
-    mid = text(payload, "id", "id_str") or text(record, "messageId")
-    sid = text(mapping(payload.get("author")), "id") or text(record, "sourceId") or account.sid
-    exact = time_of_id(mid)
-    at = _time(payload.get("created_at")) or _time(record.get("createdAt")) or exact
-    if not (mid and sid) or at is None:
-        return None
-    if exact is not None and abs(exact - at) < _EXACT_WITHIN:
-        at = exact
-    frame = _frame(mid, sid, at, payload)
-    return None if frame is None else HistoryPost(mid=mid, at=at, frame=frame)
+    def dead_keys(self, ids: list[str]) -> list[tuple[int, str]]:
+        """Return the event number and the destination of the dead letters with these `webhook-id`s or event ids."""
+        ...
 
+    def export(self, query: Query) -> Iterator[Record]:
+        """Return every event with its body, deliveries and attempts."""
+        ...
 
-def _payload(record: dict[str, JSONValue]) -> dict[str, JSONValue] | None:
-    """Return what X said of the post, which a record keeps under `rawPayload`; a bare post is that itself."""
-    raw = record.get("rawPayload")
-    if isinstance(raw, str):
-        try:
-            raw = read_json(raw.encode("utf-8", "surrogatepass"))
-        except ValueError:
-            return None
-    if isinstance(raw, dict):
-        return raw
-    return dict(record) if raw is None and "rawPayload" not in record and "messageId" not in record else None
+    def count_replayable(self, query: Query, *, to: str, missing: bool) -> int:
+        """Return how many deliveries a replay to this destination would make."""
+        ...
 
+    def count_dead(self, query: Query) -> int:
+        """Return how many dead letters there are."""
+        ...
 
-def _frame(mid: str, sid: str, at: datetime, payload: dict[str, JSONValue]) -> bytes | None:
-    """Return the text of the event, in the order of keys and as compact as the stream has it; `None`: it cannot be one."""
-    timestamp = (at - _EPOCH) // timedelta(milliseconds=1)
-    event = {"mid": mid, "sid": sid, "source": SOURCE, "timestamp": timestamp, "payload": payload}
-    try:
-        written = json.dumps(event, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-        try:
-            frame = written.encode()
-        except UnicodeEncodeError:  # half a character, which only an escape can say
-            frame = json.dumps(event, allow_nan=False, separators=(",", ":")).encode()
-        decode_event(frame)
-    except (ValueError, RecursionError, NotAnEventError):
-        return None
-    return frame
+    def count_replaying(self, to: str) -> int:
+        """Return how many replayed deliveries still wait for this destination."""
+        ...
 
+    def waiting(self) -> dict[str, int]:
+        """Return how many deliveries are still to be made, those in flight included, by destination."""
+        ...
 
-def time_of_id(mid: str) -> datetime | None:
-    """Return when X gave out this id, to the millisecond; `None`: it is no id of that kind."""
-    if not _SNOWFLAKE.fullmatch(mid):
-        return None
-    return _EPOCH + timedelta(milliseconds=(int(mid) >> 22) + _TWITTER_EPOCH_MS)
+    def dead_by_destination(self) -> dict[str, int]:
+        """Return how many dead letters there are, expired ones included, by destination."""
+        ...
 
+    def audit(self, *, since_ms: int = 0) -> tuple[Audit, list[Record]]:
+        """Return the ledger since the minute of that time, and every event that has not its planned number of deliveries.
 
-def _time(value: JSONValue) -> datetime | None:
-    """Return a time that is written in ISO 8601 or in X's own format, or as Unix milliseconds."""
-    return time_of_text(value) if isinstance(value, str) else time_of_ms(value)
+        Both are read at the same moment.
+        """
+        ...
 
+    def gaps(self, query: Query, *, stream: str | None, only_open: bool) -> Iterator[Record]:
+        """Return the gaps of one stream or of all, the last to begin first; with `only_open` those that have not ended."""
+        ...
 
-def _is_beyond(times: list[datetime], span: Span) -> bool:
-    """Whether the page goes beyond the end of the span to which the pages lead."""
-    if len(times) < 2 or times[0] == times[-1]:
-        return False
-    return times[-1] > span.until if times[-1] > times[0] else times[-1] < span.since
+    def streams_of_gaps(self) -> list[str]:
+        """Return the names of the streams that have gaps."""
+        ...
 
+    def last_heard(self) -> str | None:
+        """Return when a stream was last known to be open, in ISO 8601; `None` where that is unknown."""
+        ...
 
-def _cursor(answer: JSONValue, records: list[JSONValue]) -> str | None:
-    """Return where the next page begins: as the answer says, else as the documentation does, behind the last record of a full page."""
-    if not records or not isinstance(answer, dict):
-        return None
-    for name in ("nextCursor", "next_cursor"):
-        if name in answer:
-            return text(answer, name) or None
-    last = records[-1]
-    if len(records) < PAGE_SIZE or not isinstance(last, dict):
-        return None
-    return text(last, "id") or None
+    def revision_at(self, event_seq: int) -> StoredRevision | None:
+        """Return the config that routed this event; `None` where it was not kept."""
+        ...
 
+    def span_of(self, *, since_ms: int, limit: int | None) -> HistorySpan:
+        """Return the range of the events accepted since then; with `limit` only the newest so many."""
+        ...
 
-def _records(answer: JSONValue, depth: int = 2) -> list[JSONValue] | None:
-    """Return the list that an answer is, or has."""
-    if isinstance(answer, list):
-        return answer
-    if not isinstance(answer, dict) or not depth:
-        return None
-    return next((found for name in _LISTS if (found := _records(answer.get(name), depth - 1)) is not None), None)
-
-
-def _is_of_another_source(record: JSONValue) -> bool:
-    source = record.get("source") if isinstance(record, dict) else None
-    return isinstance(source, str) and source.lower() in _OTHER_SOURCES
+    def past_events(self, span: HistorySpan) -> Iterator[PastEvent]:
+        """Return the events of a range in the order of their acceptance; events that arrive later are left out."""
+        ...

@@ -1,22 +1,31 @@
-"""What ingest and dispatch need from the outside, as Protocols: they know these and no concrete part."""
+"""What ingest and dispatch need from the outside, as Protocols: they know these and no concrete part. `history` has that of the commands."""
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
-from forwarder.core.books import Cause, Entry
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, Outcome
-from forwarder.core.event import Event
-from forwarder.core.gaps import GapId
-from forwarder.core.order import Order
-from forwarder.core.webhook import WebhookRequest
+from forwarder.core.destinations.destination import Destination
+from forwarder.core.destinations.request import WebhookRequest
+from forwarder.core.dispatch.lane_events import LaneEvent
+from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.retry import Decision
+from forwarder.core.event import Event, NotAnEvent
+from forwarder.core.gaps.gap import GapId
+from forwarder.core.ledger import LedgerEntry, SkipReason
+from forwarder.core.templates.job import TemplateJob
 
 Clock = Callable[[], datetime]
 """Returns now, aware, in UTC: by the wall clock, or in steady time, by which everything waits and grows old (`core.clock_steps`)."""
 
-TakeFrame = Callable[[bytes], Awaitable[None]]
-"""Takes one text frame of a stream; awaiting it is how a stream learns that it must read slower."""
+
+class TemplateWorker(Protocol):
+    """Renders templates outside the event loop."""
+
+    async def render(self, job: TemplateJob) -> list[str]:
+        """Return the texts of a job. Raises `CannotFormatError` if it cannot be rendered, and `RendererUnavailableError`."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,8 +37,8 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryStanding:
-    """How a delivery stands that another one waits for."""
+class DeliveryState:
+    """The state of a delivery that another one waits for."""
 
     is_open: bool
     """It is still to be made."""
@@ -42,7 +51,7 @@ class Outbox(Protocol):
     """Durable deliveries.
 
     The verbs that return nothing only queue their work: they are carried out in the order they were called, many in one
-    transaction, so an outcome never stands on disk before its delivery. `wait_for_room` is the brake: whoever brings new
+    transaction, so an outcome is never on disk before its delivery. `wait_for_room` is the brake: whoever brings new
     events awaits it first.
     """
 
@@ -54,24 +63,24 @@ class Outbox(Protocol):
         """Return the number that the next event is kept under."""
         ...
 
-    def count_double(self, *, now: datetime) -> None:
-        """Enter an event that came before, and is not kept again, in the books."""
+    def count_duplicate(self, *, now: datetime) -> None:
+        """Count an event that came before, and is not kept again."""
         ...
 
     def enqueue(
         self,
         event: Event,
         event_seq: int,
-        deliveries: Mapping[DeliveryStatus | Cause, Sequence[Delivery]],
+        deliveries: Mapping[DeliveryStatus | SkipReason, Sequence[Delivery]],
         *,
-        entry: Entry,
+        entry: LedgerEntry,
         now: datetime,
         read_at: float,
         gap: GapId | None = None,
     ) -> None:
         """Keep the event with its deliveries: `in_flight` are with their lane, `pending` to be claimed, when their wait is over; those with a cause are skipped for it.
 
-        `entry` is where the books count the event. `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
+        `entry` is where the ledger counts the event. `read_at` is when it was read by the monotonic clock, in seconds: the beginning of its commit lag.
         `gap` is the one whose repair brought it; its deliveries are marked so from then on.
         """
         ...
@@ -92,7 +101,7 @@ class Outbox(Protocol):
         is_early: bool = False,
         order: Order = Order.NONE,
     ) -> Claim:
-        """Take up to `limit` pending deliveries that have no order and are due, and tell when the next one will be.
+        """Take up to `limit` pending deliveries that have no order and are due, and report when the next one will be.
 
         `is_early`: also those that are not due yet, the next ones first, but for those that wait for the full text. Of these
         the ones whose wait is over come with the key that `order` gives them, and are to take their place in it.
@@ -102,7 +111,7 @@ class Outbox(Protocol):
     async def claim_in_order(
         self, destination: DestinationName, key: str, *, now: datetime, limit: int, is_early: bool = False
     ) -> Claim:
-        """Take the oldest pending deliveries with an order key, if the first of them is due, whatever the others are.
+        """Take the oldest pending deliveries with an order key, if the first of them is due, even if others are not.
 
         `next_due` is that of the one after them, if there is one. Nothing while one of that key is still with another lane.
         """
@@ -112,12 +121,12 @@ class Outbox(Protocol):
         """Have everything pending wait under the key that the order gives it; return the keys that something waits under."""
         ...
 
-    def standing_of(self, destination: DestinationName, event_seq: int) -> DeliveryStanding | None:
-        """Return how the delivery of an event stands, if it is in memory."""
+    def state_of(self, destination: DestinationName, event_seq: int) -> DeliveryState | None:
+        """Return the state of the delivery of an event, if it is in memory."""
         ...
 
-    async def look_up(self, destination: DestinationName, event_seq: int, *, now: datetime) -> DeliveryStanding | None:
-        """Return how it stands, in memory or on disk; `None`: there is none. What cannot be read now is open, and due soon."""
+    async def look_up(self, destination: DestinationName, event_seq: int, *, now: datetime) -> DeliveryState | None:
+        """Return the same from memory or disk; `None`: there is none. What cannot be read now is open, and due soon."""
         ...
 
     def complete(self, delivery: Delivery, attempt: Attempt, *, receipt: str | None = None) -> None:
@@ -131,7 +140,7 @@ class Outbox(Protocol):
         ...
 
     def postpone(self, delivery: Delivery, *, at: datetime | None, reason: str, keep: bool) -> None:
-        """Note that an attempt told nothing about the receiver and why; it is not counted. `at` `None`: due as it was."""
+        """Note that an attempt showed nothing about the receiver, and why; it is not counted. `at` `None`: due as it was."""
         ...
 
     def expire(self, delivery: Delivery, attempt: Attempt | None, *, reason: str, now: datetime) -> None:
@@ -165,6 +174,64 @@ class Sender(Protocol):
     async def knock(self) -> bool:
         """Return whether it is worth an attempt, where the connection was refused: by connecting, and sending nothing.
 
-        A connection that comes of it is kept for the next attempt. Where it is no longer refused and fails otherwise, an attempt tells more.
+        A connection that comes of it is kept for the next attempt. Where it is no longer refused and fails otherwise, an attempt shows more.
         """
+        ...
+
+
+class LaneObserver(Protocol):
+    """Is notified of what happens at each destination: it counts, logs and sends notices."""
+
+    def attempt_finished(
+        self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision
+    ) -> None:
+        """Take note of an attempt, and of what is decided for its delivery."""
+        ...
+
+    def state_changed(self, destination: Destination, event: LaneEvent) -> None:
+        """Take note of a change of the destination's state, or of a delivery that expired between two attempts."""
+        ...
+
+
+class GapRecord(Protocol):
+    """Is notified when a stream is away and when it is back."""
+
+    def note_away(self, stream: str, *, began: datetime, noticed: datetime, reason: str) -> None:
+        """Nothing is known of what was sent since `began`, the last sign of life."""
+        ...
+
+    def note_open(self, stream: str, at: datetime) -> None:
+        """A connection is open since then."""
+        ...
+
+
+class GapNotes(GapRecord, Protocol):
+    """Is notified when a stream is away, open, or taken out of the config."""
+
+    def forget(self, stream: str, *, read_until: datetime | None) -> None:
+        """A reload has taken it away. If it was open, what it sent after `read_until` may be missing."""
+        ...
+
+
+class FrameSink(Protocol):
+    """Takes what the streams receive."""
+
+    def take(self, frame: bytes, *, stream: str) -> Coroutine[Any, Any, None]:
+        """Take a text frame that a stream received. A stream reads no further until this returns."""
+        ...
+
+    def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:
+        """Count a frame that is no event."""
+        ...
+
+
+class Clocks(Protocol):
+    """The wall clock, and the steady clock that everything waits and grows old by (`core.clock_steps`)."""
+
+    def __call__(self) -> datetime:
+        """Return now by the wall clock."""
+        ...
+
+    def steady(self) -> datetime:
+        """Return now by the steady clock."""
         ...

@@ -1,7 +1,7 @@
-"""Texts for people: harmless, and within a limit.
+"""Makes texts safe to show, and cuts them to a limit.
 
-Lengths are UTF-16 code units, as Telegram counts. Discord counts code points (github.com/discord/discord-api-docs/issues/1315),
-of which there are never more.
+Lengths are UTF-16 code units, as Telegram counts them. Discord counts code points (github.com/discord/discord-api-docs/issues/1315),
+which are never more.
 """
 
 import re
@@ -10,12 +10,12 @@ from urllib.parse import quote
 
 _UNWANTED = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters
-    "\u2028-\u202e\u2066-\u2069"  # line and paragraph separators; what turns text round, also the text that follows
-    "\ud800-\udfff\ufffe\uffff\ufff9-\ufffb]"  # half characters, which UTF-8 cannot hold; no characters at all
+    "\u2028-\u202e\u2066-\u2069"  # line and paragraph separators, and marks that reverse the direction of text
+    "\ud800-\udfff\ufffe\uffff\ufff9-\ufffb]"  # lone surrogates, which UTF-8 cannot encode, and noncharacters
 )
 _BREAKS = "\r\x0b\x0c\x85\u2028\u2029"
 _GLUE = re.compile("[\u0300-\u036f\u200c\u200d\ufe00-\ufe0f\u20d0-\u20ff\U0001f3fb-\U0001f3ff\U000e0020-\U000e007f]")
-"""What belongs to the character before it: accents, joiners, variants, skin tones, tags."""
+"""Characters that belong to the one before them: accents, joiners, variants, skin tones, tags."""
 _JOINER = "\u200d"
 _BLANK_LINES = re.compile(r"\n{3,}")
 _WEB = re.compile(
@@ -24,13 +24,16 @@ _WEB = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _LOOK_BACK = 120
-"""How far before the limit a break between words is looked for, in characters; scripts without spaces have none."""
+"""How many characters before the limit are searched for a space. Some scripts have no spaces."""
 
 ELLIPSIS = "…"
 
 
 def clean(text: str, *, limit: int) -> str:
-    """Return the text without what no reader wants, cut to `limit` characters, which is where a format cuts at the latest."""
+    """Return the beginning of the text, at most `limit` + 1 characters, without control characters and surplus blank lines.
+
+    The one character more shows `shorten` that the text is longer than the limit.
+    """
     text = text[: limit + 1]
     if _UNWANTED.search(text):
         text = _UNWANTED.sub(_replacement, text.replace("\r\n", "\n"))
@@ -57,7 +60,7 @@ def units(text: str) -> int:
 
 
 def split_off(text: str, *, limit: int, escape: Callable[[str], str] = str) -> tuple[str, str]:
-    """Return the longest beginning that escaped is at most `limit` units long and ends with a word, and the rest."""
+    """Return the longest beginning that ends with a word and has at most `limit` units when escaped, and the rest."""
     if len(text) <= limit and units(escape(text)) <= limit:
         return text, ""
     fits, too_long = 0, min(len(text), limit) + 1
@@ -68,14 +71,14 @@ def split_off(text: str, *, limit: int, escape: Callable[[str], str] = str) -> t
         else:
             too_long = middle
     end = _end_of_word(text, fits)
-    while end > 0 and units(escape(text[:end])) > limit:  # what is escaped may depend on what follows
+    while end > 0 and units(escape(text[:end])) > limit:  # the escaping may depend on what follows
         end -= 1
     end = end or fits
     return text[:end].rstrip(), text[end:].lstrip()
 
 
 def _end_of_word(text: str, end: int) -> int:
-    """Return where to cut at or before `end`: between words if one is near, else not within a character made of several."""
+    """Return where to cut at or before `end`: between words if a space is near, else at least not inside a combined character."""
     if end >= len(text) or text[end].isspace():
         return end
     for at in range(end - 1, max(end - _LOOK_BACK, end // 2), -1):
@@ -88,7 +91,7 @@ def _end_of_word(text: str, end: int) -> int:
 
 
 def shorten(text: str, *, limit: int, escape: Callable[[str], str] = str) -> str:
-    """Return the text, escaped; where that is longer than `limit` units it ends after a word, with `…`."""
+    """Return the text, escaped. If that is longer than `limit` units, it ends after a word, with `…`."""
     head, rest = split_off(text, limit=limit, escape=escape)
     if not rest:
         return escape(head)
@@ -97,7 +100,7 @@ def shorten(text: str, *, limit: int, escape: Callable[[str], str] = str) -> str
 
 
 def web_address(text: str, *, limit: int = 2_000) -> str:
-    """Return an `http` or `https` address as the services take it, or nothing: one that is odd would cost the whole message."""
+    """Return an `http` or `https` address in the form that the services accept, or nothing. They refuse a message with an odd address."""
     text = text.strip()
     if not text or len(text) > limit:
         return ""

@@ -1,5 +1,6 @@
 """Everything at once on this machine: a stream, the daemon, two receivers, one of which fails for a while."""
 
-from forwarder.demo.story import DemoResult, run_demo
+from forwarder.demo.result import DemoResult
+from forwarder.demo.story import run_demo
 
 __all__ = ["DemoResult", "run_demo"]

@@ -1,4 +1,4 @@
-"""What the demo shows: a line for everything that happens, and at the bottom of a terminal how things stand."""
+"""What the demo shows: a line for everything that happens, and a status line at the bottom of a terminal."""
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -11,21 +11,22 @@ from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
 
+from forwarder.core.counted import counted
 from forwarder.core.delivery import Attempt, Delivery
+from forwarder.core.dispatch.retry import Decision, RetryAt
 from forwarder.core.event import Event
-from forwarder.core.retry import Decision, RetryAt
-from forwarder.emulator.display import glance, source_style
+from forwarder.emulator.glance import glance, source_style
 
 if TYPE_CHECKING:
-    from forwarder.demo.story import DemoResult
+    from forwarder.demo.result import DemoResult
 
 _AUTHOR_WIDTH = 15
 _OTHERS_WIDTH = 86
-"""Of a line: time, source, author, and the longest of what became of it. The text of the event gets the rest."""
+"""The width of time, source, author and the longest outcome. The text of the event gets the rest of the line."""
 
 
 class Screen:
-    """Prints to `console`; on a terminal a line of state stays at the bottom."""
+    """Prints the demo to `console`; on a terminal a status line stays at the bottom."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -34,7 +35,7 @@ class Screen:
         self._down: dict[str, bool] = {}
 
     def open(self, config: str) -> None:
-        """Show the rules that are at work."""
+        """Show the rules of the demo."""
         routes = config[config.index("routes:") :].replace("{{", "{").replace("}}", "}").rstrip()
         self._console.print(
             Panel(
@@ -49,42 +50,42 @@ class Screen:
             self._live.start()
 
     def show_delivered(self, elapsed_s: float, delivery: Delivery, latency_ms: float | None) -> None:
-        """Show a first attempt that got through, with the milliseconds between the frame and the POST."""
+        """Show a first attempt that succeeded, with the milliseconds between the frame and the POST."""
         took = "" if latency_ms is None else f"{latency_ms:.1f} ms"
         self._print_line(elapsed_s, delivery.body, _took(delivery, ("✓", "green"), took))
 
     def show_failure(self, elapsed_s: float, delivery: Delivery, decision: Decision) -> None:
-        """Show a first attempt that failed; later ones of the same delivery stay quiet."""
+        """Show a first attempt that failed. Further failed attempts of the same delivery are not shown."""
         said = decision.reason.partition(":")[0] if isinstance(decision, RetryAt) else "dead"
         self._print_line(elapsed_s, delivery.body, _took(delivery, ("✗", "red"), f"{said}; kept"))
 
     def show_recovered(self, elapsed_s: float, delivery: Delivery, attempt: Attempt, *, late: timedelta) -> None:
-        """Show a delivery that had to wait."""
+        """Show a delivery that succeeded after it had to wait."""
         took = f"attempt {attempt.number}, {late.total_seconds():.1f} s late"
         self._print_line(elapsed_s, delivery.body, _took(delivery, ("↻", "bright_yellow"), took))
 
-    def show_double(self, elapsed_s: float, event: Event) -> None:
-        """Show an event that came before."""
-        self._print_line(elapsed_s, event.body, Text("double, dropped", style="dim"))
+    def show_duplicate(self, elapsed_s: float, event: Event) -> None:
+        """Show a duplicate event."""
+        self._print_line(elapsed_s, event.body, Text("duplicate, dropped", style="dim"))
 
     def show_unmatched(self, elapsed_s: float, event: Event) -> None:
-        """Show an event that no rule wants."""
-        self._print_line(elapsed_s, event.body, Text("no rule wants it", style="dim"))
+        """Show an event that no rule matches."""
+        self._print_line(elapsed_s, event.body, Text("no rule matches", style="dim"))
 
-    def say_down(self, destination: str, lasts: timedelta) -> None:
-        """Announce that a receiver goes away."""
+    def show_down(self, destination: str, lasts: timedelta) -> None:
+        """Show that a receiver goes down."""
         self._down[destination] = True
         self._console.rule(
             f"[bold red]{destination} goes down for {lasts.total_seconds():g} s", style="red", characters="─"
         )
 
-    def say_back(self, destination: str, *, waiting: int) -> None:
-        """Announce that it is back, and how much waits for it."""
+    def show_up(self, destination: str, *, waiting: int) -> None:
+        """Show that a receiver is up again, and how many deliveries wait for it."""
         self._down[destination] = False
-        self._console.rule(f"[bold green]{destination} is back; {waiting} waiting", style="green", characters="─")
+        self._console.rule(f"[bold green]{destination} is up again; {waiting} waiting", style="green", characters="─")
 
     def show_state(self, delivered: Mapping[str, int], *, waiting: int) -> None:
-        """Keep the line at the bottom of a terminal up to date."""
+        """Update the status line at the bottom of a terminal."""
         if self._live is None:
             return
         state = Text(" ")
@@ -101,26 +102,27 @@ class Screen:
         """Show the summary."""
         if self._live is not None:
             self._live.stop()
-        tally = result.tally
+        counters = result.counters
         table = Table.grid(padding=(0, 2))
         table.add_column(style="dim", no_wrap=True)
         table.add_column()
         table.add_row(
             "events",
-            f"{tally.seen} in {result.seconds:.1f} s: {tally.matched} matched a rule, {tally.unmatched} no rule, "
-            f"{tally.doubles} dropped as doubles",
+            f"{counters.seen} in {result.seconds:.1f} s: {counters.matched} matched a rule, {counters.unmatched} no rule, "
+            f"{counted(counters.duplicates, 'dropped as a duplicate', 'dropped as duplicates')}",
         )
         table.add_row("delivered", ", ".join(f"{count} to {name}" for name, count in result.delivered.items()))
         if result.waited and result.caught_up_s is not None:
             table.add_row(
                 "outage",
-                f"{result.waited} deliveries waited in the outbox; the last of them arrived "
-                f"{result.caught_up_s:.1f} s after the receiver was back",
+                f"{counted(result.waited, 'delivery', 'deliveries')} waited in the outbox{_at_return(result)}; the last one arrived "
+                f"{result.caught_up_s:.1f} s after the receiver was up again",
             )
         table.add_row(
             "added latency",
             f"median {result.latency_ms(50):.2f} ms, 99 % under {result.latency_ms(99):.2f} ms "
-            "(frame sent to POST received)",
+            "(frame sent to POST received"
+            f"{', without those that waited' if result.waited else ''})",
         )
         table.add_row("lost", Text(str(result.lost), style="bold green" if result.lost == 0 else "bold red"))
         steps = Text('Next: README.md, "Five minutes to production"', style="dim")
@@ -142,6 +144,13 @@ class Screen:
             line.append_text(cell)
         line.append_text(what)
         self._console.print(line, highlight=False, no_wrap=True, overflow="ellipsis")
+
+
+def _at_return(result: "DemoResult") -> str:
+    """Return how many of those that waited were there already when the receiver was up again, if more came before it was noticed."""
+    return (
+        f", {result.waited_at_return} of them when it was up again" if result.waited_at_return != result.waited else ""
+    )
 
 
 def _took(delivery: Delivery, mark: tuple[str, str], took: str) -> Text:

@@ -1,28 +1,28 @@
-"""What happens in the demo: real parts on free loopback ports, an outage in the middle, and an honest count at the end."""
+"""The course of the demo: the real program on free loopback ports, an outage in the middle, and a count at the end."""
 
 import asyncio
 import os
-import statistics
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
-from forwarder.clock import utc_now
+from forwarder.clocks.wall_clock import utc_now
+from forwarder.configfile.snapshot import Loaded
 from forwarder.core.config import load_config
 from forwarder.core.delivery import Attempt, Delivery, DeliveryId, DestinationName, delivery_id
+from forwarder.core.dispatch.retry import Decision, Done, RetryAt
 from forwarder.core.event import Event
-from forwarder.core.retry import Decision, Done
-from forwarder.core.tally import Tally
-from forwarder.daemon import Daemon, Listeners
+from forwarder.core.monitoring.counters import Counters
+from forwarder.daemon.daemon import Daemon, Listeners
+from forwarder.daemon.reload import ConfigSource
+from forwarder.demo.result import DemoResult
 from forwarder.demo.screen import Screen
 from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.script import packaged_events, play, replay
 from forwarder.emulator.server import Emulator
-from forwarder.loading import Loaded
-from forwarder.notify import ServiceManager
-from forwarder.reload import Source
+from forwarder.emulator.settings import EmulatorSettings
+from forwarder.systemd import ServiceManager
 
 CONFIG = r"""
 streams:
@@ -32,7 +32,7 @@ streams:
 
 destinations:
   bot: {{url: "{bot}"}}          # keeps everything, in full
-  alerts: {{url: "{alerts}"}}    # wants the first word, and fails for a while
+  alerts: {{url: "{alerts}"}}    # wants the fast events, and fails for a while
 
 routes:
   - name: contract addresses
@@ -53,43 +53,20 @@ routes:
 
 OUTAGE = timedelta(seconds=5)
 _OUTAGE_AFTER = 0.3
-"""Share of a pass after which the receiver `alerts` goes away."""
+"""The share of a pass after which the receiver `alerts` goes down."""
 _PATIENCE_S = 60.0
-"""How long the end waits for what is still under way; more than the schedule needs after an outage of 5 s."""
-
-
-@dataclass(slots=True)
-class DemoResult:
-    """What was seen from outside: by the stream that sent and by the receivers that got it."""
-
-    tally: Tally = field(default_factory=Tally)
-    seconds: float = 0.0
-    delivered: dict[str, int] = field(default_factory=dict)
-    lost: int = 0
-    """Deliveries that a rule asked for and no receiver accepted."""
-    latencies_ms: list[float] = field(default_factory=list)
-    """From the frame being sent to the POST being received, of first attempts."""
-    waited: int = 0
-    """Deliveries that needed more than one attempt."""
-    caught_up_s: float | None = None
-    """From the end of the last outage to the last delivery that had waited for it."""
-
-    def latency_ms(self, percent: int) -> float:
-        """Return a percentile of the added latency."""
-        if len(self.latencies_ms) < 2:
-            return self.latencies_ms[0] if self.latencies_ms else 0.0
-        return statistics.quantiles(self.latencies_ms, n=100)[percent - 1]
+"""How long the end waits for open deliveries: longer than the retry schedule needs after an outage of 5 s."""
 
 
 async def run_demo(
     screen: Screen, folder: Path, *, rate: float, count: int | None, forever: bool, stop: asyncio.Event
 ) -> DemoResult:
-    """Run the demo with its outbox in `folder` until the events are through, or for ever, or until `stop` is set.
+    """Run the demo with its outbox in `folder` until the events are through, or forever, or until `stop` is set.
 
     `rate` is events per second; `count` is how many are sent, `None` means the packaged stream once.
     """
     async with (
-        Emulator(api_key="demo-key", record=False) as emulator,
+        Emulator(EmulatorSettings(record=False), api_key="demo-key") as emulator,
         Receiver(record=False) as bot,
         Receiver(record=False) as alerts,
     ):
@@ -97,7 +74,7 @@ async def run_demo(
         text = CONFIG.format(stream=emulator.ws_url, bot=bot.url, alerts=alerts.url)
         loaded = Loaded(config=load_config(text.encode(), name="demo", env={}, read_file=_no_file))
         daemon = Daemon(
-            Source(file=Path("demo"), loaded=loaded, load=lambda _file: loaded),
+            ConfigSource(file=Path("demo"), loaded=loaded, load=lambda _file, _files: loaded),
             outbox_path=folder / "outbox.db",
             socket_path=folder / "outbox.db.sock",
             service=ServiceManager({}),
@@ -107,19 +84,21 @@ async def run_demo(
         async with asyncio.TaskGroup() as group:
             running = group.create_task(daemon.run())
             await emulator.wait_connected()
-            telling = group.create_task(story.tell(rate=rate, count=count, forever=forever))
+            playing = group.create_task(story.play(rate=rate, count=count, forever=forever))
             stopping = group.create_task(stop.wait())
-            await asyncio.wait({telling, stopping, running}, return_when=asyncio.FIRST_COMPLETED)
-            telling.cancel()
+            await asyncio.wait({playing, stopping, running}, return_when=asyncio.FIRST_COMPLETED)
+            playing.cancel()
             stopping.cancel()
             daemon.stop()
-            tally = await running
-        result = story.result(tally)
+            counters = await running
+        result = story.result(counters)
         screen.close(result)
         return result
 
 
 class _Story:
+    """Plays the events and the outages, and shows and counts what comes of them."""
+
     def __init__(self, screen: Screen, emulator: Emulator, receivers: Mapping[str, Receiver]) -> None:
         self._screen = screen
         self._emulator = emulator
@@ -129,14 +108,18 @@ class _Story:
         self._started = monotonic()
         self._sent_at: dict[bytes, float] = {}
         self._expected: set[DeliveryId] = set()
-        """Asked for by a rule and not accepted by a receiver yet."""
+        """Deliveries that a rule asked for and no receiver has accepted yet."""
+        self._held: set[DeliveryId] = set()
+        """Deliveries that wait for `alerts` because of an outage."""
+        self._is_out = False
+        """From the beginning of an outage until `alerts` has accepted something again."""
         self._settled = asyncio.Event()
         self._received_at: dict[str, float] = {}
         self._back_at: float | None = None
         self._result = DemoResult(delivered=dict.fromkeys(receivers, 0))
 
-    async def tell(self, *, rate: float, count: int | None, forever: bool) -> None:
-        """Send the events, take `alerts` away in the middle of each pass, and wait until everything has arrived."""
+    async def play(self, *, rate: float, count: int | None, forever: bool) -> None:
+        """Send the events with an outage of `alerts` in each pass, and wait until everything has arrived."""
         length = count or len(packaged_events())
         self._started = monotonic()
         async with asyncio.TaskGroup() as group:
@@ -158,47 +141,56 @@ class _Story:
         alerts = self._receivers["alerts"]
         while True:
             await asyncio.sleep(pass_s * _OUTAGE_AFTER)
+            self._back_at = None
             await alerts.stop_listening()
-            self._screen.say_down("alerts", OUTAGE)
+            self._is_out = True
+            self._screen.show_down("alerts", OUTAGE)
             await asyncio.sleep(OUTAGE.total_seconds())
-            await alerts.start_listening()
+            waiting = len(self._held)
             self._back_at = monotonic()
-            self._screen.say_back("alerts", waiting=len(self._expected))
+            await alerts.start_listening()
+            self._result.waited_at_return += waiting
+            self._screen.show_up("alerts", waiting=waiting)
             if not forever:
                 return
             await asyncio.sleep(max(pass_s * (1 - _OUTAGE_AFTER), 1))
 
     def note_event(self, event: Event, chosen: Mapping[DestinationName, tuple[str, ...]] | None) -> None:
-        """Hear from ingest what an event is and who gets it."""
+        """Show an event that ingest has routed; `None` for a duplicate."""
         elapsed = monotonic() - self._started
         if chosen is None:
-            self._screen.show_double(elapsed, event)
+            self._screen.show_duplicate(elapsed, event)
             return
         for destination in chosen:
-            self._expected.add(delivery_id(event.id, destination))
+            id_ = delivery_id(event.id, destination)
+            self._expected.add(id_)
+            if self._is_out and destination == "alerts":
+                self._held.add(id_)
         if not chosen:
             self._screen.show_unmatched(elapsed, event)
 
     def note_attempt(self, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
-        """Hear from dispatch what an attempt came to."""
+        """Show the outcome of an attempt."""
         elapsed = monotonic() - self._started
         waiting = len(self._expected)
+        received = self._received_at.pop(delivery.id, None)
         if not isinstance(decision, Done):
+            if isinstance(decision, RetryAt):
+                self._held.add(delivery.id)
             if attempt.number == 1:
                 self._screen.show_failure(elapsed, delivery, decision)
-        elif attempt.number == 1:
-            received = self._received_at.pop(delivery.id, None)
+        elif delivery.id in self._held:
+            self._held.remove(delivery.id)
+            self._result.waited += 1
+            if self._back_at is not None:
+                self._result.caught_up_s = monotonic() - self._back_at
+            self._screen.show_recovered(elapsed, delivery, attempt, late=utc_now() - delivery.accepted_at)
+        else:
             sent = self._sent_at.get(delivery.body)
             latency_ms = None if received is None or sent is None else (received - sent) * 1000
             if latency_ms is not None:
                 self._result.latencies_ms.append(latency_ms)
             self._screen.show_delivered(elapsed, delivery, latency_ms)
-        else:
-            self._received_at.pop(delivery.id, None)
-            self._result.waited += 1
-            if self._back_at is not None:
-                self._result.caught_up_s = monotonic() - self._back_at
-            self._screen.show_recovered(elapsed, delivery, attempt, late=utc_now() - delivery.accepted_at)
         self._screen.show_state(dict(self._result.delivered), waiting=waiting)
 
     def _note_request(self, name: str) -> Callable[[Received], None]:
@@ -209,13 +201,15 @@ class _Story:
             self._received_at[id_] = received.at
             self._result.delivered[name] += 1
             self._expected.discard(id_)
+            if name == "alerts" and self._back_at is not None:
+                self._is_out = False
             self._settled.set()
 
         return note
 
-    def result(self, tally: Tally) -> DemoResult:
-        """Return the count, once everything has ended."""
-        self._result.tally = tally
+    def result(self, counters: Counters) -> DemoResult:
+        """Return the result, once everything has ended."""
+        self._result.counters = counters
         self._result.lost = len(self._expected)
         self._result.seconds = monotonic() - self._started
         return self._result

@@ -1,1 +1,1 @@
-"""Sending one delivery to where it belongs."""
+"""Sends the requests of a delivery to its destination."""

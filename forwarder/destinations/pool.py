@@ -1,56 +1,73 @@
-"""The connections to one destination: made when needed, kept for a while, the one used last first."""
+"""Keeps the connections to one destination for reuse; the one used last is reused first."""
 
 import asyncio
 
 from forwarder.destinations.dialer import Dialer
-from forwarder.destinations.exchange import Connection
+from forwarder.destinations.http_connection import HttpConnection
 
 KEEP_ALIVE_S = 75.0
-"""How long an idle connection is kept. Receivers close sooner (Node.js after 5 s); a stale one is then replaced at once."""
+"""How long an idle connection is kept. Many receivers close earlier (Node.js after 5 s); such a connection is replaced at once."""
 
 LATE_S = 1.0
-"""A deadline that comes so late passed while the process stood still, and tells nothing of the receiver."""
+"""A deadline that is handled this late passed while the process was suspended, so it says nothing about the receiver."""
 _READING_S = 1.0
-"""To read the answers that came meanwhile."""
+"""How long to read the responses that came during such a standstill."""
+
+MAX_FINISHING = 16
+"""How many connections may read the rest of a response at a time. Of more, the oldest is closed."""
 
 
 class Pool:
-    """Connections to one receiver."""
+    """Hands out connections to one receiver, takes them back, and enforces their deadlines."""
 
     def __init__(self, dialer: Dialer) -> None:
         self._dialer = dialer
         self._loop = asyncio.get_running_loop()
-        self._idle: list[Connection] = []
-        self._in_use: set[Connection] = set()
+        self._idle: list[HttpConnection] = []
+        self._in_use: set[HttpConnection] = set()
+        """The connections with a deadline: those that are handed out, and those in `_finishing`."""
+        self._finishing: list[HttpConnection] = []
+        """Connections that were given back, and that read the rest of a response until their deadline; the oldest first."""
         self._sweeping: asyncio.TimerHandle | None = None
         self._timing: asyncio.Handle | None = None
-        """Runs at the first deadline of a connection in use, or before: one timer for all of them."""
+        """The one timer of all connections in use; it runs at the first deadline or earlier."""
         self._timing_at = 0.0
+        """When the timer runs, by the loop's clock."""
 
-    def take_idle(self, deadline: float) -> Connection | None:
-        """Return a connection that was used before and is still open, as far as we know, for an exchange until `deadline`."""
+    def take_idle(self, deadline: float) -> HttpConnection | None:
+        """Return a used connection that seems to be open, for an exchange until `deadline`."""
+        if self._finishing:
+            self._collect()
         while self._idle:
             connection = self._idle.pop()
-            if connection.is_usable:
+            if connection.is_usable and connection.expires_at > self._loop.time():
                 self._use(connection, deadline)
                 return connection
             connection.abort()
         return None
 
-    async def connect(self, deadline: float, *, is_knock: bool = False) -> Connection:
+    async def connect(self, deadline: float, *, is_knock: bool = False) -> HttpConnection:
         """Return a fresh connection for an exchange until `deadline`. Raises `NotConnectedError`. `is_knock`: see `Dialer.connect`."""
         connection = await self._dialer.connect(deadline, is_knock=is_knock)
         self._use(connection, deadline)
         return connection
 
+    def note_silence(self, connection: HttpConnection) -> None:
+        """Note that no response came over a connection: the next ones are made to other addresses of the receiver, if it has any."""
+        self._dialer.note_silence(connection)
+
+    def note_response(self, connection: HttpConnection) -> None:
+        """Note that a response came over a connection."""
+        self._dialer.note_response(connection)
+
     def drop_idle(self) -> None:
-        """Close what is kept: one of them turned out to lead nowhere, and the others are as old."""
+        """Close the idle connections. Used when one of them was dead, because the others are as old."""
         for connection in self._idle:
             connection.abort()
         self._idle.clear()
 
-    def _use(self, connection: Connection, deadline: float) -> None:
-        """Have the connection end its exchange at the deadline (of the loop's clock)."""
+    def _use(self, connection: HttpConnection, deadline: float) -> None:
+        """Register the connection, whose exchange ends at the deadline (by the loop's clock)."""
         connection.deadline = deadline
         self._in_use.add(connection)
         if self._timing is None or deadline < self._timing_at:
@@ -60,32 +77,47 @@ class Pool:
         if self._timing is not None:
             self._timing.cancel()
         self._timing = None
-        if first is not None:  # kept beside it: a handle of uvloop may not know when it is due
+        if first is not None:  # kept separately, because a handle of uvloop may not know when it is due
             self._timing, self._timing_at = self._loop.call_at(first, self._run_out), first
 
     def _run_out(self) -> None:
         now = max(self._loop.time(), self._timing_at)  # a timer may come a little early
-        if now - self._timing_at >= LATE_S:  # we stood still: an answer may lie in the socket, and is read first
+        if now - self._timing_at >= LATE_S:  # after a standstill a response may be in the socket, and is read first
             for connection in self._in_use:
                 connection.deadline = max(connection.deadline, now + _READING_S)
+        self._collect()
         for connection in self._in_use:
             if connection.deadline <= now:
                 connection.run_out()
+        self._collect()
         self._time(min((connection.deadline for connection in self._in_use if connection.deadline > now), default=None))
 
-    def give_back(self, connection: Connection) -> None:
-        """Keep a connection for the next request, or close it where it cannot be used again."""
+    def give_back(self, connection: HttpConnection) -> None:
+        """Keep a connection for the next request, or close it if it cannot be used again. It may still read the rest of a response."""
+        if connection.has_rest:
+            self._finishing.append(connection)
+            if len(self._finishing) > MAX_FINISHING:
+                self._finishing[0].abort()
+                self._collect()
+            return
         self._in_use.discard(connection)
-        if not connection.is_usable:
+        now = self._loop.time()
+        if not connection.is_usable or connection.expires_at <= now:
             connection.abort()
             return
-        connection.idle_since = self._loop.time()
+        connection.idle_since = now
         self._idle.append(connection)
         if self._sweeping is None:
             self._sweeping = self._loop.call_later(KEEP_ALIVE_S, self._sweep)
 
+    def _collect(self) -> None:
+        """Take back the connections that have read their response by now."""
+        finishing, self._finishing = self._finishing, []
+        for connection in finishing:
+            self.give_back(connection)
+
     def close(self) -> None:
-        """Close everything."""
+        """Close all connections."""
         if self._sweeping is not None:
             self._sweeping.cancel()
         self._time(None)
@@ -93,9 +125,10 @@ class Pool:
             connection.abort()
         self._idle.clear()
         self._in_use.clear()
+        self._finishing.clear()
 
     def _sweep(self) -> None:
-        """Close what was idle for too long."""
+        """Close the connections that were idle for too long."""
         oldest = self._loop.time() - KEEP_ALIVE_S
         for connection in self._idle:
             if connection.idle_since <= oldest:

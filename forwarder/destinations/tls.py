@@ -1,6 +1,6 @@
-"""TLS contexts, made once for each distinct setting, and what is wrong with the certificates of a config.
+"""Makes TLS contexts, one for each distinct setting, and checks the certificates of a config.
 
-Nothing here is quick: reading the authorities of the system takes tens of milliseconds. Call it in a thread.
+Call these functions in a thread: reading the CA certificates of the system takes tens of milliseconds.
 """
 
 import os
@@ -12,31 +12,31 @@ from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakValueDictionary
 
-from forwarder.core.transport import Tls
+from forwarder.core.destinations.transport import Tls
 
 _contexts: WeakValueDictionary[Tls, ssl.SSLContext] = WeakValueDictionary()
 _making = threading.Lock()
 
 
 class _Handshake(ssl.SSLObject):
-    """Notes on the error which certificates were refused: the exception of the library tells the reason alone."""
+    """Adds the rejected certificates to the error, because the library's exception has only the reason."""
 
     def do_handshake(self) -> None:
         try:
             super().do_handshake()
         except ssl.SSLCertVerificationError as error:
-            with suppress(Exception):  # not a public name before Python 3.13, and of use for the sentence alone
-                error.chain = [found.get_info() for found in self._sslobj.get_unverified_chain() or ()]  # type: ignore[attr-defined]
+            with suppress(Exception):  # not public before Python 3.13, and only needed for the message
+                error.chain = [found.get_info() for found in self._sslobj.get_unverified_chain() or ()]  # type: ignore[attr-defined] # see above
             raise
 
 
 def chain_of(error: ssl.SSLCertVerificationError) -> list[dict[str, Any]]:
-    """Return the certificates that were refused, the receiver's own first, as `ssl.SSLSocket.getpeercert` has them; or nothing."""
+    """Return the rejected certificates in the form of `ssl.SSLSocket.getpeercert`, the receiver's own first; or none."""
     return list(getattr(error, "chain", ()))
 
 
 def context_of(tls: Tls) -> ssl.SSLContext:
-    """Return the context for these settings; it is made where nobody has it. Raises `ssl.SSLError` or `OSError`."""
+    """Return the context for these settings; destinations with equal settings share one. Raises `ssl.SSLError` or `OSError`."""
     with _making:
         context = _contexts.get(tls)
         if context is None:
@@ -45,7 +45,7 @@ def context_of(tls: Tls) -> ssl.SSLContext:
 
 
 def problems_of(tls: Tls) -> Iterator[tuple[str, str]]:
-    """Yield what is wrong with the certificates: the key of `tls` that it stands under, and a sentence. The system's are not read."""
+    """Yield the problems of the configured certificates: the key under `tls`, and a sentence. The system's CAs are not read."""
     if tls.ca is not None and not _has_certificate(tls.ca):
         yield "ca", "no certificate in it can be read; a PEM file of the authority is expected"
     if tls.cert is None:
@@ -79,16 +79,16 @@ def _make(tls: Tls) -> ssl.SSLContext:
         context.load_default_certs()
     else:
         context.load_verify_locations(cadata=_ascii(tls.ca))
-        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # what the file names is trusted, be it no root
+        context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file may contain a CA that is not a root
     if tls.cert is not None:
         _load_pair(context, tls.cert, tls.key)
     return context
 
 
 def _load_pair(context: ssl.SSLContext, cert: str, key: str | None) -> None:
-    """Load a certificate and its key. OpenSSL takes them as files alone: these are in memory, and no key comes to a disk."""
+    """Load a certificate and its key. OpenSSL accepts only files; these are in memory, so no key is written to a disk."""
     with _file_in_memory(cert) as cert_path, _file_in_memory(key or cert) as key_path:
-        context.load_cert_chain(cert_path, key_path, password=lambda: "")  # else it would ask at the terminal
+        context.load_cert_chain(cert_path, key_path, password=lambda: "")  # otherwise OpenSSL would ask at the terminal
 
 
 @contextmanager
@@ -98,7 +98,7 @@ def _file_in_memory(text: str) -> Iterator[str]:
         folder = "/proc/self/fd"
     else:
         descriptor, path = tempfile.mkstemp()
-        os.unlink(path)  # noqa: PTH108 - it lives on under its descriptor
+        os.unlink(path)  # noqa: PTH108 - it stays open by its descriptor
         folder = "/dev/fd"
     try:
         with open(descriptor, "w", encoding="utf-8", errors="replace", closefd=False) as file:
@@ -118,7 +118,7 @@ def _has_certificate(text: str) -> bool:
 
 
 def _ascii(text: str) -> str:
-    """Return a PEM text as Python takes it: the comments between the certificates are often UTF-8."""
+    """Return a PEM text as ASCII, as Python requires. The comments between certificates are often UTF-8."""
     return text.encode("ascii", "replace").decode()
 
 

@@ -1,1 +1,1 @@
-"""A stand-in for scrape.st and a webhook receiver, used by the demo, the tests and by users."""
+"""A local scrape.st and a webhook receiver, for the demo, for tests and for users."""

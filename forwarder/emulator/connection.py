@@ -1,4 +1,4 @@
-"""One connected client of the emulator: what it wants, how it is written to, and how it ends."""
+"""One connected client of the emulator: which events it wants, how they are sent, and how the connection ends."""
 
 import asyncio
 import itertools
@@ -13,13 +13,13 @@ from aiohttp import WSMsgType, web
 from forwarder.emulator.faults import DropHow, OddFrame
 
 _PATIENCE_S = 10.0
-"""A client that reads nothing for so long is cut off, or it would stop the others' events."""
+"""A client that reads nothing for this long is disconnected, so that it does not delay the events of others."""
 _SHOWN_PUBLICLY = ("fast-x", "telegram", "discord")
 _numbers = itertools.count(1)
 
 
 class Envelope(msgspec.Struct):
-    """As much of an event as decides who gets it, and what the public stream shows of it."""
+    """Holds the parts of an event that decide who gets it, and what the public stream shows."""
 
     source: str
     payload: msgspec.Raw
@@ -32,12 +32,17 @@ def reset(request: web.BaseRequest) -> None:
         return
     plug: socket.socket | None = request.transport.get_extra_info("socket")
     if plug is not None:
-        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(plug)
     request.transport.abort()
 
 
-class Connection(ABC):
-    """A WebSocket or a stream of server-sent events that is open."""
+def reset_on_close(plug: socket.socket) -> None:
+    """Have the connection end with RST when it is closed; what is not sent yet is dropped."""
+    plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+class ClientConnection(ABC):
+    """Is the open connection of one client, over WebSocket or server-sent events."""
 
     kind: str
 
@@ -48,7 +53,7 @@ class Connection(ABC):
         self.ignore_full_payload = request.query.get("ignoreFullPayload") == "true"
         self.opened_at = time.monotonic()
         self.last_activity = self.opened_at
-        """Monotonic: the client's last text `ping` or PONG frame. A PING frame from it does not count."""
+        """When the last text `ping` or PONG frame of the client came, monotonic. A PING frame does not count."""
         self.text_pings = 0
         self.sent = 0
         self.hangs_until = 0.0
@@ -59,7 +64,7 @@ class Connection(ABC):
         return time.monotonic() < self.hangs_until
 
     def wants(self, envelope: Envelope | None) -> bool:
-        """Whether the client's query lets this event through; what is no event goes to everyone."""
+        """Return whether the query of the client lets this event through. A frame that is not an event goes to all clients."""
         if envelope is None:
             return True
         if envelope.source == "fast-x":
@@ -67,7 +72,7 @@ class Connection(ABC):
         return not (envelope.source == "x" and self.ignore_full_payload)
 
     async def send(self, frame: bytes, envelope: Envelope | None) -> bool:
-        """Write one frame; False when the client does not want it, hangs or is gone."""
+        """Send one frame; return False if the client does not want it, hangs or has gone."""
         if self.hangs or not self.wants(envelope):
             return False
         try:
@@ -86,15 +91,15 @@ class Connection(ABC):
 
     @abstractmethod
     async def send_odd(self, odd: OddFrame) -> None:
-        """Write a frame that is no event, where this kind of connection has a way to."""
+        """Send a frame that is not an event, if this kind of connection can."""
 
     @abstractmethod
     async def end(self, how: DropHow, code: int | None) -> None:
         """End the connection."""
 
 
-class WebSocketConnection(Connection):
-    """A client of `/ws`."""
+class WebSocketConnection(ClientConnection):
+    """Is the connection of a client of `/ws`."""
 
     kind = "websocket"
 
@@ -102,11 +107,11 @@ class WebSocketConnection(Connection):
         super().__init__(request)
         self.socket = socket
 
-    async def _write(self, frame: bytes, envelope: Envelope | None) -> None:  # noqa: ARG002  # the public stream's need
+    async def _write(self, frame: bytes, envelope: Envelope | None) -> None:  # noqa: ARG002  # only the public stream needs it
         await self.socket.send_frame(frame, WSMsgType.TEXT)
 
     async def send_odd(self, odd: OddFrame) -> None:
-        """Write the frame as text or binary."""
+        """Send the frame as text or binary."""
         if not self.hangs:
             await self.socket.send_frame(odd.frame, WSMsgType.TEXT if odd.text else WSMsgType.BINARY)
 
@@ -122,8 +127,8 @@ class WebSocketConnection(Connection):
             await self.socket.close(code=code)
 
 
-class SseConnection(Connection):
-    """A client of `/stream`; without a token it is the public one, which sees a cut shape."""
+class SseConnection(ClientConnection):
+    """Is the connection of a client of `/stream`. Without a token that is the public stream, whose events are shortened."""
 
     kind = "sse"
 
@@ -134,7 +139,7 @@ class SseConnection(Connection):
         self.ended = asyncio.Event()
 
     def wants(self, envelope: Envelope | None) -> bool:
-        """Whether the query, and on the public stream the source, lets this event through."""
+        """Return whether the query, and on the public stream the source, lets this event through."""
         if self.public and envelope is not None and envelope.source not in _SHOWN_PUBLICLY:
             return False
         return super().wants(envelope)
@@ -147,12 +152,12 @@ class SseConnection(Connection):
         await self.response.write(b"data: " + frame.replace(b"\n", b"\ndata: ") + b"\n\n")
 
     async def keep_alive(self) -> None:
-        """Write the comment that says the stream lives."""
+        """Send the comment that shows that the stream is alive."""
         if not self.hangs:
             await self.response.write(b":\n\n")
 
     async def send_odd(self, odd: OddFrame) -> None:
-        """Write the frame as a `data:` line; binary has no way here."""
+        """Send the frame as a `data:` line; a binary one cannot be sent."""
         if odd.text and not self.hangs:
             await self.response.write(b"data: " + odd.frame + b"\n\n")
 

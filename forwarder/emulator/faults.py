@@ -1,4 +1,4 @@
-"""What can go wrong on demand: refused handshakes, dropped or hanging connections, odd frames, and how curl asks for them."""
+"""Faults on demand: refused handshakes, dropped or hanging connections, odd frames, and how curl requests them."""
 
 import time
 from dataclasses import dataclass
@@ -10,41 +10,41 @@ from aiohttp import web
 
 
 class DropHow(StrEnum):
-    """How connections end."""
+    """Says how connections end."""
 
     RESET = "reset"
-    """TCP RST, as when a machine dies."""
+    """TCP is reset, as when a machine crashes."""
     CLOSE = "close"
-    """A close frame with a code (none: an empty close frame), then TCP ends. A stream of server-sent events just ends."""
+    """A close frame with a code (or an empty one), then TCP ends. A stream of server-sent events just ends."""
     CLOSE_FRAME = "close_frame"
     """A close frame without a code, and TCP stays open until the client ends it."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Refusal:
-    """How handshakes are turned away, and for how long."""
+class HandshakeRefusal:
+    """Describes how handshakes are refused, and for how long."""
 
     status: int | None
-    """None closes TCP without an answer."""
+    """The status of the response; None closes TCP without one."""
     retry_after_s: int | None = None
     location: str | None = None
     until: float | None = None
-    """Monotonic; None is no end by time."""
+    """When it ends, monotonic; None for no limit of time."""
     left: int | None = None
-    """So many handshakes; None is no end by number."""
+    """How many more handshakes it refuses; None for no limit."""
     path: str | None = None
-    """Only this one of `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history`, `/x/tweets/recent`; None is all."""
+    """The only path that it refuses: `/ws`, `/stream`, `/stream/token`, `/track/x`, `/account/history` or `/x/tweets/recent`; None for all."""
 
     def is_for(self, path: str) -> bool:
-        """Whether a request of that path is meant; `/account/history` is meant for each account."""
+        """Return whether it refuses requests of that path; `/account/history` stands for that of each account."""
         return self.path in {None, path} or (self.path == _HISTORY and path.startswith(f"{_HISTORY}/"))
 
     def is_over(self) -> bool:
-        """Whether it turns nobody away any more."""
+        """Return whether it has ended."""
         return (self.until is not None and time.monotonic() >= self.until) or (self.left is not None and self.left <= 0)
 
     def response(self) -> web.Response:
-        """Return the answer, in the words the real service uses for it. Needs a status."""
+        """Return the response, with the text of the real service. Needs a status."""
         status = 503 if self.status is None else self.status
         headers: dict[str, str] = {}
         if self.retry_after_s is not None:
@@ -71,7 +71,7 @@ _WORDS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OddFrame:
-    """A frame that is no event; `text` False is a binary frame."""
+    """Is a frame that is not an event; with `text` False it is binary."""
 
     name: str
     frame: bytes
@@ -96,21 +96,21 @@ GARBAGE = (
 
 
 class DropFault(msgspec.Struct, tag_field="fault", tag="drop", forbid_unknown_fields=True):
-    """`{"fault":"drop","how":"close","code":1012}`."""
+    """Ends all connections: `{"fault":"drop","how":"close","code":1012}`."""
 
     how: DropHow = DropHow.RESET
     code: int | None = None
 
 
 class HangFault(msgspec.Struct, tag_field="fault", tag="hang", forbid_unknown_fields=True):
-    """`{"fault":"hang","seconds":90}`."""
+    """Sends nothing for a time: `{"fault":"hang","seconds":90}`."""
 
     seconds: float
     handshakes: bool = False
 
 
 class RefuseFault(msgspec.Struct, tag_field="fault", tag="refuse", forbid_unknown_fields=True):
-    """`{"fault":"refuse","status":429,"handshakes":3,"retry_after":5}`; status null closes TCP without an answer."""
+    """Refuses handshakes: `{"fault":"refuse","status":429,"handshakes":3,"retry_after":5}`. Status null closes TCP without a response."""
 
     status: int | None = 503
     seconds: float | None = None
@@ -120,7 +120,7 @@ class RefuseFault(msgspec.Struct, tag_field="fault", tag="refuse", forbid_unknow
 
 
 class RedirectFault(msgspec.Struct, tag_field="fault", tag="redirect", forbid_unknown_fields=True):
-    """`{"fault":"redirect","url":"http://127.0.0.1:1/ws","handshakes":1}`."""
+    """Redirects handshakes: `{"fault":"redirect","url":"http://127.0.0.1:1/ws","handshakes":1}`."""
 
     url: str
     status: int = 302
@@ -129,13 +129,13 @@ class RedirectFault(msgspec.Struct, tag_field="fault", tag="redirect", forbid_un
 
 
 class GarbageFault(msgspec.Struct, tag_field="fault", tag="garbage", forbid_unknown_fields=True):
-    """`{"fault":"garbage"}`."""
+    """Sends every odd frame: `{"fault":"garbage"}`."""
 
 
 class ClearFault(msgspec.Struct, tag_field="fault", tag="clear", forbid_unknown_fields=True):
-    """`{"fault":"clear"}`: refuse and hang no longer."""
+    """Ends refusals and hangs: `{"fault":"clear"}`."""
 
 
-Fault = DropFault | HangFault | RefuseFault | RedirectFault | GarbageFault | ClearFault
+EmulatedFault = DropFault | HangFault | RefuseFault | RedirectFault | GarbageFault | ClearFault
 
-decode_fault = msgspec.json.Decoder(Fault).decode
+decode_fault = msgspec.json.Decoder(EmulatedFault).decode

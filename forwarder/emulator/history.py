@@ -1,7 +1,7 @@
-"""The REST side of the local scrape.st that a gap is repaired from: tracked X accounts, and what they posted.
+"""The REST history of the local scrape.st, from which gaps are repaired: tracked X accounts, and their posts.
 
-Whatever the emulator is given to send as source `x` is kept here, also while nobody is connected, and served cut down, as the real
-service's documentation shows it.
+Every event of source `x` that the emulator is asked to send is kept here, even while no client is connected. It is served with fewer
+fields, as the documentation of the real service shows it.
 """
 
 import time
@@ -13,11 +13,11 @@ from datetime import UTC, datetime
 import msgspec
 from aiohttp import web
 
-from forwarder.core.history import PAGE_SIZE, RECENT_ACCOUNTS, RECENT_FOR
+from forwarder.core.gaps.history_api import PAGE_SIZE, RECENT_ACCOUNTS, RECENT_FOR
 from forwarder.core.posts.fields import time_of_ms
 
 _KEPT = 20_000
-"""Posts; the oldest go first."""
+"""How many posts are kept; the oldest are dropped first."""
 _DEFAULT_LIMIT = 50
 _FIELDS = ("id", "text", "created_at", "favorite_count", "retweet_count", "reply_count")
 _AUTHOR_FIELDS = ("id", "name", "screen_name")
@@ -43,7 +43,7 @@ class _Record:
     mid: str
     at: datetime
     payload: bytes
-    """As it was sent."""
+    """The payload as it was sent."""
 
     @property
     def id(self) -> str:
@@ -69,25 +69,25 @@ class _Record:
 
 @dataclass(slots=True)
 class HistoryStats:
-    """What was asked."""
+    """Counts the requests of the history."""
 
     listed: int = 0
-    """Answers to `GET /track/x`."""
+    """Responses to `GET /track/x`."""
     asked: int = 0
-    """To `GET /account/history/:id`."""
+    """Responses to `GET /account/history/:id`."""
     recent: int = 0
-    """To `GET /x/tweets/recent`."""
+    """Responses to `GET /x/tweets/recent`."""
     limited: int = 0
-    """429 for too many requests."""
+    """Responses with status 429."""
 
 
-class History:
-    """Posts by the account that wrote them. Accounts are tracked once they have posted, or `track` says so."""
+class PostHistory:
+    """Keeps posts by account and serves them. An account is tracked once it has posted, or by `track`."""
 
     def __init__(self, *, limit: int = 30, per_s: float = 60.0, has_recent: bool = True) -> None:
-        """`limit` requests of a history in each `per_s`, as the real service counts them: over a sliding time.
+        """Allows `limit` requests in each `per_s`, counted over a sliding window as on the real service.
 
-        `has_recent` False: `GET /x/tweets/recent` is not there.
+        With `has_recent` False there is no `GET /x/tweets/recent`.
         """
         self._has_recent = has_recent
         self._limit = limit
@@ -99,17 +99,17 @@ class History:
         self.stats = HistoryStats()
 
     def track(self, sid: str, username: str, name: str = "") -> str:
-        """Have an account among those that are tracked; return scrape.st's own id of it."""
+        """Track an account; return the id that scrape.st gives it."""
         id_ = f"cl{sid}"
         self._accounts.setdefault(id_, {"name": name or username, "username": username, "id": id_, "externalId": sid})
         return id_
 
     def untrack(self, sid: str) -> None:
-        """Know the account no more; its history answers 404."""
+        """Stop tracking an account; the response to its history is 404 then."""
         self._accounts.pop(f"cl{sid}", None)
 
     def note(self, frame: bytes) -> None:
-        """Keep a frame, if it is a post of X."""
+        """Keep a frame if it is a post of X."""
         if b'"x"' not in frame:
             return
         try:
@@ -155,7 +155,7 @@ class History:
             return web.json_response({"status": "fail", "error": str(error), "issues": []}, status=422)
 
     def show_recent(self, query: Mapping[str, str]) -> web.Response:
-        """Answer `GET /x/tweets/recent`: what was sent in the last 24 hours, whole, in the order in which it was sent."""
+        """Answer `GET /x/tweets/recent`: the whole posts of the last 24 hours, in the order in which they were sent."""
         if not self._has_recent:
             return web.Response(status=404)
         if not self._take_turn():

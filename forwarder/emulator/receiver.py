@@ -1,4 +1,4 @@
-"""A webhook receiver that keeps what it gets and misbehaves when told to."""
+"""A webhook receiver that keeps what it gets and fails on demand."""
 
 import asyncio
 import socket
@@ -11,28 +11,29 @@ from typing import Self
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
-from forwarder.emulator.changes import Changes
 from forwarder.emulator.connection import reset
+from forwarder.emulator.waiting import ChangeSignal
+from forwarder.emulator.web_log import WEB_LOG
 
 _MAX_BODY_BYTES = 64 * 1024 * 1024
 
 
 class Action(StrEnum):
-    """What else may happen than an answer."""
+    """Names what may happen to a request besides a plain response."""
 
     CLOSE = "close"
-    """TCP ends without an answer."""
+    """TCP ends without a response."""
     RESET = "reset"
-    """TCP RST without an answer."""
+    """TCP is reset without a response."""
     CLOSE_AFTER = "close_after"
-    """An answer that promises keep-alive, then TCP ends."""
+    """A response that promises keep-alive, then TCP ends."""
     HANG = "hang"
-    """No answer for as long as the client waits."""
+    """No response for as long as the client waits."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What a request gets, after `delay_s` seconds."""
+    """Describes the response to a request, which comes after `delay_s` seconds."""
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -43,9 +44,9 @@ class Answer:
 
 @dataclass(slots=True, kw_only=True)
 class Received:
-    """One request; `at` is monotonic, and `status` None until an answer was written.
+    """Holds one request; `at` is monotonic, and `status` is None until a response was written.
 
-    `remark` is for whoever decides the answer: what was found out about the request on the way.
+    `remark` is free for the function that decides the response.
     """
 
     at: float
@@ -54,18 +55,20 @@ class Received:
     body: bytes = field(repr=False)
     status: int | None = None
     remark: str | None = None
+    method: str = "POST"
 
     @property
     def accepted(self) -> bool:
-        """Whether it was answered 2xx."""
+        """Whether the response was 2xx."""
         return self.status is not None and 200 <= self.status < 300
 
 
 class Receiver:
-    """`async with Receiver() as receiver:`; `status`, `delay_s` and `respond` may be changed while it runs.
+    """Receives webhooks for the length of a block: `async with Receiver() as receiver:`.
 
-    `respond` decides per request and goes before the other two. `on_request` is called when the request is done with,
-    also when it ended without an answer. `record` False keeps no `requests`, for a long run; the counters go on.
+    `status`, `delay_s` and `respond` may be changed while it runs. `respond` decides per request and overrides the other two.
+    `on_request` is called when a request has ended, also without a response. `record` False keeps no `requests`, for a long
+    run; the counters do not depend on it.
     """
 
     def __init__(
@@ -85,7 +88,7 @@ class Receiver:
         self._runner: web.AppRunner | None = None
         self._site: web.TCPSite | None = None
         self._held: socket.socket | None = None
-        self._changes = Changes()
+        self._changes = ChangeSignal()
         self.status = status
         self.delay_s = delay_s
         self.respond = respond
@@ -98,7 +101,9 @@ class Receiver:
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_route("*", "/{path:.*}", self._serve)
         # Cancelling a handler when its client goes is what ends delayed and hanging answers.
-        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.5)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=WEB_LOG, handler_cancellation=True, shutdown_timeout=0.5
+        )
         await self._runner.setup()
         try:
             await self.start_listening()
@@ -111,16 +116,16 @@ class Receiver:
         if self._runner is not None:
             await self.stop_listening()
             await self._runner.cleanup()
-            self._let_go()
+            self._release_port()
 
     @property
     def url(self) -> str:
-        """`http://HOST:PORT/hook`; any other path is taken as well."""
+        """`http://HOST:PORT/hook`; any other path is accepted as well."""
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._port}/hook"
 
     async def start_listening(self) -> None:
-        """Take connections again, on the same port; nothing when it already does."""
+        """Accept connections again, on the same port; does nothing if it already does."""
         if self._runner is None or self._site is not None:
             return
         site = web.TCPSite(self._runner, self._host, self._port, reuse_address=True)
@@ -131,27 +136,27 @@ class Receiver:
             raise
         self._site = site
         self._port = site.port
-        self._let_go()
+        self._release_port()
 
     async def stop_listening(self) -> None:
-        """Be down: new connections are refused, open ones end, requests in flight get no answer."""
+        """Go down: new connections are refused, open ones end, requests in flight get no response."""
         if self._runner is None or self._site is None:
             return
         await self._site.stop()
         self._site = None
-        self._hold()
+        self._hold_port()
         server = self._runner.server
         for connection in server.connections if server is not None else ():
             if connection.transport is not None:
                 connection.transport.abort()
 
-    def _hold(self) -> None:
-        """Keep the port bound without listening: connections are refused, and no other program is given it meanwhile."""
+    def _hold_port(self) -> None:
+        """Keep the port bound without listening: connections are refused, and no other program gets the port meanwhile."""
         self._held = socket.socket(socket.AF_INET6 if ":" in self._host else socket.AF_INET)
         self._held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self._held.bind((self._host, self._port))
 
-    def _let_go(self) -> None:
+    def _release_port(self) -> None:
         if self._held is not None:
             self._held.close()
             self._held = None
@@ -166,20 +171,22 @@ class Receiver:
         timeout: float = 60.0,  # as tests say it
         expected: str = "such state",
     ) -> None:
-        """Return once `holds(receiver)`: asked again when a request came in and when it was done with."""
+        """Return once `holds(receiver)` is true. It is checked when a request comes in and when it has ended."""
         await self._changes.wait_until(lambda: holds(self), timeout, expected)
 
     async def _serve(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        received = Received(at=time.monotonic(), path=request.path_qs, headers=request.headers, body=body)
+        received = Received(
+            at=time.monotonic(), path=request.path_qs, headers=request.headers, body=body, method=request.method
+        )
         self.received += 1
         if self._record:
             self.requests.append(received)
-        self._changes.tell()
+        self._changes.notify()
         try:
             return await self._answer(request, received)
         finally:
-            self._changes.tell()
+            self._changes.notify()
             if self.on_request is not None:
                 self.on_request(received)
 

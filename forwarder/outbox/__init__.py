@@ -1,1 +1,1 @@
-"""Durable deliveries."""
+"""The outbox: durable deliveries. `open` opens it, `store` has what every store offers."""

@@ -1,13 +1,13 @@
-"""One connection as the supervisor sees it: the listener of a stream, with what it has heard and when."""
+"""One connection as the supervisor sees it: what was received on it, and when."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Collection
 from datetime import timedelta
 from typing import Any
 
+from forwarder.clocks.boot_time import boot_time
 from forwarder.core.event import EventId, NotAnEvent
-from forwarder.core.overlap import Extent, FirstEvents, ReadEvents
+from forwarder.core.streams.overlap import Extent, FirstEvents, ReadEvents
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.pulse import Pulse
 from forwarder.streams.stream import Stream
@@ -15,25 +15,20 @@ from forwarder.streams.stream import Stream
 _STEP_S = 0.1
 _ASK_EVERY_S = 0.5
 QUIET_S = 0.2
-"""Where nothing came for so long, nothing is left unread."""
+"""If nothing came for this long, nothing is left unread."""
 READ_OUT_S = 30.0
 READ_OUT_BYTES = 64 * 1024 * 1024
-"""For so long, and so much, an old connection is read at most once the next one is open."""
+"""The limits for reading an old connection once its successor is open."""
 _DRAINED_AFTER_S = 0.5
-"""What comes so soon after a standstill may have come in it."""
+"""What is read this soon after a standstill may have come during it."""
+_UNREAD_S = 5.0
+"""How old what waits in the socket may be while events come without a pause, as far as we reckon. More than that is a standstill."""
 _IN_QUESTION_S = 60.0
-"""So long after a standstill all that came in it has been read, also where there was never a moment without events."""
-_CLOCK = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
-"""The first is Linux's own."""
+"""By this time after a standstill everything that came during it has been read, even if events never pause."""
 
 
-def boot_time() -> float:
-    """Return monotonic seconds that go on while the machine sleeps."""
-    return time.clock_gettime(_CLOCK)
-
-
-class Connection:
-    """Holds `stream` once. A listener, see `streams.stream.Listener`."""
+class StreamConnection:
+    """Holds `stream` once, and keeps what was received and when. Implements `streams.stream.Listener`."""
 
     def __init__(
         self,
@@ -42,10 +37,10 @@ class Connection:
         take: Callable[[bytes], Awaitable[None]],
         on_odd_frame: Callable[[NotAnEvent], None],
         connect_within: timedelta,
-        on_end: Callable[["Connection"], None] = lambda _connection: None,
+        on_end: Callable[["StreamConnection"], None] = lambda _connection: None,
         pulse: Pulse | None = None,
     ) -> None:
-        """`on_end` is called once, at the end of one that was open and that nobody closed."""
+        """`on_end` is called once, when a connection that was open ends without `close`."""
         self._stream = stream
         self._on_odd_frame = on_odd_frame
         self._on_end = on_end
@@ -54,22 +49,22 @@ class Connection:
         self.connect_within = connect_within
         self.probe = asyncio.Event()
         self.settled = asyncio.Event()
-        """It is open, or will never be."""
+        """Set once the connection is open, or will never be."""
         self.opened_at: float | None = None
-        """By `boot_time`, as all its times."""
+        """When it opened, by `boot_time`, as all times of a connection."""
         self.heard_at = 0.0
         self.ends_at: float | None = None
         self.is_end_noted = False
         self.taken = 0
-        """Frames that were handed on."""
+        """How many frames were passed on."""
         self._taken_bytes = 0
         self._done = 0
-        """Frames that were taken. One that was handed on and is not taken waits for the disk."""
+        """How many frames were taken. A frame that was passed on and is not taken yet waits for the disk."""
         self.drained_at = 0.0
-        """When something came last that had been waited for: everything sent before it has been read."""
+        """When the socket was last empty before something came: everything sent before that has been read."""
         self._first = FirstEvents()
         self._read: ReadEvents | None = None
-        """Once it is to be followed by another one."""
+        """The events that it brings, once another connection is about to follow."""
         self._task: asyncio.Task[StreamFaultError] | None = None
 
     def start(self, group: asyncio.TaskGroup) -> None:
@@ -91,24 +86,24 @@ class Connection:
 
     @property
     def fault(self) -> StreamFaultError | None:
-        """Why it ended, or was never open; `None` while it goes on, or where we ended it."""
+        """Why it ended or could not be opened; `None` while it lasts, and if we closed it."""
         if self._task is None or not self._task.done() or self._task.cancelled() or self._task.exception() is not None:
             return None
         return self._task.result()
 
     @property
     def has_brought(self) -> bool:
-        """Whether it brought something that may be an event."""
+        """Whether a frame came that may be an event."""
         return self.taken > 0
 
     @property
     def is_taking(self) -> bool:
-        """Whether a frame is being taken: then nothing is read, and silence tells nothing."""
+        """Whether a frame is being taken: meanwhile nothing is read, and silence has no meaning."""
         return self.taken != self._done
 
     @property
     def is_over(self) -> bool:
-        """Whether it has ended, or was never open and will not be."""
+        """Whether it has ended, or could not be opened."""
         return self._task is not None and self._task.done()
 
     @property
@@ -118,11 +113,11 @@ class Connection:
 
     @property
     def lasted_s(self) -> float:
-        """How long it was open, so far or in all."""
+        """For how many seconds it was open, until now or until its end."""
         return 0.0 if self.opened_at is None else boot_time() - self.opened_at
 
     async def over(self, *, within_s: float | None, or_else: "asyncio.Future[Any] | None" = None) -> bool:
-        """Wait for its end, at most so long, or until something else; return whether the end has come."""
+        """Wait for its end, for `within_s` at most, or until `or_else` is done; return whether it has ended."""
         if self._task is not None:
             await asyncio.wait(
                 [self._task] if or_else is None else [self._task, or_else],
@@ -137,38 +132,53 @@ class Connection:
         return self._first.ids.keys()
 
     @property
-    def sure_until(self) -> float:
-        """Until when it is known that nothing was missed: the last sign of life.
+    def certain_until(self) -> float:
+        """Until when it is certain that nothing was missed: the last sign of life.
 
-        What is read right after a standstill came in it, nobody knows when; then that is the beginning of the standstill.
+        What is read right after a standstill came at an unknown time during it, so then it is the beginning of the standstill.
         """
+        return self._before_standstill(self.heard_at)
+
+    @property
+    def read_until(self) -> float:
+        """Until when what was sent has surely been read. If we close the connection now, everything later may be lost.
+
+        After a pause that is the last moment at which the loop surely read. While events come without a pause, or one waits for the
+        disk, others wait in the socket: then it is some seconds ago.
+        """
+        is_flowing = self.is_taking or boot_time() - self.heard_at < QUIET_S
+        sure = self.heard_at - _UNREAD_S if is_flowing else max(self.heard_at, self._pulse.beat_at)
+        return self._before_standstill(max(self.drained_at, sure))
+
+    def _before_standstill(self, moment: float) -> float:
+        """Return that moment, or the beginning of a standstill of which something may still be unread."""
         last = self._pulse.last_standstill(boot_time())
         is_recent = last is not None and boot_time() - last.ended < _IN_QUESTION_S
         if last is not None and is_recent and self.drained_at <= last.ended + _DRAINED_AFTER_S:
-            return min(self.heard_at, last.began)
-        return self.heard_at
+            return min(moment, last.began)
+        return moment
 
-    def note_what_is_read(self) -> None:
-        """Remember from now on which events it brings: another connection is about to follow."""
+    def remember_events(self) -> None:
+        """Remember from now on which events come, because another connection is about to follow."""
         if self._read is None:
             self._read = ReadEvents()
 
     @property
     def last_timestamp_s(self) -> float | None:
-        """The timestamp of the last event that it brought, in seconds since 1970; `None` where that was not noted."""
+        """The timestamp of the last event, in seconds since 1970; `None` if it was not remembered."""
         return None if self._read is None else self._read.last_timestamp_s
 
-    def note_no_more(self) -> None:
-        """No other connection follows after all."""
+    def forget_events(self) -> None:
+        """Stop remembering which events come: no other connection follows after all."""
         self._read = None
 
     async def read_out(self, *, least_s: float, first_of_next: Callable[[], Collection[EventId]] = tuple) -> Extent:
-        """Read for at least so long, and on until whatever is left comes by the next connection as well; return how far that went.
+        """Read for at least `least_s`, and on until the next connection brings what is left; return how far that went.
 
-        That is when nothing came for 0.2 s, when events came that are among the first of the next one, or when this one has ended; after
-        30 s or 64 MiB it is cut off. Time in which a frame waits for the disk does not count: behind it there may be more.
+        That is the case when nothing came for 0.2 s, when events came that are among the first of the next connection, or when this one
+        has ended. After 30 s or 64 MiB it is cut off. Time in which a frame waits for the disk does not count: more may follow it.
         """
-        self.note_what_is_read()
+        self.remember_events()
         bytes_before, read_s, quiet_s = self._taken_bytes, 0.0, 0.0
         while not self.is_over:
             before, was_taking = self.taken, self.is_taking
@@ -189,31 +199,31 @@ class Connection:
         return self._read is not None and self._read.reaches(first_of_next)
 
     async def answers(self, *, within_s: float) -> bool:
-        """Ask for a sign of life; return whether one comes that was not under way already."""
+        """Ask for a sign of life; return whether one comes that was sent after the question."""
         asked = boot_time()
         while self.drained_at < asked and not self.is_over and boot_time() - asked < within_s:
-            self.probe.set()  # again, because an answer right behind something else tells nothing
+            self.probe.set()  # again: an answer that follows directly on something else proves nothing
             await self.over(within_s=min(within_s, _ASK_EVERY_S))
         return self.drained_at >= asked
 
     async def close(self) -> None:
-        """End it in good order."""
+        """Close it, and wait for its end."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    # What the stream tells
+    # What the stream reports
 
-    def opened(self, *, ends_in: timedelta | None = None) -> None:  # noqa: D102
+    def opened(self, *, ends_in: timedelta | None = None) -> None:
         self.opened_at = self.heard_at = self.drained_at = boot_time()
         self.ends_at = None if ends_in is None else self.opened_at + ends_in.total_seconds()
         self.settled.set()
 
-    def heard(self) -> None:  # noqa: D102
+    def heard(self) -> None:
         self._note_sign()
         self._done = self.taken
 
-    def take(self, frame: bytes) -> Awaitable[None]:  # noqa: D102
+    def take(self, frame: bytes) -> Awaitable[None]:
         self._note_sign()
         self.taken += 1
         self._taken_bytes += len(frame)
@@ -223,11 +233,16 @@ class Connection:
             self._read.note(frame)
         return self._take(frame)
 
+    def note_looked(self, since: float) -> None:
+        """The event loop has had its turns since then: if nothing came, the socket is empty."""
+        if self.is_open and not self.is_taking and self.heard_at < since:
+            self.drained_at = boot_time()
+
     def _note_sign(self) -> None:
         now = boot_time()
         if now - self.heard_at >= QUIET_S and not self.is_taking:
             self.drained_at = now
         self.heard_at = now
 
-    def note_odd_frame(self, kind: NotAnEvent) -> None:  # noqa: D102
+    def note_odd_frame(self, kind: NotAnEvent) -> None:
         self._on_odd_frame(kind)

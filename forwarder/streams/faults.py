@@ -1,4 +1,4 @@
-"""What can go wrong with a stream, as a sentence that says what to do, and how long to leave the server alone after it."""
+"""What can go wrong with a stream: a sentence that says what to do, and how long to wait before the next try."""
 
 import json
 import os
@@ -9,17 +9,17 @@ from enum import StrEnum
 
 import aiohttp
 
-from forwarder.core.close_reason import CloseMeaning, close_meaning
-from forwarder.core.pace import HEALTHY_AFTER_S, Class
+from forwarder.core.destinations.response_hints import parse_date, parse_retry_after
+from forwarder.core.streams.close_reason import CloseMeaning, close_meaning
+from forwarder.core.streams.reconnect_policy import HEALTHY_AFTER_S, WaitKind
 from forwarder.core.text import one_line
-from forwarder.core.wishes import parse_retry_after
 
-LONGEST_WISH = timedelta(minutes=5)
-"""A server's `Retry-After`, and its `retry` in an event stream, are wishes: longer ones are cut to this. What is sent meanwhile is lost, and one
-try in five minutes burdens no server; limits of rate are counted over a minute or so, and longer times are a mistake more often than meant."""
+LONGEST_RETRY_AFTER = timedelta(minutes=5)
+"""The longest wait that a server can ask for, with `Retry-After` or with `retry` in an event stream. Events sent during a wait are lost, and
+one try in five minutes is no burden. Rate limits are counted over about a minute, so a longer time is probably a mistake."""
 _BUSY_WAIT = timedelta(seconds=30)
 _POLICY_CLOSE_CODES = frozenset({1008, 4001, 4401, 4403})
-"""Said at once they mean the key. A connection that worked had a good one: if it is bad by now, the next handshake says so."""
+"""Close codes that mean a bad key if they come at once. A connection that worked had a good key; if it is bad by now, the next handshake shows it."""
 _PROVEN_AFTER = timedelta(seconds=HEALTHY_AFTER_S)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_CODE = frozenset({None, 0, 1005, 1006})
@@ -27,7 +27,7 @@ _LONGEST_REASON = 100
 
 
 class FaultKind(StrEnum):
-    """Closed set of words for logs and counters."""
+    """Names each kind of fault, for logs and counters."""
 
     KEY_REFUSED = "key_refused"
     REDIRECTED = "redirected"
@@ -49,40 +49,40 @@ class FaultKind(StrEnum):
 
 @dataclass(eq=False)
 class StreamFaultError(Exception):
-    """A connection could not be made, or ended. `sentence` is for a person and holds no secret."""
+    """Says why a connection could not be opened, or has ended. `sentence` is for a person and holds no secret."""
 
     kind: FaultKind
     sentence: str
     minimum_wait: timedelta = timedelta()
-    """Never come back sooner than this."""
+    """How long to wait at least before the next try."""
     is_reached: bool = True
-    """The server took the connection, whatever came of it."""
+    """Whether the server accepted the connection, even if nothing came of it."""
     connections: int = 1
-    """So many it took: an event stream may need one for its token, too."""
+    """How many connections the try needed: an event stream may need one for its token, too."""
     may_be_key: bool = False
-    """A server may say no more than this of a key that it does not know; scrape.st closes at once, without a code."""
+    """Whether the cause may be an unknown key. scrape.st closes such a connection at once, without a code."""
 
     def __str__(self) -> str:
         return self.sentence
 
     @property
-    def pace(self) -> Class:
+    def wait_kind(self) -> WaitKind:
         """What kind of wait it asks for."""
         match self.kind:
             case FaultKind.KEY_REFUSED:
-                return Class.REFUSED
+                return WaitKind.REFUSED
             case FaultKind.REPLACED:
-                return Class.REPLACED
+                return WaitKind.REPLACED
             case FaultKind.RATE_LIMITED:
-                return Class.RATE_LIMITED
+                return WaitKind.RATE_LIMITED
             case FaultKind.TOO_LONG:
-                return Class.AT_ONCE
+                return WaitKind.AT_ONCE
             case _:
-                return Class.SERVER if self.is_reached else Class.PATH
+                return WaitKind.SERVER if self.is_reached else WaitKind.PATH
 
 
 def key_refused(detail: str) -> StreamFaultError:
-    """Return the fault of an API key that the server does not take."""
+    """Return the fault of an API key that the server refuses."""
     return StreamFaultError(
         FaultKind.KEY_REFUSED,
         f"the API key was refused ({detail}): check api_key, or api_key_file, of this stream",
@@ -90,7 +90,7 @@ def key_refused(detail: str) -> StreamFaultError:
 
 
 def redirected() -> StreamFaultError:
-    """Return the fault of a server that answers the upgrade with a redirect."""
+    """Return the fault of a server that responds with a redirect."""
     return StreamFaultError(
         FaultKind.REDIRECTED,
         "the server answers with a redirect, which is never followed because the API key would travel with it: "
@@ -100,7 +100,7 @@ def redirected() -> StreamFaultError:
 
 
 def from_handshake(error: aiohttp.WSServerHandshakeError) -> StreamFaultError:
-    """Return the fault behind an answer to the upgrade that is not 101."""
+    """Return the fault of a response to the upgrade that is not 101."""
     return from_status(
         error.status,
         error.headers or {},
@@ -117,18 +117,19 @@ def from_status(
     wanted: str,
     default: str = "https://scrape.st/stream",
 ) -> StreamFaultError:
-    """Return the fault behind an answer that is not the one `wanted`, which ends the sentence "the server …".
+    """Return the fault of a response with another status than the expected one. `wanted` completes the sentence "the server …".
 
-    How long to wait may be in its headers, or in the JSON of its body; it is obeyed up to `LONGEST_WISH`.
+    How long to wait may be in its headers or in its JSON body; that is respected up to `LONGEST_RETRY_AFTER`.
     """
     if status in {401, 403}:
         return key_refused(f"HTTP {status}")
     if status in _REDIRECTS:
         return redirected()
     if status == 429 or status >= 500:
-        wish = _retry_after(headers, body) or timedelta()
-        wait = max(_BUSY_WAIT, min(wish, LONGEST_WISH))
-        return StreamFaultError(FaultKind.BUSY, f"the server is busy or broken (HTTP {status})", wait)
+        asked_for = _retry_after(headers, body) or timedelta()
+        wait = max(_BUSY_WAIT, min(asked_for, LONGEST_RETRY_AFTER))
+        what = "the server's rate limit is reached" if status == 429 else "the server is busy or broken"
+        return StreamFaultError(FaultKind.BUSY, f"{what} (HTTP {status})", wait)
     return StreamFaultError(
         FaultKind.NO_UPGRADE,
         f"the server {wanted} (HTTP {status}): check url, which is {default} by default",
@@ -139,7 +140,7 @@ def from_status(
 def _retry_after(headers: Mapping[str, str], body: bytes) -> timedelta | None:
     written = headers.get("Retry-After")
     if written is not None:
-        return parse_retry_after(written, now=datetime.now(UTC))
+        return parse_retry_after(written, now=parse_date(headers.get("Date", "")) or datetime.now(UTC))
     try:
         answer = json.loads(body)
     except (ValueError, RecursionError):
@@ -151,14 +152,14 @@ def _retry_after(headers: Mapping[str, str], body: bytes) -> timedelta | None:
 
 
 def not_wanted() -> StreamFaultError:
-    """Return the fault of a server that answers 204: by the standard nobody is to come back, which is a wish as `Retry-After` is."""
-    sentence = "the server answers HTTP 204, which tells clients to stay away: is the key meant for streams?"
-    return StreamFaultError(FaultKind.NO_UPGRADE, sentence, LONGEST_WISH)
+    """Return the fault of a server that responds with 204, by which the standard tells clients not to reconnect."""
+    sentence = "the server answers HTTP 204, which tells clients not to reconnect: is the key meant for streams?"
+    return StreamFaultError(FaultKind.NO_UPGRADE, sentence, LONGEST_RETRY_AFTER)
 
 
 def wrong_type(what: str = "no event stream") -> StreamFaultError:
-    """Return the fault of an answer that is something else than `text/event-stream`."""
-    sentence = f"what the server answers is {what}: check url, which is https://scrape.st/stream by default"
+    """Return the fault of a response that is not `text/event-stream`."""
+    sentence = f"the response is {what}: check url, which is https://scrape.st/stream by default"
     return StreamFaultError(FaultKind.NO_UPGRADE, sentence, _BUSY_WAIT)
 
 
@@ -172,7 +173,7 @@ def too_long(max_frame: int) -> StreamFaultError:
 
 
 def from_connect(error: aiohttp.ClientError | OSError, host: str | None, port: int | None) -> StreamFaultError:
-    """Return the fault behind a connection that could not be made."""
+    """Return the fault behind a connection that could not be opened."""
     match error:
         case aiohttp.ClientConnectorDNSError():
             return StreamFaultError(
@@ -202,51 +203,51 @@ def from_connect(error: aiohttp.ClientError | OSError, host: str | None, port: i
 
 
 def from_silence(after: timedelta) -> StreamFaultError:
-    """Return the fault of a connection on which nothing complete was heard for so long."""
-    return StreamFaultError(FaultKind.SILENT, f"nothing was heard for {after.total_seconds():g} s")
+    """Return the fault of a connection on which nothing complete came for that time."""
+    return StreamFaultError(FaultKind.SILENT, f"nothing was received for {after.total_seconds():g} s")
 
 
 def from_hang(host: str | None, within_s: float, *, is_reached: bool) -> StreamFaultError:
-    """Return the fault of a connection, or of a handshake, that takes too long."""
+    """Return the fault of a connection, or a handshake, that takes too long."""
     what = "finish the handshake" if is_reached else "answer"
     sentence = f"{host} did not {what} within {within_s:g} s"
     return StreamFaultError(FaultKind.TIMEOUT, sentence, is_reached=is_reached)
 
 
 def from_error(error: object, max_frame: int) -> StreamFaultError:
-    """Return the fault that made our own side end the connection: something came that is no proper frame."""
+    """Return the fault for which our own side ended the connection: something came that is not a valid frame."""
     code = getattr(error, "code", None)
     if code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
         return too_long(max_frame)
     said = f" (close code {int(code)})" if isinstance(code, int) else ""
-    return StreamFaultError(FaultKind.INVALID, f"what the server sent breaks the rules of WebSocket{said}")
+    return StreamFaultError(FaultKind.INVALID, f"the server sent something that violates the WebSocket protocol{said}")
 
 
 def from_close(code: int | None, reason: str = "", *, opened_for: timedelta, heard_anything: bool) -> StreamFaultError:
-    """Return the fault behind a connection that ended with close code `code`; 1006 and `None` mean that none came.
+    """Return the fault of a connection that ended with close code `code`; 1006 and `None` mean that none came.
 
-    `reason` is what the server said beside it.
+    `reason` is the text that came with the code.
     """
     is_at_once = opened_for < timedelta(seconds=1) and not heard_anything
     has_code = code is not None and code not in _NO_CODE
     said = f" ({one_line(reason, limit=_LONGEST_REASON)})" if reason else ""
-    match close_meaning(code, reason) if code is not None and has_code else CloseMeaning.NOTHING:
+    match close_meaning(code, reason) if code is not None and has_code else CloseMeaning.UNKNOWN:
         case CloseMeaning.REPLACED:
             return _replaced(f"close code {code}{said}")
         case CloseMeaning.RATE_LIMITED:
             sentence = f"the server asks for fewer messages or connections of this key (close code {code}{said})"
             return StreamFaultError(FaultKind.RATE_LIMITED, sentence)
-        case CloseMeaning.NOTHING if is_at_once and code in _POLICY_CLOSE_CODES:
+        case CloseMeaning.UNKNOWN if is_at_once and code in _POLICY_CLOSE_CODES:
             return key_refused(f"close code {code}{said}")
-        case CloseMeaning.NOTHING if is_at_once and (not has_code or code == 1000):
+        case CloseMeaning.UNKNOWN if is_at_once and (not has_code or code == 1000):
             # scrape.st opens the connection of an unknown key and closes it at once, without a code.
             return StreamFaultError(
                 FaultKind.CLOSED,
                 "the server closed the connection as soon as it was open, which scrape.st does when it does not know the key: "
-                "if this goes on, check api_key, or api_key_file, of this stream",
+                "if this continues, check api_key, or api_key_file, of this stream",
                 may_be_key=True,
             )
-        case CloseMeaning.NOTHING:
+        case CloseMeaning.UNKNOWN:
             may_be_key = code in _POLICY_CLOSE_CODES and opened_for < _PROVEN_AFTER and not heard_anything
         case CloseMeaning.ROUTINE:
             may_be_key = False
@@ -257,6 +258,6 @@ def from_close(code: int | None, reason: str = "", *, opened_for: timedelta, hea
 def _replaced(said: str) -> StreamFaultError:
     return StreamFaultError(
         FaultKind.REPLACED,
-        f"another connection with the same API key took its place, or it was one too many ({said}): most likely another program, "
+        f"another connection with the same API key took its place, or there were too many ({said}): most likely another program, "
         "or another stream, uses the key. Give each its own key, or stop the other one",
     )

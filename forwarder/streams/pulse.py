@@ -1,34 +1,39 @@
-"""When the event loop ran last, and when it last stood still: what was heard in between says nothing of when it was sent."""
+"""When the event loop last ran, and when it last stood still. What came during a standstill may have been sent at any time in it."""
 
 from dataclasses import dataclass
 
 BEAT_EVERY_S = 1.0
 _LATE_S = 3.0
-"""A beat that comes so late ends a standstill."""
+"""A beat that is this late ends a standstill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Standstill:
-    """A time in which the loop did not run; both by `boot_time`."""
+    """Is a time in which the loop did not run, by `boot_time`."""
 
     began: float
     ended: float
 
 
 class Pulse:
-    """Beats once a second while the loop runs. All times are by `boot_time`."""
+    """Keeps when the loop last stood still. It is beaten once a second while the loop runs; all times are by `boot_time`."""
 
     def __init__(self) -> None:
         self._beat_at: float | None = None
         self._last: Standstill | None = None
 
     def beat(self, now: float) -> None:
-        """The loop runs."""
+        """Note that the loop runs."""
         self._last = self.last_standstill(now)
         self._beat_at = now
 
+    @property
+    def beat_at(self) -> float:
+        """When the loop surely ran; 0 if it has not been beaten yet."""
+        return self._beat_at or 0.0
+
     def last_standstill(self, now: float) -> Standstill | None:
-        """Return the last one, which may be ending only now: before the next beat."""
+        """Return the last standstill; one that ends only now, before the next beat, included."""
         if self._beat_at is not None and now - self._beat_at > BEAT_EVERY_S + _LATE_S:
             return Standstill(self._beat_at, now)
         return self._last

@@ -1,7 +1,7 @@
 """A timeout that counts only time in which the event loop ran.
 
-While a process is stopped, a machine sleeps or the loop is blocked, nothing is read, and whatever came is still in the socket. So
-such time tells nothing of the peer: at its end the loop reads first, and the time that was left goes on.
+While a process is stopped, a machine sleeps or the loop is blocked, nothing is read, and what came is still in the socket. Such time
+says nothing about the peer: after it the loop reads first, and the time that was left continues.
 """
 
 import asyncio
@@ -11,15 +11,15 @@ from typing import Self
 _LONGEST_STEP_S = 1.0
 _STEPS = 20
 _LAST_LOOK_S = 0.2
-"""Between the end of the time and the error the loop reads once more: what came is not late because a timer was sooner."""
+"""After the time is over the loop reads once more, for this long: what came is not late just because a timer ran first."""
 _STANDSTILL_S = 1.0
-"""A last look that comes so late has read nothing; there is another one."""
+"""A last look that is this late has read nothing, so there is another one."""
 
 
 class RunningTimeout:
-    """Raises `TimeoutError` out of its block after `allowed_s`, at most a twentieth and 0.2 s late.
+    """Raises `TimeoutError` from its block after `allowed_s`, at most a twentieth and 0.2 s late.
 
-    One timer that looks now and then: to move it at every message of a stream would cost more than to read one.
+    It uses one timer that looks at intervals: moving a timer at every message would cost more than reading the message.
     """
 
     def __init__(self, allowed_s: float) -> None:

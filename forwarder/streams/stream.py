@@ -1,4 +1,4 @@
-"""What a connection of any kind is to the supervisor, and what it tells of itself."""
+"""What a stream of any transport offers to the supervisor, and what it reports of a connection."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -9,52 +9,52 @@ from forwarder.core.event import NotAnEvent
 from forwarder.streams.faults import StreamFaultError
 
 MAX_FRAME = 16 * 1024 * 1024
-"""Bytes of one message, unless the config says otherwise."""
+"""The longest message in bytes, unless the config says otherwise."""
 
 
 class Listener(Protocol):
-    """Hears of one connection, from its opening to its end."""
+    """Is notified of everything on one connection, from its opening to its end."""
 
     connect_within: timedelta
     """How long TCP may take to connect, by address."""
     probe: asyncio.Event
-    """Set: ask the peer for a sign of life now, where the protocol has a way to; whoever does clears it."""
+    """Set to have the peer asked for a sign of life now, if the protocol can do that; the stream clears it."""
 
     def opened(self, *, ends_in: timedelta | None = None) -> None:
-        """The connection is open. `ends_in`: what it was opened with (a token) is good for so long."""
+        """Note that the connection is open. `ends_in` is how long the token is valid that it was opened with."""
         ...
 
     def heard(self) -> None:
-        """Something complete came: an event, an answer to a ping, a comment."""
+        """Note that something complete came: an event, an answer to a ping, a comment."""
         ...
 
     def take(self, frame: bytes, /) -> Awaitable[None]:
-        """Take one frame that may be an event; what this raises ends the connection and is raised by `hold`."""
+        """Take one frame that may be an event. What this raises ends the connection, and `hold` raises it too."""
         ...
 
     def note_odd_frame(self, kind: NotAnEvent) -> None:
-        """A frame came that can be no event."""
+        """Note that a frame came that cannot be an event."""
         ...
 
 
 class Stream(Protocol):
-    """How to connect: a value, compared to see whether a reload changed it."""
+    """Knows how to connect to a stream. It is a value: a reload compares it to see whether the stream has changed."""
 
     @property
     def name(self) -> str:
-        """As the config has it."""
+        """The name in the config."""
         ...
 
     @property
     def max_age(self) -> timedelta | None:
-        """After how long a connection is renewed; `None`: never for that."""
+        """The age at which a connection is renewed; `None` for no limit."""
         ...
 
     @property
     def answers_within(self) -> timedelta:
-        """When a sign of life comes at the latest from a peer that is there, once `Listener.probe` is set."""
+        """How long a live peer takes at most to give a sign of life, once `Listener.probe` is set."""
         ...
 
     async def hold(self, listener: Listener) -> StreamFaultError:
-        """Connect, tell `listener` everything, and return why it ended. Raises `StreamFaultError` if it was never open."""
+        """Connect, report everything to `listener`, and return why the connection ended. Raises `StreamFaultError` if it could not be opened."""
         ...

@@ -1,4 +1,4 @@
-"""The token that opens a private event stream: minted with the API key, kept until it ends, minted again when it is refused."""
+"""The token that opens a private event stream: requested with the API key, kept until it expires, replaced when it is refused."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -8,16 +8,16 @@ import aiohttp
 import msgspec
 from yarl import URL
 
-from forwarder.core.webhook import USER_AGENT
+from forwarder.clocks.boot_time import boot_time
+from forwarder.core.destinations.request import USER_AGENT
 from forwarder.streams import faults
-from forwarder.streams.connection import boot_time
 from forwarder.streams.faults import FaultKind, StreamFaultError
 
 _MAX_BODY_BYTES = 64 * 1024
 _MAX_TOKEN_LENGTH = 4096
 _LONGEST_S = 10 * 366 * 86400.0
 _MARGIN_S = 1.0
-"""An hour's token is asked for again so long after the hour: until its end the server would give the same one."""
+"""How long after its end a token is replaced: until then the server would return the same one."""
 
 
 class _Answer(msgspec.Struct):
@@ -33,41 +33,44 @@ _decode = msgspec.json.Decoder(_Answer).decode
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """As the server gave it."""
+    """Is a token with the time at which it expires."""
 
     value: str = field(repr=False)
     ends_at: float
-    """By `boot_time`."""
+    """When it expires, by `boot_time`."""
 
     @property
     def rest(self) -> timedelta:
-        """For how much longer it is good."""
+        """For how much longer it is valid."""
         return timedelta(seconds=max(self.ends_at - boot_time(), 0.0))
 
 
 class TokenSource:
-    """Of one stream. `POST …/stream/token` with the key; while a token of the key lives, the server returns that one."""
+    """Requests and keeps the token of one stream.
+
+    The request is `POST …/stream/token` with the key. While a token of that key is valid, the server returns the same one.
+    """
 
     def __init__(self) -> None:
         self._token: Token | None = None
 
     async def get(self, session: aiohttp.ClientSession, stream_url: URL, api_key: str, *, within: timedelta) -> Token:
-        """Return a token that has not ended. Raises `StreamFaultError`."""
+        """Return a token that has not expired. Raises `StreamFaultError`."""
         if self._token is None or boot_time() >= self._token.ends_at:
-            self._token = await _mint(session, stream_url, api_key, within)
+            self._token = await _request(session, stream_url, api_key, within)
         return self._token
 
     def forget(self) -> None:
-        """Have the next one minted: the stream refused this one."""
+        """Request another token next time: the stream refused this one."""
         self._token = None
 
 
 def address_of(stream_url: URL) -> URL:
-    """Return where the tokens of a stream are asked for."""
+    """Return the URL that issues the tokens of a stream."""
     return stream_url.with_query(None).with_fragment(None) / "token"
 
 
-async def _mint(session: aiohttp.ClientSession, stream_url: URL, api_key: str, within: timedelta) -> Token:
+async def _request(session: aiohttp.ClientSession, stream_url: URL, api_key: str, within: timedelta) -> Token:
     url = address_of(stream_url)
     headers = {"x-api-key": api_key, "User-Agent": USER_AGENT, "Accept": "application/json"}
     try:
@@ -88,7 +91,7 @@ async def _mint(session: aiohttp.ClientSession, stream_url: URL, api_key: str, w
 
 
 async def read_some(response: aiohttp.ClientResponse) -> bytes:
-    """Return the body, but no more of it than any answer of the API needs."""
+    """Return the body, up to the limit of what the API sends."""
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk
@@ -99,7 +102,7 @@ async def read_some(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _token_of(body: bytes, host: str | None) -> Token:
-    """Return the token in an answer. Its text is a secret, so no error shows any of it."""
+    """Return the token in a response. Its text is a secret, so no error shows any of it."""
     try:
         answer = _decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
@@ -108,7 +111,7 @@ def _token_of(body: bytes, host: str | None) -> Token:
     if not is_usable or not 0 < answer.expiresIn <= _LONGEST_S:
         raise StreamFaultError(
             FaultKind.NO_UPGRADE,
-            f"{host} answers the request for a stream token with something else: check url, which is "
+            f"the response of {host} to the request for a stream token has no token: check url, which is "
             "https://scrape.st/stream by default",
             timedelta(seconds=30),
         )

@@ -11,18 +11,20 @@ from typing import Literal
 import aiohttp
 from yarl import URL
 
+from forwarder.core.destinations.request import USER_AGENT
 from forwarder.core.event import NotAnEvent
-from forwarder.core.url import read_url
-from forwarder.core.webhook import USER_AGENT
+from forwarder.core.masking import masked
+from forwarder.core.url import read_url, with_parameters
 from forwarder.streams import faults
+from forwarder.streams.address_memory import AddressMemory
 from forwarder.streams.faults import StreamFaultError
-from forwarder.streams.http import is_peer_open, open_session
 from forwarder.streams.running_timeout import RunningTimeout
+from forwarder.streams.session import is_peer_open, open_session
 from forwarder.streams.stream import MAX_FRAME, Listener
 
 _AT_A_TIME = 8
-"""Frames taken in one turn of the loop while more lie ready. `receive` does not wait then, and deliveries must have their
-turns, so that a burst is read as fast as it is sent on, and not all of it by way of the disk. A turn a frame costs more."""
+"""Frames taken in one turn of the loop while more are ready. `receive` does not wait then, and deliveries need their turns, so that
+a burst is delivered as fast as it is read and does not all go through the disk. One turn per frame would cost more."""
 _CLOSE_TIMEOUT_S = 1
 """scrape.st's close frame has no code and leaves TCP open: aiohttp would wait its default of 10 s for the rest."""
 
@@ -31,12 +33,15 @@ _MOST_LOOKS = 200
 _MOST_PINGS = 16
 
 _WebSocket = aiohttp.ClientWebSocketResponse[Literal[False]]
-"""Whose text frames come as bytes."""
+"""A WebSocket whose text frames come as bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebSocketStream:
-    """How to connect. Intervals are settable for tests; their defaults are scrape.st's."""
+    """Connects to a WebSocket, once for each `hold`. The fields are a stream's settings, and intervals.
+
+    The defaults of the intervals are those of scrape.st; tests set shorter ones.
+    """
 
     name: str
     url: str
@@ -45,31 +50,37 @@ class WebSocketStream:
     ignore_full_payload: bool = False
     max_age: timedelta | None = None
     max_frame: int = MAX_FRAME
-    """Bytes of one message; at a longer one aiohttp ends the connection with 1009."""
+    """The longest message in bytes; at a longer one aiohttp ends the connection with 1009."""
     ping_every: timedelta = timedelta(seconds=20)
-    """Only the *text* `ping` (or a PONG frame) counts as life at scrape.st, which ends a connection after 60 s without."""
+    """For scrape.st only the *text* `ping` (or a PONG frame) is a sign of life. It ends a connection after 60 s without one."""
     handshake_within: timedelta = timedelta(seconds=15)
     dead_after: timedelta = timedelta(seconds=60)
-    """Nothing complete heard for so long means that nobody is there."""
+    """A connection on which nothing complete comes for this long is dead."""
     answers_within: timedelta = timedelta(seconds=2)
-    """Our pings are answered by then, where anybody is there."""
+    """By then a live server has answered a ping."""
+    addresses: AddressMemory = field(default_factory=AddressMemory, compare=False, repr=False)
 
     def address(self) -> URL:
-        """Return what is connected to."""
-        url = read_url(self.url, "ws", "wss")
-        if self.use_fast_x:
-            url = url.update_query(useFastX="true")
-        if self.ignore_full_payload:
-            url = url.update_query(ignoreFullPayload="true")
-        return url
+        """Return the URL to connect to."""
+        wanted = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}
+        return with_parameters(
+            read_url(self.url, "ws", "wss"), {name: "true" for name, is_on in wanted.items() if is_on}
+        )
 
     async def hold(self, listener: Listener) -> StreamFaultError:
-        """See `Stream`: every text frame is one that may be an event, any other is odd."""
-        async with open_session(connect_within=listener.connect_within) as session:
-            websocket = await self._connect(session, listener.connect_within)
+        """See `Stream`: every text frame may be an event; a binary one is odd."""
+        async with open_session(connect_within=listener.connect_within, addresses=self.addresses) as session:
             try:
+                websocket = await self._connect(session, listener.connect_within)
+            except StreamFaultError as never_open:
+                self.addresses.note_fault(never_open)
+                raise
+            try:
+                self.addresses.note_open(websocket.get_extra_info("peername"))
                 listener.opened()
-                return await self._read(websocket, listener)
+                fault = await self._read(websocket, listener)
+                self.addresses.note_fault(fault)
+                return fault
             finally:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(2 * _CLOSE_TIMEOUT_S):
@@ -83,7 +94,7 @@ class WebSocketStream:
                     url,
                     headers={"x-api-key": self.api_key, "User-Agent": USER_AGENT},
                     autoping=False,
-                    decode_text=False,  # it goes on as it came; one that is not UTF-8 is counted by `decode_event`, and costs no connection
+                    decode_text=False,  # frames stay as they came: `decode_event` counts one that is not UTF-8, and the connection stays open
                     max_msg_size=self.max_frame,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
                 )
@@ -144,12 +155,12 @@ class WebSocketStream:
                             return faults.from_error(message.data, self.max_frame)
                         case _:
                             opened_for = timedelta(seconds=monotonic() - opened)
-                            # Of a close frame its own code, 0 for none: aiohttp puts 1000 in place of a missing one.
+                            # The code of the close frame itself, 0 for none: `close_code` is 1000 if there was none.
                             code = message.data if message.type is aiohttp.WSMsgType.CLOSE else websocket.close_code
                             reason = message.extra if isinstance(message.extra, str) else ""
                             return faults.from_close(
                                 code,
-                                reason.replace(self.api_key, "***"),
+                                masked(reason, [self.api_key]),
                                 opened_for=opened_for,
                                 heard_anything=heard_anything,
                             )
@@ -159,8 +170,8 @@ class WebSocketStream:
             return faults.from_silence(self.dead_after)
 
     async def _keep_alive(self, websocket: _WebSocket, probe: asyncio.Event, reading: "_Reading") -> None:
-        """Send the text `ping`, and a PING frame for servers that know only that, until the connection is gone."""
-        with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and says so
+        """Send the text `ping`, and a PING frame for servers that know only that, until the connection ends."""
+        with suppress(aiohttp.ClientError, ConnectionError):  # `_read` sees the same end and reports it
             while True:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self.ping_every.total_seconds()):
@@ -182,22 +193,22 @@ class WebSocketStream:
 
 
 class _Reading:
-    """How the reading of a connection goes, so that we write only when it does no harm.
+    """Shows how far the reading of a connection is, so that nothing is written that could lose what is not read yet.
 
-    A peer that has closed its side answers whatever we write with a reset, which discards what it had sent and we have not read yet:
-    much, after a standstill. So what came is read first, and to a peer that is known to have closed nothing is written.
+    A peer that has closed its side answers anything that is written with a reset, and a reset discards what it sent and we have not read
+    yet, which is much after a standstill. So what came is read first, and nothing is written to a peer that is known to have closed.
     """
 
     def __init__(self) -> None:
         self.is_waiting = False
-        """For a message."""
+        """It waits for the next message."""
         self.messages = 0
         self.pings: deque[bytes] = deque(maxlen=_MOST_PINGS)
-        """Those that came and are not answered."""
+        """The payloads of pings that are not answered yet."""
         self.is_pinged = asyncio.Event()
 
     async def quiet(self) -> None:
-        """Return when nothing has come for a moment, at the latest after ten seconds: a server waits a minute for our ping."""
+        """Return when nothing has come for a moment, after ten seconds at the latest: a server waits a minute for our ping."""
         for _ in range(_MOST_LOOKS):
             before = self.messages
             await asyncio.sleep(_QUIET_S)

@@ -6,8 +6,9 @@ import pytest
 import trustme
 
 from forwarder.cli import exit_codes
+from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
-from tests.support.process import KEY, command, forwarder, write_config
+from tests.support.process import KEY, command, command_as_process, forwarder, write_config
 
 CA = trustme.CA()
 CLIENT, OTHER = CA.issue_cert("me@example.com"), CA.issue_cert("other@example.com")
@@ -25,7 +26,28 @@ def folder(tmp_path: Path) -> Path:
 
 
 def config_with(folder: Path, tls: str, *, stream: str = "ws://127.0.0.1:9/ws") -> Path:
-    return write_config(folder, stream=stream, destinations={"bot": f"https://127.0.0.1:9/hook\n    tls: {{{tls}}}"})
+    config = write_config(folder, stream=stream, destinations={"bot": f"https://127.0.0.1:9/hook\n    tls: {{{tls}}}"})
+    config.chmod(0o600)
+    return config
+
+
+async def test_a_config_with_secrets_that_every_user_can_read_is_warned_of(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations={"bot": "http://127.0.0.1:9/hook"})
+    config.chmod(0o644)
+    code, _, err = await command("check", "-c", str(config))
+    assert code == exit_codes.OK
+    assert err == (
+        f"warning: {config}: every user of this machine can read it, and it contains secrets (streams[0].api_key): "
+        "write them as ${NAME} or in files of their own, or let only the user of the daemon read it\n"
+    )
+    config.chmod(0o640)
+    assert (await command("check", "-c", str(config)))[2] == ""
+    (tmp_path / "key").write_text(KEY)
+    (tmp_path / "key").chmod(0o600)
+    config.write_text(config.read_text().replace(f"api_key: {KEY}", "api_key_file: key"))
+    assert "api_key_file" in config.read_text()
+    config.chmod(0o644)
+    assert (await command("check", "-c", str(config)))[2] == ""
 
 
 async def test_certificates_that_fit_are_valid_and_public_ones_may_be_readable_by_all(folder: Path) -> None:
@@ -38,7 +60,7 @@ async def test_certificates_that_fit_are_valid_and_public_ones_may_be_readable_b
     assert err.startswith(f"warning: {folder}/me.key holds a secret and can be read by every user")
 
 
-async def test_a_key_that_belongs_to_another_certificate_is_told_with_its_place(folder: Path) -> None:
+async def test_a_key_that_belongs_to_another_certificate_is_reported_with_its_place(folder: Path) -> None:
     config = config_with(folder, "cert_file: me.pem, key_file: other.key")
     code, _, err = await command("check", "-c", str(config))
     assert code == exit_codes.FAILURE
@@ -54,10 +76,48 @@ async def test_verify_false_is_warned_of_by_check_at_the_start_and_at_a_reload(f
         config = config_with(folder, "verify: false", stream=emulator.ws_url)
         code, _, err = await command("check", "-c", str(config))
         assert code == exit_codes.OK
-        assert err.startswith("warning: destinations.bot.tls.verify: false: any certificate is taken")
+        assert err.startswith("warning: destinations.bot.tls.verify: false: any certificate is accepted")
         async with forwarder(config) as daemon:
             await daemon.wait_for("config.warning")
             await daemon.wait_for("daemon.ready")
             daemon.send(signal.SIGHUP)
             line = await daemon.wait_for("config.warning", count=2)
             assert line["level"] == "warning"
+
+
+@pytest.mark.parametrize(
+    "line", ["check", "test", "preview bot --json", "send bot --json", "explain --event event.json"]
+)
+async def test_the_variables_of_a_file_are_used_by_every_command_that_reads_a_config(tmp_path: Path, line: str) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "streams: [{api_key: '${FWD_TEST_KEY}'}]\ndestinations: {bot: {url: '${FWD_TEST_URL}'}}\n"
+        "routes: [{name: all, to: bot, match: {text: {contains: '${FWD_TEST_WORD}'}}}]\n",
+        encoding="utf-8",
+    )
+    (tmp_path / "event.json").write_bytes(packaged_events()[0])
+    variables = tmp_path / "environment"
+    variables.write_text(
+        "FWD_TEST_KEY='a&b$c'\nFWD_TEST_URL=http://127.0.0.1:9/?a=1&b=$2\nFWD_TEST_WORD=\"x y\"\nexport NO=1\n",
+        encoding="utf-8",
+    )
+    words = [str(tmp_path / word) if word == "event.json" else word for word in line.split()]
+    code, _, err = await command_as_process(*words, "-c", str(tmp_path / "config.yaml"))
+    assert "FWD_TEST_" in err
+    assert code in {1, 78}
+    code, out, err = await command_as_process(*words, "-c", str(tmp_path / "config.yaml"), "--env-file", str(variables))
+    assert code == (1 if line.startswith("send") else 0), err
+    assert (
+        err == f"warning: {variables}:4: ignored, as systemd does: it does not know `export`; write only NAME='value'\n"
+    )
+    assert "a&b" not in out
+
+
+async def test_a_file_of_variables_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations={"bot": "http://127.0.0.1:9/"})
+    for line in ("check", "test", "preview bot", "status", "run"):
+        code, out, err = await command_as_process(
+            *line.split(), "-c", str(config), "--env-file", str(tmp_path / "none")
+        )
+        assert (code, out) == (1 if line in {"check", "preview bot"} else 78, "")
+        assert "none cannot be read: No such file or directory" in err
+        assert "Traceback" not in err

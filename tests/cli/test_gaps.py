@@ -12,9 +12,10 @@ import pytest
 
 from forwarder.cli import exit_codes, main
 from forwarder.cli.gaps import write_length
-from forwarder.core.gaps import Gap, GapId, Repair
-from forwarder.outbox.connection import FileSettings
-from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from forwarder.core.gaps.gap import Gap, GapId, Repair
+from forwarder.outbox.sqlite.file.connection import FileSettings
+from forwarder.outbox.sqlite.opening import open_outbox
+from forwarder.outbox.sqlite.outbox import SqliteOutbox
 from tests.support.outbox import NOW, keep
 from tests.support.process import command, look
 
@@ -58,7 +59,7 @@ async def listed(request: pytest.FixtureRequest, config: Path) -> AsyncIterator[
         note(outbox, _RECENT + timedelta(minutes=1), stream="second\x1b[2J", lasts=True, reason="no answer")
         keep(outbox, 0, gap=GapId(2))
         keep(outbox, 1)
-        await outbox.writer.settle()
+        await outbox.settle()
         if not request.param:
             await stack.aclose()
         yield config
@@ -69,7 +70,7 @@ async def test_gaps_are_listed_the_last_to_begin_first(listed: Path) -> None:
     assert (code, err) == (exit_codes.OK, "")
     names, lasts, partial, covered = out.splitlines()
     assert names.split() == ["BEGAN", "ENDED", "LENGTH", "STREAM", "COVERED", "REPAIR", "FOUND", "RECOVERED", "REASON"]
-    assert "  lasts  " in lasts
+    assert "  ongoing  " in lasts
     assert "  second\\x1b[2J  no  " in lasts
     assert partial.endswith("the connection was reset; repair: account 12 is gone")
     assert "  2s500ms  main" in partial
@@ -94,14 +95,14 @@ async def test_gaps_are_listed_the_last_to_begin_first(listed: Path) -> None:
     }
 
 
-async def test_a_recovered_event_is_told_of(listed: Path) -> None:
+async def test_a_recovered_event_is_reported(listed: Path) -> None:
     code, out, _ = await command("events", "-c", str(listed), "--json")
     events = [json.loads(line) for line in out.splitlines()]
     assert code == exit_codes.OK
     assert [(event["recovered"], event["gap_id"]) for event in events] == [(False, None), (True, 2)]
     assert [event["deliveries"][0]["recovered"] for event in events] == [False, True]
     _, out, _ = await command("events", "show", events[1]["event_id"], "-c", str(listed))
-    assert "recovered: no stream brought it, the repair of gap 2 did" in out
+    assert "recovered: no stream brought it; the repair of gap 2 fetched it" in out
 
 
 async def test_the_lists_are_narrowed(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -119,6 +120,7 @@ async def test_the_lists_are_narrowed(config: Path, capsys: pytest.CaptureFixtur
     assert ids("--open") == [26]
     assert ids("--since", "2026-01-01T00:23:01Z") == [25, 24, 26]  # what lasts is of every time since
     assert ids("--until", "2026-01-01T00:01:00Z") == [26, 1]
+    config.write_text(CONFIG.replace("{url: 'ws", "{name: other, url: 'ws"), encoding="utf-8")
     assert ids("--stream", "other") == []
 
 
@@ -132,15 +134,19 @@ async def test_where_there_are_none_a_sentence_says_so(config: Path, capsys: pyt
     capsys.readouterr()
     async with open_outbox(FileSettings(path=path)) as outbox:
         pass
-    assert said().startswith("No gaps are kept: no stream was away")
+    assert said().startswith("No gaps: no stream has been open yet")
     assert said("--json") == ""
     async with open_outbox(FileSettings(path=path)) as outbox:
         outbox.gaps.note_heard(NOW)
+    assert said().startswith("No gaps: no stream was away")
     assert "last known to be open" in said()
     async with open_outbox(FileSettings(path=path)) as outbox:
         note(outbox, NOW)
-    assert said("--open").startswith("No gap is without its end")
-    assert "there are some of: main" in said("--stream", "mian")
+    assert said("--open").startswith("No ongoing gaps: ")
+    assert main(["gaps", "-c", str(config), "--stream", "mian"]) == exit_codes.USAGE
+    assert capsys.readouterr() == ("", 'no stream is called "mian"; there are: main\n')
+    config.write_text(CONFIG.replace("{url: 'ws", "{name: other, url: 'ws"), encoding="utf-8")
+    assert "streams with gaps: main" in said("--stream", "other")
     assert "without --since" in said("--since", "1m")
 
 
@@ -152,7 +158,7 @@ async def test_a_backup_an_export_and_a_check_have_them_too(listed: Path) -> Non
     _, out, _ = await command("outbox", "export", "-c", str(listed))
     assert [json.loads(line)["gap_id"] for line in out.splitlines()] == [None, 2]
     code, out, _ = await command("outbox", "check", "-c", str(listed))
-    assert (code, out.endswith(": sound, and the books balance\n")) == (exit_codes.OK, True)
+    assert (code, out.endswith(": sound, and everything is accounted for\n")) == (exit_codes.OK, True)
     assert (await command("audit", "-c", str(listed)))[0] == exit_codes.OK
 
 
@@ -163,9 +169,9 @@ async def test_a_mark_without_its_event_is_found_by_the_check(config: Path, caps
     with closing(sqlite3.connect(path)) as plain, plain:
         plain.execute("INSERT INTO recovered_events VALUES (9, 1)")
     assert main(["outbox", "check", "-c", str(config)]) == exit_codes.FAILURE
-    assert "a row of recovered_events belongs to none of events" in capsys.readouterr().out
+    assert "a row of recovered_events belongs to no row of events" in capsys.readouterr().out
 
 
 def test_lengths_are_as_exact_as_they_are_useful() -> None:
-    lengths = [timedelta(seconds=each) for each in (-1, 0.04, 1.26, 9.96, 75.6, 7200)]
-    assert [write_length(length) for length in lengths] == ["0s", "0s", "1s300ms", "10s", "1m16s", "2h"]
+    lengths = [timedelta(seconds=each) for each in (-1, 0.0002, 0.054, 0.9999, 1.26, 9.96, 75.6, 7200)]
+    assert [write_length(length) for length in lengths] == ["0s", "0s", "54ms", "1s", "1s300ms", "10s", "1m16s", "2h"]

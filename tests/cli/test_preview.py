@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.core.samples import SAMPLES
+from forwarder.core.posts.samples import SAMPLES
 from tests.destinations.formats.limits import CHECKS
+from tests.destinations.hostile import CONTAINS, LARGE, NESTED
+from tests.support.paths import EVENTS
 from tests.support.process import command
-
-EVENTS = Path(__file__).parent.parent / "data" / "events"
 
 
 @pytest.mark.parametrize("format_", ["discord", "slack", "telegram"])
@@ -67,13 +67,14 @@ async def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     for arguments, said in (
         (("--format", "discord", "--event", "missing.json"), "missing.json: cannot be read: No such file"),
         (("--format", "discord", "--event", "pong"), "pong: not an event"),
-        (("nobody",), "no destination 'nobody'; it has a"),
         (("a", "-c", "missing.yaml"), "missing.yaml: cannot be read"),
     ):
         code, out, err = await command("preview", *arguments, cwd=tmp_path)
         assert (code, out) == (1, "")
         assert said in err
         assert len(err.splitlines()) == 1
+    code, out, err = await command("preview", "nobody", cwd=tmp_path)
+    assert (code, out, err) == (2, "", 'config.yaml: no destination is called "nobody"; there are: a\n')
     for line in ("", "a --format discord", "--format template"):
         code, _, err = await command("preview", *line.split(), cwd=tmp_path)
         assert code == 2
@@ -91,3 +92,37 @@ async def test_a_template_that_fails_for_the_event_says_why(tmp_path: Path) -> N
     assert code == 1
     assert "event.json: the result is not JSON" in err
     assert "broken" not in err
+
+
+async def test_the_method_and_the_rendered_headers_are_shown(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "streams: [{api_key: k}]\nroutes: [{to: a}]\ndestinations:\n"
+        "  a: {url: 'http://a.example/', method: PUT, headers: {Title: 'New: {{ payload.title }}', Key: canary}}\n"
+    )
+    event = {"mid": "1", "sid": "1", "source": "x", "timestamp": 1, "payload": {"title": "Über \u202ex"}}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    code, out, err = await command("preview", "a", "--event", "event.json", cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "PUT application/json" in out
+    assert "Title: New: Über " in out
+    assert "\u202e" not in out
+    assert "canary" not in out
+    event["payload"] = {"title": "two\nlines"}
+    (tmp_path / "event.json").write_text(json.dumps(event))
+    code, out, err = await command("preview", "a", "--event", "event.json", cwd=tmp_path)
+    assert (code, out) == (1, "")
+    assert "event.json: headers.Title: the value has a line break, which no header can have" in err
+
+
+@pytest.mark.parametrize("body", [CONTAINS, NESTED])
+async def test_neither_preview_nor_send_nor_test_hangs_on_an_event(tmp_path: Path, body: str) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "streams: [{api_key: k}]\nroutes: [{to: a}]\ndestinations:\n"
+        f"  a:\n    url: http://127.0.0.1:9/\n    format:\n      type: template\n      content_type: text/plain\n      body: |\n        {body}\n"
+        "tests:\n  - {name: large, event: {file: large.json}, expect: [a], body: {a: {is: ok}}}\n"
+    )
+    (tmp_path / "large.json").write_bytes(LARGE)
+    for arguments, code in ((("preview", "a", "--event", "large.json"), 1), (("send", "a", "--event", "large.json"), 1), (("test",), 1)):  # fmt: skip
+        found, out, err = await command(*arguments, "-c", "config.yaml", cwd=tmp_path)
+        assert found == code
+        assert "format.body, line 1: " in out + err

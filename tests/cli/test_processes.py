@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.cli import _MODULES as COMMANDS
+from forwarder.cli import COMMANDS
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator

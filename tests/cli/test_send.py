@@ -10,15 +10,20 @@ import pytest
 
 from forwarder.cli import exit_codes
 from forwarder.core.delivery import DestinationName, delivery_id
+from forwarder.core.destinations.signing import PrivateKey, decode_key
+from forwarder.core.destinations.verification import (
+    PublicKey,
+    StandardVerifier,
+    VerificationResult,
+    decode_verifying_key,
+)
 from forwarder.core.event import decode_event
-from forwarder.core.signing import PrivateKey, decode_key
-from forwarder.core.verifying import PublicKey, StandardVerifier, Verdict, decode_verifying_key
 from forwarder.emulator.receiver import Answer, Received, Receiver
+from tests.support.paths import EVENTS
 from tests.support.process import command, write_config
 
 SECRET = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"
 PRIVATE = "whsk_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
-EVENTS = Path(__file__).parents[1] / "data" / "events"
 
 
 def config(folder: Path, url: str, extra: str = "") -> Path:
@@ -53,7 +58,10 @@ async def test_a_test_event_is_what_the_daemon_would_send_but_for_its_label_and_
     private = decode_key(PRIVATE)
     assert isinstance(private, PrivateKey)
     for key in (decode_verifying_key(SECRET), PublicKey(private.public)):
-        assert StandardVerifier((key,)).verify(first.headers, first.body, now=datetime.now(UTC)) is Verdict.VALID
+        assert (
+            StandardVerifier((key,)).verify(first.headers, first.body, now=datetime.now(UTC))
+            is VerificationResult.VALID
+        )
     assert [found.name for found in tmp_path.iterdir()] == ["config.yaml"]
 
 
@@ -125,7 +133,7 @@ async def test_a_status_that_is_no_2xx_and_a_receiver_that_is_not_there_give_exi
     assert said["request"]["url"] == url
 
 
-async def test_what_a_person_gets_wrong_is_told_in_a_sentence(tmp_path: Path) -> None:
+async def test_what_a_person_gets_wrong_is_reported_in_a_sentence(tmp_path: Path) -> None:
     path = config(tmp_path, "http://127.0.0.1:9/", "\n  off:\n    url: http://127.0.0.1:9/\n    enabled: false")
     (tmp_path / "half.json").write_text('{"source": "x"}')
     for arguments, expected in (

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from forwarder.cli import main
-from forwarder.rule_tests import failures_of
+from forwarder.configfile.rule_tests import failures_of
 from tests.core.config.support import load
 
 CONFIG = r"""
@@ -94,9 +94,9 @@ def test_a_failure_says_what_came_and_why(files: Path, capsys: pytest.CaptureFix
         "      ✗ text has the regex",
         "FAIL config.yaml:19: too much",
         "  + alerts  by contract addresses",
-        '  alerts gets it too, by "contract addresses"',
-        '  "coins" is not reached: "contract addresses" stops there',
-        "  the body for bot has no 'btc' in it: ",
+        '  alerts also gets it, by "contract addresses"',
+        '  "coins" is not reached, because "contract addresses" matches and has stop: true',
+        "  the body for bot does not contain 'btc': ",
         "0 passed, 3 failed",
     ):
         assert line in out, out
@@ -104,9 +104,9 @@ def test_a_failure_says_what_came_and_why(files: Path, capsys: pytest.CaptureFix
     assert sentences[0] == 'tests: "not this one" (line 16): bot does not get it by "contract addresses", "coins"'
 
 
-def test_files_of_tests_beside_the_config_are_run_too(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_files_of_tests_next_to_the_config_are_run_too(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (files / "config.yaml").write_text(CONFIG)
-    assert run(capsys)[1].startswith('no tests; they stand under "tests:"')
+    assert run(capsys)[1].startswith('no tests; write them under "tests:"')
     (files / "tests").mkdir()
     (files / "tests" / "coins_test.yaml").write_text("tests:\n  - {event: {file: ../event.json}, expect: nowhere}\n")
     (files / "more_test.yml").write_text("tests:\n  - {event: {payload: {text: eth}}, expect: {bot: coins}}\n")
@@ -146,7 +146,7 @@ def test_the_reports_for_scripts(files: Path, capsys: pytest.CaptureFixture[str]
     assert run(capsys, "--junit", "missing/report.xml")[2].startswith("missing/report.xml: cannot be written")
 
 
-def test_a_bad_config_is_told_as_ever(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bad_config_is_reported_as_ever(files: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (files / "config.yaml").write_text(CONFIG.replace("to: alerts", "to: alert"))
     code, _, err = run(capsys)
     assert code == 78

@@ -41,3 +41,11 @@ def test_however_often_it_is_set_the_offset_is_the_sum_and_the_memory_bounded(ho
         steps = steps.plus(step(by, number))
     assert len(steps.steps) <= MOST_STEPS
     assert steps.offset == sum(hours) * HOUR == steps.offset_at(len(hours))
+
+
+def test_every_offset_since_a_moment_is_found_once() -> None:
+    steps = ClockSteps().plus(step(1, 5)).plus(step(2, 10, at=NOON + HOUR)).plus(step(-2, 20, at=NOON + 2 * HOUR))
+    assert steps.offsets_since(NOON + 3 * HOUR, 30) == [HOUR]
+    assert steps.offsets_since(NOON + HOUR, 30) == [HOUR, 3 * HOUR]
+    assert steps.offsets_since(NOON, 30) == [timedelta(), HOUR, 3 * HOUR]
+    assert steps.offsets_since(NOON, 10) == [timedelta(), HOUR, 3 * HOUR]

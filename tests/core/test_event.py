@@ -8,10 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_event, fingerprint
+from forwarder.core.event import (
+    Event,
+    NotAnEvent,
+    NotAnEventError,
+    decode_event,
+    decode_foreign_event,
+    event_text,
+    fingerprint,
+)
 from forwarder.emulator.script import packaged_events
+from tests.support.paths import EVENTS
 
-EXAMPLES = sorted((Path(__file__).parents[1] / "data" / "events").glob("*.json"))
+EXAMPLES = sorted(EVENTS.glob("*.json"))
 ENVELOPE = {"mid": "1", "sid": "2", "source": "x", "timestamp": 3, "payload": {"text": "t"}}
 
 
@@ -38,7 +47,7 @@ def test_every_example_is_an_event_with_its_bytes_but_the_cut_ones_of_the_public
         assert event.payload == value["payload"]
 
 
-def test_the_packaged_stream_holds_204_events_and_four_doubles() -> None:
+def test_the_packaged_stream_holds_204_events_and_four_duplicates() -> None:
     frames = packaged_events()
     assert (len(frames), len({decode_event(data).id for data in frames})) == (208, 204)
 
@@ -78,7 +87,7 @@ def test_the_packaged_stream_holds_204_events_and_four_doubles() -> None:
         (frame().replace(b'"timestamp":3', b'"timestamp":1e400'), NotAnEvent.NUMBER_TOO_LONG),
     ],
 )
-def test_what_is_no_event_is_told_by_kind(data: bytes, kind: NotAnEvent) -> None:
+def test_what_is_no_event_is_reported_by_kind(data: bytes, kind: NotAnEvent) -> None:
     assert kind_of(data) is kind
 
 
@@ -147,3 +156,70 @@ def test_the_id_is_that_of_the_event_not_of_its_envelope() -> None:
 @given(st.lists(st.text(max_size=3), min_size=1, max_size=4), st.lists(st.text(max_size=3), min_size=1, max_size=4))
 def test_fingerprints_of_different_parts_differ(one: list[str], other: list[str]) -> None:
     assert (fingerprint(*one) == fingerprint(*other)) == (one == other)
+
+
+def test_the_text_of_an_event_is_the_first_of_the_known_keys() -> None:
+    assert event_text({"title": "t", "message": "m"}) == "m"
+    assert event_text({"text": 5, "content": "c"}) == "c"
+    assert event_text({"other": "o"}) is None
+    assert event_text(["text"]) is None
+
+
+def test_the_representation_of_an_event_does_not_show_its_payload() -> None:
+    event = decode_event(b'{"mid":"1","sid":"2","source":"x","timestamp":1,"payload":{"text":"secret"}}')
+    assert "secret" not in repr(event)
+    assert "x 1 of 2" in repr(event)
+
+
+@pytest.mark.parametrize(
+    ("value", "name"),
+    [
+        (None, "null"),
+        (True, "boolean"),
+        (1.5, "number"),
+        ([1], "array"),
+        ({"a": 1}, "object"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_named_by_its_json_type(value: object, name: str) -> None:
+    with pytest.raises(NotAnEventError, match=f"^wrong_type: source is a JSON {name}$"):
+        decode_event(frame(source=value))
+    with pytest.raises(NotAnEventError, match="payload is a JSON string, not an object"):
+        decode_event(frame(payload="text"))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "forwarder", "Forwarder", "FORWARDER", " forwarder", "forwarder ", "forwarder-alerts", "forwarder.status", "forwarder\u200b",
+        "for\u00adwarder", "\uff46\uff4f\uff52\uff57\uff41\uff52\uff44\uff45\uff52", "f\u043erwarder", "forw\u0430rder", "fórwarder", "\u202eforwarder", "for warder", " " * 300 + "forwarder",
+        "F\u039fRW\u0391RD\u0395R", "for\u0461arder", "for\u051dar\u0501er", "\u0192orwarder", "FORWAR\u13a0\u13acR", "FOR\u13b3ARDER",
+        "\ua730\u1d0f\u0280\u1d21\u1d00\u0280\u1d05\u1d07\u0280", "f\u0585rwarder",
+    ],
+)  # fmt: skip
+def test_an_event_of_a_stream_cannot_say_that_it_is_from_forwarder(source: str) -> None:
+    data = frame(source=source)
+    assert decode_event(data).source == source
+    with pytest.raises(NotAnEventError) as caught:
+        decode_foreign_event(data)
+    assert caught.value.kind is NotAnEvent.OWN_SOURCE
+    assert caught.value.detail == "its source is a name of forwarder itself"
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "x",
+        "fast-x",
+        "telegram",
+        "rss",
+        "mastodon",
+        "forward",
+        "email-forwarder",
+        "\u0444\u043e\u0440\u0432\u0430\u0440\u0434",
+        "1",
+        "🙂",
+    ],
+)
+def test_an_event_of_any_other_source_is_taken(source: str) -> None:
+    assert decode_foreign_event(frame(source=source)) == decode_event(frame(source=source))

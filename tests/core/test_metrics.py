@@ -5,6 +5,7 @@ from typing import Any
 from prometheus_client.parser import text_string_to_metric_families
 
 from forwarder.core.metrics import DOWN, Family, MetricType, Sample, families_of, write
+from forwarder.core.monitoring.status import Backlog, StatusReport, decode_status
 
 ODD = 'a "quoted" name,\\ with a \\n that is none\nand a line = {break}'
 
@@ -17,7 +18,7 @@ def read(text: str) -> dict[str, list[Any]]:
     return {family.name: family.samples for family in found}
 
 
-def test_what_is_written_is_read_back_whatever_stands_in_labels_and_help() -> None:
+def test_what_is_written_is_read_back_whatever_is_in_labels_and_help() -> None:
     family = Family("forwarder_x", MetricType.GAUGE, ODD, [Sample(value=0.1, labels={"destination": ODD, "b": "é"})])
     (found,) = text_string_to_metric_families(write([family]))
     assert found.documentation == ODD
@@ -25,11 +26,19 @@ def test_what_is_written_is_read_back_whatever_stands_in_labels_and_help() -> No
     assert found.samples[0].value == 0.1
 
 
+def test_a_control_character_in_a_label_is_written_as_text() -> None:
+    labels = {"source": '\x1b[2J\x9b\u202e"\\é'}
+    text = write([Family(name="a", help="\x1b", type=MetricType.GAUGE, samples=[Sample(labels=labels, value=1)])])
+    assert text.replace("\n", "").isprintable()
+    (family,) = text_string_to_metric_families(text)
+    assert family.samples[0].labels == {"source": '\\u001b[2J\\u009b\\u202e"\\é'}
+
+
 def test_a_family_without_values_is_left_out() -> None:
     assert write([Family("forwarder_x", MetricType.GAUGE, "Help.", [])]) == ""
 
 
-def test_where_no_daemon_runs_that_alone_is_told() -> None:
+def test_where_no_daemon_runs_only_that_is_reported() -> None:
     ((sample,),) = read(write(DOWN)).values()
     assert (sample.name, sample.value) == ("forwarder_up", 0)
 
@@ -48,7 +57,7 @@ STREAM = {
 }
 
 
-def status(**changes: object) -> dict[str, Any]:
+def status() -> StatusReport:
     names = ("seen", "matched", "unmatched", "doubles", "delivered", "dead", "expired", "skipped", "sampled", "limited")
     counts = dict.fromkeys((*names, "failed_attempts", "postponed", "missed_canaries"), 0)
     lane = {
@@ -76,10 +85,11 @@ def status(**changes: object) -> dict[str, Any]:
             "commit_lag_ms": {"count": 2, "sum": 30, "p50": 10, "p99": 20, "max": 20},
         },
         "destinations": {"bot": lane},
-        "waiting": {"bot": 1, "gone": 2},
-        "dead": {},
     }
-    return usual | changes
+    return decode_status(usual)
+
+
+BACKLOG = Backlog(waiting={"bot": 1, "gone": 2})
 
 
 def values(families: dict[str, list[Any]], name: str) -> dict[tuple[str, ...], float]:
@@ -87,7 +97,7 @@ def values(families: dict[str, list[Any]], name: str) -> dict[tuple[str, ...], f
 
 
 def test_a_status_comes_out_as_it_is() -> None:
-    found = read(write(families_of(status())))
+    found = read(write(families_of(status(), BACKLOG)))
     assert values(found, "forwarder_up") == {(): 1}
     assert values(found, "forwarder_info") == {("1.2",): 1}
     assert values(found, "forwarder_start_time_seconds") == {(): 1767225600}
@@ -116,14 +126,14 @@ def test_a_status_comes_out_as_it_is() -> None:
 
 
 def test_what_cannot_be_read_is_left_out() -> None:
-    found = read(write(families_of(status(waiting=None, dead=None))))
+    found = read(write(families_of(status(), None)))
     assert "forwarder_destination_waiting" not in found
     assert "forwarder_destination_dead_letters" not in found
     assert values(found, "forwarder_destination_paused") == {("bot",): 0}
 
 
-def test_the_streams_are_told_each_with_its_own_numbers() -> None:
-    found = read(write(families_of(status())))
+def test_the_streams_are_reported_each_with_its_own_numbers() -> None:
+    found = read(write(families_of(status(), BACKLOG)))
     values = {(sample.name, *sample.labels.values()): sample.value for samples in found.values() for sample in samples}
     assert values["forwarder_stream_open", "main"] == 1
     assert values["forwarder_stream_open", "second"] == 0

@@ -24,7 +24,7 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, Oracle, amount, assert_balanced, complaints, daemon, say, until, write_config
 from tests.support.process import Forwarder
-from tests.test_notify import listen
+from tests.test_systemd import listen
 
 EVENTS = 20
 OPENING = 11
@@ -165,7 +165,7 @@ async def test_a_sync_that_fails_costs_nothing(tmp_path: Path, number: int) -> N
             assert complaints(config).count("\n") == 1 or "daemon.failed" in names
         else:
             assert code == 0
-            # A checkpoint that fails is told as such, and so is nothing at the very end: both cost nothing.
+            # A checkpoint that fails is reported as such, and so is nothing at the very end: both cost nothing.
             assert {"outbox.degraded", "outbox.checkpoint_failed", "daemon.stopping"} & set(names) or not is_hit
             assert names.count("outbox.degraded") == names.count("outbox.recovered")
             assert receiver.accepted >= EVENTS
@@ -173,7 +173,7 @@ async def test_a_sync_that_fails_costs_nothing(tmp_path: Path, number: int) -> N
         assert len(oracle.bodies) == len({sent.frame for sent in emulator.sent})
 
 
-async def test_a_failed_sync_in_mid_stream_is_told_and_mended(tmp_path: Path) -> None:
+async def test_a_failed_sync_in_mid_stream_is_reported_and_mended(tmp_path: Path) -> None:
     outbox = tmp_path / "outbox.db"
     async with Emulator() as emulator, Receiver() as receiver:
         config = write_config(tmp_path, emulator=emulator, receivers={"bot": receiver}, outbox=outbox)

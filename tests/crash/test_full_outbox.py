@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.core.changes import PauseChange
+from forwarder.core.commands import PauseChange
 from tests.support.crash import amount, assert_balanced, say, seeded
 from tests.support.disks import tmpfs, why_no_tmpfs
 from tests.support.full import Frames, Full, Limits, full
@@ -37,7 +37,7 @@ def waiting(on: Full) -> int:
 
 
 async def ended_well(on: Full) -> None:
-    """Nothing is in memory alone, the file is in order, and the books balance."""
+    """Nothing is in memory alone, the file is in order, and everything is accounted for."""
     await on.emptied()
     await on.stopped()
     assert is_sound(on.outbox)
@@ -51,10 +51,10 @@ async def test_a_full_outbox_drains_once_its_receivers_are_well(tmp_path: Path, 
         answer(on, 503)
         frames = Frames(padding=1_000)
         await on.fill(frames)
-        assert on.told("outbox.degraded")
+        assert on.logged("outbox.degraded")
         answer(on, 200)
         say(f"drained in {await on.drained(limit_s=60):.1f} s")
-        await on.until("recovered", lambda: len(on.told("outbox.recovered")) > 0, limit_s=20)
+        await on.until("recovered", lambda: len(on.logged("outbox.recovered")) > 0, limit_s=20)
         more = frames.some(50)
         for frame in more:
             await on.send(frame)
@@ -138,8 +138,8 @@ async def test_what_is_in_memory_alone_at_a_stop_is_written_beyond_max_size(tmp_
     async with full(tmp_path, destinations=dict.fromkeys(NAMES[:3], "order: sid")) as on:
         answer(on, 503)
         await on.fill(Frames(padding=1_000))
-        tally = await on.stopped()
-        assert look(on.outbox, "SELECT count(*) FROM events") == [(tally.seen - tally.doubles,)]
+        counters = await on.stopped()
+        assert look(on.outbox, "SELECT count(*) FROM events") == [(counters.seen - counters.duplicates,)]
         read = {body for (body,) in look(on.outbox, "SELECT body FROM events")}
         answer(on, 200)
         on.start()
@@ -207,7 +207,7 @@ async def test_whatever_happens_while_it_is_full_it_drains(tmp_path: Path, limit
         if not route:
             kept.update(body for (body,) in look(on.outbox, "SELECT body FROM events"))
             for name in names:
-                dead = sum(line["destination"] == name for line in on.told("delivery.dead"))
+                dead = sum(line["destination"] == name for line in on.logged("delivery.dead"))
                 missing = len(kept - on.taken(name))
                 assert missing <= dead, f"{missing - dead} never reached {name}"
 

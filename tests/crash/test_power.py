@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(why_no_disk() is not None, reason=why_no_disk() 
 
 @dataclass
 class Cut:
-    """What one power cut came to."""
+    """The result of one power cut."""
 
     committed: int
     lost: int

@@ -10,14 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import time
 
-from forwarder.admin.client import DaemonRefusedError, NoDaemonError, control
-from forwarder.core.changes import PauseChange
+from forwarder.control.client import control
+from forwarder.control.errors import DaemonRefusedError, NoDaemonError
+from forwarder.core.commands import PauseChange
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, Oracle, amount, assert_balanced, daemon, flaky, say, seeded
 from tests.support.process import KEY, Forwarder, forwarder, look, write_config
 
-STEPS = amount("FORWARDER_RELOAD_STEPS", 30)
+STEPS = amount("FORWARDER_RELOAD_STEPS", 20)
 ORDERS = {"loose": ["none"], "sid": ["sid", "strict"], "strict": ["strict"]}
 ALL = list(ORDERS)
 

@@ -1,4 +1,4 @@
-"""Takeovers under load in which either process is killed, or told to stop, at any moment: nothing accepted is lost."""
+"""Takeovers under load in which either process is killed or stopped at any moment: nothing accepted is lost."""
 
 import asyncio
 import json
@@ -46,7 +46,7 @@ async def test_whoever_dies_during_a_takeover_nothing_accepted_is_lost(tmp_path:
                 await asyncio.sleep(chance.uniform(0.3, 3.5))
                 if victim.process.returncode is None:
                     victim.send(how)
-                await victim.ended()  # a follower that is told to stop may first take in what it kept
+                await victim.ended()  # a follower that is stopped may first take in what it kept
                 other = present if victim is follower else follower
                 if await is_in_charge(other, config):
                     survived += 1

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from forwarder.core.config.transport import parse_proxy
+from forwarder.core.config.model.transport import parse_proxy
 from forwarder.core.delivery import Answered, Fault, Unanswered
-from forwarder.core.networks import Networks, read_networks
-from forwarder.core.transport import Tls, Transport
+from forwarder.core.destinations.networks import Networks, read_networks
+from forwarder.core.destinations.transport import Tls, Transport
 from forwarder.emulator.receiver import Answer, Receiver
 from tests.support.raw import REQUEST, raw_server, says, sender_to, serving
 
@@ -24,8 +24,14 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 class SmallProxy:
     """Passes on what it is asked for: CONNECT as a tunnel, everything else one request at a time."""
 
-    def __init__(self, *, wants: str | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        wants: str | None = None,
+        established: bytes = b"HTTP/1.1 200 Connection established\r\nX-Via: test\r\n\r\n",
+    ) -> None:
         self.wants = wants
+        self.established = established
         self.heads: list[str] = []
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -42,7 +48,7 @@ class SmallProxy:
                 writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
                 continue
             if method == "CONNECT":
-                writer.write(b"HTTP/1.1 200 Connection established\r\nX-Via: test\r\n\r\n")
+                writer.write(self.established)
             else:
                 to_writer.write(head.replace(f"http://{host}:{port}", "", 1).encode())
             try:
@@ -91,7 +97,7 @@ async def test_a_tls_receiver_is_reached_through_a_tunnel_which_the_proxy_cannot
         async with sender_to(url, transport=through(port, "user:canary@")) as sender:
             outcome = await sender.send(REQUEST)
     assert isinstance(outcome, Unanswered)
-    assert (outcome.fault, outcome.is_ours) == (Fault.CERTIFICATE, False)
+    assert (outcome.fault, outcome.is_local_fault) == (Fault.CERTIFICATE, False)
     authority_part = url.removeprefix("https://").rstrip("/")
     assert proxy.heads[0] == (
         f"CONNECT {authority_part} HTTP/1.1\r\nHost: {authority_part}\r\nProxy-Authorization: {CREDENTIALS}\r\n\r\n"
@@ -101,8 +107,8 @@ async def test_a_tls_receiver_is_reached_through_a_tunnel_which_the_proxy_cannot
 @pytest.mark.parametrize(
     ("user", "said"),
     [
-        ("", "the proxy asks for a user name and a password; write them into its URL"),
-        ("user:wrong@", "the proxy does not take our user name and password"),
+        ("", "the proxy requires a user name and a password; write them into its URL"),
+        ("user:wrong@", "the proxy rejects the user name and password in its URL"),
     ],
 )
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -110,7 +116,7 @@ async def test_a_proxy_that_does_not_know_us_is_our_fault(scheme: str, user: str
     proxy = SmallProxy(wants=CREDENTIALS)
     async with serving(proxy.serve) as port:
         async with sender_to(f"{scheme}://localhost:9/canary", transport=through(port, user)) as sender:
-            assert await sender.send(REQUEST) == Unanswered(fault=Fault.PROXY, detail=said, is_ours=True)
+            assert await sender.send(REQUEST) == Unanswered(fault=Fault.PROXY, detail=said, is_local_fault=True)
 
 
 async def test_a_407_of_a_receiver_itself_is_its_answer() -> None:
@@ -134,7 +140,7 @@ async def test_a_proxy_that_is_not_there_or_cannot_be_found_is_our_fault(monkeyp
         "https://localhost:9/", transport=Transport(proxy=parse_proxy("http://127.0.0.1:1"))
     ) as sender:
         assert await sender.send(REQUEST) == Unanswered(
-            fault=Fault.PROXY, detail="the proxy: connection refused: nothing listens there", is_ours=True
+            fault=Fault.PROXY, detail="the proxy: connection refused: nothing listens there", is_local_fault=True
         )
 
     def fail(*_: object, **__: object) -> None:
@@ -145,31 +151,51 @@ async def test_a_proxy_that_is_not_there_or_cannot_be_found_is_our_fault(monkeyp
         "https://localhost:9/", transport=Transport(proxy=parse_proxy("http://proxy.example"))
     ) as sender:
         assert await sender.send(REQUEST) == Unanswered(
-            fault=Fault.PROXY, detail="the proxy: its host name does not exist", is_ours=True
+            fault=Fault.PROXY, detail="the proxy: its host name does not exist", is_local_fault=True
         )
 
 
 @pytest.mark.parametrize(
-    ("answer", "said", "is_ours"),
+    "established",
     [
-        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "the proxy does not let us through: it answers HTTP 403", True),
-        (b"HTTP/1.1 504 Gateway Timeout\r\n\r\n", "the proxy could not reach the receiver (HTTP 504)", False),
-        (b"SSH-2.0-OpenSSH\r\n\r\n", "the proxy does not let us through: its answer is not valid HTTP", True),
-        (b"a: b\r\n" * 10_000, "the proxy does not let us through: its answer is not valid HTTP", True),
-        (
-            b"HTTP/1.1 200 OK\r\n\r\nsomething of its own",
-            "the proxy does not let us through: its answer is not valid HTTP",
-            True,
-        ),
-        (b"", "the proxy cut the connection off", True),
-        (b"HTTP/1.1 200", "the proxy cut the connection off", True),
+        *(b"HTTP/1.1 200 OK\n\n", b"HTTP/1.0 200\r\n\r\n", b"HTTP/1.1 200 OK\r\nno colon\r\n\n"),
+        *(b"\r\nHTTP/1.1 200 OK\r\nA: b\r\n c\r\n\r\n", b"http/1.1  200 ok\r\n\r\n"),
     ],
 )
-async def test_whatever_a_proxy_answers_to_connect_has_its_sentence(answer: bytes, said: str, is_ours: bool) -> None:
+async def test_a_proxy_may_say_untidily_that_the_tunnel_is_open(established: bytes) -> None:
+    proxy = SmallProxy(established=established)
+    authority = trustme.CA()
+    async with tls_receiver(authority) as url, serving(proxy.serve) as port:
+        tls = Tls(ca=authority.cert_pem.bytes().decode())
+        async with sender_to(url, transport=through(port, tls=tls)) as sender:
+            assert await sender.send(REQUEST) == Answered(status=200)
+
+
+@pytest.mark.parametrize(
+    ("answer", "said", "is_local_fault"),
+    [
+        (b"HTTP/1.1 403 Forbidden\r\n\r\n", "the proxy refuses the connection: HTTP 403", True),
+        (b"HTTP/1.1 504 Gateway Timeout\r\n\r\n", "the proxy could not reach the receiver (HTTP 504)", False),
+        (b"SSH-2.0-OpenSSH\r\n\r\n", "the proxy refuses the connection: its answer is not valid HTTP", True),
+        (b"a: b\r\n" * 10_000, "the proxy refuses the connection: its answer is not valid HTTP", True),
+        (
+            b"HTTP/1.1 200 OK\r\n\r\nsomething of its own",
+            "the proxy refuses the connection: its answer is not valid HTTP",
+            True,
+        ),
+        (b"", "the proxy closed the connection", True),
+        (b"HTTP/1.1 200", "the proxy closed the connection", True),
+    ],
+)
+async def test_whatever_a_proxy_answers_to_connect_has_its_sentence(
+    answer: bytes, said: str, is_local_fault: bool
+) -> None:
     async with raw_server(says(answer)) as url:
         port = int(url.rstrip("/").rpartition(":")[2])
         async with sender_to("https://localhost:9/", transport=through(port)) as sender:
-            assert await sender.send(REQUEST) == Unanswered(fault=Fault.PROXY, detail=said, is_ours=is_ours)
+            assert await sender.send(REQUEST) == Unanswered(
+                fault=Fault.PROXY, detail=said, is_local_fault=is_local_fault
+            )
 
 
 @pytest.mark.alone

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
-from forwarder.core.transport import Tls, Transport
+from forwarder.core.destinations.transport import Tls, Transport
 from forwarder.destinations import tls as tls_module
 from forwarder.destinations.tls import context_of, problems_of
 from tests.support.raw import REQUEST, raw_server, says, sender_to, serving
@@ -92,8 +92,7 @@ async def test_an_authority_from_a_file_is_trusted_and_no_other_is() -> None:
     assert await send(server_context()) == Answered(status=200)
     assert await send(server_context(), Tls(ca=pem(OTHER_CA))) == Unanswered(
         fault=Fault.CERTIFICATE,
-        detail="its certificate comes from an authority that is not known here, or it does not send its whole chain; "
-        "tls.ca_file names an authority",
+        detail="unknown CA or incomplete chain. To trust this CA, set tls.ca_file.",
     )
 
 
@@ -137,7 +136,7 @@ async def test_a_certificate_that_is_refused_says_why(certificate: trustme.LeafC
     assert await send(server_context(certificate)) == Unanswered(fault=Fault.CERTIFICATE, detail=said)
 
 
-async def test_an_issuer_that_has_expired_is_told_from_the_receivers_own_certificate() -> None:
+async def test_an_issuer_that_has_expired_is_distinguished_from_the_receivers_own_certificate() -> None:
     from cryptography import x509
     from cryptography.hazmat.primitives import hashes, serialization
     from cryptography.hazmat.primitives.asymmetric import ec
@@ -173,7 +172,7 @@ async def test_an_issuer_that_has_expired_is_told_from_the_receivers_own_certifi
     )
     assert await send(context, Tls(ca=pem(CA))) == Unanswered(
         fault=Fault.CERTIFICATE,
-        detail="its certificate comes from an authority that is not trusted here (old root); name that in tls.ca_file to trust it",
+        detail="its certificate comes from an untrusted CA (old root). To trust this CA, set tls.ca_file.",
     )
     own = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     root_pem = root_key.private_bytes(
@@ -182,7 +181,7 @@ async def test_an_issuer_that_has_expired_is_told_from_the_receivers_own_certifi
     self_signed = certificate("old root", root_key.public_key(), NOW + timedelta(days=9), is_ca=False).decode()
     tls_module._load_pair(own, self_signed, root_pem)
     assert await send(own, Tls(ca=pem(CA))) == Unanswered(
-        fault=Fault.CERTIFICATE, detail="its certificate is self-signed; name it in tls.ca_file to trust it"
+        fault=Fault.CERTIFICATE, detail="its certificate is self-signed. To trust it, set tls.ca_file."
     )
     assert await send(own, Tls(ca=self_signed)) == Answered(status=200)
 
@@ -224,7 +223,7 @@ async def test_a_receiver_that_wants_another_client_certificate_says_so(newest: 
     assert "tls.cert_file" in none.detail
     cert, key = pair(OTHER_CA.issue_cert("client@example.com"))
     assert await send(context, replace(TRUSTING, cert=cert, key=key)) == Unanswered(
-        fault=Fault.TLS, detail="it refuses our client certificate: unknown ca"
+        fault=Fault.TLS, detail="it rejects the client certificate: unknown ca"
     )
 
 
@@ -235,18 +234,18 @@ async def test_tls_that_is_not_safe_any_more_is_not_spoken() -> None:
     context.minimum_version = ssl.TLSVersion.TLSv1
     context.maximum_version = ssl.TLSVersion.TLSv1_1
     assert await send(context) == Unanswered(
-        fault=Fault.TLS, detail="it speaks no TLS that is still safe; 1.2 is the least"
+        fault=Fault.TLS, detail="it supports no secure TLS version; 1.2 is the minimum"
     )
 
 
-async def test_no_cipher_in_common_is_told() -> None:
+async def test_no_cipher_in_common_is_reported() -> None:
     context = server_context()
     context.maximum_version = ssl.TLSVersion.TLSv1_2
     context.set_ciphers("AES128-SHA256:@SECLEVEL=0")
     outcome = await send(context)
     assert isinstance(outcome, Unanswered)
     assert outcome.fault is Fault.TLS
-    assert outcome.detail.startswith("it refuses the TLS handshake: it takes none of our ciphers")
+    assert outcome.detail.startswith("it refuses the TLS handshake: no common cipher")
 
 
 @asynccontextmanager
@@ -267,27 +266,27 @@ async def mute(*, closes: bool, says: bytes = b"") -> AsyncIterator[str]:
 async def test_a_handshake_that_hangs_ends_in_its_time() -> None:
     async with mute(closes=False) as url, sender_to(url, timeout=0.3) as sender:
         assert await sender.send(REQUEST) == Unanswered(
-            fault=Fault.TIMEOUT, detail="the TLS handshake was not done within 0.3 s"
+            fault=Fault.TIMEOUT, detail="the TLS handshake did not finish within 0.3 s"
         )
 
 
-async def test_a_handshake_that_is_cut_off_is_told() -> None:
+async def test_a_handshake_that_is_cut_off_is_reported() -> None:
     async with mute(closes=True) as url, sender_to(url) as sender:
         assert await sender.send(REQUEST) == Unanswered(
-            fault=Fault.TLS, detail="the receiver cut the TLS handshake off"
+            fault=Fault.TLS, detail="the receiver closed the connection during the TLS handshake"
         )
 
 
-async def test_a_receiver_without_a_certificate_for_the_name_is_told() -> None:
+async def test_a_receiver_without_a_certificate_for_the_name_is_reported() -> None:
     alert = b"\x15\x03\x03\x00\x02\x02\x70"  # unrecognized_name
     async with mute(closes=True, says=alert) as url, sender_to(url) as sender:
         assert await sender.send(REQUEST) == Unanswered(
             fault=Fault.TLS,
-            detail="it has no certificate for this host name; tls.server_name asks for another",
+            detail="it has no certificate for this host name; to ask for another name, set tls.server_name",
         )
 
 
-async def test_plain_http_to_a_tls_port_is_told() -> None:
+async def test_plain_http_to_a_tls_port_is_reported() -> None:
     async with raw_server(says(OK), tls=server_context()) as url:
         async with sender_to(url.replace("https://", "http://")) as sender:
             outcome = await sender.send(REQUEST)
@@ -304,7 +303,7 @@ async def test_a_context_is_made_once_for_all_who_want_the_same() -> None:
     assert context_of(Tls(ca=pem(OTHER_CA))) is not made[0]
 
 
-def test_what_is_wrong_with_the_files_of_a_config_is_told_with_its_key() -> None:
+def test_what_is_wrong_with_the_files_of_a_config_is_reported_with_its_key() -> None:
     cert, key = pair(CLIENT)
     _, other_key = pair(LOCALHOST)
     encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"

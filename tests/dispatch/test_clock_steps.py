@@ -1,19 +1,17 @@
 """A wall clock that is set while deliveries wait: nothing comes later for it, nothing sooner, and nothing grows old by it."""
 
-import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
-from forwarder.clock import ProcessClock
+from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.delivery import DeliveryStatus
-from forwarder.core.news import BreakerClosed, BreakerOpened
-from forwarder.core.order import Order
-from forwarder.core.retry import Done, RetryPolicy
-from forwarder.emulator.receiver import Received, Receiver
-from tests.support.lanes import Scene, destination, event, running, utc_now
+from forwarder.core.dispatch.lane_events import BreakerClosed, BreakerOpened
+from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.retry import Done, RetryPolicy
+from forwarder.emulator.receiver import Receiver
+from tests.support.lanes import Scene, destination, event, number, running, utc_now
 from tests.support.process import look
 
 HOUR = timedelta(hours=1)
@@ -32,21 +30,6 @@ class Wall:
     def process_clock(self) -> ProcessClock:
         """Return the clocks of a process."""
         return ProcessClock(wall=lambda: utc_now() + self.ahead)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.db"
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as receiver:
-        yield receiver
-
-
-def number(received: Received) -> int:
-    return int(json.loads(received.body)["mid"])
 
 
 def done(scene: Scene) -> int:
@@ -110,7 +93,7 @@ async def test_a_first_word_waits_for_its_full_text_no_longer_and_no_less(
 
 @STEPS
 async def test_nor_over_a_restart(path: Path, receiver: Receiver, by: timedelta) -> None:
-    """Set back while nothing runs, it costs nothing; set forward it cannot be told from a long stop, and everything is due."""
+    """Set back while nothing runs, it costs nothing; set forward it cannot be distinguished from a long stop, and everything is due."""
     wall = Wall()
     receiver.status = 503
     policy = RetryPolicy(delays=(timedelta(seconds=2),) * 9, jitter=0)

@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Unanswered, new_delivery
-from forwarder.core.news import FailedForLonger, Failing, StretchEnded
-from forwarder.core.retry import NAMED_POLICIES, RetryPolicy, Rule, decide
-from forwarder.core.standing import Pause, PausedBy, Standing
+from forwarder.core.dispatch.destination_state import DestinationState, Pause, PausedBy
+from forwarder.core.dispatch.lane_events import FailedForLonger, Failing, StretchEnded
+from forwarder.core.dispatch.retry import NAMED_POLICIES, RetryPolicy, Rule, decide
 from forwarder.dispatch.health import Health
-from forwarder.dispatch.stock import tried
+from forwarder.dispatch.work_queue import tried
 from tests.support.lanes import BOT, event
 
 DAY = timedelta(days=1)
@@ -32,33 +32,33 @@ class Scene:
         """What the wall clock is ahead."""
         self._policy = policy
         self._pause_after = pause_after
-        self._standing = Standing()
+        self._state = DestinationState()
         self.start()
 
     def start(self) -> None:
         """Begin again with what was kept."""
-        self.health = Health(self._standing, pause_after=self._pause_after)
+        self.health = Health(self._state, pause_after=self._pause_after)
 
     @property
     def failing_since(self) -> datetime | None:
         """Since when it fails, as it is kept."""
-        return self._standing.failing_since
+        return self._state.failing_since
 
     def attempt(self, outcome: Outcome, *, took: timedelta = SECOND, attempts: int = 0) -> Pause | None:
         """Have an attempt come to that; return the pause that follows."""
         began, self.now = self.now, self.now + took
         delivery = _delivery(began, attempts)
         attempt = Attempt(number=attempts + 1, started_at=began + self.wall, duration=took, outcome=outcome)
-        decision = decide(self._policy, delivery, outcome, now=self.now, chance=random.Random(0).random)  # noqa: S311
-        course = self.health.note(attempt, decision, [], began=began, now=self.now, wall=self.now + self.wall)
-        for news in course.news:
-            if isinstance(news, FailedForLonger):
-                self._standing = Standing(stretch=news.stretch, failing_since=self._standing.failing_since or began)
-            elif isinstance(news, Failing):
-                self._standing = Standing(failing_since=began)
-            elif isinstance(news, StretchEnded):
-                self._standing = replace(self._standing, stretch=None)
-        return course.pause
+        decision = decide(self._policy, delivery, outcome, now=self.now, chance=random.Random(0).random)  # noqa: S311 - seeded, so that it can be repeated
+        change = self.health.note(attempt, decision, [], began=began, now=self.now, wall=self.now + self.wall)
+        for each in change.events:
+            if isinstance(each, FailedForLonger):
+                self._state = DestinationState(stretch=each.stretch, failing_since=self._state.failing_since or began)
+            elif isinstance(each, Failing):
+                self._state = DestinationState(failing_since=began)
+            elif isinstance(each, StretchEnded):
+                self._state = replace(self._state, stretch=None)
+        return change.pause
 
     def failures(self, outcome: Outcome, *, every: timedelta, lasting: timedelta) -> Iterator[Pause | None]:
         """Have attempts fail one after the other."""
@@ -122,8 +122,8 @@ def test_a_destination_that_lets_nobody_in_is_paused(status: int) -> None:
 @pytest.mark.parametrize(
     "outcome",
     [
-        Unanswered(fault=Fault.NETWORK, detail="no network here", is_ours=True),
-        Unanswered(fault=Fault.DNS, detail="no name server", is_ours=True),
+        Unanswered(fault=Fault.NETWORK, detail="no network here", is_local_fault=True),
+        Unanswered(fault=Fault.DNS, detail="no name server", is_local_fault=True),
         Unanswered(fault=Fault.FORMAT, detail="cannot be formatted"),
         Unanswered(fault=Fault.BLOCKED, detail="may not be connected to"),
         Answered(status=429),
@@ -175,7 +175,7 @@ def test_also_over_a_restart(sign: Outcome, is_before: bool) -> None:
 @pytest.mark.parametrize(
     "outcome",
     [
-        Unanswered(fault=Fault.NETWORK, detail="no network here", is_ours=True),
+        Unanswered(fault=Fault.NETWORK, detail="no network here", is_local_fault=True),
         Unanswered(fault=Fault.FORMAT, detail="cannot be formatted"),
         Unanswered(fault=Fault.BLOCKED, detail="may not be connected to"),
     ],

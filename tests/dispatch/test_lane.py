@@ -1,42 +1,36 @@
 """What a lane does with what its receiver answers: a real outbox, a real receiver, and the lane between them."""
 
 import asyncio
-import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from forwarder.core.breaker import BreakerPolicy
 from forwarder.core.delivery import DeliveryStatus, Unanswered
-from forwarder.core.news import BreakerClosed, BreakerOpened, FailedForLonger, Held, PausedItself, StretchEnded, TooOld
-from forwarder.core.rate import Rate
-from forwarder.core.retry import Dead, Done, Expired, Postponed, RetryAt, RetryPolicy
-from forwarder.core.standing import FailureStretch, Pause, PausedBy, Standing
+from forwarder.core.destinations.content import CannotFormatError, RendererUnavailableError
+from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
+from forwarder.core.dispatch.destination_state import DestinationState, FailureStretch, Pause, PausedBy
+from forwarder.core.dispatch.lane_events import (
+    BreakerClosed,
+    BreakerOpened,
+    ExpiredUnsent,
+    FailedForLonger,
+    PausedItself,
+    StretchEnded,
+    ThrottledByReceiver,
+)
+from forwarder.core.dispatch.retry import Dead, Done, Expired, Postponed, RetryAt, RetryPolicy
+from forwarder.core.dispatch.token_bucket import Rate
+from forwarder.core.templates.job import TemplateJob
+from forwarder.destinations.build import destinations_of
+from forwarder.destinations.formats.template import TemplateFormat
 from forwarder.emulator.receiver import Action, Answer, Received, Receiver
-from forwarder.parts import destinations_of
 from tests.core.config.support import config_text, load
-from tests.support.lanes import AT_ONCE, destination, event, running, utc_now
+from tests.support.lanes import AT_ONCE, destination, event, number, running, utc_now
 from tests.support.process import look
 
 NO_BREAKER = BreakerPolicy(is_on=False)
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.db"
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as receiver:
-        yield receiver
-
-
-def number(received: Received) -> int:
-    return int(json.loads(received.body)["mid"])
 
 
 def seconds_between(receiver: Receiver) -> list[float]:
@@ -81,13 +75,54 @@ async def test_the_body_of_a_429_is_obeyed_and_one_that_names_no_time_waits_long
     assert all(wait >= least for wait, least in zip(waits, [0.4, 1, 1, 2], strict=True))
 
 
-async def test_a_long_wait_is_told_and_holds_everything(path: Path, receiver: Receiver) -> None:
+PAST = "Thu, 01 Jan 2026 12:00:00 GMT"
+
+
+@pytest.mark.parametrize(
+    ("headers", "body"),
+    [
+        ({"Retry-After": "0"}, b""),
+        ({"Retry-After": "-5"}, b""),
+        ({"Retry-After": PAST}, b""),
+        ({"Retry-After": PAST, "Date": PAST}, b""),
+        ({"Retry-After": "soon"}, b""),
+        ({"Retry-After": "0.001"}, b""),
+        ({"Retry-After": "0", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset-After": "0"}, b'{"retry_after": 0}'),
+        ({}, b'{"parameters": {"retry_after": 0}}'),
+    ],
+)
+async def test_a_429_that_asks_for_no_wait_waits_longer_each_time(
+    path: Path, receiver: Receiver, monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], body: bytes
+) -> None:
+    monkeypatch.setattr("forwarder.dispatch.admission._FIRST_HOLD_S", 0.1)
+    receiver.respond = lambda _: Answer(status=429, headers=headers, body=body) if receiver.received <= 4 else Answer()
+    async with running(path, destination(receiver.url, retry=AT_ONCE)) as scene:
+        scene.bring([event(0)])
+        await receiver.wait_for(1)
+    waits = [wait for wait in seconds_between(receiver) if wait >= 0.1]
+    assert all(wait >= least for wait, least in zip(waits, [0.1, 0.2, 0.4], strict=False))
+    assert len(waits) >= 3
+
+
+async def test_the_date_of_a_wait_counts_from_the_date_of_the_answer(path: Path, receiver: Receiver) -> None:
+    dates = {"Date": "Wed, 01 Jan 2020 10:00:00 GMT", "Retry-After": "Wed, 01 Jan 2020 11:00:00 GMT"}
+    receiver.respond = lambda _: Answer(status=429, headers=dates)
+    async with running(path, destination(receiver.url)) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: scene.heard(ThrottledByReceiver) > 0)
+        held_for_s = scene.lane.status().held_for_s
+    assert held_for_s is not None
+    assert 3_000 < held_for_s <= 3_600
+
+
+async def test_a_long_wait_is_reported_and_holds_everything(path: Path, receiver: Receiver) -> None:
     receiver.respond = lambda _: Answer(status=429, headers={"Retry-After": "99999999"})
     async with running(path, destination(receiver.url)) as scene:
         scene.bring([event(number) for number in range(3)])
-        await scene.until(lambda: scene.heard(Held) > 0)
+        await scene.until(lambda: scene.heard(ThrottledByReceiver) > 0)
         status = scene.lane.status()
-        assert 86_000 < float(str(status["held_for_s"])) <= 86_400  # cut to a day
+        assert status.held_for_s is not None
+        assert 86_000 < status.held_for_s <= 86_400  # cut to a day
         scene.bring([event(number) for number in range(3, 9)])
         await asyncio.sleep(0.2)
         assert receiver.received <= 3
@@ -154,7 +189,7 @@ async def test_a_receiver_that_is_down_is_probed_and_gets_everything_when_it_is_
         await receiver.wait_until(lambda receiver: receiver.received >= 16 + 2, timeout=90)
         at_opening = [request.at for request in receiver.requests[:16]]
         assert max(at_opening) - min(at_opening) < 0.5  # those that were under way together, and then probes
-        assert scene.lane.status()["breaker"] != "closed"
+        assert scene.lane.status().breaker != "closed"
         receiver.status = 200
         await receiver.wait_until(lambda receiver: receiver.accepted == 100, timeout=90)
         assert scene.heard(BreakerClosed) == 1
@@ -178,41 +213,6 @@ async def test_a_probe_with_what_is_not_due_is_not_counted(path: Path, receiver:
         await receiver.wait_for(1)
         await scene.until(lambda: scene.heard(BreakerClosed) == 1)
     assert statuses(path) == {"delivered": 1}
-
-
-async def test_one_failure_of_a_slow_schedule_is_probed_soon(path: Path, receiver: Receiver) -> None:
-    """Nothing else comes, and the next try would be in an hour: the breaker opens by itself."""
-    receiver.status = 500
-    async with running(path, destination(receiver.url, retry=RetryPolicy(delays=(timedelta(hours=1),)))) as scene:
-        scene.bring([event(0)])
-        await scene.until(lambda: bool(scene.attempts))
-        receiver.status = 200
-        await receiver.wait_until(lambda receiver: receiver.accepted == 1, timeout=10)
-        await scene.until(lambda: scene.heard(BreakerClosed) == 1)
-    assert statuses(path) == {"delivered": 1}
-    assert seconds_between(receiver)[0] >= 0.9
-
-
-async def test_a_receiver_that_nobody_listened_at_gets_the_first_delivery_when_it_does(
-    path: Path, receiver: Receiver
-) -> None:
-    """Asking whether somebody listens costs nothing: so no probe's time is waited for, and no attempt is counted."""
-    probe_in_s: list[float] = []
-    await receiver.stop_listening()
-    slow = RetryPolicy(delays=(timedelta(hours=1),) * 9)
-    async with running(path, destination(receiver.url, retry=slow)) as scene:
-        scene.bring([event(number) for number in range(20)])
-        await scene.until(lambda: scene.heard(BreakerOpened) == 1)
-        breaker = scene.lane.gate.breaker
-        breaker.probe_at += 3600  # what is shown is that it does not matter
-        probe_in_s.append(breaker.probe_at - asyncio.get_running_loop().time())
-        await receiver.start_listening()
-        await receiver.wait_until(lambda receiver: receiver.accepted == 20, timeout=20)
-        await scene.until(lambda: sum(isinstance(decision, Done) for *_, decision in scene.attempts) == 20)
-    ((most,),) = look(path, "SELECT max(attempts) FROM deliveries")
-    assert most == 2  # that of the beginning, and the one that was delivered
-    assert probe_in_s[0] > 3000
-    assert statuses(path) == {"delivered": 20}
 
 
 async def test_a_receiver_that_hangs_gets_probes_beside_the_one_that_has_no_answer(
@@ -297,7 +297,7 @@ async def test_gone_pauses_the_destination_until_a_person_resumes_it(path: Path,
         scene.bring([event(5)])
         await asyncio.sleep(0.1)
         assert receiver.received == 1
-        await scene.outbox.writer.settle()
+        await scene.outbox.settle()
         assert statuses(path) == {"pending": 6}
         receiver.status = 200
         scene.lane.resume()
@@ -318,8 +318,8 @@ async def test_gone_is_of_the_event_alone_where_its_url_is(path: Path, receiver:
 
 
 async def test_a_pause_outlasts_a_restart(path: Path, receiver: Receiver) -> None:
-    paused = Standing(pause=Pause(since=utc_now(), by=PausedBy.PERSON))
-    async with running(path, destination(receiver.url), standing=paused, has_backlog=True) as scene:
+    paused = DestinationState(pause=Pause(since=utc_now(), by=PausedBy.PERSON))
+    async with running(path, destination(receiver.url), state=paused, has_backlog=True) as scene:
         scene.bring([event(0)])
         await asyncio.sleep(0.1)
         assert not receiver.received
@@ -327,8 +327,22 @@ async def test_a_pause_outlasts_a_restart(path: Path, receiver: Receiver) -> Non
         await receiver.wait_for(1)
 
 
+async def test_a_destination_that_nothing_failed_at_is_not_shown_as_down(path: Path, receiver: Receiver) -> None:
+    """After an edit, a start or a pause only a probe may be sent, and where nothing waits there is none for days."""
+    async with running(path, destination(receiver.url), has_backlog=True) as scene:
+        assert (scene.lane.status().breaker, scene.lane.status().next_probe_in_s) == ("closed", None)
+        scene.lane.pause()
+        scene.lane.resume()
+        assert (scene.lane.status().breaker, scene.lane.status().next_probe_in_s) == ("closed", None)
+        receiver.status = 503
+        scene.bring([event(0)])
+        await scene.until(lambda: scene.heard(BreakerOpened) == 1)
+        assert scene.lane.status().breaker != "closed"
+        assert scene.lane.status().next_probe_in_s is not None
+
+
 @pytest.mark.parametrize("status", [200, 503])
-async def test_what_a_probe_as_a_precaution_came_to_is_told_as_that(
+async def test_what_a_probe_as_a_precaution_came_to_is_reported_as_that(
     path: Path, receiver: Receiver, status: int
 ) -> None:
     receiver.status = status
@@ -338,7 +352,7 @@ async def test_what_a_probe_as_a_precaution_came_to_is_told_as_that(
         if status == 503:
             receiver.status = 200
         await scene.until(lambda: scene.heard(BreakerClosed) == 1)
-        (closed,) = [told for told in scene.news if isinstance(told, BreakerClosed)]
+        (closed,) = [each for each in scene.events if isinstance(each, BreakerClosed)]
         assert (closed.after is None) == (status == 200)
 
 
@@ -346,15 +360,13 @@ async def test_nothing_but_failures_for_days_pauses_it(path: Path, receiver: Rec
     receiver.status = 500
     now = utc_now()
     stretch = FailureStretch(began=now - timedelta(days=5), last=now - timedelta(minutes=1), attempts=14_000)
-    failing = Standing(failing_since=now - timedelta(days=5), stretch=stretch)
-    async with running(path, destination(receiver.url), standing=failing) as scene:
+    failing = DestinationState(failing_since=now - timedelta(days=5), stretch=stretch)
+    async with running(path, destination(receiver.url), state=failing) as scene:
         scene.bring([event(0)])
         await scene.until(lambda: scene.heard(PausedItself) == 1)
-        (news,) = [news for news in scene.news if isinstance(news, PausedItself)]
-        assert news.pause.by is PausedBy.FAILURES
-        assert "nothing but failures for 120 h 0 min, 14,001 attempts; the last: HTTP 500" in news.pause.why.replace(
-            "5 d 0 h", "120 h 0 min"
-        )
+        (paused,) = [each for each in scene.events if isinstance(each, PausedItself)]
+        assert paused.pause.by is PausedBy.FAILURES
+        assert "nothing but failures for 5 d, 14,001 attempts; the last: HTTP 500" in paused.pause.why
     assert statuses(path) == {"pending": 1}
 
 
@@ -365,8 +377,8 @@ async def test_an_answer_that_shows_it_lives_ends_the_days_of_failures(
     receiver.respond = lambda _: Answer(status=sign if receiver.received == 1 else 503, headers={"Retry-After": "0"})
     now = utc_now()
     stretch = FailureStretch(began=now - timedelta(days=6), last=now - timedelta(minutes=1), attempts=14_000)
-    failing = Standing(failing_since=now - timedelta(days=6), stretch=stretch)
-    async with running(path, destination(receiver.url, concurrency=1), standing=failing) as scene:
+    failing = DestinationState(failing_since=now - timedelta(days=6), stretch=stretch)
+    async with running(path, destination(receiver.url, concurrency=1), state=failing) as scene:
         scene.bring([event(0), event(1)])
         await scene.until(lambda: scene.heard(FailedForLonger) == 1)
         assert scene.heard(StretchEnded) == 1
@@ -381,12 +393,12 @@ async def test_a_failure_long_after_another_one_pauses_nothing(
     receiver.status = 503
     began = utc_now() - timedelta(days=6)
     stretch = None if kept is None else FailureStretch(began=began, last=began + timedelta(hours=1), attempts=1000)
-    failing = Standing(failing_since=began, stretch=stretch)
-    async with running(path, destination(receiver.url), standing=failing) as scene:
+    failing = DestinationState(failing_since=began, stretch=stretch)
+    async with running(path, destination(receiver.url), state=failing) as scene:
         scene.bring([event(0)])
         await scene.until(lambda: len(scene.attempts) >= 2)
         assert not scene.heard(PausedItself)
-        assert [news.stretch.attempts for news in scene.news if isinstance(news, FailedForLonger)] == [1]
+        assert [each.stretch.attempts for each in scene.events if isinstance(each, FailedForLonger)] == [1]
 
 
 @pytest.mark.parametrize("headers", [{"Retry-After": "-1"}, {"webhook-delivery": "abort-message"}])
@@ -410,7 +422,7 @@ async def test_old_news_is_not_sent(path: Path, receiver: Receiver) -> None:
         await asyncio.sleep(2.1)
         tried = receiver.received
         scene.lane.resume()
-        await scene.until(lambda: scene.heard(TooOld) == 1)
+        await scene.until(lambda: scene.heard(ExpiredUnsent) == 1)
         assert receiver.received == tried
     assert statuses(path) == {"expired": 2}
 
@@ -433,3 +445,62 @@ async def test_refusals_are_tried_slowly(path: Path, receiver: Receiver) -> None
         assert isinstance(decision, RetryAt)
         assert decision.at - utc_now() > timedelta(seconds=40)
     assert look(path, "SELECT refusals FROM deliveries") == [(1,)]
+
+
+class Worker:
+    """Renders what costs too much for the event loop, or says that it cannot, as often as it is told."""
+
+    def __init__(self, *failures: Exception) -> None:
+        self.failures = list(failures)
+        self.jobs: list[TemplateJob] = []
+
+    async def render(self, job: TemplateJob) -> list[str]:
+        self.jobs.append(job)
+        if self.failures:
+            raise self.failures.pop(0)
+        return ["made"]
+
+
+COSTLY = TemplateFormat(
+    source="{% for a in range(9999) %}{% endfor %}", content_type="text/plain", is_json=False
+)  # nothing of it depends on the event
+
+
+async def test_what_costs_too_much_for_the_event_loop_is_rendered_by_the_worker(path: Path, receiver: Receiver) -> None:
+    worker = Worker()
+    async with running(path, destination(receiver.url, format_=COSTLY), template_worker=worker) as scene:
+        scene.bring([event(0), event(1)])
+        await receiver.wait_for(2)
+    assert [request.body for request in receiver.requests] == [b"made", b"made"]
+    assert {job.templates.part for job in worker.jobs} == {"text"}
+
+
+async def test_what_the_worker_refuses_is_dead_with_its_reason(path: Path, receiver: Receiver) -> None:
+    worker = Worker(CannotFormatError("this needs more than 50 ms"))
+    async with running(path, destination(receiver.url, format_=COSTLY), template_worker=worker) as scene:
+        scene.bring([event(0), event(1)])
+        await receiver.wait_for(1)
+        await scene.until(lambda: len(scene.attempts) == 2)
+    assert statuses(path) == {"dead": 1, "delivered": 1}
+    assert [decision.reason for _, _, decision in scene.attempts if isinstance(decision, Dead)] == [
+        "this needs more than 50 ms"
+    ]
+
+
+async def test_a_worker_that_cannot_be_started_is_a_fault_of_this_machine(path: Path, receiver: Receiver) -> None:
+    worker = Worker(RendererUnavailableError("cannot be started: Resource temporarily unavailable"))
+    async with running(path, destination(receiver.url, format_=COSTLY), template_worker=worker) as scene:
+        scene.bring([event(0)])
+        await receiver.wait_for(1)
+        await scene.until(lambda: len(scene.attempts) == 2)
+    assert statuses(path) == {"delivered": 1}
+    first = scene.attempts[0][1].outcome
+    assert isinstance(first, Unanswered)
+    assert first.is_local_fault
+
+
+async def test_without_a_worker_such_an_event_is_dead(path: Path, receiver: Receiver) -> None:
+    async with running(path, destination(receiver.url, format_=COSTLY)) as scene:
+        scene.bring([event(0)])
+        await scene.until(lambda: len(scene.attempts) == 1)
+    assert statuses(path) == {"dead": 1}

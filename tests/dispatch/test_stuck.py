@@ -2,37 +2,21 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from forwarder.core.breaker import BreakerPolicy
-from forwarder.core.content import CannotFormatError, Content
 from forwarder.core.delivery import Delivery, DeliveryStatus
-from forwarder.core.news import BreakerOpened, PausedItself
-from forwarder.core.order import Order
-from forwarder.core.retry import Dead, RetryPolicy
+from forwarder.core.destinations.content import CannotFormatError, Content
+from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
+from forwarder.core.dispatch.lane_events import BreakerOpened, PausedItself
+from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.retry import Dead, RetryPolicy
 from forwarder.emulator.receiver import Answer, Receiver
-from tests.support.lanes import AT_ONCE, destination, event, running
+from tests.support.lanes import AT_ONCE, destination, event, mids, running
 from tests.support.process import look
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "outbox.db"
-
-
-@pytest.fixture
-async def receiver() -> AsyncIterator[Receiver]:
-    async with Receiver() as receiver:
-        yield receiver
-
-
-def mids(receiver: Receiver) -> list[int]:
-    return [int(json.loads(request.body)["mid"]) for request in receiver.requests if request.accepted]
 
 
 @pytest.mark.alone
@@ -53,7 +37,7 @@ async def test_a_lane_with_nothing_to_probe_with_is_quiet(
         assert claims < 10
         scene.bring([event(0)])
         await receiver.wait_for(1, timeout=1)
-        await scene.until(lambda: scene.lane.status()["breaker"] == "closed")
+        await scene.until(lambda: scene.lane.status().breaker == "closed")
 
 
 async def test_what_came_while_an_ordered_lane_was_paused_is_delivered_after_it(path: Path, receiver: Receiver) -> None:
@@ -158,14 +142,14 @@ async def test_what_waits_can_be_the_probe_while_attempts_of_the_backlog_hang(
         await receiver.wait_until(lambda receiver: receiver.received == 1)
         scene.bring([event(number) for number in range(100, 105)])
         await scene.until(lambda: scene.heard(BreakerOpened) == 1)
-        looks, fill = 0, scene.lane._stock.fill  # type: ignore[union-attr]
+        looks, fill = 0, scene.lane.queue.work.fill
 
         async def counted(*arguments: Any, **named: Any) -> Any:  # noqa: ANN401 - as what it counts
             nonlocal looks
             looks += 1
             return await fill(*arguments, **named)
 
-        monkeypatch.setattr(scene.lane._stock, "fill", counted)
+        monkeypatch.setattr(scene.lane.queue.work, "fill", counted)
         await receiver.wait_for(1, timeout=2.5)
         assert looks < 50
 
@@ -191,8 +175,8 @@ async def test_many_accounts_that_fail_do_not_fill_the_memory(path: Path, receiv
             status=DeliveryStatus.PENDING,
         )
         await scene.until(lambda: len(scene.attempts) >= 400)
-        await scene.outbox.writer.settle()
-        assert int(str(scene.outbox.health()["deliveries_in_memory"])) < 2500
+        await scene.outbox.settle()
+        assert scene.outbox.health().deliveries_in_memory < 2500
     assert look(path, "SELECT count(*) FROM deliveries WHERE attempts = 1") == [(400,)]
 
 
@@ -204,6 +188,6 @@ async def test_large_events_in_line_do_not_fill_the_memory(path: Path, receiver:
             status=DeliveryStatus.PENDING,
         )
         await receiver.wait_until(lambda receiver: receiver.received == 4)
-        assert int(str(scene.outbox.health()["deliveries_in_memory"])) <= 20 + 4
+        assert scene.outbox.health().deliveries_in_memory <= 20 + 4
         receiver.respond = None
         await receiver.wait_for(200)

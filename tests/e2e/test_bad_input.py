@@ -1,6 +1,7 @@
-"""What a person did wrong is told in one sentence, with what to do and the right exit code; no secret is in it."""
+"""A person's mistake is reported in one sentence, with what to do and the right exit code; no secret is in it."""
 
 import fcntl
+import json
 import os
 import random
 import signal
@@ -16,8 +17,9 @@ from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
-from forwarder.outbox.access import reading
-from forwarder.outbox.connection import PAGE_SIZE
+from forwarder.emulator.settings import EmulatorSettings
+from forwarder.outbox.open import open_history
+from forwarder.outbox.sqlite.file.connection import PAGE_SIZE
 from tests.support.crash import until
 from tests.support.process import KEY, Forwarder, command, forwarder, is_sound, write_config
 
@@ -39,13 +41,29 @@ def refusing_port() -> Iterator[int]:
         yield held.getsockname()[1]
 
 
+async def test_a_stream_cannot_send_what_looks_like_a_notice_of_ours(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": bot.url})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            fake = b'{"source":"forwarder","mid":"1-1","sid":"bot","timestamp":1,"payload":{"level":"error","title":"bot is down"}}'
+            await emulator.send(fake)
+            await emulator.send(packaged_events()[0])
+            line = await daemon.wait_for("stream.odd_frame")
+            assert (line["kind"], line["detail"]) == ("own_source", "its source is a name of forwarder itself")
+            await until(lambda: bot.received == 1, limit_s=90, what="the other event")
+            _, out, _ = await command("status", "--json", "-c", str(config))
+            assert json.loads(out)["since_start"]["odd_frames"] == {"own_source": 1}
+    assert [request.body for request in bot.requests] == [packaged_events()[0]]
+
+
 @pytest.mark.parametrize("bad_key", ["401", "upgrade"])
-async def test_a_wrong_key_is_told_from_a_network_fault(tmp_path: Path, bad_key: str) -> None:
-    async with Emulator(api_key=KEY, bad_key="401" if bad_key == "401" else "upgrade") as emulator:
+async def test_a_wrong_key_is_distinguished_from_a_network_fault(tmp_path: Path, bad_key: str) -> None:
+    async with Emulator(EmulatorSettings(bad_key="401" if bad_key == "401" else "upgrade"), api_key=KEY) as emulator:
         config = write_config(tmp_path, stream=emulator.ws_url, destinations=NOWHERE, key=SECRET)
         async with forwarder(config) as daemon:
-            kind = "key_refused" if bad_key == "401" else "closed"
-            line = await daemon.wait_for("stream.unavailable", kind=kind)
+            event, kind = ("unavailable", "key_refused") if bad_key == "401" else ("disconnected", "closed")
+            line = await daemon.wait_for(f"stream.{event}", kind=kind)
             assert "check api_key" in line["reason"]
             await daemon.wait_for("daemon.ready")
             if bad_key == "401":
@@ -59,7 +77,7 @@ async def test_a_wrong_key_is_told_from_a_network_fault(tmp_path: Path, bad_key:
 
 
 async def test_a_key_that_is_closed_upon_three_times_is_called_refused(tmp_path: Path) -> None:
-    async with Emulator(api_key=KEY, bad_key="upgrade") as emulator:
+    async with Emulator(EmulatorSettings(bad_key="upgrade"), api_key=KEY) as emulator:
         config = write_config(tmp_path, stream=emulator.ws_url, destinations=NOWHERE, key=SECRET)
         async with forwarder(config) as daemon:
             line = await daemon.wait_for("stream.unavailable", kind="key_refused", limit_s=90)
@@ -121,31 +139,15 @@ async def test_a_config_with_five_mistakes_shows_all_five_with_their_places(tmp_
         assert 'did you mean "bot"?' in problems[4]
 
 
-async def test_a_config_that_is_not_there_is_a_config_error(tmp_path: Path) -> None:
-    code, _, err = await command("run", "-c", str(tmp_path / "none.yaml"))
-    assert code == exit_codes.BAD_CONFIG
-    assert "cannot be read: No such file or directory" in err
-
-
-async def test_an_outbox_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("not a folder")
-    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
-    config.write_text(config.read_text().replace("sqlite:outbox.db", "sqlite:file/outbox.db"))
-    code, _, err = await command("run", "-c", str(config))
-    assert code == exit_codes.OUTBOX_UNWRITABLE
-    assert len(err.splitlines()) == 1
-    assert "cannot be written (Not a directory)" in err
-
-
 async def test_garbage_in_place_of_the_outbox_is_set_aside_whole_and_a_fresh_one_begun(tmp_path: Path) -> None:
     garbage = b"this is not a database, whatever its name says " * 100
     (tmp_path / "outbox.db").write_bytes(garbage)
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         config = write_config(tmp_path, stream=emulator.ws_url, destinations={"bot": receiver.url})
         async with forwarder(config) as daemon:
-            told = await daemon.wait_for("outbox.salvaged")  # it is in its place only then
-            assert Path(told["set_aside"]).read_bytes() == garbage
-            assert told["is_complete"] is False  # nobody can say what it held
+            salvaged = await daemon.wait_for("outbox.salvaged")  # it is in its place only then
+            assert Path(salvaged["set_aside"]).read_bytes() == garbage
+            assert salvaged["is_complete"] is False  # nobody can say what it held
             await emulator.wait_connected()
             await emulator.send(packaged_events()[0])
             await receiver.wait_for(1)
@@ -153,7 +155,7 @@ async def test_garbage_in_place_of_the_outbox_is_set_aside_whole_and_a_fresh_one
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3, 4, 5])
 async def test_of_a_damaged_outbox_what_waits_is_salvaged_and_delivered(tmp_path: Path, seed: int) -> None:
-    """Pages in the body of the file are zeroed; whatever is lost is told by number, and nothing that could be read is missing."""
+    """Pages in the body of the file are zeroed; what is lost is counted, and nothing that could be read is missing."""
     frames = list(dict.fromkeys(packaged_events()))
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         receiver.respond = lambda _received: Answer(status=503)
@@ -177,12 +179,12 @@ async def test_of_a_damaged_outbox_what_waits_is_salvaged_and_delivered(tmp_path
         before = len(receiver.requests)
         async with forwarder(config) as daemon:
             await daemon.wait_for("outbox.damaged")
-            told = await daemon.wait_for("outbox.salvaged")
-            assert told["waiting"] + told["lost"] <= len(frames)
-            assert told["waiting"] + told["lost"] >= len(still_there)
-            assert told["waiting"] >= 0.5 * len(still_there)  # where the row and its entry in the index were hit
+            salvaged = await daemon.wait_for("outbox.salvaged")
+            assert salvaged["waiting"] + salvaged["lost"] <= len(frames)
+            assert salvaged["waiting"] + salvaged["lost"] >= len(still_there)
+            assert salvaged["waiting"] >= 0.5 * len(still_there)  # where the row and its entry in the index were hit
             await receiver.wait_until(
-                lambda receiver: len({request.body for request in receiver.requests[before:]}) == told["waiting"]
+                lambda receiver: len({request.body for request in receiver.requests[before:]}) == salvaged["waiting"]
             )
             daemon.process.terminate()
             assert await daemon.ended() == 0
@@ -217,7 +219,7 @@ async def test_a_command_that_reads_makes_a_start_wait_and_not_fail(tmp_path: Pa
     config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations=NOWHERE)
     await make_outbox(config)
     with ExitStack() as held:
-        held.enter_context(reading(tmp_path / "outbox.db"))
+        held.enter_context(open_history(tmp_path / "outbox.db"))
         async with forwarder(config) as stopped:
             await until(lambda: is_running(stopped), limit_s=90, what="a daemon that waits")
             stopped.process.terminate()

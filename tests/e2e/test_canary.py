@@ -1,4 +1,4 @@
-"""Canaries, with the real daemon: they arrive on schedule, and one that does not is told of."""
+"""Canaries, with the real daemon: they arrive on schedule, and one that does not is reported."""
 
 import asyncio
 import json
@@ -49,7 +49,7 @@ async def running(config: Path, clock: CanaryClock) -> AsyncIterator[Forwarder]:
 
 async def first_is_due(config: Path, clock: CanaryClock, name: str = "bot") -> None:
     """Once the schedule of a destination has begun, set the clock forward to its first canary."""
-    while (await lane(config, name))["canary"] is None:  # noqa: ASYNC110 - it is only told to who asks
+    while (await lane(config, name))["canary"] is None:  # noqa: ASYNC110 - it is only in the status
         await asyncio.sleep(0.05)
     clock.advance(FIRST_AFTER_S)
 
@@ -89,7 +89,7 @@ async def test_a_canary_comes_soon_after_the_start_and_on_schedule_and_status_sh
         await assert_balanced(config)
 
 
-async def test_a_canary_that_does_not_arrive_is_told_of_once_and_so_is_the_next_that_does(
+async def test_a_canary_that_does_not_arrive_is_reported_once_and_so_is_the_next_that_does(
     tmp_path: Path, clock: CanaryClock
 ) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver(status=500) as bot, Receiver() as alerts:
@@ -107,7 +107,7 @@ async def test_a_canary_that_does_not_arrive_is_told_of_once_and_so_is_the_next_
             line = await daemon.wait_for("canary.missed")
             assert (line["level"], line["destination"]) == ("error", "bot")
             assert "CANARY MISSED" in await ok(config, "status")
-            # It is given up when the next one is due, which fails as well and is not told of.
+            # It is given up when the next one is due, which fails as well and is not reported.
             await bot.wait_until(lambda bot: ids(bot, 2), 90, "two canaries")
             assert kinds(alerts) == ["canary"]
             bot.status = 200
@@ -124,7 +124,7 @@ def ids(receiver: Receiver, count: int) -> bool:
     return len({request.headers["webhook-id"] for request in receiver.requests}) >= count
 
 
-async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_dead_letter(
+async def test_a_canary_that_is_refused_for_good_is_reported_at_once_and_is_no_dead_letter(
     tmp_path: Path, clock: CanaryClock
 ) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as bot, Receiver() as alerts:
@@ -150,7 +150,7 @@ async def test_a_canary_that_is_refused_for_good_is_told_of_at_once_and_is_no_de
         await assert_balanced(config)
 
 
-async def test_a_canary_that_arrives_late_is_told_of_and_followed_by_another_at_once(
+async def test_a_canary_that_arrives_late_is_reported_and_followed_by_another_at_once(
     tmp_path: Path, clock: CanaryClock
 ) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
@@ -197,7 +197,7 @@ async def test_every_attempt_of_a_canary_says_that_it_is_one_and_holds_up_no_eve
         await assert_balanced(config)
 
 
-async def test_a_paused_destination_gets_no_canary_and_is_not_told_of(tmp_path: Path, clock: CanaryClock) -> None:
+async def test_a_paused_destination_gets_no_canary_and_is_not_reported(tmp_path: Path, clock: CanaryClock) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as probe, Receiver() as alerts:
         destinations = {
             "bot": (bot, f"{HOURLY}, {TOLD}"),
@@ -222,7 +222,7 @@ async def test_a_paused_destination_gets_no_canary_and_is_not_told_of(tmp_path: 
         await assert_balanced(config)
 
 
-async def test_the_schedule_goes_on_over_a_reload_and_begins_anew_at_a_start(
+async def test_the_schedule_goes_on_over_a_reload_and_begins_again_at_a_start(
     tmp_path: Path, clock: CanaryClock
 ) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as other:

@@ -6,6 +6,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Action, Answer, Receiver
 from forwarder.emulator.server import Emulator
@@ -24,7 +26,7 @@ from tests.support.delivery import (
     until_kinds,
 )
 from tests.support.lanes import event
-from tests.support.process import KEY, command, forwarder, look
+from tests.support.process import KEY, PROGRAM, command, forwarder, look
 
 FRAMES = [event(number).body for number in range(40)]
 """All of one account."""
@@ -45,7 +47,7 @@ async def waits(folder: Path, count: int) -> None:
 # Pausing
 
 
-async def test_a_pause_beside_the_daemon_keeps_everything_and_outlasts_a_restart_and_a_kill(tmp_path: Path) -> None:
+async def test_a_pause_alongside_the_daemon_keeps_everything_and_outlasts_a_restart_and_a_kill(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         config = configure(tmp_path, emulator, {"bot": (bot, "")})
         async with forwarder(config) as daemon:
@@ -131,8 +133,8 @@ async def test_a_disabled_destination_is_skipped_and_counted(tmp_path: Path) -> 
             assert list(said["destinations"]) == ["bot"]
             await stopped(daemon)
         assert off.received == 0
-        books = json.loads(await ok(config, "audit", "--json"))
-        assert books["deliveries"]["disabled"] == 3
+        audit = json.loads(await ok(config, "audit", "--json"))
+        assert audit["deliveries"]["disabled"] == 3
         skipped = (await ok(config, "deliveries", "--status", "skipped", "--json")).splitlines()
         assert [(json.loads(line)["destination"], json.loads(line)["reason"]) for line in skipped] == [
             ("off", "disabled")
@@ -153,7 +155,7 @@ async def test_a_410_pauses_and_a_resume_delivers_everything(tmp_path: Path) -> 
             await send(emulator, FRAMES[1:4])
             await waits(tmp_path, 4)
             assert (await lane(config))["paused"]["by"] == "receiver"
-            assert "PAUSED because it is gone" in await ok(config, "status")
+            assert "PAUSED because the receiver is gone" in await ok(config, "status")
             assert bot.received == 1
             await until_kinds(alerts, "paused")
             bot.status = 200
@@ -166,10 +168,10 @@ async def test_a_410_pauses_and_a_resume_delivers_everything(tmp_path: Path) -> 
         await assert_balanced(config)
 
 
-# Who is told
+# Who is notified
 
 
-async def test_a_failure_is_told_once_after_its_time_and_so_is_the_recovery(tmp_path: Path) -> None:
+async def test_a_failure_is_reported_once_after_its_time_and_so_is_the_recovery(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver(status=503) as bot, Receiver() as alerts:
         destinations = {"bot": (bot, f"{QUICK}, on_failure: {{to: alerts, after: 2s}}"), "alerts": (alerts, "")}
         config = configure(tmp_path, emulator, destinations)
@@ -178,9 +180,9 @@ async def test_a_failure_is_told_once_after_its_time_and_so_is_the_recovery(tmp_
             await emulator.send(FRAMES[0])
             await until_kinds(alerts, "failing")
             assert alerts.requests[0].at - bot.requests[0].at > 2
-            (told,) = notices(alerts)
-            assert (told["level"], told["destination"], told["title"]) == ("error", "bot", "bot is failing")
-            assert "HTTP 503" in told["text"]
+            (notice,) = notices(alerts)
+            assert (notice["level"], notice["destination"], notice["title"]) == ("error", "bot", "bot is failing")
+            assert "HTTP 503" in notice["text"]
             assert "failing since" in await ok(config, "status")
             failed = len(bot.requests)
             await bot.wait_until(lambda bot: len(bot.requests) > failed, 90, "another probe")
@@ -193,7 +195,7 @@ async def test_a_failure_is_told_once_after_its_time_and_so_is_the_recovery(tmp_
         await assert_balanced(config)
 
 
-async def test_dead_letters_are_told_of_once_and_then_gathered(tmp_path: Path) -> None:
+async def test_dead_letters_are_reported_once_and_then_gathered(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver(status=400) as bot, Receiver() as alerts:
         destinations = {"bot": (bot, "on_failure: {to: alerts, after: 1h}"), "alerts": (alerts, "")}
         config = configure(tmp_path, emulator, destinations)
@@ -201,10 +203,10 @@ async def test_dead_letters_are_told_of_once_and_then_gathered(tmp_path: Path) -
             await emulator.wait_connected()
             await emulator.send(FRAMES[0])
             await until_kinds(alerts, "dead")
-            assert "One delivery to bot was given up" in notices(alerts)[0]["text"]
+            assert "forwarder gave up 1 delivery to bot" in notices(alerts)[0]["text"]
             await send(emulator, FRAMES[1:4])
             await daemon.wait_for("delivery.dead", count=4)
-            bot.status = 410  # tells of something else, after a look at the dead letters
+            bot.status = 410  # another failure, which is reported after a look at the dead letters
             await until_two_looks()
             await emulator.send(FRAMES[4])
             await until_kinds(alerts, "dead", "paused")
@@ -214,7 +216,7 @@ async def test_dead_letters_are_told_of_once_and_then_gathered(tmp_path: Path) -
 
 
 async def until_two_looks() -> None:
-    """Return when it was looked, each second, whether somebody is to be told."""
+    """Return when it was looked, each second, whether somebody is to be notified."""
     await asyncio.sleep(2.1)
 
 
@@ -297,7 +299,7 @@ async def test_a_notice_is_readable_where_its_destination_has_a_format(tmp_path:
         await assert_balanced(config)
 
 
-async def test_a_replay_leaves_out_what_was_told_to_others(tmp_path: Path) -> None:
+async def test_a_replay_leaves_out_what_was_sent_to_others(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver(status=501) as bot, Receiver() as alerts:
         destinations = {"bot": (bot, "on_failure: {to: alerts, after: 0s}"), "alerts": (alerts, "")}
         config = configure(tmp_path, emulator, destinations)
@@ -318,8 +320,8 @@ async def test_a_replay_leaves_out_what_was_told_to_others(tmp_path: Path) -> No
             await ok(config, "replay", "--to", "alerts", "--since", "1h", "--wait")
             await stopped(daemon)
         assert bodies(bot) == [FRAMES[0]]
-        told = bodies(alerts)[:3]
-        assert sorted(bodies(alerts)) == sorted([*told, *told, FRAMES[0]])
+        first = bodies(alerts)[:3]
+        assert sorted(bodies(alerts)) == sorted([*first, *first, FRAMES[0]])
         assert {notice["kind"] for notice in notices(alerts)} == {"failing", "dead", "recovered"}
         await assert_balanced(config)
 
@@ -327,7 +329,7 @@ async def test_a_replay_leaves_out_what_was_told_to_others(tmp_path: Path) -> No
 # What is too old
 
 
-async def test_what_expired_is_told_in_one_message_and_can_be_delivered_after_all(tmp_path: Path) -> None:
+async def test_what_expired_is_reported_in_one_message_and_can_be_delivered_after_all(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         settings = "retry: {delays: [100ms, 1s, 1s, 1s, 1h], max_age: 2s, on_expiry: digest}, breaker: {enabled: false}"
         config = configure(tmp_path, emulator, {"bot": (bot, settings)})
@@ -340,9 +342,9 @@ async def test_what_expired_is_told_in_one_message_and_can_be_delivered_after_al
             await daemon.wait_for("delivery.retry_scheduled", routes=["digest"], count=4)
             await bot.start_listening()
             await bot.wait_for(1)
-            (told,) = notices(bot)
-            assert (told["kind"], told["level"]) == ("expired", "warning")
-            assert told["text"].startswith("3 events were too old")
+            (notice,) = notices(bot)
+            assert (notice["kind"], notice["level"]) == ("expired", "warning")
+            assert notice["text"].startswith("3 events for bot expired before delivery")
             listed = [json.loads(line) for line in (await ok(config, "dead", "list", "--json")).splitlines()]
             assert [dead["status"] for dead in listed] == ["expired"] * 3
             assert all(dead["reason"].startswith("expired: ") for dead in listed)
@@ -358,7 +360,7 @@ async def test_what_expired_is_told_in_one_message_and_can_be_delivered_after_al
         await assert_balanced(config)
 
 
-async def test_a_stop_tells_what_had_expired_until_then(tmp_path: Path) -> None:
+async def test_a_stop_reports_what_had_expired_until_then(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         settings = "retry: {delays: [100ms, 1s, 1s, 1s], max_age: 1s, on_expiry: digest}, breaker: {enabled: false}"
         config = configure(tmp_path, emulator, {"bot": (bot, settings)})
@@ -371,8 +373,8 @@ async def test_a_stop_tells_what_had_expired_until_then(tmp_path: Path) -> None:
         await bot.start_listening()
         async with forwarder(config) as daemon:
             await bot.wait_for(1)
-            (told,) = notices(bot)
-            assert told["text"].startswith("3 events were too old")
+            (notice,) = notices(bot)
+            assert notice["text"].startswith("3 events for bot expired before delivery")
             await stopped(daemon)
         await assert_balanced(config)
 
@@ -414,10 +416,10 @@ async def test_one_that_has_reached_its_limit_of_rate_says_so_as_long_as_somethi
             await emulator.wait_connected()
             await emulator.send(FRAMES[0])
             await daemon.wait_for("delivery.delivered")
-            assert "limit of rate" not in await ok(config, "status")
+            assert "rate limited" not in await ok(config, "status")
             await emulator.send(FRAMES[1])
             await waits(tmp_path, 1)
-            assert "ok, but its limit of rate is reached: the next one goes in" in await ok(config, "status")
+            assert "ok; rate limited, next in" in await ok(config, "status")
             await stopped(daemon)
 
 
@@ -459,3 +461,28 @@ async def test_an_order_and_a_rate_set_by_a_reload_hold_for_what_waits_already(t
             assert taken[-1].at - taken[0].at > 29 / 10 - 0.5  # the rate is what is tested
             await stopped(daemon)
         await assert_balanced(config)
+
+
+@pytest.mark.parametrize(
+    ("option", "why"), [("rate_limit: 1/h", "ok; rate limited, next in"), ("", "PAUSED by hand")], ids=["rate", "pause"]
+)
+async def test_a_command_that_waits_for_a_replay_says_why_nothing_is_sent(
+    tmp_path: Path, option: str, why: str
+) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, option)})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(FRAMES[0])
+            await daemon.wait_for("delivery.delivered")
+            if not option:
+                await ok(config, "pause", "bot")
+            replay = ("replay", "--to", "bot", "--since", "1h", "--wait", "-c", str(config))
+            process = await asyncio.create_subprocess_exec(*PROGRAM, *replay, stderr=asyncio.subprocess.PIPE)
+            assert process.stderr is not None
+            async with asyncio.timeout(60):
+                while f"1 delivery waits for bot: {why}" not in (await process.stderr.readline()).decode():
+                    assert process.returncode is None
+            process.send_signal(signal.SIGINT)
+            await process.communicate()
+            await stopped(daemon)

@@ -11,7 +11,7 @@ async def test_the_demo_ends_by_itself_with_nothing_lost_through_an_outage(tmp_p
     code, out, err = await command("demo", "--count", "80", "--rate", "20", "--svg", str(picture), limit_s=90)
     assert (code, err) == (0, "")
     assert "alerts goes down for 5 s" in out
-    assert "alerts is back" in out
+    assert "alerts is up again" in out
     assert re.search(r"lost +0\b", out)
     assert "connection refused; kept" in out
     assert re.search(r"cashtags → alerts ↻ attempt \d", out)

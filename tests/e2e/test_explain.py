@@ -62,8 +62,8 @@ async def test_an_event_is_explained_with_the_config_of_its_time_and_that_of_tod
             assert "✗ coins → bot  (stop: true)" in missed
             assert '  ✗ text contains "btc", "eth" — "buy SOL now"' in missed.replace("    ", "  ")
             assert "payload.urgent is true — the event has no payload.urgent" in missed
-            assert "What became of it: no delivery was made." in missed
-            assert f"{config} routes as it did then." in missed
+            assert "Deliveries: none" in missed
+            assert f"Today's {config} routes it the same way." in missed
 
             write(tmp_path, emulator, bot, words="btc, sol", to="[bot, desk]")
             edited = await ask("explain", "--mid", "2", "-c", str(config))  # not loaded yet: the daemon has the old one
@@ -74,10 +74,10 @@ async def test_an_event_is_explained_with_the_config_of_its_time_and_that_of_tod
             await until(lambda: look(tmp_path / "outbox.db", settled) == [(3,)], limit_s=90, what="the third is kept")
 
             for out in (edited, await ask("explain", "--mid", "2", "-c", str(config))):
-                then, today = out.split("as it is now it would go another way:")
+                then, today = out.split("routes it differently:")
                 assert '✓ text contains "btc", "eth" — "buy ETH now", by "eth"' in then
                 assert "bot: delivered" in then
-                assert "others → bot: not asked, coins stops" in then
+                assert "others → bot: not reached, coins stops" in then
                 assert "bot got it then, by coins, and does not now" in today
                 assert "the route coins: matched then, not matched now" in today
                 assert "It goes nowhere" in today
@@ -155,7 +155,7 @@ async def test_a_changed_config_is_run_over_the_history(tmp_path: Path) -> None:
         (("--mid", "1"), 66, "there is no such file yet"),
     ],
 )
-async def test_what_cannot_be_explained_is_told(
+async def test_what_cannot_be_explained_is_reported(
     tmp_path: Path, arguments: tuple[str, ...], code: int, said: str
 ) -> None:
     event, config = tmp_path / "event.json", tmp_path / "config.yaml"

@@ -1,4 +1,4 @@
-"""First word, then full text, through the real daemon: what each destination gets of a post, and that the books balance."""
+"""First word, then full text, through the real daemon: what each destination gets of a post, and that everything is accounted for."""
 
 import asyncio
 import json
@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from forwarder.core.books import Cause
+from forwarder.core.ledger import SkipReason
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.chats import Chat
@@ -67,7 +67,7 @@ async def stopped(daemon: Forwarder) -> None:
 
 
 async def balanced(folder: Path) -> dict[str, int]:
-    """Return the ends of the deliveries, by the command, which says that the books balance."""
+    """Return the outcomes of the deliveries by `audit`, which says that everything is accounted for."""
     code, out, _ = await command("audit", "-c", str(folder / "config.yaml"), "--json")
     assert code == 0, out
     return {name: count for name, count in json.loads(out)["deliveries"].items() if count}
@@ -96,7 +96,7 @@ async def test_each_destination_gets_what_it_prefers_in_either_order_of_arrival(
         "deliveries", "-c", str(tmp_path / "config.yaml"), "--destination", "ignores", "--json"
     )
     assert code == 0
-    assert out.count(Cause.PREFERRED) == 2
+    assert out.count(SkipReason.PREFERRED) == 2
 
 
 async def test_what_came_first_is_known_after_a_kill_and_a_reload(tmp_path: Path) -> None:

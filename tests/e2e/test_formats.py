@@ -12,9 +12,10 @@ from urllib.parse import urlsplit
 from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.server import Emulator
 from tests.destinations.formats.limits import discord, slack, telegram
+from tests.support.paths import EVENTS
 from tests.support.process import KEY, forwarder
 
-EXAMPLES = Path(__file__).parent.parent / "data" / "events"
+EXAMPLES = EVENTS
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 
 
@@ -90,8 +91,8 @@ def test_the_daemon_loads_no_templates_where_no_destination_has_one(tmp_path: Pa
     config = tmp_path / "config.yaml"
     text = "streams: [{api_key: k}]\nroutes: [{to: a}]\ndestinations: {a: {url: 'http://127.0.0.1/', format: FORMAT}}\n"
     look = (
-        "import sys; from pathlib import Path; from forwarder.cli.config_file import read_config; "
-        "from forwarder.parts import destinations_of; import forwarder.daemon; destinations_of(read_config(Path(sys.argv[1]))); "
+        "import sys; from pathlib import Path; from forwarder.configfile.read import read_config; "
+        "from forwarder.destinations.build import destinations_of; import forwarder.daemon.daemon; destinations_of(read_config(Path(sys.argv[1]))); "
         "print(*[name for name in ('jinja2',) if name in sys.modules])"
     )
     config.write_text(text.replace("FORMAT", "discord"), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""First words that wait for their full text, through the real daemon: kills, reloads and stops in the wait, and the books balance."""
+"""First words that wait for their full text, through the real daemon: kills, reloads and stops in the wait, and everything is accounted for."""
 
 import asyncio
 import json
@@ -17,7 +17,7 @@ from tests.support.process import KEY, Forwarder, forwarder, look
 LONG = "10m"
 """No test waits for its end."""
 SHORT = "1s"
-WAITING = "SELECT count(*) FROM deliveries WHERE status = 'pending' AND reason = 'waits for the full text'"
+WAITING = "SELECT count(*) FROM deliveries WHERE status = 'pending' AND awaits_full"
 
 
 @dataclass(slots=True)
@@ -166,7 +166,7 @@ async def test_a_reload_or_a_pause_in_the_wait_changes_nothing(tmp_path: Path) -
             await scene.until_waiting(config, 1)
             await ok(config, "resume", "bot")
             await scene.receiver.wait_for(2)
-            scene.config(wait=LONG, prefer="first", to=", on_full: ignore")  # what waits is not told apart
+            scene.config(wait=LONG, prefer="first", to=", on_full: ignore")  # what waits is not distinguished
             await reloaded(daemon, 2)
             await scene.send(3, "full")
             await scene.receiver.wait_for(3)

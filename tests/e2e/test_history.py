@@ -1,4 +1,4 @@
-"""The history commands, through a running daemon and on its file when it has stopped: lists, dead letters, replay, the books."""
+"""The history commands, through a running daemon and on its file when it has stopped: lists, dead letters, replay, the audit."""
 
 import json
 import os
@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 import pytest
@@ -174,7 +175,7 @@ async def _delivered_after_all(there: Scene, dead: dict[str, Any]) -> None:
     await there.settled("SELECT count(*) FROM deliveries WHERE status = 'delivered'", 4)
     last = there.bot.requests[-1]
     assert (last.headers["webhook-id"], last.body.decode()) == (dead["delivery_id"], frame(6, text="doomed"))
-    (shown,) = await there.records("dead", "show", dead["delivery_id"])
+    (shown,) = await there.records("deliveries", "show", dead["delivery_id"])
     assert [(attempt["number"], attempt["http_status"]) for attempt in shown["attempts"]] == [
         (1, 500),
         (2, 500),
@@ -195,12 +196,12 @@ async def test_dead_letters_are_dropped_only_when_it_is_said_which(tmp_path: Pat
         (dropped,) = await there.records("deliveries", "--status", "skipped")
         assert (dropped["reason"], dropped["http_status"]) == ("dropped", None)
         (shown,) = await there.records("deliveries", "show", dropped["delivery_id"])
-        assert shown["attempts"][-1]["reason"].startswith("HTTP ")  # why it had died is still told
+        assert shown["attempts"][-1]["reason"].startswith("HTTP ")  # why it had died is still shown
         assert len(shown["attempts"]) == shown["attempts_made"]
-        (books,) = await there.records("audit")
-        assert books["deliveries"]["dropped"] == 1
-        assert books["deliveries"]["dead"] == 0
-        assert books["balanced"] is True
+        (audit,) = await there.records("audit")
+        assert audit["deliveries"]["dropped"] == 1
+        assert audit["deliveries"]["dead"] == 0
+        assert audit["balanced"] is True
 
 
 async def test_the_history_is_replayed_to_another_destination(tmp_path: Path, is_running: bool) -> None:
@@ -226,17 +227,19 @@ async def _replayed(there: Scene, asked: tuple[str, ...]) -> None:
     assert await there.records(*asked, "--wait") == [{"queued": 4, "left_alone": 0}]
     ids = [request.headers["webhook-id"] for request in there.other.requests]
     assert sorted(ids[:4]) == sorted(ids[4:])
-    (books,) = await there.records("audit")
-    assert books["deliveries"]["replayed"] == 4
+    (audit,) = await there.records("audit")
+    assert audit["deliveries"]["replayed"] == 4
     await there.assert_balanced()
 
 
 async def test_a_replay_keeps_to_its_rate(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
-        await there.records("replay", "--since", "1h", "--to", "other", "--rate", "20/s", "--wait")
+        began = monotonic()
+        await there.records("replay", "--since", "1h", "--to", "other", "--rate", "2/s", "--wait")
         times = [request.at for request in there.other.requests]
         assert len(times) == 6
-        assert times[-1] - times[0] > 4 * 0.05  # the sixth is due a quarter of a second after the first
+        # None comes before it is due, however late the others are: the first may have been held up.
+        assert all(at - began >= 0.5 * number for number, at in enumerate(times))
 
 
 async def test_an_unknown_destination_is_refused(tmp_path: Path, is_running: bool) -> None:
@@ -245,32 +248,6 @@ async def test_an_unknown_destination_is_refused(tmp_path: Path, is_running: boo
         assert (code, out) == (exit_codes.FAILURE if is_running else exit_codes.USAGE, "")
         assert "'bto'" in err
         assert "bot, other" in err
-
-
-async def test_waiting_for_a_replay_needs_a_daemon(tmp_path: Path) -> None:
-    async with either(tmp_path, is_running=False) as there:
-        code, _, err = await there.ask("replay", "--since", "1h", "--to", "bot", "--wait")
-        assert code == exit_codes.NO_DAEMON
-        assert "outbox.db.sock" in err
-
-
-async def test_the_books_name_what_is_missing(tmp_path: Path) -> None:
-    async with either(tmp_path, is_running=False) as there:
-        await there.assert_balanced()
-        connection = sqlite3.connect(there.outbox)
-        ((seq, id_),) = connection.execute("SELECT seq, id FROM events WHERE mid = '2'").fetchall()
-        connection.execute("DELETE FROM deliveries WHERE event_seq = ?", (seq,))
-        connection.commit()
-        connection.close()
-        code, out, _ = await there.ask("audit")
-        assert code == exit_codes.FAILURE
-        assert f"event {id_}: 1 deliveries planned, 0 found" in out
-        assert "1 missing" in out
-        code, out, _ = await there.ask("audit", "--since", "2000-01-01")
-        assert code == exit_codes.FAILURE
-        code, out, _ = await there.ask("outbox", "check")
-        assert code == exit_codes.FAILURE
-        assert "the books" in out
 
 
 async def test_the_file_is_checked_copied_and_made_smaller(tmp_path: Path, is_running: bool) -> None:
@@ -327,7 +304,7 @@ async def test_a_daemon_gives_room_back_between_deliveries(tmp_path: Path) -> No
             assert sizes["bytes_before"] > 2_000_000 > 10 * sizes["bytes_after"]
 
 
-async def test_status_tells_how_it_goes(tmp_path: Path) -> None:
+async def test_status_shows_how_it_goes(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
         (status,) = await there.records("status")
         assert status["outbox"]["health"] == "ok"
@@ -341,7 +318,7 @@ async def test_status_tells_how_it_goes(tmp_path: Path) -> None:
         assert there.outbox.with_name("outbox.db.sock").stat().st_mode & 0o777 == 0o600
         code, out, _ = await there.ask("status")
         assert code == 0
-        assert "commit lag" in out
+        assert "time to disk" in out
         await there.stop()
         assert not there.outbox.with_name("outbox.db.sock").exists()
         code, out, _ = await there.ask("status")
@@ -363,7 +340,8 @@ async def test_the_socket_takes_no_other_user_and_no_nonsense(tmp_path: Path) ->
             "s = socket.socket(socket.AF_UNIX)\n"
             "if len(sys.argv) > 3: os.setuid(int(sys.argv[3]))\n"
             "s.connect(sys.argv[1])\n"
-            "s.sendall(sys.argv[2].encode() + b'\\n')\n"
+            "try: s.sendall(sys.argv[2].encode() + b'\\n')\n"
+            "except BrokenPipeError: pass\n"  # refused before anything was read: the answer is there all the same
             "print(s.makefile().readline())\n"
         )
         address = str(there.outbox.with_name("outbox.db.sock"))
@@ -400,22 +378,3 @@ async def test_a_config_that_is_half_edited_or_has_no_environment_still_names_th
         code, _, err = await there.ask("events")
         assert code == exit_codes.BAD_CONFIG
         assert "outbox.url" in err
-
-
-async def test_without_an_outbox_the_commands_say_so(tmp_path: Path) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        CONFIG.format(stream="ws://127.0.0.1:9/ws", key=KEY, bot="http://127.0.0.1:9", other="http://127.0.0.1:9")
-    )
-    for arguments in (("audit",), ("events",), ("outbox", "check"), ("dead", "drop", "--all")):
-        code, out, err = await command(*arguments, "-c", str(config))
-        assert (code, out) == (exit_codes.NO_OUTBOX, "")
-        assert err.count("\n") == 1
-    assert [path.name for path in tmp_path.iterdir()] == ["config.yaml"]
-
-
-@pytest.mark.parametrize("arguments", [("--since", "yesterday"), ("--limit", "0"), ("--status", "lost")])
-async def test_wrong_arguments_are_told(tmp_path: Path, arguments: tuple[str, str]) -> None:
-    code, _, err = await command("deliveries", *arguments)
-    assert code == exit_codes.USAGE
-    assert arguments[1] in err

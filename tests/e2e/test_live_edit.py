@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from forwarder.admin.client import control
 from forwarder.cli import exit_codes
-from forwarder.core.changes import Reload
+from forwarder.control.client import control
+from forwarder.core.commands import Reload
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
@@ -94,7 +94,7 @@ async def test_each_way_of_saving_is_loaded_at_once_and_what_changes_nothing_is_
     [
         ("", "the file is empty"),
         ("streams: [{", "not valid YAML"),
-        (None, "at least one is needed here"),  # cut short behind `routes:`, and YAML for all that
+        (None, "it is empty; write at least one element"),  # cut short behind `routes:`, and YAML for all that
         ("\0", "U+0000"),
     ],
 )
@@ -112,7 +112,7 @@ async def test_a_save_that_is_half_done_is_refused_once_and_forgotten_when_it_is
         replace(config, text)  # the same again
         config.touch()
         await emulator.send(event(1).body)
-        await bot.wait_for(1)  # the one in force goes on
+        await bot.wait_for(1)  # the running config stays active
         config.write_text(good)
         await daemon.wait_for("reload.undone")
         assert sum(map(refused(), daemon.lines)) == 1
@@ -124,16 +124,16 @@ async def test_a_save_that_is_half_done_is_refused_once_and_forgotten_when_it_is
 
 async def asked(_daemon: Forwarder, folder: Path) -> Line:
     """Return the status over the socket itself: the commands read the config to find it."""
-    from forwarder.core.changes import Status
+    from forwarder.core.commands import StatusRequest
 
     def ask() -> Line:
         with control(folder / "outbox.db.sock") as connection:
-            return connection.ask(Status())
+            return connection.ask(StatusRequest())
 
     return await asyncio.to_thread(ask)
 
 
-async def test_a_file_that_vanishes_is_told_once_and_loaded_when_it_is_back(tmp_path: Path) -> None:
+async def test_a_file_that_vanishes_is_reported_once_and_loaded_when_it_is_back(tmp_path: Path) -> None:
     async with live(tmp_path) as (config, daemon, emulator, bot):
         good = config.read_text()
         config.rename(tmp_path / "away")
@@ -196,7 +196,7 @@ async def test_every_file_that_the_config_names_is_watched_those_that_are_not_th
             (secret, "whsec_magpieQ1Njc4OTAxMjM0NTY3ODkwMTIz", "destination bot: signing.secret changed"),
         ):
             replace(file, changed)
-            await daemon.wait_where(lambda line, words=words: words in line.get("plan", ()))  # type: ignore[misc]
+            await daemon.wait_where(lambda line, words=words: words in line.get("plan", ()))  # type: ignore[misc] # mypy infers no type for a default of a lambda
         names.unlink()
         await daemon.wait_where(refused("names"))
         config.write_text(text.replace("bot: {url:", "bot: {url_file: late, socket: /run/a}\n  old: {url:"))
@@ -229,11 +229,33 @@ async def test_without_watching_signals_and_requests_alone_load(tmp_path: Path) 
         await stopped(daemon)
 
 
+async def test_a_config_that_is_no_yaml_does_not_keep_the_daemon_from_being_asked(tmp_path: Path) -> None:
+    async with live(tmp_path) as (config, daemon, _, _):
+        good = config.read_text()
+        for broken in ("streams: [", "", None):
+            config.unlink() if broken is None else config.write_text(broken)
+            if broken == "streams: [":
+                await daemon.wait_where(lambda line: line["event"] == "reload.refused")
+                code, out, err = await command("status", "-c", str(config))
+                assert (code, "REFUSED" in out, "not valid YAML" in err) == (exit_codes.OK, True, True)
+            for verb in ("status --json", "pause bot", "resume bot", "reconnect"):
+                code, out, err = await command(*verb.split(), "-c", str(config))
+                assert code == exit_codes.OK, (broken, verb, err)
+                assert str(config) in err
+                assert "an earlier version of this file" in err
+        config.write_text(good)
+        await daemon.wait_where(lambda line: line["event"] == "stream.connected")
+        await stopped(daemon)
+        config.write_text("streams: [")
+        for verb in ("status", "pause bot", "reconnect"):
+            assert (await command(*verb.split(), "-c", str(config)))[0] == exit_codes.BAD_CONFIG
+
+
 async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path) -> None:
     async with live(tmp_path, extra="reload: {watch: false}\n") as (config, daemon, emulator, bot):
         good = config.read_text()
-        assert "in force already" in await ok(config, "reload")
-        assert "it is in force already" in await ok(config, "check", "--diff")
+        assert "active already" in await ok(config, "reload")
+        assert "this config is active already" in await ok(config, "check", "--diff")
         bot.status = 503
         await emulator.send(event(1).body)
         await bot.wait_until(lambda bot: bot.received == 1)
@@ -244,7 +266,7 @@ async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path
         code, out, err = await command("reload", "-c", str(config))
         assert (code, out) == (exit_codes.FAILURE, "")
         assert "outbox_: unknown key" in err
-        assert "the config in force goes on" in err
+        assert "the running config stays active" in err
         assert "REFUSED" in await ok(config, "status")
         code, out, _ = await command("reload", "--json", "-c", str(config))
         assert code == exit_codes.FAILURE
@@ -259,16 +281,16 @@ async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path
             "  1 waiting delivery of destination bot keeps its destination, with its new URL",
         ]
         out = await ok(config, "check", "--diff")
-        assert out.splitlines()[1:] == ["it would change:", *plan]
+        assert out.splitlines()[1:] == ["this would change:", *plan]
         assert "bot" not in str([line for line in daemon.lines if line["event"] == "reload.done"])
         other = tmp_path / "other.yaml"
         other.write_text(with_routes(good, 2))
         code, out, err = await command("check", "--diff", "-c", str(other))
         assert (code, out.splitlines()[1:]) == (
             0,
-            ["it would change:", '  route "more 0" added after "route 1", to bot'],
+            ["this would change:", '  route "more 0" added after "route 1", to bot'],
         )
-        assert f"the daemon runs with {config}" in err
+        assert f"the daemon's config is {config}" in err
         bot.status = 200
         out = await ok(config, "reload")
         assert out.splitlines()[1:] == plan
@@ -280,7 +302,7 @@ async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path
         config.write_text(good + "admin: {socket: outbox.db.sock}\n")
         out = await ok(config, "reload")
         assert "admin.socket changed: takes effect at the next start" in out
-        assert "in force at the next start only: admin.socket" in await ok(config, "status")
+        assert "active only after a restart: admin.socket" in await ok(config, "status")
         await stopped(daemon)
     assert "magpie" not in json.dumps(daemon.lines)
     for arguments in (("reload",), ("check", "--diff")):
@@ -300,7 +322,7 @@ async def test_an_edit_whose_tests_fail_is_refused_or_by_choice_warned_of(tmp_pa
         await daemon.wait_where(refused('tests: "all to bot" (line'))
         assert (await status(config))["config"]["refused"]["problems"][0].startswith('tests: "all to bot"')
         await emulator.send(event(1).body)
-        await bot.wait_for(1)  # the config in force goes on
+        await bot.wait_for(1)  # the running config stays active
         config.write_text("reload: {require_tests: false}\n" + bad)
         line = await daemon.wait_where(lambda line: line["event"] == "reload.tests_failed")
         assert 'tests: "all to bot"' in line["tests"][0]
@@ -324,6 +346,30 @@ async def test_several_requests_at_once_get_an_answer_each(tmp_path: Path) -> No
         assert sum(map(done(2), daemon.lines)) + sum(answer["changed"] for answer in answers) <= 2
         await daemon.wait_where(done(2))
         await stopped(daemon)
+
+
+async def test_the_time_without_a_stream_is_a_gap_if_the_only_one_is_renamed_to_one_that_does_not_answer(
+    tmp_path: Path,
+) -> None:
+    async with live(tmp_path) as (config, daemon, emulator, _):
+        await daemon.wait_for("stream.connected")
+        good = config.read_text()
+        config.write_text(good.replace("[{url: 'ws://127.0.0.1", "[{name: primary, url: 'ws://127.0.0.9"))
+        await daemon.wait_for("stream.unavailable", stream="primary")
+        assert "NO STREAM IS OPEN" in (await command("status", "-c", str(config)))[1]
+        found: Line = {}
+        async with asyncio.timeout(90):
+            while not found:  # it is on disk with the next commit
+                (line,) = (await ok(config, "gaps", "--all", "--json")).splitlines() or ["{}"]
+                found = json.loads(line)
+        assert (found["stream"], found["ended_at"]) == ("main", None)
+        config.write_text(good.replace("[{url:", "[{name: primary, url:"))
+        assert (await daemon.wait_for("stream.gap", stream="primary"))["is_covered"] is False
+        await emulator.wait_connected()
+        await stopped(daemon)
+        rows = look(tmp_path / "outbox.db", "SELECT stream, ended_ms IS NULL, reason FROM gaps ORDER BY began_ms")
+        assert [row[:2] for row in rows] == [("primary", 0), ("primary", 1)]  # the second is the stop
+        assert rows[0][2] == "stream main was removed from the config, and no other stream was open"
 
 
 async def test_what_is_under_way_at_a_changed_destination_ends_by_its_own_timeout(tmp_path: Path) -> None:
@@ -364,7 +410,7 @@ def steady_config(emulator: Emulator, steady: Receiver, changing: Receiver, numb
     )
 
 
-async def test_two_hundred_reloads_under_a_stream_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+async def test_two_hundred_reloads_under_a_stream_lose_nothing_and_duplicate_nothing(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as steady, Receiver() as changing:
         config = tmp_path / "config.yaml"
         connections: dict[int, object] = {}  # kept, so that no other one gets the id
@@ -382,7 +428,7 @@ async def test_two_hundred_reloads_under_a_stream_lose_nothing_and_double_nothin
             async with Load(emulator, rate=200).flowing():
                 for number in range(1, EDITS + 1):
                     await edit(daemon, config, number, steady_config(emulator, steady, changing, number))
-            sent = len({each.frame for each in emulator.sent})  # the stream has doubles of its own
+            sent = len({each.frame for each in emulator.sent})  # the stream itself sends duplicates
             for receiver in (steady, changing):
                 await receiver.wait_for(sent, timeout=90)
             await stopped(daemon)

@@ -164,9 +164,9 @@ async def test_a_log_that_is_read_again_says_once_what_is_missing(tmp_path: Path
             if process.returncode is None:
                 process.kill()
                 await process.wait()
-        (told,) = (line for line in lines if line["event"] == "log.interrupted")
+        (interrupted,) = (line for line in lines if line["event"] == "log.interrupted")
         delivered = sum(line["event"] == "delivery.delivered" for line in lines)
-        assert delivered + told["lines_dropped"] == sent
+        assert delivered + interrupted["lines_dropped"] == sent
         assert lines[-1]["event"] == "daemon.stopped"
 
 

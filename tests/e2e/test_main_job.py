@@ -13,9 +13,10 @@ from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.script import packaged_events, play, replay
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until
+from tests.support.paths import EVENTS
 from tests.support.process import KEY, forwarder, is_sound, look, write_config
 
-EXAMPLES = Path(__file__).parent.parent / "data" / "events"
+EXAMPLES = EVENTS
 
 
 def bodies(requests: Sequence[Received]) -> set[bytes]:
@@ -237,7 +238,7 @@ async def test_a_reload_by_sighup_changes_routes_and_a_bad_edit_changes_nothing(
             daemon.send(signal.SIGHUP)
             await daemon.wait_for("reload.done")
             needed = [line["setting"] for line in daemon.lines if line["event"] == "reload.restart_needed"]
-            assert needed == ["outbox.max_size"]  # the other one is in force at once
+            assert needed == ["outbox.max_size"]  # the other one is active at once
             await emulator.send(frames[2])
             await new.wait_for(1)
             assert len(emulator.connections) == len(emulator.handshakes) == 1

@@ -11,6 +11,7 @@ import pytest
 
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
+from forwarder.emulator.settings import EmulatorSettings
 from tests.support.crash import Load, Oracle, assert_balanced, daemon, say, until, write_config
 from tests.support.delivery import bodies, stopped
 from tests.support.netns import Wire, why_no_wire, wire
@@ -34,7 +35,7 @@ class Line:
     config: Path
 
     async def all_is_delivered(self, *, limit_s: float = 30) -> None:
-        """Everything accepted has arrived, and the books balance."""
+        """Everything accepted has arrived, and everything is accounted for."""
         self.oracle.look()
         await self.oracle.drained(limit_s=limit_s)
         self.oracle.look()
@@ -49,7 +50,7 @@ class Line:
 @asynccontextmanager
 async def line(folder: Path) -> AsyncIterator[Line]:
     with wire() as made:
-        async with Emulator(host=made.host) as emulator, Receiver(host=made.host) as receiver:
+        async with Emulator(EmulatorSettings(host=made.host)) as emulator, Receiver(host=made.host) as receiver:
             outbox = folder / "outbox.db"
             config = write_config(folder, emulator=emulator, receivers={"bot": receiver}, outbox=outbox)
             oracle = Oracle(outbox, {"bot": receiver})
@@ -102,7 +103,7 @@ async def test_after_a_short_cut_it_is_back_as_soon_as_the_path_is(tmp_path: Pat
 
 async def test_a_black_hole_of_20_seconds_costs_nothing_that_was_accepted(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        for rate in (3, 60):  # the connection lives on; the server gives it up, and nothing tells the daemon
+        for rate in (3, 60):  # the connection lives on; the server gives it up, and the daemon is not notified
             folder = tmp_path / str(rate)
             folder.mkdir()
             group.create_task(_black_hole(folder, rate=rate))

@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-from forwarder.core.gaps import GapId
+from forwarder.core.gaps.gap import GapId
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.server import Emulator
-from forwarder.outbox.connection import FileSettings
-from forwarder.outbox.sqlite import open_outbox
+from forwarder.outbox.sqlite.file.connection import FileSettings
+from forwarder.outbox.sqlite.opening import open_outbox
 from tests.support.crash import until
 from tests.support.lanes import utc_now
 from tests.support.outbox import keep
@@ -30,10 +30,10 @@ async def test_retries_and_replays_of_a_recovered_event_say_that_it_is_one(tmp_p
             await until(lambda: look(path, delivered) == [(2,)], limit_s=90, what="both are delivered")
             code, out, err = await command("replay", "--to", "bot", "--since", "1h", "--wait", "-c", str(config))
             assert code == 0, out + err
-    told: dict[str, list[tuple[str, str | None]]] = {recovered.id: [], live.id: []}
+    marks: dict[str, list[tuple[str, str | None]]] = {recovered.id: [], live.id: []}
     for request in bot.requests:
         header = request.headers["x-forwarder-trigger"], request.headers.get("x-forwarder-recovered")
-        told[request.headers["webhook-id"]].append(header)
-    assert {mark for _, mark in told[live.id]} == {None}
-    assert {mark for _, mark in told[recovered.id]} == {"true"}
-    assert [trigger for trigger, _ in told[recovered.id]] == ["recovered", "retry", "replay"]
+        marks[request.headers["webhook-id"]].append(header)
+    assert {mark for _, mark in marks[live.id]} == {None}
+    assert {mark for _, mark in marks[recovered.id]} == {"true"}
+    assert [trigger for trigger, _ in marks[recovered.id]] == ["recovered", "retry", "replay"]

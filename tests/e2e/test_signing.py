@@ -7,8 +7,8 @@ from pathlib import Path
 
 from standardwebhooks import Webhook
 
-from forwarder.core.signing import PlainSigning, decode_secret
-from forwarder.core.verifying import PlainVerifier, StandardVerifier, Verdict
+from forwarder.core.destinations.signing import PlainSigning, decode_secret
+from forwarder.core.destinations.verification import PlainVerifier, StandardVerifier, VerificationResult
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
@@ -17,10 +17,10 @@ from tests.support.process import KEY, forwarder, write_config
 OLD, NEW = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "whsec_MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEw"
 
 
-async def test_each_retry_is_signed_anew_at_its_own_time_under_the_same_id(tmp_path: Path) -> None:
+async def test_each_retry_is_signed_again_at_its_own_time_under_the_same_id(tmp_path: Path) -> None:
     frame = packaged_events()[0]
     verifier = StandardVerifier((decode_secret(NEW),))
-    verdicts: list[Verdict] = []
+    verdicts: list[VerificationResult] = []
 
     def respond(received: Received) -> Answer:
         verdicts.append(verifier.verify(received.headers, received.body, now=datetime.now(UTC)))
@@ -33,7 +33,7 @@ async def test_each_retry_is_signed_anew_at_its_own_time_under_the_same_id(tmp_p
             await emulator.wait_connected()
             await emulator.send(frame)
             await receiver.wait_for(1)
-    assert verdicts == [Verdict.VALID] * 3
+    assert verdicts == [VerificationResult.VALID] * 3
     headers = [request.headers for request in receiver.requests]
     assert len({one["webhook-id"] for one in headers}) == 1
     assert len({one["webhook-timestamp"] for one in headers}) == 3
@@ -42,14 +42,15 @@ async def test_each_retry_is_signed_anew_at_its_own_time_under_the_same_id(tmp_p
         assert Webhook(NEW).verify(request.body, dict(request.headers)) == json.loads(frame)
 
 
-async def test_an_attempt_is_signed_with_the_keys_in_force_when_it_is_made(tmp_path: Path) -> None:
+async def test_an_attempt_is_signed_with_the_keys_active_when_it_is_made(tmp_path: Path) -> None:
     frame = packaged_events()[0]
     verdicts: list[tuple[bool, bool]] = []
 
     def respond(received: Received) -> Answer:
         now = datetime.now(UTC)
         holds = [
-            StandardVerifier((decode_secret(secret),)).verify(received.headers, received.body, now=now) is Verdict.VALID
+            StandardVerifier((decode_secret(secret),)).verify(received.headers, received.body, now=now)
+            is VerificationResult.VALID
             for secret in (OLD, NEW)
         ]
         verdicts.append((holds[0], holds[1]))
@@ -105,7 +106,7 @@ async def test_a_plain_signature_is_made_for_every_delivery(
     now = datetime.now(UTC)
     for form, receiver in ((github, one), (stripe, other)):
         for request in receiver.requests:
-            assert PlainVerifier(form).verify(request.headers, request.body, now=now) is Verdict.VALID
+            assert PlainVerifier(form).verify(request.headers, request.body, now=now) is VerificationResult.VALID
             assert request.headers["webhook-id"].startswith("msg_")
             assert abs(now - datetime.fromtimestamp(int(request.headers["webhook-timestamp"]), UTC)) < timedelta(
                 minutes=1

@@ -1,6 +1,7 @@
 """The real daemon is stopped for longer than any limit of a stream: what was sent meanwhile is delivered, and nothing is misjudged."""
 
 import asyncio
+import json
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -13,6 +14,7 @@ import pytest
 from forwarder.emulator.faults import DropHow
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
+from forwarder.emulator.settings import EmulatorSettings
 from tests.support import short_limits
 from tests.support.crash import Load
 from tests.support.delivery import bodies, stopped
@@ -55,7 +57,7 @@ def gaps(folder: Path) -> list[tuple[str, float, float]]:
 
 @TRANSPORTS
 async def test_what_is_sent_to_a_stopped_process_is_delivered(tmp_path: Path, transport: str) -> None:
-    async with Emulator(api_key=KEY, comment_interval_s=0.5) as emulator, Receiver() as receiver:
+    async with Emulator(EmulatorSettings(comment_interval_s=0.5), api_key=KEY) as emulator, Receiver() as receiver:
         config = config_in(tmp_path, emulator, receiver, transport)
         async with forwarder(config, program=(sys.executable, "-m", "tests.support.short_limits")) as daemon:
             await daemon.wait_for("daemon.ready")
@@ -70,9 +72,13 @@ async def test_what_is_sent_to_a_stopped_process_is_delivered(tmp_path: Path, tr
     assert gaps(tmp_path) == []
 
 
-async def test_the_same_with_the_limits_that_are_in_force_and_nobody_is_blamed_for_silence(tmp_path: Path) -> None:
+async def test_the_same_with_the_limits_that_are_active_and_nobody_is_blamed_for_silence(tmp_path: Path) -> None:
     """A server that is as patient as the process is stopped; one that is not may discard what it has not sent yet."""
-    async with Emulator(api_key=KEY, idle_limit_s=120) as one, Emulator(api_key=KEY) as two, Receiver() as receiver:
+    async with (
+        Emulator(EmulatorSettings(idle_limit_s=120), api_key=KEY) as one,
+        Emulator(api_key=KEY) as two,
+        Receiver() as receiver,
+    ):
         config = config_in(tmp_path, one, receiver, "websocket", ", expect_event_within: 60s")
         more = f"name: more, transport: sse, url: '{two.url}/stream', api_key: {KEY}, expect_event_within: 60s"
         config.write_text(config.read_text().replace("streams:\n", f"streams:\n  - {{{more}}}\n"))
@@ -98,7 +104,7 @@ async def test_the_same_with_the_limits_that_are_in_force_and_nobody_is_blamed_f
 async def test_where_the_server_closed_meanwhile_what_it_had_sent_is_delivered_and_the_standstill_is_a_gap(
     tmp_path: Path, transport: str, how: DropHow
 ) -> None:
-    async with Emulator(api_key=KEY, comment_interval_s=0.5) as emulator, Receiver() as receiver:
+    async with Emulator(EmulatorSettings(comment_interval_s=0.5), api_key=KEY) as emulator, Receiver() as receiver:
         config = config_in(tmp_path, emulator, receiver, transport)
         async with forwarder(config, program=(sys.executable, "-m", "tests.support.short_limits")) as daemon:
             await daemon.wait_for("daemon.ready")
@@ -136,3 +142,32 @@ async def test_an_answer_that_came_meanwhile_is_no_timeout(tmp_path: Path) -> No
             await stopped(daemon)
     assert len([body for body in bodies(receiver) if body in frames]) == 8
     assert look(tmp_path / "outbox.db", "SELECT count(*) FROM attempts") == [(0,)]  # but the last of each
+
+
+@TRANSPORTS
+@pytest.mark.parametrize("how", ["stop", "rename"])
+async def test_what_came_meanwhile_and_was_not_read_before_the_stream_was_closed_is_in_the_gap(
+    tmp_path: Path, transport: str, how: str
+) -> None:
+    async with Emulator(EmulatorSettings(comment_interval_s=0.5), api_key=KEY) as emulator, Receiver() as receiver:
+        config = config_in(tmp_path, emulator, receiver, transport)
+        async with forwarder(config, program=(sys.executable, "-m", "tests.support.short_limits")) as daemon:
+            await daemon.wait_for("daemon.ready")
+            await emulator.wait_connected()
+            async with standing_still(daemon, seconds=short_limits.STANDSTILL_S):
+                sent_at = datetime.now(UTC).timestamp()
+                frames = await Load(emulator, rate=1).send(3_000)
+                if how == "rename":
+                    config.write_text(config.read_text().replace("name: main", "name: renamed"))
+                    daemon.send(signal.SIGHUP)
+                else:
+                    daemon.send(signal.SIGTERM)
+            if how == "rename":
+                await daemon.wait_for("reload.done")
+                await daemon.wait_for("stream.connected", count=2)
+                await stopped(daemon)
+            assert await daemon.ended() == 0
+    kept = {mid for (mid,) in look(tmp_path / "outbox.db", "SELECT mid FROM events")}
+    lost = [frame for frame in frames if json.loads(frame)["mid"] not in kept]
+    beginnings = [began / 1000 for (began,) in look(tmp_path / "outbox.db", "SELECT began_ms FROM gaps ORDER BY id")]
+    assert not lost or beginnings[0] <= sent_at, f"{len(lost)} are lost, and the first gap begins after they were sent"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
+from forwarder.emulator.settings import EmulatorSettings
 from tests.support.crash import Load, assert_balanced, until
 from tests.support.delivery import bodies, notices, ok, status, stopped, until_kinds
 from tests.support.frames import Opcode, Peer, close, frame, peers
@@ -50,7 +51,7 @@ async def test_a_cut_a_stop_and_a_kill_are_gaps_and_a_reconnect_is_none(tmp_path
             await heard(emulator, receiver)
             await emulator.drop()
             await daemon.wait_for("stream.gap", is_covered=False)
-            assert "connecting anew" in await ok(config, "reconnect", "main")
+            assert "reconnecting" in await ok(config, "reconnect", "main")
             await daemon.wait_for("stream.connected", count=3)
             await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
             code, _, err = await command("reconnect", "other", "-c", str(config))
@@ -83,7 +84,7 @@ async def test_one_of_two_streams_away_loses_nothing_and_is_a_gap_that_the_other
     assert gaps(tmp_path)[0] == ("one", True, True, "the connection ended without a close code")
 
 
-async def test_reloads_of_stream_settings_under_load_lose_and_double_nothing(tmp_path: Path) -> None:
+async def test_reloads_of_stream_settings_under_load_lose_and_duplicate_nothing(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
         emulator = await stack.enter_async_context(Emulator(api_key=KEY))
         receiver = await stack.enter_async_context(Receiver())
@@ -125,13 +126,13 @@ async def test_a_stream_with_a_new_key_that_is_refused_goes_on_with_the_old_one(
             await stopped(daemon)
 
 
-async def test_a_stopped_process_that_goes_on_connects_anew_at_once(tmp_path: Path) -> None:
+async def test_a_stopped_process_that_goes_on_connects_again_at_once(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
         config = config_in(tmp_path, receiver, f"name: main, url: '{emulator.ws_url}'")
         async with forwarder(config) as daemon:
             await daemon.wait_for("daemon.ready")
             daemon.send(signal.SIGSTOP)
-            await asyncio.sleep(12)  # time has to pass: that is what is told
+            await asyncio.sleep(12)  # time has to pass: that is what is reported
             daemon.send(signal.SIGCONT)
             await daemon.wait_for("stream.renewing")
             await emulator.wait_until(lambda emulator: len(emulator.handshakes) == 2)
@@ -142,7 +143,7 @@ async def test_a_stopped_process_that_goes_on_connects_anew_at_once(tmp_path: Pa
 
 async def test_an_event_stream_delivers_byte_for_byte_and_over_the_end_of_its_token(tmp_path: Path) -> None:
     async with AsyncExitStack() as stack:
-        emulator = await stack.enter_async_context(Emulator(api_key=KEY, token_ttl_s=2))
+        emulator = await stack.enter_async_context(Emulator(EmulatorSettings(token_ttl_s=2), api_key=KEY))
         receiver = await stack.enter_async_context(Receiver())
         config = config_in(tmp_path, receiver, f"transport: sse, url: '{emulator.url}/stream'")
         daemon = await stack.enter_async_context(forwarder(config))
@@ -163,7 +164,7 @@ async def test_an_event_stream_delivers_byte_for_byte_and_over_the_end_of_its_to
     assert [reason for _, _, _, reason in gaps(tmp_path)] == ["forwarder was stopped"]
 
 
-async def test_a_stream_that_brings_nothing_is_renewed_and_a_receiver_is_told_and_told_again_when_it_is_heard(
+async def test_a_stream_that_brings_nothing_is_renewed_and_a_receiver_is_notified_and_again_when_it_is_heard(
     tmp_path: Path,
 ) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as receiver, Receiver() as ops:
@@ -188,7 +189,7 @@ async def test_a_stream_that_brings_nothing_is_renewed_and_a_receiver_is_told_an
             await stopped(daemon)
 
 
-async def test_status_tells_who_is_first_who_misses_what_and_when_no_stream_is_open(tmp_path: Path) -> None:
+async def test_status_shows_who_is_first_who_misses_what_and_when_no_stream_is_open(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as one, Emulator(api_key=KEY) as two, Receiver() as receiver:
         config = config_in(tmp_path, receiver, f"name: one, url: '{one.ws_url}'", f"name: two, url: '{two.ws_url}'")
         async with forwarder(config) as daemon:
@@ -208,7 +209,7 @@ async def test_status_tells_who_is_first_who_misses_what_and_when_no_stream_is_o
             await two.drop()
             await daemon.wait_for("stream.unavailable", stream="two")
             said = await ok(config, "status")
-            assert "streams: two away, while others are open: nothing need be missing" in said
+            assert "streams: two away, but others are open, so no event need be missed" in said
             assert "100.0 %" in said
             one.refuse(401)
             await one.drop()
@@ -249,7 +250,7 @@ async def test_a_stream_that_another_connection_replaced_is_an_error_in_status_a
             code, said, _ = await command("status", "-c", str(config))
             assert code == 1
             assert "REPLACED by another connection" in said
-            assert "forwarder reconnect main tries it at once" in said
+            assert "forwarder reconnect main tries it now" in said
             code, said, _ = await command("status", "--json", "-c", str(config))
             assert code == 1
             main = json.loads(said)["streams"]["main"]

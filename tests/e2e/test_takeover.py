@@ -14,26 +14,30 @@ import pytest
 from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
+from forwarder.emulator.settings import EmulatorSettings
 from tests.support.crash import Load, amount, assert_balanced, say
 from tests.support.delivery import bodies, configure, stopped
 from tests.support.process import KEY, Forwarder, command, forwarder, look
 from tests.support.streams import numbered
 
-TAKEOVERS = amount("FORWARDER_TAKEOVERS", 10)
+TAKEOVERS = amount("FORWARDER_TAKEOVERS", 6)
 QUEUED = amount("FORWARDER_QUEUED", 3000)
 """Events that one process has not read yet when the other one is connected."""
 
 
 @asynccontextmanager
 async def ends(max_connections: int | None = None) -> AsyncIterator[tuple[Emulator, Receiver]]:
-    async with Emulator(api_key=KEY, max_connections=max_connections) as emulator, Receiver() as receiver:
+    async with (
+        Emulator(EmulatorSettings(max_connections=max_connections), api_key=KEY) as emulator,
+        Receiver() as receiver,
+    ):
         yield emulator, receiver
 
 
 async def assert_each_came_once(emulator: Emulator, receiver: Receiver) -> None:
     """What was sent has arrived, all of it, once. The script sends some events twice, as the stream does."""
     sent = {each.frame for each in emulator.sent}
-    with suppress(TimeoutError):  # how many are missing is told below
+    with suppress(TimeoutError):  # how many are missing is checked below
         await receiver.wait_for(len(sent), timeout=90)
     came = Counter(bodies(receiver))
     lost, twice = sent - came.keys(), [body for body, count in came.items() if count > 1]
@@ -41,7 +45,7 @@ async def assert_each_came_once(emulator: Emulator, receiver: Receiver) -> None:
     assert came.keys() == sent
 
 
-async def test_takeovers_under_load_lose_nothing_and_double_nothing(tmp_path: Path) -> None:
+async def test_takeovers_under_load_lose_nothing_and_duplicate_nothing(tmp_path: Path) -> None:
     async with ends() as (emulator, receiver), AsyncExitStack() as daemons:
         config = configure(tmp_path, emulator, {"bot": (receiver, "timeout: 5s")})
         daemon = await daemons.enter_async_context(forwarder(config))
@@ -88,7 +92,7 @@ async def forwarder_later(config: Path, old: Forwarder, emulator: Emulator) -> A
 
 async def drained(config: Path, daemon: Forwarder, receiver: Receiver, frames: set[bytes]) -> Counter[bytes]:
     """Stop a daemon once all of these frames have arrived, and return what has, and how often."""
-    with suppress(TimeoutError):  # what is missing is told below
+    with suppress(TimeoutError):  # what is missing is checked below
         await receiver.wait_until(lambda it: frames <= set(bodies(it)), 15)
     assert not frames - set(bodies(receiver)), f"lost, of {len(frames)}"
     await stopped(daemon)
@@ -224,7 +228,9 @@ async def test_only_one_at_a_time_takes_over(tmp_path: Path) -> None:
         config = configure(tmp_path, emulator, {"bot": (receiver, "")})
         async with forwarder(config) as old, forwarder_later(config, old, emulator) as new:
             await old.wait_for("takeover.announced")
+            new.send(signal.SIGSTOP)  # so that it has not taken over before the other one asks
             code, out, err = await command("run", "--takeover", "-c", str(config))
+            new.send(signal.SIGCONT)
             assert code == exit_codes.NO_TAKEOVER, out
             assert f"process {new.process.pid} is taking over already" in err or "is stopping" in err
             await new.wait_for("takeover.done")
@@ -243,7 +249,7 @@ async def test_where_none_runs_it_starts_as_usual(tmp_path: Path) -> None:
             await stopped(daemon)
 
 
-async def test_one_that_is_told_to_stop_while_it_is_taken_over_from_still_leaves_the_place(tmp_path: Path) -> None:
+async def test_one_that_is_stopped_while_it_is_taken_over_from_still_leaves_the_place(tmp_path: Path) -> None:
     async with ends() as (emulator, receiver):
         async with two(tmp_path, emulator, receiver) as (_, old, new):
             async with Load(emulator, rate=100).flowing():
@@ -294,7 +300,7 @@ async def test_a_daemon_of_a_version_that_cannot_hand_over_is_left_alone(tmp_pat
             code, out, err = await command("run", "--takeover", "-c", str(config))
             answering.join()
         assert code == exit_codes.NO_TAKEOVER, out
-        assert "of a version that cannot hand over; stop it, and start this one" in err
+        assert "of a version that does not support takeovers; stop it, then start this one" in err
 
 
 @pytest.mark.parametrize("transport", ["websocket", "sse"])

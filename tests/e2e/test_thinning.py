@@ -1,11 +1,11 @@
-"""A flood through the real daemon: what a limit lets through, what is told of the rest, and that the books balance."""
+"""A flood through the real daemon: what a limit lets through, what is reported of the rest, and that everything is accounted for."""
 
 import json
 import signal
 from pathlib import Path
 from typing import Any
 
-from forwarder.core.sampling import is_in_sample
+from forwarder.core.routing.sampling import is_in_sample
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.delivery import OWN, assert_balanced, bodies, notices, ok, stopped
@@ -39,7 +39,7 @@ def both(author: str, *mids: int) -> list[str]:
     return sorted(f"{author} {mid} {source}" for mid in mids for source in ("x", "fast-x"))
 
 
-async def test_a_flood_of_one_author_is_cut_and_told_others_pass_and_a_reload_or_a_stop_loses_no_count(
+async def test_a_flood_of_one_author_is_cut_and_reported_others_pass_and_a_reload_or_a_stop_loses_no_count(
     tmp_path: Path,
 ) -> None:
     route = "{name: floods, to: bot, limit: {count: 3, per: %s, by: author, summary: alerts}}"
@@ -64,7 +64,7 @@ async def test_a_flood_of_one_author_is_cut_and_told_others_pass_and_a_reload_or
             await post("calm", 22, 23)
             await bot.wait_for(6 + 6)
             assert notices(alerts) == []
-            # Another limit begins anew, and what the one before held back is told.
+            # A changed limit starts counting at zero, and what the previous one held back is reported.
             configure(tmp_path, emulator.ws_url, bot, alerts, route % "5s")
             daemon.send(signal.SIGHUP)
             await daemon.wait_for("reload.done", count=2)
@@ -73,7 +73,7 @@ async def test_a_flood_of_one_author_is_cut_and_told_others_pass_and_a_reload_or
             await post("loud", *range(30, 40))
             await bot.wait_for(12 + 6)
             await alerts.wait_for(2)
-            # What is gathered when the daemon stops is told as it ends, and sent at the next start at the latest.
+            # What is gathered when the daemon stops is reported as it ends, and sent at the next start at the latest.
             configure(tmp_path, emulator.ws_url, bot, alerts, route % "2h")
             daemon.send(signal.SIGHUP)
             await daemon.wait_for("reload.done", count=3)
@@ -82,17 +82,18 @@ async def test_a_flood_of_one_author_is_cut_and_told_others_pass_and_a_reload_or
             await bot.wait_for(18 + 6 + 2)
             await stopped(daemon)
         async with forwarder(hour) as daemon:
+            await daemon.wait_for("daemon.ready")  # the summary may have come before the stop
             await alerts.wait_for(3)
             await stopped(daemon)
     assert posts(bot) == sorted(
         both("loud", 0, 1, 2) + both("calm", 20, 21, 22) + both("loud", 30, 31, 32, 50, 51, 52) + both("calm", 60)
     )
-    told = notices(alerts)
-    assert [(notice["kind"], notice["route"]) for notice in told] == [("limited", "floods")] * 3
-    assert [notice["title"] for notice in told] == [f"floods held back {count}" for count in (10, 7, 2)]
-    assert "within 1h: 9 of @loud, 1 of @calm; the first at" in told[0]["text"]
-    assert "Held back 7 more posts of @loud within 5s;" in told[1]["text"]
-    assert "lets 3 per 2h for each author through" in told[2]["text"]
+    sent = notices(alerts)
+    assert [(notice["kind"], notice["route"]) for notice in sent] == [("limited", "floods")] * 3
+    assert [notice["title"] for notice in sent] == [f'Route "floods": {count} posts not sent' for count in (10, 7, 2)]
+    assert "; 9 from @loud, 1 from @calm. First: " in sent[0]["text"]
+    assert "per 5 s for each author); 7 from @loud." in sent[1]["text"]
+    assert "(limit 3 per 2 h for each author)" in sent[2]["text"]
     await assert_balanced(hour)
     causes = "SELECT coalesce(reason, status), count(*) FROM deliveries GROUP BY 1"
     assert dict(look(tmp_path / "outbox.db", causes)) == {"delivered": 26 + 3, "limited": 2 * 19}

@@ -17,9 +17,8 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
 from tests.support.delivery import configure, status
+from tests.support.paths import ROOT
 from tests.support.process import KEY, Forwarder, command, command_as_process, forwarder
-
-ROOT = Path(__file__).parent.parent.parent
 
 
 @asynccontextmanager
@@ -60,7 +59,9 @@ def end(pid: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-async def test_an_upgrade_under_load_loses_and_doubles_nothing_and_the_next_one_works_as_well(tmp_path: Path) -> None:
+async def test_an_upgrade_under_load_loses_and_duplicates_nothing_and_the_next_one_works_as_well(
+    tmp_path: Path,
+) -> None:
     async with upgradable(tmp_path) as (config, daemon, emulator, receiver):
         async with Load(emulator, rate=300).flowing():
             code, out, err = await command("upgrade", "-c", str(config))
@@ -81,7 +82,7 @@ async def test_an_upgrade_under_load_loses_and_doubles_nothing_and_the_next_one_
         await assert_balanced(config)
 
 
-async def test_a_successor_that_cannot_start_is_told_and_the_daemon_goes_on(tmp_path: Path) -> None:
+async def test_a_successor_that_cannot_start_is_reported_and_the_daemon_goes_on(tmp_path: Path) -> None:
     async with upgradable(tmp_path) as (config, daemon, emulator, receiver):
         good = config.read_text()
         config.write_text(good.replace("routes", "rutes") + "admin: {socket: outbox.db.sock}\n")
@@ -89,8 +90,8 @@ async def test_a_successor_that_cannot_start_is_told_and_the_daemon_goes_on(tmp_
         assert code == exit_codes.FAILURE, out
         assert "ended with exit code 78" in err
         assert "rutes" in err
-        assert "this one goes on" in err
-        daemon.send(signal.SIGUSR2)  # the same, told in the log
+        assert "this process keeps running" in err
+        daemon.send(signal.SIGUSR2)  # the same, reported in the log
         await daemon.wait_for("upgrade.failed", count=2)
         config.write_text(good)
         await Load(emulator, rate=100).send(5)
@@ -110,8 +111,9 @@ async def test_a_successor_that_could_not_start_leaves_no_zombie(tmp_path: Path)
         pid = daemon.process.pid
         children = [path.read_text().split() for path in Path(f"/proc/{pid}/task").glob("*/children")]
         assert not any(children)
-        descriptors = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
-        assert not [each for each in descriptors if "words of a successor" in each]
+        if os.geteuid() == 0:  # the daemon keeps its memory and its files private
+            descriptors = [str(each.readlink()) for each in Path(f"/proc/{pid}/fd").iterdir()]
+            assert not [each for each in descriptors if "words of a successor" in each]
 
 
 async def test_of_two_upgrades_at_once_one_is_refused(tmp_path: Path) -> None:
@@ -163,7 +165,7 @@ async def test_an_upgrade_replaces_the_interpreter_too(tmp_path: Path) -> None:
             await daemon.wait_for("daemon.stopped")
 
 
-async def test_a_successor_that_dies_after_it_was_left_the_place_is_told_by_the_exit_code(tmp_path: Path) -> None:
+async def test_a_successor_that_dies_after_it_was_left_the_place_is_reported_by_the_exit_code(tmp_path: Path) -> None:
     async with upgradable(tmp_path) as (config, daemon, emulator, receiver):
         config.write_text(config.read_text() + "grace_period: 4s\n")
         receiver.delay_s = 60  # so that it uses up its grace period
@@ -193,32 +195,24 @@ async def test_a_stream_that_only_the_settings_of_before_a_reload_hold_is_not_gi
         assert daemon.process.returncode is None
 
 
-async def test_where_none_runs_there_is_nothing_to_upgrade(tmp_path: Path) -> None:
-    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
-        config = configure(tmp_path, emulator, {"bot": (receiver, "")})
-        code, _, err = await command("upgrade", "-c", str(config))
-        assert code == exit_codes.NO_DAEMON
-        assert "no forwarder answers" in err
-
-
-async def test_the_service_manager_is_told_who_goes_on_before_the_old_process_ends(tmp_path: Path) -> None:
+async def test_the_service_manager_is_notified_who_goes_on_before_the_old_process_ends(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.setblocking(False)
         manager.setsockopt(socket.SOL_SOCKET, socket.SO_PASSCRED, 1)
-        heard: list[str] = []
+        received: list[str] = []
         senders: dict[int, int] = {}
         ancestors: dict[int, list[int]] = {}
 
-        def hear() -> None:
+        def receive() -> None:
             message, [(_, _, sender)], *_ = manager.recvmsg(4096, 4096)
-            heard.append(message.decode())
-            if named := re.match(r"MAINPID=(\d+)", heard[-1]):
+            received.append(message.decode())
+            if named := re.match(r"MAINPID=(\d+)", received[-1]):
                 pid = int(named[1])
                 senders[pid], *_ = struct.unpack("3i", sender)
                 ancestors[pid] = ancestors_of(pid)
 
-        asyncio.get_running_loop().add_reader(manager, hear)
+        asyncio.get_running_loop().add_reader(manager, receive)
         env = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "400000"}
         async with upgradable(tmp_path, **env) as (config, daemon, _, _):
             # Another process is not of the service: its end would not be noticed.
@@ -231,17 +225,17 @@ async def test_the_service_manager_is_told_who_goes_on_before_the_old_process_en
             successor = (await status(config))["pid"]
             assert senders[successor] == daemon.process.pid
             assert daemon.process.pid not in ancestors[successor]  # systemd waits for the end of its own children alone
-            main = [each.startswith(f"MAINPID={successor}\n") for each in heard].index(True)
+            main = [each.startswith(f"MAINPID={successor}\n") for each in received].index(True)
 
-            def hears(what: str) -> bool:
-                return any(each.split("\n")[0] == what for each in heard[main:])
+            def has_received(what: str) -> bool:
+                return any(each.split("\n")[0] == what for each in received[main:])
 
-            await until(lambda: hears("READY=1"), limit_s=90, what="ready")
-            await until(lambda: hears("WATCHDOG=1"), limit_s=90, what="a sign of life")
-            assert not any(each.startswith("STOPPING=1") for each in heard)
+            await until(lambda: has_received("READY=1"), limit_s=90, what="ready")
+            await until(lambda: has_received("WATCHDOG=1"), limit_s=90, what="a sign of life")
+            assert not any(each.startswith("STOPPING=1") for each in received)
             os.kill(successor, signal.SIGTERM)
             await daemon.wait_for("daemon.stopped")
-            await until(lambda: hears("STOPPING=1"), limit_s=90, what="stopping")
+            await until(lambda: has_received("STOPPING=1"), limit_s=90, what="stopping")
         asyncio.get_running_loop().remove_reader(manager)
 
 

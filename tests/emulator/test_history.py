@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from forwarder.emulator.server import Emulator
+from forwarder.emulator.settings import EmulatorSettings
 
 HEADERS = {"x-api-key": "test-key"}
 NOON_MS = 1_776_700_800_000
@@ -23,7 +24,7 @@ def post(mid: int, *, sid: str = "12", source: str = "x") -> str:
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    async with Emulator(history_limit=6) as emulator:
+    async with Emulator(EmulatorSettings(history_limit=6)) as emulator:
         yield emulator
 
 

@@ -1,7 +1,8 @@
-"""The receivers that `docs/signing.md` shows, run as they stand there."""
+"""The receivers that `docs/signing.md` shows, run exactly as written there."""
 
 import asyncio
 import base64
+import gzip
 import json
 import os
 import re
@@ -9,19 +10,20 @@ import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from time import time
 
 import pytest
 
-from forwarder.core.signing import PlainSigning, PrivateKey, Signing, StandardSigning, decode_key
-from forwarder.core.verifying import PublicKey, decode_verifying_key
+from forwarder.core.destinations.signing import PlainSigning, PrivateKey, Signing, StandardSigning, decode_key
+from forwarder.core.destinations.verification import PublicKey, decode_verifying_key
 from tests.support.node import MODULES, why_no_node
+from tests.support.paths import DOCS
 from tests.support.process import command, write_config
 
-TEXT = (Path(__file__).parents[2] / "docs" / "signing.md").read_text(encoding="utf-8")
+TEXT = (DOCS / "signing.md").read_text(encoding="utf-8")
 SECRET, OTHER = "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz", "whsec_MzIxMDk4NzY1NDMyMTA5ODc2NTQzMjEw"
 PRIVATE = PrivateKey(b"s" * 32)
 PUBLIC = "whpk_" + base64.b64encode(PRIVATE.public).decode()
@@ -152,6 +154,20 @@ def test_the_check_of_ed25519(tmp_path: Path, language: str) -> None:
     assert ask(tmp_path, language, block(language, "whpk_"), cases) == [True] + [False] * 5
 
 
+def test_the_check_of_a_compressed_body() -> None:
+    program: dict[str, Callable[[str, dict[str, str], bytes], bool]] = {}
+    exec(block("python", "is_signed_as_sent"), program)  # noqa: S102 - the program of the page
+    is_signed = program["is_signed_as_sent"]
+    body, at = gzip.compress(BODY), int(time())
+    signing = StandardSigning((decode_key(OTHER), PRIVATE, decode_key(SECRET)))
+    headers = {"webhook-id": "m", "webhook-timestamp": str(at)}
+    headers |= signing.headers(message_id="m", timestamp=at, body=body)
+    assert is_signed(SECRET, headers, body)
+    assert not is_signed(SECRET, headers, body + b" ")
+    assert not is_signed("whsec_" + base64.b64encode(b"another" * 5).decode(), headers, body)
+    assert not is_signed(SECRET, headers | {"webhook-timestamp": str(at - 600)}, body)
+
+
 @pytest.mark.parametrize("language", ["python", "js"])
 def test_the_check_of_a_plain_hmac(tmp_path: Path, language: str) -> None:
     signing = PlainSigning(keys=(b"a secret",), header="X-Hub-Signature-256", prefix="sha256=")
@@ -169,7 +185,7 @@ def test_the_check_of_a_plain_hmac(tmp_path: Path, language: str) -> None:
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl")
 def test_the_commands_that_make_keys(tmp_path: Path) -> None:
     made = [
-        subprocess.run(["bash", "-euc", text], cwd=tmp_path, capture_output=True, check=True, text=True).stdout.split()  # noqa: S607
+        subprocess.run(["bash", "-euc", text], cwd=tmp_path, capture_output=True, check=True, text=True).stdout.split()  # noqa: S607 - the bash of the machine
         for text in blocks("sh")
         if "openssl" in text
     ]

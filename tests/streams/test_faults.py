@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forwarder.core.pace import Class, Pace
+from forwarder.core.streams.reconnect_policy import ReconnectPolicy, WaitKind
 from forwarder.streams.faults import FaultKind, from_close, from_status
-from tests.core.test_close_reason import ROWS, WORDS
+from tests.core.streams.test_close_reason import ROWS, WORDS
 
 QUARTER_OF_AN_HOUR = 900.0
 HOUR, LONG, SHORT = 3600.0, 1800.0, 5.0
@@ -19,9 +19,11 @@ RATE_LIMITED = (FaultKind.RATE_LIMITED, 10.0)
 CODES = st.one_of(st.none(), st.sampled_from([0, 1000, 1001, 1005, 1006, 1008, 1011, 1013, 4001, 4401, 4403, 4409, 4429]), st.integers(0, 5000))  # fmt: skip
 
 
-def after(pace: Pace, code: int | None, reason: str, lasted_s: float, *, has_brought: bool) -> tuple[FaultKind, float]:
+def after(
+    pace: ReconnectPolicy, code: int | None, reason: str, lasted_s: float, *, has_brought: bool
+) -> tuple[FaultKind, float]:
     fault = from_close(code, reason, opened_for=timedelta(seconds=lasted_s), heard_anything=has_brought)
-    wait_s = pace.wait_s(fault.pace, now_s=0.0, lasted_s=lasted_s, was_useful=has_brought)
+    wait_s = pace.wait_s(fault.wait_kind, now_s=0.0, lasted_s=lasted_s, was_useful=has_brought)
     return fault.kind, max(wait_s, fault.minimum_wait.total_seconds())
 
 
@@ -50,7 +52,7 @@ def after(pace: Pace, code: int | None, reason: str, lasted_s: float, *, has_bro
 def test_a_connection_that_worked_is_made_again_at_once_unless_words_speak_of_another_one_or_of_a_rate(
     code: int | None, reason: str, lasted_s: float, expected: tuple[FaultKind, float]
 ) -> None:
-    assert after(Pace(lambda: 1.0), code, reason, lasted_s, has_brought=True) == expected
+    assert after(ReconnectPolicy(lambda: 1.0), code, reason, lasted_s, has_brought=True) == expected
 
 
 @pytest.mark.parametrize("code", [1008, 4001, 4401, 4403])
@@ -66,14 +68,14 @@ def test_policy_codes_right_after_the_opening_mean_the_key_unless_words_say_some
     assert kind("", 5) == (
         FaultKind.CLOSED,
         True,
-    )  # it has brought nothing: three of these in a row are told as the key
+    )  # it has brought nothing: three of these in a row are reported as a wrong key
     assert kind("", 60) == (FaultKind.CLOSED, False)
 
 
 @pytest.mark.parametrize("lasted_s", [0.01, SHORT, LONG, HOUR])
 def test_no_sentence_said_again_and_again_silences_a_stream(lasted_s: float) -> None:
     for code, (reason, _) in product((1001, 1008, 4409), ROWS):
-        pace = Pace(lambda: 1.0)
+        pace = ReconnectPolicy(lambda: 1.0)
         waits = [after(pace, code, reason, lasted_s, has_brought=lasted_s > 1)[1] for _ in range(50)]
         assert max(waits) <= QUARTER_OF_AN_HOUR
 
@@ -88,23 +90,32 @@ def test_no_sentence_said_again_and_again_silences_a_stream(lasted_s: float) -> 
 def test_no_close_frames_whatsoever_silence_a_stream_for_more_than_a_quarter_of_an_hour(
     ends: list[tuple[int | None, str, float, bool]],
 ) -> None:
-    pace = Pace(lambda: 1.0)
+    pace = ReconnectPolicy(lambda: 1.0)
     for code, reason, lasted_s, has_brought in ends:
         _, wait_s = after(pace, code, reason, lasted_s, has_brought=has_brought)
         assert 0 <= wait_s <= QUARTER_OF_AN_HOUR
 
 
-WISHES = ["86400", "1e300", "99999999999", "301", "Fri, 31 Dec 2099 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"]  # fmt: skip
+RETRY_AFTERS = ["86400", "1e300", "99999999999", "301", "Fri, 31 Dec 2099 23:59:59 GMT", "Fri, 31 Dec 9999 23:59:59 GMT"]  # fmt: skip
 
 
 @pytest.mark.parametrize("status", [429, 500, 502, 503, 504, 599, 999])
-@pytest.mark.parametrize("wish", WISHES)
-def test_a_wish_to_be_left_alone_for_hours_is_obeyed_for_five_minutes(status: int, wish: str) -> None:
-    fault = from_status(status, {"Retry-After": wish}, wanted="x")
-    assert (fault.kind, fault.pace, fault.minimum_wait) == (FaultKind.BUSY, Class.SERVER, timedelta(minutes=5))
+@pytest.mark.parametrize("retry_after", RETRY_AFTERS)
+def test_a_retry_after_of_hours_is_followed_for_five_minutes(status: int, retry_after: str) -> None:
+    fault = from_status(status, {"Retry-After": retry_after}, wanted="x")
+    assert (fault.kind, fault.wait_kind, fault.minimum_wait) == (FaultKind.BUSY, WaitKind.SERVER, timedelta(minutes=5))
+
+
+def test_a_429_is_a_rate_limit_and_a_5xx_a_server_that_is_busy_or_broken() -> None:
+    assert from_status(429, {}, wanted="x").sentence == "the server's rate limit is reached (HTTP 429)"
+    assert from_status(503, {}, wanted="x").sentence == "the server is busy or broken (HTTP 503)"
 
 
 @given(st.integers(100, 999), st.text(max_size=40), st.binary(max_size=60))
-def test_no_answer_to_a_handshake_asks_for_more_than_five_minutes(status: int, wish: str, body: bytes) -> None:
-    for headers, said in (({"Retry-After": wish}, body), ({}, body), ({}, b'{"retry_after": %d}' % (status * 10**6))):
+def test_no_answer_to_a_handshake_asks_for_more_than_five_minutes(status: int, retry_after: str, body: bytes) -> None:
+    for headers, said in (
+        ({"Retry-After": retry_after}, body),
+        ({}, body),
+        ({}, b'{"retry_after": %d}' % (status * 10**6)),
+    ):
         assert from_status(status, headers, said, wanted="x").minimum_wait <= timedelta(minutes=5)

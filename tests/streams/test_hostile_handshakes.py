@@ -8,7 +8,7 @@ from time import monotonic
 
 import pytest
 
-from forwarder.core.pace import Class
+from forwarder.core.streams.reconnect_policy import WaitKind
 from forwarder.streams.faults import FaultKind
 from forwarder.streams.websocket import WebSocketStream
 from tests.support.frames import Behave, Peer, peers
@@ -35,41 +35,41 @@ def answers(status: int, *headers: str, body: bytes = b"") -> Behave:
 @pytest.mark.parametrize(
     ("status", "headers", "kind", "pace", "at_least"),
     [
-        (401, [], FaultKind.KEY_REFUSED, Class.REFUSED, NOTHING),
-        (403, [], FaultKind.KEY_REFUSED, Class.REFUSED, NOTHING),
-        (403, ["Retry-After: 5"], FaultKind.KEY_REFUSED, Class.REFUSED, NOTHING),
-        (429, [], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (429, ["Retry-After: 90"], FaultKind.BUSY, Class.SERVER, timedelta(seconds=90)),
-        (429, ["Retry-After: soon"], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (429, ["Retry-After: -5"], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (500, [], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (502, [], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (503, ["Retry-After: 1"], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (504, [], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (999, [], FaultKind.BUSY, Class.SERVER, HALF_A_MINUTE),
-        (101, [], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
-        (101, ["Upgrade: websocket", "Connection: Upgrade"], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
-        (200, [], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
-        (204, [], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
-        (304, [], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
-        (400, [], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
-        (410, [], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
-        (426, [], FaultKind.NO_UPGRADE, Class.SERVER, HALF_A_MINUTE),
+        (401, [], FaultKind.KEY_REFUSED, WaitKind.REFUSED, NOTHING),
+        (403, [], FaultKind.KEY_REFUSED, WaitKind.REFUSED, NOTHING),
+        (403, ["Retry-After: 5"], FaultKind.KEY_REFUSED, WaitKind.REFUSED, NOTHING),
+        (429, [], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (429, ["Retry-After: 90"], FaultKind.BUSY, WaitKind.SERVER, timedelta(seconds=90)),
+        (429, ["Retry-After: soon"], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (429, ["Retry-After: -5"], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (500, [], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (502, [], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (503, ["Retry-After: 1"], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (504, [], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (999, [], FaultKind.BUSY, WaitKind.SERVER, HALF_A_MINUTE),
+        (101, [], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
+        (101, ["Upgrade: websocket", "Connection: Upgrade"], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
+        (200, [], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
+        (204, [], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
+        (304, [], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
+        (400, [], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
+        (410, [], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
+        (426, [], FaultKind.NO_UPGRADE, WaitKind.SERVER, HALF_A_MINUTE),
     ],
 )
 async def test_each_answer_has_its_kind_and_its_pace(
-    status: int, headers: list[str], kind: FaultKind, pace: Class, at_least: timedelta
+    status: int, headers: list[str], kind: FaultKind, pace: WaitKind, at_least: timedelta
 ) -> None:
     async with peers(answers(status, *headers)) as url:
         fault = await hold_once(stream_to(url))
-    assert (fault.kind, fault.pace, fault.minimum_wait) == (kind, pace, at_least)
+    assert (fault.kind, fault.wait_kind, fault.minimum_wait) == (kind, pace, at_least)
     assert fault.is_reached
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
-@pytest.mark.parametrize("wish", ["86400", "99999999999", "Fri, 31 Dec 2099 23:59:59 GMT"])
-async def test_a_wish_to_be_left_alone_for_hours_is_granted_for_five_minutes(status: int, wish: str) -> None:
-    async with peers(answers(status, f"Retry-After: {wish}")) as url:
+@pytest.mark.parametrize("retry_after", ["86400", "99999999999", "Fri, 31 Dec 2099 23:59:59 GMT"])
+async def test_a_retry_after_of_hours_is_followed_for_five_minutes(status: int, retry_after: str) -> None:
+    async with peers(answers(status, f"Retry-After: {retry_after}")) as url:
         fault = await hold_once(stream_to(url))
     assert (fault.kind, fault.minimum_wait) == (FaultKind.BUSY, timedelta(minutes=5))
 
@@ -116,13 +116,13 @@ def begins(start: bytes) -> Behave:
 
 
 @pytest.mark.parametrize(
-    "behave", [begins(b""), begins(b"HTTP/1.1 101 Swi"), drip, informs], ids=["nothing", "half", "drip", "103 for ever"]
+    "behave", [begins(b""), begins(b"HTTP/1.1 101 Swi"), drip, informs], ids=["nothing", "half", "drip", "103 forever"]
 )
 async def test_a_handshake_that_hangs_is_given_up(behave: Behave) -> None:
     async with peers(behave) as url:
         began = monotonic()
         fault = await hold_once(replace(stream_to(url), handshake_within=timedelta(milliseconds=400)))
-    assert (fault.kind, fault.pace) == (FaultKind.TIMEOUT, Class.SERVER)
+    assert (fault.kind, fault.wait_kind) == (FaultKind.TIMEOUT, WaitKind.SERVER)
     assert 0.3 < monotonic() - began < 5
 
 
@@ -150,7 +150,7 @@ def without_end(start: bytes, more: bytes) -> Behave:
 async def test_what_is_no_answer_ends_the_try(behave: Behave) -> None:
     async with peers(behave) as url:
         fault = await hold_once(stream_to(url))
-    assert (fault.kind, fault.pace) == (FaultKind.NETWORK, Class.SERVER)
+    assert (fault.kind, fault.wait_kind) == (FaultKind.NETWORK, WaitKind.SERVER)
 
 
 @pytest.mark.parametrize(
@@ -165,11 +165,11 @@ async def test_a_body_without_end_is_not_read_to_its_end(status: int, kind: Faul
 
 async def test_a_name_without_an_address_was_not_reached() -> None:
     fault = await hold_once(stream_to("ws://no-such-host.invalid/ws"))
-    assert (fault.kind, fault.pace, fault.is_reached) == (FaultKind.DNS, Class.PATH, False)
+    assert (fault.kind, fault.wait_kind, fault.is_reached) == (FaultKind.DNS, WaitKind.PATH, False)
 
 
 async def test_a_port_where_nobody_listens_was_not_reached() -> None:
     async with peers(begins(b"")) as url:
         pass
     fault = await hold_once(stream_to(url))
-    assert (fault.kind, fault.pace, fault.is_reached) == (FaultKind.REFUSED, Class.PATH, False)
+    assert (fault.kind, fault.wait_kind, fault.is_reached) == (FaultKind.REFUSED, WaitKind.PATH, False)

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from forwarder.core import pace
+from forwarder.core.streams import reconnect_policy
 from forwarder.streams import faults
 from forwarder.streams.websocket import WebSocketStream
 from tests.support.frames import Behave, Opcode, Peer, bomb, close, frame, peers
@@ -18,10 +18,10 @@ GOOD, LAST = b"good", b"last"
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited is not the matter here, only that it comes back."""
-    monkeypatch.setattr(pace, "MOST_IN_A_MINUTE", 1000)
-    monkeypatch.setattr(pace, "_FIRST_REFUSAL_S", 0.01)
-    monkeypatch.setattr(pace, "_LONGEST_REFUSAL_S", 0.02)
-    monkeypatch.setattr(pace, "MOST_REPLACED", 1000)
+    monkeypatch.setattr(reconnect_policy, "MOST_IN_A_MINUTE", 1000)
+    monkeypatch.setattr(reconnect_policy, "_FIRST_REFUSAL_S", 0.01)
+    monkeypatch.setattr(reconnect_policy, "_LONGEST_REFUSAL_S", 0.02)
+    monkeypatch.setattr(reconnect_policy, "MOST_REPLACED", 1000)
     monkeypatch.setattr(faults, "_BUSY_WAIT", timedelta(milliseconds=10))
 
 

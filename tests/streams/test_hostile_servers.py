@@ -1,17 +1,18 @@
 """One connection to servers that open it and then send what no honest server sends."""
 
 import asyncio
+import base64
 from dataclasses import replace
 from datetime import timedelta
 from time import monotonic
 
 import pytest
 
-from forwarder.core.pace import Class
+from forwarder.core.streams.reconnect_policy import WaitKind
 from forwarder.streams.faults import FaultKind
 from forwarder.streams.websocket import WebSocketStream
 from tests.support.frames import Behave, Opcode, Peer, bomb, close, frame, peers
-from tests.support.streams import Hearer, hold_once
+from tests.support.streams import FakeListener, hold_once
 
 SHORT = timedelta(milliseconds=500)
 KEY = "key-7f3a"
@@ -56,7 +57,7 @@ async def test_one_that_answers_no_ping_is_kept_while_data_flows() -> None:
         await peer.say(close(1000))
         await peer.until_gone()
 
-    hearer = Hearer()
+    hearer = FakeListener()
     async with peers(behave) as url:
         stream = replace(stream_to(url), dead_after=timedelta(seconds=0.35), ping_every=timedelta(seconds=0.05))
         fault = await hold_once(stream, hearer)
@@ -75,7 +76,7 @@ async def test_one_that_answers_no_ping_is_kept_while_data_flows() -> None:
 async def test_a_message_over_max_frame_ends_the_connection_and_the_next_is_made_at_once(piece: bytes) -> None:
     async with peers(says(piece)) as url:
         fault = await hold_once(replace(stream_to(url), max_frame=100_000))
-    assert (fault.kind, fault.pace) == (FaultKind.TOO_LONG, Class.AT_ONCE)
+    assert (fault.kind, fault.wait_kind) == (FaultKind.TOO_LONG, WaitKind.AT_ONCE)
     assert "max_frame (100,000 bytes)" in fault.sentence
 
 
@@ -124,7 +125,7 @@ async def test_empty_fragments_without_end_are_silence() -> None:
 async def test_what_breaks_the_rules_ends_the_connection_without_harm(behave: Behave) -> None:
     async with peers(behave) as url:
         fault = await hold_once(stream_to(url))
-    assert (fault.kind, fault.pace) == (FaultKind.INVALID, Class.SERVER)
+    assert (fault.kind, fault.wait_kind) == (FaultKind.INVALID, WaitKind.SERVER)
 
 
 async def test_text_that_is_not_utf_8_costs_no_connection() -> None:
@@ -134,7 +135,7 @@ async def test_text_that_is_not_utf_8_costs_no_connection() -> None:
         frames.append(taken)
 
     async with peers(says(frame(b"\xff\xfe"), frame(b"\xc3\xa9"), close(1000))) as url:
-        fault = await hold_once(stream_to(url), Hearer(take=take))
+        fault = await hold_once(stream_to(url), FakeListener(take=take))
     assert frames == [b"\xff\xfe", b"\xc3\xa9"]  # whether it is an event is seen further on
     assert fault.kind is FaultKind.CLOSED
 
@@ -142,10 +143,10 @@ async def test_text_that_is_not_utf_8_costs_no_connection() -> None:
 @pytest.mark.parametrize(
     "code", [1000, 1001, 1002, 1003, 1007, 1009, *range(1010, 1015), 3000, 3999, 4000, 4008, 4999, 5000]
 )
-async def test_a_close_code_that_says_nothing_of_the_key_is_told_with_its_reason(code: int) -> None:
+async def test_a_close_code_that_says_nothing_of_the_key_is_reported_with_its_reason(code: int) -> None:
     async with peers(says(frame(b"x"), close(code, b"going"))) as url:
         fault = await hold_once(stream_to(url))
-    assert (fault.kind, fault.pace, fault.minimum_wait) == (FaultKind.CLOSED, Class.SERVER, timedelta())
+    assert (fault.kind, fault.wait_kind, fault.minimum_wait) == (FaultKind.CLOSED, WaitKind.SERVER, timedelta())
     assert fault.sentence == f"the connection ended with close code {code} (going)"
 
 
@@ -157,7 +158,7 @@ async def test_a_close_code_that_nobody_may_send_is_a_broken_rule(code: int) -> 
 
 
 @pytest.mark.parametrize("pieces", [(close(None),), (close(1006),), ()], ids=["no code", "1006", "no close frame"])
-async def test_an_end_without_a_code_is_told_as_such(pieces: tuple[bytes, ...]) -> None:
+async def test_an_end_without_a_code_is_reported_as_such(pieces: tuple[bytes, ...]) -> None:
     async def behave(peer: Peer) -> None:
         await peer.open()
         await peer.say(b"".join((frame(b"x"), *pieces)))
@@ -191,6 +192,15 @@ async def test_only_words_of_another_connection_or_4409_mean_that_one_that_worke
     async with peers(says(frame(b"x"), close(code, reason))) as url:
         fault = await hold_once(stream_to(url))
     assert fault.kind is kind
+
+
+@pytest.mark.parametrize(
+    "written", [KEY.upper(), base64.b64encode(KEY.encode()).decode(), "".join(f"%{ord(mark):x}" for mark in KEY)]
+)
+async def test_the_key_in_the_reason_of_a_close_is_hidden_in_whatever_way_it_is_written(written: str) -> None:
+    async with peers(says(frame(b"x"), close(1001, f"no {written}".encode()))) as url:
+        fault = await hold_once(stream_to(url))
+    assert fault.sentence == "the connection ended with close code 1001 (no ***)"
 
 
 async def test_the_reason_of_a_close_is_one_short_line_without_the_key() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from forwarder.emulator.server import Emulator
-from forwarder.streams import connection, supervisor
+from forwarder.streams import connection, overlap
 from forwarder.streams.sse import SseStream
 from forwarder.streams.stream import Stream
 from forwarder.streams.websocket import WebSocketStream
@@ -17,7 +17,7 @@ from tests.support.streams import Notes, numbered, supervised
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "OVERLAP", timedelta(milliseconds=200))
+    monkeypatch.setattr(overlap, "OVERLAP", timedelta(milliseconds=200))
 
 
 def websocket(emulator: Emulator) -> Stream:
@@ -122,5 +122,5 @@ async def test_what_is_cut_off_at_last_is_a_gap_from_the_last_event(
         await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
     ((gap_began, gap_ended, reason),) = notes.away
     assert began - timedelta(seconds=1) <= gap_began < gap_ended <= opened + timedelta(seconds=1)
-    assert reason == "the connection before was closed while it still brought events"
+    assert reason == "the previous connection was closed while it still brought events"
     assert len(notes.frames) < 3000

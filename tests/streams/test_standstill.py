@@ -1,8 +1,6 @@
 """The loop stands still for longer than any limit of a connection: what came meanwhile is read, and only then is it judged."""
 
 import asyncio
-import socket
-import struct
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -10,19 +8,23 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from forwarder.emulator.connection import reset_on_close
 from forwarder.emulator.faults import DropHow
 from forwarder.emulator.server import Emulator
-from forwarder.streams import connection, standstill, supervisor
+from forwarder.emulator.settings import EmulatorSettings
+from forwarder.streams import overlap, suspend_detector
 from forwarder.streams import pulse as pulses
-from forwarder.streams.pulse import Pulse, Standstill
+from forwarder.streams.pulse import Pulse
 from forwarder.streams.sse import SseStream
 from forwarder.streams.stream import Stream
 from forwarder.streams.websocket import WebSocketStream
 from tests.support.raw import serving
-from tests.support.streams import Hearer, Notes, hold_once, numbered, supervised
+from tests.support.streams import FakeListener, Notes, hold_once, numbered, supervised
 from tests.support.threaded import threaded_server
 
 DEAD_AFTER = timedelta(seconds=0.4)
+
+
 STANDSTILL_S = 1.2
 
 
@@ -47,9 +49,9 @@ KINDS = pytest.mark.parametrize("stream_to", [websocket, private_sse, public_sse
 def pulse(monkeypatch: pytest.MonkeyPatch) -> Pulse:
     """Half a second is a standstill."""
     monkeypatch.setattr(pulses, "_LATE_S", -0.5)
-    monkeypatch.setattr(standstill, "_LOOK_EVERY_S", 0.05)
-    monkeypatch.setattr(standstill, "STANDSTILL_S", 0.5)
-    monkeypatch.setattr(supervisor, "OVERLAP", timedelta(milliseconds=200))
+    monkeypatch.setattr(suspend_detector, "_LOOK_EVERY_S", 0.05)
+    monkeypatch.setattr(suspend_detector, "STANDSTILL_S", 0.5)
+    monkeypatch.setattr(overlap, "OVERLAP", timedelta(milliseconds=200))
     return Pulse()
 
 
@@ -78,7 +80,7 @@ async def test_what_came_during_a_standstill_is_read_to_its_end(path: str, how: 
         else:
             url = f"http://{server.address}/stream"
             stream = SseStream(name="main", url=url, api_key=None, dead_after=DEAD_AFTER)
-        holding = asyncio.ensure_future(hold_once(stream, Hearer(take=take, on_open=opened.set)))
+        holding = asyncio.ensure_future(hold_once(stream, FakeListener(take=take, on_open=opened.set)))
         await opened.wait()
         server.go.set()
         stand_still()
@@ -100,7 +102,7 @@ async def test_what_an_event_stream_brought_before_it_broke_off_is_read() -> Non
         writer.write(head + b"%x\r\n%b\r\n" % (len(events), events))
         await writer.drain()
         plug = writer.get_extra_info("socket")
-        plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        reset_on_close(plug)
         writer.transport.abort()
 
     frames: list[bytes] = []
@@ -112,13 +114,13 @@ async def test_what_an_event_stream_brought_before_it_broke_off_is_read() -> Non
 
     async with serving(serve) as port:
         stream = SseStream(name="main", url=f"http://127.0.0.1:{port}/stream", api_key=None)
-        fault = await hold_once(stream, Hearer(take=take))
+        fault = await hold_once(stream, FakeListener(take=take))
     assert fault.sentence == "the connection broke off"
     assert frames == [b"%d" % number for number in range(200)]
 
 
 async def beaten(pulse: Pulse, wake: Callable[[str], None], block: Callable[[], Awaitable[None]]) -> None:
-    watching = asyncio.ensure_future(standstill.watch_standstill(wake, pulse))
+    watching = asyncio.ensure_future(suspend_detector.watch_standstill(wake, pulse))
     await asyncio.sleep(0)
     try:
         await block()
@@ -132,7 +134,7 @@ async def test_a_connection_that_lived_through_a_standstill_is_renewed_and_is_no
     stream_to: Callable[[Emulator], Stream], pulse: Pulse
 ) -> None:
     notes = Notes()
-    async with Emulator(comment_interval_s=0.3) as emulator:
+    async with Emulator(EmulatorSettings(comment_interval_s=0.3)) as emulator:
         stream = stream_to(emulator)
         async with supervised(stream, notes, pulse=pulse) as held:
 
@@ -152,7 +154,7 @@ async def test_a_connection_that_ended_during_a_standstill_is_a_gap_of_all_of_it
     stream_to: Callable[[Emulator], Stream], how: DropHow, pulse: Pulse
 ) -> None:
     notes = Notes()
-    async with Emulator(comment_interval_s=0.3) as emulator:
+    async with Emulator(EmulatorSettings(comment_interval_s=0.3)) as emulator:
         stream = replace(stream_to(emulator), use_fast_x=True)  # type: ignore[type-var] # it is a dataclass
         async with supervised(stream, notes, pulse=pulse) as held:
 
@@ -194,47 +196,3 @@ async def test_a_connection_that_is_silent_after_a_standstill_is_a_gap_of_all_of
                 assert began <= stood_at + timedelta(seconds=0.1)
 
             await beaten(pulse, held.wake, block)
-
-
-def test_a_pulse_knows_the_last_standstill_also_before_the_beat_that_ends_it() -> None:
-    pulse = Pulse()
-    assert pulse.last_standstill(100) is None
-    for second in range(10):
-        pulse.beat(second)
-    assert pulse.last_standstill(12) is None
-    assert pulse.last_standstill(84) == Standstill(9, 84)
-    pulse.beat(84)
-    pulse.beat(85)
-    assert pulse.last_standstill(85.5) == Standstill(9, 84)
-
-
-def test_what_is_read_right_after_a_standstill_is_no_sign_of_life_after_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    now = 100.0
-    monkeypatch.setattr(connection, "boot_time", lambda: now)
-    pulse = Pulse()
-
-    async def take(_frame: bytes) -> None:
-        pass
-
-    held = connection.Connection(
-        WebSocketStream(name="main", url="ws://localhost/ws", api_key="key"),
-        take=take,
-        on_odd_frame=lambda _kind: None,
-        connect_within=timedelta(seconds=1),
-        pulse=pulse,
-    )
-    held.opened()
-    pulse.beat(110)
-    now = 108.0
-    held.heard()
-    assert held.sure_until == 108
-    now = 185.0
-    held.heard()  # came some time between 110 and 185
-    assert held.sure_until == 110
-    pulse.beat(185.5)
-    held.heard()
-    assert held.sure_until == 110
-    pulse.beat(189.5)
-    now = 190.0
-    held.heard()
-    assert held.sure_until == 190

@@ -1,13 +1,12 @@
 """No server is stormed: one that takes connections and ends them sees eight in any minute at most, whatever way it ends them."""
 
 import asyncio
-import socket
-import struct
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import pytest
 
+from forwarder.emulator.connection import reset_on_close
 from forwarder.streams import supervisor
 from forwarder.streams.sse import SseStream
 from forwarder.streams.stream import Stream
@@ -32,7 +31,7 @@ async def fin(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> N
 
 async def rst(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     plug = writer.get_extra_info("socket")
-    plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    reset_on_close(plug)
     writer.transport.abort()
 
 

@@ -6,17 +6,18 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forwarder.core.stream_state import StreamCondition
+from forwarder.core.streams.state import StreamCondition
 from forwarder.emulator.faults import DropHow
 from forwarder.emulator.server import Emulator
-from forwarder.streams import standstill, supervisor
+from forwarder.emulator.settings import EmulatorSettings
+from forwarder.streams import overlap, renewal
 from forwarder.streams.websocket import WebSocketStream
 from tests.support.streams import Notes, numbered, supervised
 
 
 @pytest.fixture(autouse=True)
 def _short(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(supervisor, "OVERLAP", timedelta(milliseconds=300))
+    monkeypatch.setattr(overlap, "OVERLAP", timedelta(milliseconds=300))
 
 
 def stream_to(emulator: Emulator, **changes: object) -> WebSocketStream:
@@ -110,7 +111,7 @@ async def test_a_connection_that_ends_as_replaced_by_one_that_then_fails_leaves_
 async def test_a_quiet_connection_is_followed_by_another_and_is_a_gap_only_if_it_stays_quiet(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(supervisor, "QUIET_AFTER", timedelta(milliseconds=400))
+    monkeypatch.setattr(renewal, "QUIET_AFTER", timedelta(milliseconds=400))
     notes = Notes()
     async with Emulator() as emulator, supervised(stream_to(emulator), notes):
         await emulator.wait_connected()
@@ -121,7 +122,7 @@ async def test_a_quiet_connection_is_followed_by_another_and_is_a_gap_only_if_it
         await notes.until(lambda notes: len(notes.away) == 1 and len(notes.opened) == 3)
         ((began, noticed, reason),) = notes.away
         assert began < noticed <= notes.opened[-1]
-        assert "nothing was heard" in reason
+        assert "nothing more was received" in reason
         assert notes.state.ends == {"silent": 1}
 
 
@@ -142,7 +143,7 @@ async def test_while_the_disk_takes_nothing_no_connection_is_given_up_and_no_fra
     monkeypatch: pytest.MonkeyPatch, is_renewed: bool
 ) -> None:
     if not is_renewed:
-        monkeypatch.setattr(supervisor, "QUIET_AFTER", timedelta(milliseconds=200))
+        monkeypatch.setattr(renewal, "QUIET_AFTER", timedelta(milliseconds=200))
     notes = Disk()
     async with Emulator() as emulator, supervised(stream_to(emulator), notes) as held:
         await emulator.wait_connected()
@@ -199,7 +200,7 @@ async def test_a_changed_stream_takes_the_place_of_the_old_one_once_it_is_connec
 async def test_a_replaced_stream_gives_way_after_the_fifth_time_and_comes_back_in_15_minutes_or_when_somebody_wants_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("forwarder.core.pace._FIRST_REFUSAL_S", 0.01)
+    monkeypatch.setattr("forwarder.core.streams.reconnect_policy._FIRST_REFUSAL_S", 0.01)
     notes = Notes()
     async with Emulator() as emulator, supervised(stream_to(emulator), notes) as held:
         for time in range(1, 6):
@@ -223,8 +224,8 @@ async def test_a_replaced_stream_gives_way_after_the_fifth_time_and_comes_back_i
 
 
 async def test_one_that_gave_way_tries_again_without_anybody(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("forwarder.core.pace._FIRST_REFUSAL_S", 0.01)
-    monkeypatch.setattr("forwarder.core.pace._LONGEST_REFUSAL_S", 0.5)
+    monkeypatch.setattr("forwarder.core.streams.reconnect_policy._FIRST_REFUSAL_S", 0.01)
+    monkeypatch.setattr("forwarder.core.streams.reconnect_policy._LONGEST_REFUSAL_S", 0.5)
     notes = Notes()
     async with Emulator() as emulator, supervised(stream_to(emulator), notes):
         for time in range(1, 8):
@@ -271,10 +272,10 @@ def has_yielded(notes: Notes) -> bool:
 async def test_two_processes_on_a_server_that_lets_one_connection_live_come_to_rest_with_one_of_them_connected(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("forwarder.core.pace._FIRST_REFUSAL_S", 0.01)
-    monkeypatch.setattr("forwarder.core.pace.MOST_IN_A_MINUTE", 100)
+    monkeypatch.setattr("forwarder.core.streams.reconnect_policy._FIRST_REFUSAL_S", 0.01)
+    monkeypatch.setattr("forwarder.core.streams.reconnect_policy.MOST_IN_A_MINUTE", 100)
     one, two = Notes(), Notes()
-    async with Emulator(max_connections=1) as emulator:
+    async with Emulator(EmulatorSettings(max_connections=1)) as emulator:
         async with supervised(stream_to(emulator), one):
             await one.until(lambda notes: notes.state.is_open)
             async with supervised(stream_to(emulator), two):
@@ -293,24 +294,9 @@ async def test_two_processes_on_a_server_that_lets_one_connection_live_come_to_r
 
 async def test_a_connection_closed_as_soon_as_it_is_open_three_times_means_the_key() -> None:
     notes = Notes()
-    async with Emulator(bad_key="upgrade") as emulator:
+    async with Emulator(EmulatorSettings(bad_key="upgrade")) as emulator:
         async with supervised(stream_to(emulator, api_key="another"), notes, chance=lambda: 0.01):
             await notes.until(lambda notes: "the API key was refused" in notes.state.reason)
             assert notes.state.next_try_at is not None
             assert notes.state.next_try_at - datetime.now(UTC) > timedelta(seconds=55)
             assert emulator.stats.handshakes == 3
-
-
-async def test_a_standstill_is_told_and_time_that_passes_as_usual_is_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    boot = [0.0]
-    monkeypatch.setattr(standstill, "_LOOK_EVERY_S", 0.01)
-    monkeypatch.setattr(standstill, "boot_time", lambda: boot[0])
-    told: asyncio.Queue[str] = asyncio.Queue()
-    watching = asyncio.ensure_future(standstill.watch_standstill(told.put_nowait))
-    await asyncio.sleep(0.1)
-    assert told.empty()
-    boot[0] += 3600
-    async with asyncio.timeout(90):
-        assert await told.get() == "the machine slept for 3600 s"
-    watching.cancel()
-    await asyncio.wait([watching])

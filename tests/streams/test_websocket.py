@@ -11,10 +11,11 @@ import pytest
 
 from forwarder.core.event import NotAnEvent
 from forwarder.emulator.server import Emulator
+from forwarder.emulator.settings import EmulatorSettings
 from forwarder.streams.faults import FaultKind, StreamFaultError
-from forwarder.streams.trial import try_once
+from forwarder.streams.probe import try_once
 from forwarder.streams.websocket import WebSocketStream
-from tests.support.streams import Hearer
+from tests.support.streams import FakeListener
 
 
 class Held:
@@ -39,7 +40,7 @@ async def held(stream: WebSocketStream) -> AsyncIterator[Held]:
 
     async def hold() -> None:
         try:
-            hearer = Hearer(take=seen.take, on_open=seen.opened.set, on_odd_frame=seen.odd.append)
+            hearer = FakeListener(take=seen.take, on_open=seen.opened.set, on_odd_frame=seen.odd.append)
             seen.fault.set_result(await stream.hold(hearer))
         except StreamFaultError as fault:
             seen.fault.set_result(fault)
@@ -69,7 +70,7 @@ async def test_the_upgrade_carries_the_key_and_the_options_as_the_text_true(fast
 
 @pytest.mark.parametrize("text_pong", [True, False])
 async def test_it_sends_the_text_ping_and_takes_either_answer(text_pong: bool) -> None:
-    async with Emulator(text_pong=text_pong) as emulator:
+    async with Emulator(EmulatorSettings(text_pong=text_pong)) as emulator:
         async with held(replace(stream_to(emulator), ping_every=timedelta(milliseconds=20))) as seen:
             await emulator.wait_until(lambda emulator: emulator.stats.text_pings >= 3)
             assert not seen.fault.done()
@@ -78,7 +79,10 @@ async def test_it_sends_the_text_ping_and_takes_either_answer(text_pong: bool) -
 
 @pytest.mark.alone
 async def test_it_answers_pings_so_that_the_server_keeps_it() -> None:
-    async with Emulator(ping_interval_s=0.05, idle_limit_s=0.3) as emulator, held(stream_to(emulator)) as seen:
+    async with (
+        Emulator(EmulatorSettings(ping_interval_s=0.05, idle_limit_s=0.3)) as emulator,
+        held(stream_to(emulator)) as seen,
+    ):
         await emulator.wait_connected()
         await asyncio.sleep(0.6)  # twice the limit of the server
         assert not seen.fault.done()
@@ -91,7 +95,7 @@ async def test_a_peer_that_says_nothing_any_more_is_given_up() -> None:
             await emulator.wait_connected()
             emulator.hang(60)
             fault = await seen.fault
-    assert (fault.kind, fault.sentence) == (FaultKind.SILENT, "nothing was heard for 0.3 s")
+    assert (fault.kind, fault.sentence) == (FaultKind.SILENT, "nothing was received for 0.3 s")
 
 
 async def test_a_frame_that_has_to_wait_for_the_disk_is_no_silence() -> None:
@@ -104,7 +108,7 @@ async def test_a_frame_that_has_to_wait_for_the_disk_is_no_silence() -> None:
             await has_room.wait()
             taken.append(frame)
 
-        holding = asyncio.ensure_future(stream.hold(Hearer(take=take)))
+        holding = asyncio.ensure_future(stream.hold(FakeListener(take=take)))
         await emulator.wait_connected()
         await emulator.send("one")
         await emulator.send("two")
@@ -130,7 +134,7 @@ async def test_a_close_frame_without_a_code_that_leaves_tcp_open_costs_no_10_sec
 
 
 @pytest.mark.parametrize("code", [1008, 4001, 4401, 4403])
-async def test_close_codes_that_mean_the_key_are_told_as_such(code: int) -> None:
+async def test_close_codes_that_mean_the_key_are_reported_as_such(code: int) -> None:
     async with Emulator() as emulator, held(stream_to(emulator)) as seen:
         await emulator.wait_connected()
         await emulator.drop("close", code)

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from time import monotonic
 
-from forwarder import canary, cli
+from forwarder import cli
+from forwarder.monitoring import canaries
 
 _FILE = "FORWARDER_TEST_CANARY_CLOCK"
 PROGRAM = (sys.executable, str(Path(__file__)))
@@ -47,5 +48,5 @@ class _AheadClock:
 
 
 if __name__ == "__main__":
-    vars(canary)["RunningClock"] = _AheadClock
+    vars(canaries)["RunningClock"] = _AheadClock
     sys.exit(cli.main())

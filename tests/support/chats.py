@@ -57,7 +57,7 @@ class Chat:
         return Answer(body=b"" if self.answers_without_id else json.dumps(answer).encode(), delay_s=self.delay_s)
 
     def read(self) -> list[list[str]]:
-        """Return the words that tell which event a text comes from, message by message."""
+        """Return the words that show which event a text comes from, message by message."""
         words = ("first", "full")
         return [
             [word for text in texts for word in words if f"{word} text" in text] for texts in self.messages.values()

@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 
-from forwarder.clock import ProcessClock
+from forwarder.clocks.process_clock import ProcessClock
 
 
 class Clocks:

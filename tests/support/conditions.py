@@ -1,4 +1,4 @@
-"""Conditions out of YAML, and events to ask them about."""
+"""Conditions from YAML, and events to match them with."""
 
 import json
 from datetime import UTC, datetime
@@ -8,13 +8,13 @@ import yaml
 
 from forwarder.core.event import Event, JSONValue, decode_event
 from forwarder.core.matching import Condition, Names, Subject, compile_condition
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
 def tree(text: str) -> Tree:
-    """Return what a YAML file with this text holds, as the config reads it."""
+    """Return the content of a YAML file with this text, as the config reads it."""
 
     def read(node: yaml.Node) -> Tree:
         match node:
@@ -30,7 +30,7 @@ def tree(text: str) -> Tree:
 
 
 def condition(text: str, names: Names | None = None) -> Condition:
-    """Return the condition that this text is; it must have no mistakes."""
+    """Return the condition in this text; it must have no mistakes."""
     problems: list[tuple[Path, str]] = []
     compiled = compile_condition(tree(text), lambda path, message: problems.append((path, message)), names)
     assert problems == []
@@ -48,11 +48,16 @@ def subject(payload: JSONValue = None, *, now: datetime = NOW, **envelope: objec
     return Subject(event(payload, **envelope), now)
 
 
+def decoded(frame: bytes) -> Subject:
+    """Return the event of this frame as conditions see it."""
+    return Subject(decode_event(frame), NOW)
+
+
 _OF_ENVELOPE = ("source", "sid", "mid", "timestamp")
 
 
 def subject_of(described: dict[str, Any]) -> Subject:
-    """Return an event described flatly: `now`, keys of the envelope, and all else in the payload."""
+    """Return the event of a flat description: `now`, the keys of the envelope, and everything else as payload."""
     now = datetime.fromisoformat(described["now"]) if "now" in described else NOW
     envelope = {key: described[key] for key in _OF_ENVELOPE if key in described}
     payload = {key: value for key, value in described.items() if key != "now" and key not in _OF_ENVELOPE}

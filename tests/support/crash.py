@@ -1,12 +1,11 @@
-"""The oracle of the crash tests: what was sent, what the file held at each look, what the receiver took, and whether it agrees.
+"""The oracle of the crash tests: it compares what was sent, what the file held at each look, and what the receivers accepted.
 
-It reads the outbox with SQLite alone and knows the schema, not the daemon's code: a fault of ours must not hide in both.
+It reads the outbox with SQLite alone and knows the schema, not the code of the daemon, so that a bug cannot be in both.
 """
 
 import asyncio
 import os
 import random
-import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -17,11 +16,11 @@ from time import monotonic
 from forwarder.emulator.receiver import Action, Answer, Received, Receiver
 from forwarder.emulator.script import replay
 from forwarder.emulator.server import Emulator
-from tests.support.process import KEY, Forwarder, command, is_sound, look
+from tests.support.process import KEY, PROGRAM, Forwarder, command, forwarder, is_sound, look
 
 DUE_S = 0.5
-"""A frame sent so long before a fault must be on disk. Its commit takes milliseconds; the rest is for a busy machine: `lag_s`
-tells how long it was at most."""
+"""A frame that was sent this long before a fault must be on disk. A commit takes milliseconds; the rest is for a busy machine: `lag_s`
+shows how long it took at most."""
 _QUICK_RETRIES = "[200ms, 500ms" + ", 1s" * 40 + "]"
 
 
@@ -35,7 +34,7 @@ def write_config(
     stream_options: str = "",
     extra: str = "",
 ) -> Path:
-    """Write a config in which each receiver gets every event and is tried again soon, and return its path."""
+    """Write a config in which each receiver gets every event and retries are quick; return its path."""
     named = "\n".join(
         f"  {name}:\n    url: {receiver.url}\n    timeout: 5s\n    retry: {{delays: {_QUICK_RETRIES}}}"
         for name, receiver in receivers.items()
@@ -54,28 +53,13 @@ def write_config(
 async def daemon(
     config: Path, *, before: Sequence[str] = (), env: Mapping[str, str] | None = None
 ) -> AsyncIterator[Forwarder]:
-    """Run the daemon, behind the command `before` where one is given; its standard error goes to `complaints(config)`.
+    """Run the daemon, with the command `before` in front of its own; its standard error goes to `complaints(config)`.
 
-    `before` must end by becoming the daemon, so that the process id is the daemon's. Killed at the end if still there.
+    `before` must end by becoming the daemon, so that the process id is that of the daemon. It is killed at the end if it still runs.
     """
     with _complaints(config).open("wb") as stderr:
-        process = await asyncio.create_subprocess_exec(
-            *(*before, sys.executable, "-m", "forwarder", "run", "-c", str(config)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=stderr,
-            env={**os.environ, **(env or {})},
-            limit=1 << 22,
-        )
-    running = Forwarder(process)
-    reading = asyncio.ensure_future(running.read())
-    try:
-        yield running
-    finally:
-        if process.returncode is None:
-            with suppress(ProcessLookupError):
-                process.kill()
-        await process.wait()
-        await reading
+        async with forwarder(config, env=env, program=(*before, *PROGRAM), stderr=stderr) as running:
+            yield running
 
 
 def complaints(config: Path) -> str:
@@ -88,7 +72,7 @@ def _complaints(config: Path) -> Path:
 
 
 async def until(holds: Callable[[], bool], *, limit_s: float, what: str) -> float:
-    """Return after how many seconds `holds` was true; for what a file system tells nobody about. Raises `TimeoutError`."""
+    """Poll until `holds` is true; return after how many seconds it was. For changes that nothing reports. Raises `TimeoutError`."""
     start = monotonic()
     while not holds():
         if monotonic() - start > limit_s:
@@ -97,11 +81,15 @@ async def until(holds: Callable[[], bool], *, limit_s: float, what: str) -> floa
     return monotonic() - start
 
 
+_LAST_SEND_S = 5.0
+"""How long the last send may take. It takes longer where a client reads nothing."""
+
+
 class Load:
-    """Distinct events without end, sent at a rate for as long as the block lasts."""
+    """Sends endless distinct events at a rate, for as long as the block lasts."""
 
     def __init__(self, emulator: Emulator, *, rate: float, padding: int = 0) -> None:
-        """`rate` in events a second; `padding` makes each so many bytes longer."""
+        """`rate` is in events per second; `padding` makes each event that many bytes longer."""
         self._emulator = emulator
         self._rate = rate
         more = b'{"padding":"%b",' % (b"x" * padding) if padding else b"{"
@@ -109,25 +97,32 @@ class Load:
 
     @asynccontextmanager
     async def flowing(self) -> AsyncIterator[None]:
-        """Send all the while; frames due when nobody is connected are skipped, as on the real stream."""
-        task = asyncio.ensure_future(self._send())
+        """Send for the length of the block; frames due while no client is connected are skipped, as on the real stream."""
+        ended = asyncio.Event()
+        task = asyncio.ensure_future(self._send(ended))
         try:
             yield
         finally:
+            ended.set()
+            await asyncio.wait(
+                [task], timeout=_LAST_SEND_S
+            )  # one that is cut off has reached some clients and is counted for none
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
 
     async def send(self, count: int) -> list[bytes]:
-        """Send so many at once; return them."""
+        """Send that many at once; return them."""
         frames = list(islice(self._frames, count))
         for frame in frames:
             await self._emulator.send(frame)
         return frames
 
-    async def _send(self) -> None:
+    async def _send(self, ended: asyncio.Event) -> None:
         start = monotonic()
         for number, frame in enumerate(self._frames):
+            if ended.is_set():
+                return
             wait_s = start + number / self._rate - monotonic()
             if wait_s > 0 or number % 32 == 0:
                 await asyncio.sleep(max(wait_s, 0))
@@ -136,8 +131,8 @@ class Load:
 
 
 def flaky(chance: random.Random) -> Callable[[Received], Answer]:
-    """Return a receiver's manners: 10 % 503, some slow, some resets once the body was read, some closing after the 2xx."""
-    chance = random.Random(chance.getrandbits(64))  # noqa: S311 - its own, so that its use does not move the others' moments
+    """Return the behaviour of a receiver: 10 % 503, some slow, some resets after the body was read, some closing after the 2xx."""
+    chance = random.Random(chance.getrandbits(64))  # noqa: S311 - its own, so that it does not change the other random moments
 
     def respond(_received: Received) -> Answer:
         lot = chance.random()
@@ -156,17 +151,17 @@ def flaky(chance: random.Random) -> Callable[[Received], Answer]:
 
 @dataclass
 class Oracle:
-    """Keeps what must be true from one look at the file to the next, and at the end."""
+    """Checks what must be true from one look at the file to the next, and at the end."""
 
     outbox: Path
     receivers: Mapping[str, Receiver]
     committed: dict[int, bytes] = field(default_factory=dict)
-    """Body by the event's number: every row of `events` that was ever seen."""
+    """The body of each row of `events` that was ever seen, by its number."""
     repeats: int = 0
     lag_s: float = 0.0
-    """How long before a fault the oldest frame was sent that is not on disk, at most."""
+    """The longest time between sending the oldest frame that is not on disk and a fault."""
     may_prune: bool = False
-    """Delivered history may be gone at a later look."""
+    """Whether delivered history may be missing at a later look."""
 
     def __post_init__(self) -> None:
         self._bodies: set[bytes] = set()
@@ -177,7 +172,7 @@ class Oracle:
         return self._bodies
 
     def look(self) -> int:
-        """Read the events that are new in the file and check that those seen before are still there; return how many came."""
+        """Read the new events in the file and check that those seen before are still there; return how many are new."""
         if not self.outbox.exists():
             assert not self.committed, "the file is gone"
             return 0
@@ -196,20 +191,20 @@ class Oracle:
         return len(rows)
 
     def forget(self, seq: int) -> None:
-        """Take an event as lost, where that is allowed."""
+        """Forget an event, where it may be lost."""
         self._bodies.discard(self.committed.pop(seq))
 
     def lost(self) -> list[int]:
-        """Return the numbers of events seen in the file before that are not in it now."""
+        """Return the numbers of events that were in the file before and are not now."""
         now = {seq for (seq,) in look(self.outbox, "SELECT seq FROM events")}
         return sorted(set(self.committed) - now)
 
     def assert_sound(self) -> None:
-        """The file is in order, whole."""
+        """Assert that the file is intact."""
         assert is_sound(self.outbox), look(self.outbox, "PRAGMA integrity_check")
 
     def assert_due(self, emulator: Emulator, *, since: int, fault_at: float) -> int:
-        """Each frame sent from number `since` on, at least `DUE_S` before the fault, is in the file; return how many."""
+        """Assert that each frame sent from number `since` on, at least `DUE_S` before the fault, is in the file; return how many."""
         sent = list(islice(emulator.sent, since, None))
         lags = (fault_at - each.at for each in sent if each.frame not in self._bodies)
         self.lag_s = max(self.lag_s, next(lags, 0.0))
@@ -219,16 +214,16 @@ class Oracle:
         return len(due)
 
     def waiting(self) -> int:
-        """Return how many deliveries of the file are still to be made."""
+        """Return how many deliveries in the file are still open."""
         ((count,),) = look(self.outbox, "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')")
         return int(count)
 
     async def drained(self, *, limit_s: float = 240) -> None:
-        """Return once nothing waits in the file."""
+        """Return once no delivery in the file is open."""
         await until(lambda: self.waiting() == 0, limit_s=limit_s, what="an outbox in which nothing waits")
 
     def assert_nothing_lost(self) -> None:
-        """L0 and ID: what was committed arrived or is dead with a reason; repeats have one id and the same bytes."""
+        """Assert that what was committed has arrived or is dead with a reason, and that repeats have one id and the same bytes."""
         dead = {
             (destination, seq)
             for destination, seq, reason in look(
@@ -242,6 +237,7 @@ class Oracle:
             taken = {request.body for request in receiver.requests if request.accepted}
             missing = [seq for seq, body in self.committed.items() if body not in taken and (name, seq) not in dead]
             assert not missing, f"{len(missing)} committed events never reached {name}: {missing[:5]}"
+            self.look()  # what is delivered may be newer than the last look
             untrue = [seq for to, seq in claimed if to == name and self.committed.get(seq) not in taken]
             assert not untrue, f"{len(untrue)} deliveries are noted as delivered to {name} and were not"
             self.repeats += _repeats(receiver.requests)
@@ -261,21 +257,21 @@ def _repeats(requests: Sequence[Received]) -> int:
 
 
 async def assert_balanced(config: Path) -> None:
-    """The books of the outbox balance: nothing that came in is without its end."""
+    """Assert that everything in the outbox is accounted for, with `forwarder audit`."""
     code, out, err = await command("audit", "-c", str(config))
     assert code == 0, out + err
 
 
 def seeded(name: str) -> random.Random:
-    """Return the chance of a test: from `FORWARDER_CRASH_SEED`, or from a new seed; either is printed, to make it come again."""
+    """Return the random numbers of a test: from `FORWARDER_CRASH_SEED`, or from a new seed. It is printed, so that the test can be repeated."""
     seed = int(os.environ.get("FORWARDER_CRASH_SEED") or random.SystemRandom().randrange(1 << 32))
     say(f"{name}: FORWARDER_CRASH_SEED={seed}")
     return random.Random(seed)  # noqa: S311 - has to be repeatable
 
 
 def say(text: str) -> None:
-    """Print figures; pytest shows them of a test that failed, and with -s."""
-    print(text)  # noqa: T201
+    """Print figures, which pytest shows for a test that failed, and with -s."""
+    print(text)  # noqa: T201 - pytest shows it with a failure
 
 
 def amount(name: str, default: int) -> int:

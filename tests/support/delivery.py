@@ -1,4 +1,4 @@
-"""A daemon between an emulated stream and receivers, asked and told as an operator does."""
+"""A daemon between an emulated stream and receivers, used as an operator does."""
 
 import json
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""A WebSocket server made of bytes: for what no library would send."""
+"""A WebSocket server that sends raw bytes, for what no library would send."""
 
 import asyncio
 import base64
@@ -13,11 +13,11 @@ from enum import IntEnum
 from tests.support.raw import serving
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-"""Of RFC 6455."""
+"""The GUID of RFC 6455."""
 
 
 class Opcode(IntEnum):
-    """What kind of frame."""
+    """Is the kind of a frame."""
 
     CONTINUATION = 0
     TEXT = 1
@@ -35,7 +35,7 @@ def frame(
     reserved: int = 0,
     declared: int | None = None,
 ) -> bytes:
-    """Return a frame of the server's; `reserved` are the bits RSV1 (4), RSV2 (2), RSV3 (1), `declared` a length that is not true."""
+    """Return a frame of the server. `reserved` has the bits RSV1 (4), RSV2 (2), RSV3 (1); `declared` is a false length."""
     length = len(payload) if declared is None else declared
     first = (0x80 if is_last else 0) | reserved << 4 | opcode
     if length < 126:
@@ -57,7 +57,7 @@ def bomb() -> bytes:
 
 
 def switched(request: bytes, *, extra: bytes = b"") -> bytes:
-    """Return the answer 101 to an upgrade; `extra` are more header lines, each with its end."""
+    """Return the response 101 to an upgrade; `extra` has more header lines, each with its line end."""
     match = re.search(rb"(?im)^sec-websocket-key: *(\S+)", request)
     assert match is not None, request
     accept = base64.b64encode(hashlib.sha1(match[1] + _GUID).digest())  # noqa: S324 - as the RFC has it
@@ -68,7 +68,7 @@ def switched(request: bytes, *, extra: bytes = b"") -> bytes:
 
 
 class Peer:
-    """One client of the server, and the request it has sent."""
+    """Is one client of the server, with the request that it has sent."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> None:
         self.reader = reader
@@ -85,7 +85,7 @@ class Peer:
         await self.say(switched(self.request, extra=extra))
 
     async def until_gone(self) -> None:
-        """Read, and think nothing of it, until the client ends the connection."""
+        """Read and ignore everything, until the client ends the connection."""
         while await self.reader.read(1 << 16):
             pass
 
@@ -95,7 +95,7 @@ Behave = Callable[[Peer], Awaitable[None]]
 
 @asynccontextmanager
 async def peers(behave: Behave) -> AsyncIterator[str]:
-    """Have each client, once its request is there, treated so and closed; give the address for `url`."""
+    """Treat each client so after its request, and close it; provide the address for `url`."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await behave(Peer(reader, writer, await reader.readuntil(b"\r\n\r\n")))

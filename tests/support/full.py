@@ -14,18 +14,18 @@ from typing import Any
 import pytest
 import structlog
 
-from forwarder import upkeep
-from forwarder.admin.client import control
-from forwarder.cli import config_file
-from forwarder.core.changes import PauseChange, Request, Status
-from forwarder.core.tally import Tally
-from forwarder.daemon import Daemon
+from forwarder.configfile import read
+from forwarder.control.client import control
+from forwarder.core.commands import PauseChange, Request, StatusRequest
+from forwarder.core.monitoring.counters import Counters
+from forwarder.daemon import housekeeping
+from forwarder.daemon.daemon import Daemon
+from forwarder.daemon.reload import ConfigSource
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.script import replay
 from forwarder.emulator.server import Emulator
-from forwarder.notify import ServiceManager
-from forwarder.outbox import claims, sqlite, writer
-from forwarder.reload import Source
+from forwarder.outbox.sqlite import claimer, claims, write_queue
+from forwarder.systemd import ServiceManager
 from tests.support.process import KEY, look
 
 _AHEAD = 100
@@ -43,12 +43,12 @@ class Limits:
 
     def put(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Have them hold."""
-        monkeypatch.setattr(writer, "MAX_WAITING_EVENTS", self.events)
-        monkeypatch.setattr(writer, "MAX_WAITING_BYTES", self.body_bytes)
-        monkeypatch.setattr(writer, "_LOOK_AT", self.events // 20)
-        monkeypatch.setattr(sqlite, "MAX_UNWRITTEN", self.unwritten)
+        monkeypatch.setattr(write_queue, "MAX_WAITING_EVENTS", self.events)
+        monkeypatch.setattr(write_queue, "MAX_WAITING_BYTES", self.body_bytes)
+        monkeypatch.setattr(write_queue, "_LOOK_AT", self.events // 20)
+        monkeypatch.setattr(claimer, "MAX_UNWRITTEN", self.unwritten)
         monkeypatch.setattr(claims, "OLDEST", self.oldest)
-        monkeypatch.setattr(upkeep, "_SIZE_EVERY", timedelta(seconds=0.5))
+        monkeypatch.setattr(housekeeping, "_SIZE_EVERY", timedelta(seconds=0.5))
 
 
 @dataclass
@@ -61,17 +61,17 @@ class Full:
     outbox: Path
     log: list[dict[str, Any]] = field(default_factory=list)
     daemon: Daemon | None = None
-    running: "asyncio.Task[Tally] | None" = None
+    running: "asyncio.Task[Counters] | None" = None
     sent: list[bytes] = field(default_factory=list)
     started_at: int = 0
     """Where in the log."""
 
     def start(self) -> None:
         """Run the daemon."""
-        loaded = config_file.load(self.config)
+        loaded = read.load(self.config)
         assert loaded.config is not None, loaded.problems
         self.daemon = Daemon(
-            Source(file=self.config, loaded=loaded, load=config_file.load),
+            ConfigSource(file=self.config, loaded=loaded, load=read.load),
             outbox_path=self.outbox,
             socket_path=self.outbox.with_name("control.sock"),
             service=ServiceManager({}),
@@ -79,7 +79,7 @@ class Full:
         self.started_at = len(self.log)
         self.running = asyncio.ensure_future(self.daemon.run())
 
-    async def stopped(self, limit_s: float = 30) -> Tally:
+    async def stopped(self, limit_s: float = 30) -> Counters:
         """Have it stop; raises what it raises."""
         assert self.daemon is not None
         assert self.running is not None
@@ -87,7 +87,7 @@ class Full:
         async with asyncio.timeout(limit_s):
             return await self.running
 
-    def told(self, event: str) -> list[dict[str, Any]]:
+    def logged(self, event: str) -> list[dict[str, Any]]:
         """Return the lines of the log of that name."""
         return [line for line in self.log if line["event"] == event]
 
@@ -121,14 +121,14 @@ class Full:
     async def fill(
         self, frames: "Frames", *, until: str = "outbox.reading_stopped", limit: int = 6_000, limit_s: float = 60
     ) -> None:
-        """Send until the daemon reads no more, or until the log tells something else."""
-        count, ahead = len(self.told(until)), len(self.sent)
+        """Send until the daemon reads no more, or until the log has something else."""
+        count, ahead = len(self.logged(until)), len(self.sent)
         daemon = self.daemon
         assert daemon is not None
-        ahead -= daemon._tally.seen
+        ahead -= daemon.counters.seen
 
         def seen() -> int:
-            return daemon._tally.seen + ahead
+            return daemon.counters.seen + ahead
 
         async def send() -> None:
             for frame in frames.some(limit):
@@ -138,15 +138,15 @@ class Full:
 
         sending = asyncio.ensure_future(send())
         try:
-            await self.until(until, lambda: len(self.told(until)) > count, limit_s=limit_s)
+            await self.until(until, lambda: len(self.logged(until)) > count, limit_s=limit_s)
         finally:
             sending.cancel()
 
     def is_degraded(self) -> bool:
-        """Whether the last that was told of the outbox, since the last start, is that it cannot be written."""
+        """Whether the last log line about the outbox, since the last start, says that it cannot be written."""
         lines = self.log[self.started_at :]
-        told = [line["event"] for line in lines if line["event"] in {"outbox.degraded", "outbox.recovered"}]
-        return told[-1:] == ["outbox.degraded"]
+        names = [line["event"] for line in lines if line["event"] in {"outbox.degraded", "outbox.recovered"}]
+        return names[-1:] == ["outbox.degraded"]
 
     async def emptied(self, *, limit_s: float = 60) -> None:
         """Return once nothing waits, on disk or in memory, and the outbox is well."""
@@ -164,7 +164,7 @@ class Full:
 
     async def status(self) -> dict[str, Any]:
         """Return what the daemon says of itself."""
-        return await asyncio.to_thread(self._ask, Status(verb="status"))
+        return await asyncio.to_thread(self._ask, StatusRequest(verb="status"))
 
     async def command(self, asked: PauseChange) -> tuple[int, int]:
         """Have the daemon do it; return how many were changed, and how many left alone."""

@@ -1,13 +1,15 @@
-"""A book of gaps in memory."""
+"""A record of gaps in memory."""
 
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from forwarder.core.gaps import Gap, GapId
+from forwarder.core.gaps.gap import Gap, GapId
 
 
 @dataclass
 class Book:
+    """Keeps gaps in memory, as the outbox does on disk."""
+
     gaps: dict[int, Gap] = field(default_factory=dict)
     heard: datetime | None = None
     last: datetime | None = None

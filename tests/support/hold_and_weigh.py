@@ -6,7 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from forwarder.streams.websocket import WebSocketStream
-from tests.support.streams import Hearer, hold_once
+from tests.support.streams import FakeListener, hold_once
 
 
 def _peak_bytes() -> int:
@@ -25,7 +25,7 @@ async def _weigh(first: str, *urls: str) -> None:
     before = _peak_bytes()
     for url in urls:
         stream = WebSocketStream(name="main", url=url, api_key="key", dead_after=timedelta(seconds=3))
-        fault = await hold_once(stream, Hearer(take=_slowly), limit_s=30)
+        fault = await hold_once(stream, FakeListener(take=_slowly), limit_s=30)
         print(_peak_bytes() - before, fault.kind, flush=True)  # noqa: T201 - what it is for
 
 

@@ -31,7 +31,7 @@ class _HurriedLoop(asyncio.SelectorEventLoop):
 
 def run_hurried(work: Coroutine[Any, Any, _T], *, times: float, patch: pytest.MonkeyPatch) -> _T:
     """Run `work` so many times as fast, the clock that supervisors go by included."""
-    for module in ("connection", "supervisor"):
+    for module in ("connection", "context", "renewal", "reconnect_schedule", "supervisor"):
         patch.setattr(f"forwarder.streams.{module}.boot_time", lambda: monotonic() * times)
     with asyncio.Runner(loop_factory=lambda: _HurriedLoop(times)) as runner:
         return runner.run(work)

@@ -1,6 +1,7 @@
 """A lane with a real outbox and a real sender, without the rest of the daemon."""
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -9,22 +10,25 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
-from forwarder.clock import ProcessClock
-from forwarder.core.books import Entry
-from forwarder.core.budget import Budget
+from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
-from forwarder.core.destination import Destination
+from forwarder.core.destinations.destination import Destination
+from forwarder.core.dispatch.destination_state import UNKNOWN, DestinationState
+from forwarder.core.dispatch.lane_events import LaneEvent
+from forwarder.core.dispatch.ordering import order_key
+from forwarder.core.dispatch.quota import ServiceQuota
+from forwarder.core.dispatch.retry import NAMED_POLICIES, Decision, RetryPolicy
+from forwarder.core.dispatch.token_bucket import TokenBucket
 from forwarder.core.event import Event, decode_event
-from forwarder.core.news import News
-from forwarder.core.order import order_key
-from forwarder.core.ports import Clock
-from forwarder.core.rate import Bucket
-from forwarder.core.retry import NAMED_POLICIES, Decision, RetryPolicy
-from forwarder.core.standing import NOTHING_KNOWN, Standing
-from forwarder.destinations.http import open_sender
-from forwarder.dispatch import Lane
-from forwarder.outbox.connection import FileSettings
-from forwarder.outbox.sqlite import SqliteOutbox, open_outbox
+from forwarder.core.ledger import LedgerEntry
+from forwarder.core.ports import Clock, TemplateWorker
+from forwarder.destinations.sender import open_sender
+from forwarder.dispatch.lane import Lane, Timing
+from forwarder.dispatch.shared_limits import SharedLimits
+from forwarder.emulator.receiver import Received, Receiver
+from forwarder.outbox.sqlite.file.connection import FileSettings
+from forwarder.outbox.sqlite.opening import open_outbox
+from forwarder.outbox.sqlite.outbox import SqliteOutbox
 
 BOT = DestinationName("bot")
 AT_ONCE = RetryPolicy(delays=(timedelta(),) * 50, jitter=0)
@@ -42,6 +46,16 @@ def event(number: int, *, sid: str = "7", source: str = "x", padding: int = 0) -
     return decode_event(body.encode())
 
 
+def number(received: Received) -> int:
+    """Return the number of the event that a receiver got."""
+    return int(json.loads(received.body)["mid"])
+
+
+def mids(receiver: Receiver) -> list[int]:
+    """Return the numbers of the events that a receiver accepted, in the order they came."""
+    return [number(request) for request in receiver.requests if request.accepted]
+
+
 def destination(url: str, **settings: object) -> Destination:
     """Return a destination with these settings over usual ones."""
     usual: dict[str, object] = {
@@ -55,16 +69,44 @@ def destination(url: str, **settings: object) -> Destination:
 
 
 @dataclass(slots=True)
+class Recorder:
+    """The observer of a lane, which keeps what it is notified of."""
+
+    attempts: list[tuple[Delivery, Attempt, Decision]] = field(default_factory=list)
+    events: list[LaneEvent] = field(default_factory=list)
+    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def attempt_finished(
+        self, _destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision
+    ) -> None:
+        self.attempts.append((delivery, attempt, decision))
+        self.changed.set()
+
+    def state_changed(self, _destination: Destination, event: LaneEvent) -> None:
+        self.events.append(event)
+        self.changed.set()
+
+
+@dataclass(slots=True)
 class Scene:
-    """A running lane, and what was heard of it."""
+    """A running lane, and what its observer was notified of."""
 
     outbox: SqliteOutbox
     lane: Lane
+    observer: Recorder
+    grace: timedelta
+    task: "asyncio.Task[None]"
+    """The run of the lane."""
     clock: Clock = utc_now
     steady: Clock = utc_now
-    attempts: list[tuple[Delivery, Attempt, Decision]] = field(default_factory=list)
-    news: list[News] = field(default_factory=list)
-    changed: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def attempts(self) -> list[tuple[Delivery, Attempt, Decision]]:
+        return self.observer.attempts
+
+    @property
+    def events(self) -> list[LaneEvent]:
+        return self.observer.events
 
     def bring(
         self,
@@ -92,26 +134,30 @@ class Scene:
                 edits=edits,
                 waits_until=waits_until,
             )
-            if waits_until is not None:
-                self.lane.look_by(waits_until)
-            is_taken = status is None and wait is None and self.lane.offer(delivery)
-            became = status or (DeliveryStatus.IN_FLIGHT if is_taken else DeliveryStatus.PENDING)
-            self.outbox.enqueue(each, seq, {became: [delivery]}, entry=Entry.MATCHED, now=now, read_at=monotonic())
+            is_reserved = status is None and wait is None and self.lane.queue.reserve(delivery)
+            became = status or (DeliveryStatus.IN_FLIGHT if is_reserved else DeliveryStatus.PENDING)
+            self.outbox.enqueue(
+                each, seq, {became: [delivery]}, entry=LedgerEntry.MATCHED, now=now, read_at=monotonic()
+            )
+            if is_reserved:
+                self.lane.queue.start(delivery)
+            elif status is None:
+                self.lane.queue.note_pending(delivery)
             found.append(delivery)
         if status is not None:
-            self.lane.look()
+            self.lane.queue.look()
         return found
 
     async def until(self, holds: Callable[[], bool], limit_s: float = 90) -> None:
-        """Return once it holds, asked after each attempt and each news."""
+        """Return once it holds, asked after each attempt and each event of the lane."""
         async with asyncio.timeout(limit_s):
             while not holds():
-                self.changed.clear()
-                await self.changed.wait()
+                self.observer.changed.clear()
+                await self.observer.changed.wait()
 
-    def heard(self, kind: type[News]) -> int:
-        """Return how many news of a kind came."""
-        return sum(isinstance(news, kind) for news in self.news)
+    def heard(self, kind: type[LaneEvent]) -> int:
+        """Return how many events of a kind came."""
+        return sum(isinstance(event, kind) for event in self.events)
 
 
 @asynccontextmanager
@@ -119,12 +165,13 @@ async def running(
     path: Path,
     target: Destination,
     *,
-    standing: Standing = NOTHING_KNOWN,
+    state: DestinationState = UNKNOWN,
     has_backlog: bool = False,
     seed: int = 0,
     grace: timedelta = timedelta(seconds=5),
-    budgets: Sequence[Budget] = (),
+    quotas: Sequence[ServiceQuota] = (),
     clock: ProcessClock | None = None,
+    template_worker: TemplateWorker | None = None,
 ) -> AsyncIterator[Scene]:
     """Run a lane over the outbox at `path`; with a `clock` that goes on from what the outbox knows of it, as a daemon's does."""
     wall, steady = (utc_now, utc_now) if clock is None else (clock, clock.steady)
@@ -138,31 +185,22 @@ async def running(
             )
         await outbox.recover()
 
-        def note(delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
-            scene.attempts.append((delivery, attempt, decision))
-            scene.changed.set()
-
-        def tell(_destination: Destination, news: News) -> None:
-            scene.news.append(news)
-            scene.changed.set()
-
+        observer = Recorder()
         lane = Lane(
             target,
             outbox=outbox,
-            clock=wall,
-            steady=steady,
-            chance=random.Random(seed).random,  # noqa: S311 - spreads waits
-            observe=note,
-            tell=tell,
-            standing=standing,
-            bucket=None if target.rate_limit is None else Bucket(target.rate_limit),
-            budgets=budgets,
+            observer=observer,
+            timing=Timing(wall=wall, steady=steady, chance=random.Random(seed).random),  # noqa: S311 - spreads waits
+            limits=SharedLimits(
+                bucket=None if target.rate_limit is None else TokenBucket(target.rate_limit), quotas=quotas
+            ),
+            state=state,
+            template_worker=template_worker,
         )
-        scene = Scene(outbox, lane, wall, steady)
         async with open_sender(target.url, transport=target.transport, timeout=target.timeout, clock=utc_now) as sender:
             task = asyncio.create_task(lane.run(sender, has_backlog=has_backlog))
             try:
-                yield scene
+                yield Scene(outbox, lane, observer, grace, task, wall, steady)
             finally:
                 lane.stop(grace)
                 await task

@@ -1,6 +1,6 @@
-"""Values that a config may hold and that something later chokes on, and everything that a run builds of a config.
+"""Difficult values that a config may have, and everything that a run builds from a config.
 
-Whatever `load` takes, `build` must be able to build: a value is refused where it is written, or it can be used.
+What `load` accepts, `build` must be able to build: a value is refused where it is written, or it can be used.
 """
 
 import copy
@@ -11,20 +11,20 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from forwarder.cli.config_file import outbox_path, socket_path
+from forwarder.configfile.locations import choose_outbox, socket_path
+from forwarder.configfile.rule_tests import failures_of
 from forwarder.core.config import Config, load_config
-from forwarder.core.config.advice import warnings_of
-from forwarder.core.content import CannotFormatError
+from forwarder.core.config.lint import warnings_of
 from forwarder.core.delivery import new_delivery
+from forwarder.core.destinations.content import CannotFormatError
+from forwarder.core.destinations.request import Renderer
 from forwarder.core.event import decode_event
-from forwarder.core.limits import Limiter
-from forwarder.core.samples import SAMPLES
-from forwarder.core.webhook import Renderer
-from forwarder.destinations.http import open_sender
+from forwarder.core.posts.samples import SAMPLES
+from forwarder.core.routing.limiter import Limiter
+from forwarder.daemon.runtime import runtime_of
+from forwarder.destinations.sender import open_sender
 from forwarder.destinations.tls import context_of, problems_of
-from forwarder.parts import canaries_of, histories_of, on_failure_of, parts_of
-from forwarder.rule_tests import failures_of
-from forwarder.streams.history import address_of as history_address
+from forwarder.gaps.history_client import address_of as history_address
 from forwarder.streams.sse import SseStream
 from forwarder.streams.token import address_of as token_address
 from forwarder.streams.websocket import WebSocketStream
@@ -379,7 +379,7 @@ NASTY: tuple[Any, ...] = (
 
 
 def whole_config() -> dict[str, Any]:
-    """A valid config with every key that a file can have, but for those that name files or exclude others."""
+    """Return a valid config with every possible key, except those that name files or exclude others."""
     return {
         "streams": [
             {
@@ -401,7 +401,7 @@ def whole_config() -> dict[str, Any]:
                 "tls": {"verify": "true", "server_name": "bot.example"}, "proxy": "http://u:p@127.0.0.1:3128", "timeout": "5s", "concurrency": "16",
                 "signing": {"scheme": "standard", "secret": ["whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"]},
                 "retry": {"delays": ["1s", "10s"], "statuses": {"404": "dead"}, "max_age": "1h", "on_expiry": "digest"},
-                "rate_limit": {"rate": "50/s", "burst": "10"}, "backlog_concurrency": "4", "order": "sid",
+                "rate_limit": {"rate": "50/s", "burst": "10"}, "backlog_concurrency": "4", "max_connection_age": "1m", "order": "sid",
                 "breaker": {"enabled": "true", "failures_in_a_row": "5", "failure_ratio": "50%", "min_attempts": "10", "window": "1m"},
                 "pause_after": "5d", "on_failure": {"to": "alerts", "after": "5m"}, "canary": {"every": "10m", "within": "1m"},
                 "compression": "gzip", "compress_from": "8KiB", "enabled": "true",
@@ -448,14 +448,14 @@ Place = tuple[str | int, ...]
 
 
 def places(tree: object, path: Place = ()) -> Iterator[Place]:
-    """Yield the way to each value of a tree, scalars and sections alike."""
+    """Yield the path to each value of a tree, to scalars and to sections."""
     for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree) if isinstance(tree, list) else ():
         yield (*path, key)
         yield from places(value, (*path, key))
 
 
 def with_value(config: dict[str, Any], place: Place, value: object) -> dict[str, Any]:
-    """Return the config with another value in a place; as it is where another change has taken the place away."""
+    """Return the config with another value at a place, or unchanged if another change has removed the place."""
     changed: Any = copy.deepcopy(config)
     around = changed
     try:
@@ -468,7 +468,7 @@ def with_value(config: dict[str, Any], place: Place, value: object) -> dict[str,
 
 
 def read(config: object, variable: str = "magpie") -> Config:
-    """Load a config that is written as JSON, which YAML reads; `variable` is what `${CANARY}` stands for. Raises `ConfigError`."""
+    """Load a config that is written as JSON, which is YAML; `variable` is the value of `${CANARY}`. Raises `ConfigError`."""
     files = {"/run/key": "key\n", "/run/url": "http://a.example/hook\n"}
 
     def read_file(name: str) -> str:
@@ -486,12 +486,11 @@ def read(config: object, variable: str = "magpie") -> Config:
 
 
 async def build(config: Config) -> None:
-    """Make of a config what `run`, `send`, `preview` and `check` make of it, up to where a network would be needed."""
+    """Build from a config what `run`, `send`, `preview` and `check` build, up to where a network is needed."""
     list(warnings_of(config))
     failures_of(config)
-    parts = parts_of(config)
-    canaries_of(config)
-    file = outbox_path(config.outbox, Path("/etc/forwarder/config.yaml"))
+    parts = runtime_of(config)
+    file = choose_outbox(config.outbox, Path("/etc/forwarder/config.yaml")).path
     for path in (file, socket_path(config.admin, Path("/etc/forwarder/config.yaml"), file)):
         os.fsencode(path)
     for stream in parts.streams:
@@ -503,15 +502,14 @@ async def build(config: Config) -> None:
             assert token_address(url).absolute
         (stream.api_key or "").encode()
         stream.name.encode()
-    for source in histories_of(config).values():
+    for source in parts.repair.sources.values():
         assert history_address(source).absolute
     for event in SAMPLES.values():
-        parts.router.select(decode_event(event), NOW, Limiter())
-    for route in parts.router.routes:
+        parts.routing_table.router.select(decode_event(event), NOW, Limiter())
+    for route in parts.routing_table.router.routes:
         route.name.encode()
     for destination in parts.destinations:
         destination.name.encode()
-        on_failure_of(config, destination.name)
         if destination.url.startswith("https"):
             context_of(destination.transport.tls)
         if destination.transport.socket is not None:

@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 
-FOLDER = Path(__file__).parents[1] / "interop"
+from tests.support.paths import TESTS
+
+FOLDER = TESTS / "interop"
 MODULES = FOLDER / "node_modules"
 REQUIRED = "FORWARDER_TEST_NODE"
 """Where this variable is `required`, as in CI, whatever is missing fails the tests instead of skipping them."""

@@ -4,12 +4,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
-from forwarder.core.books import Audit, Cause, Entry
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.event import decode_event
-from forwarder.core.gaps import GapId
+from forwarder.core.gaps.gap import GapId
+from forwarder.core.ledger import Audit, LedgerEntry, SkipReason
+from forwarder.core.ports import Outbox
 from forwarder.emulator.script import packaged_events
-from forwarder.outbox.sqlite import SqliteOutbox
 from tests.support.process import look
 
 BOT = DestinationName("bot")
@@ -18,9 +18,9 @@ EVENTS = [decode_event(frame) for frame in dict.fromkeys(packaged_events())]
 
 
 def keep(
-    outbox: SqliteOutbox,
+    outbox: Outbox,
     number: int,
-    status: DeliveryStatus | Cause = DeliveryStatus.IN_FLIGHT,
+    status: DeliveryStatus | SkipReason = DeliveryStatus.IN_FLIGHT,
     *,
     at: datetime = NOW,
     order_key: str | None = None,
@@ -40,14 +40,14 @@ def keep(
         waits_until=waits_until,
         is_recovered=gap is not None,
     )
-    outbox.enqueue(event, seq, {status: [delivery]}, entry=Entry.MATCHED, now=at, read_at=monotonic(), gap=gap)
+    outbox.enqueue(event, seq, {status: [delivery]}, entry=LedgerEntry.MATCHED, now=at, read_at=monotonic(), gap=gap)
     return delivery
 
 
-def keep_unmatched(outbox: SqliteOutbox, number: int, *, at: datetime = NOW) -> None:
+def keep_unmatched(outbox: Outbox, number: int, *, at: datetime = NOW) -> None:
     """Enqueue one event that no route wanted."""
     event = EVENTS[number % len(EVENTS)]
-    outbox.enqueue(event, outbox.new_seq(), {}, entry=Entry.UNMATCHED, now=at, read_at=monotonic())
+    outbox.enqueue(event, outbox.new_seq(), {}, entry=LedgerEntry.UNMATCHED, now=at, read_at=monotonic())
 
 
 def attempt(status: int, number: int = 1) -> Attempt:
@@ -61,7 +61,7 @@ def attempt(status: int, number: int = 1) -> Attempt:
 
 
 def audit(path: Path) -> Audit:
-    """Read the books of a file."""
+    """Read the audit of a file."""
     cause = "iif(status = 'skipped', reason, status)"
     ((incomplete,),) = look(
         path,

@@ -1,4 +1,4 @@
-"""The real daemon, as a process of its own, with its log read as it comes."""
+"""The real daemon as a process of its own, with its log read as it comes, and commands."""
 
 import asyncio
 import json
@@ -7,15 +7,16 @@ import signal
 import sqlite3
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from tests.support import same_process
 
 KEY = "test-key"
+PROGRAM = (sys.executable, "-m", "forwarder")
 HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail"}
-"""Commands that go on until a signal: they need a process of their own."""
+"""Commands that run until a signal: they need a process of their own."""
 
 
 def write_config(
@@ -34,7 +35,7 @@ def write_config(
 
 
 class Forwarder:
-    """One run of `forwarder run`."""
+    """Is one run of `forwarder run`."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self.process = process
@@ -85,14 +86,16 @@ async def forwarder(
     config: Path,
     *more: str,
     env: Mapping[str, str] | None = None,
-    program: Sequence[str] = (sys.executable, "-m", "forwarder"),
+    program: Sequence[str] = PROGRAM,
+    stderr: IO[bytes] | None = None,
 ) -> AsyncIterator[Forwarder]:
     """Run the daemon, with more arguments; killed at the end if it is still there. `program` is what is run."""
     process = await asyncio.create_subprocess_exec(
         *(*program, "run", "-c", str(config), *more),
         stdout=asyncio.subprocess.PIPE,
+        stderr=stderr,
         env={**os.environ, **(env or {})},
-        limit=1 << 20,
+        limit=1 << 22,
     )
     running = Forwarder(process)
     reading = asyncio.ensure_future(running.read())
@@ -100,15 +103,16 @@ async def forwarder(
         yield running
     finally:
         if process.returncode is None:
-            process.kill()
+            with suppress(ProcessLookupError):
+                process.kill()
         await process.wait()
         await reading
 
 
 async def command(*arguments: str, cwd: Path | None = None, limit_s: float = 90) -> tuple[int, str, str]:
-    """Run one command to its end; return its exit code, what it printed, and what it complained about.
+    """Run one command to its end; return its exit code, its standard output and its standard error.
 
-    In this process where that can be: `command_as_process` is the same as a process of its own.
+    It runs in this process where that is possible; `command_as_process` always starts a process.
     """
     if arguments[:1] and arguments[0] in HANDLE_SIGNALS:
         return await command_as_process(*arguments, cwd=cwd, limit_s=limit_s)
@@ -119,7 +123,7 @@ async def command(*arguments: str, cwd: Path | None = None, limit_s: float = 90)
 async def command_as_process(*arguments: str, cwd: Path | None = None, limit_s: float = 90) -> tuple[int, str, str]:
     """Run one command in a process of its own to its end."""
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "forwarder", *arguments),
+        *(*PROGRAM, *arguments),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -141,5 +145,5 @@ def look(path: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 def is_sound(path: Path) -> bool:
-    """Whether SQLite finds the whole file in order."""
+    """Return whether SQLite finds the whole file intact."""
     return look(path, "PRAGMA integrity_check") == [("ok",)]

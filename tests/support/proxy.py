@@ -2,13 +2,13 @@
 
 import asyncio
 import random
-import socket
-import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from enum import StrEnum, auto
 from types import TracebackType
 from typing import Self
+
+from forwarder.emulator.connection import reset_on_close
 
 _CHUNK = 16 * 1024
 _HELD_CHUNKS = 64
@@ -221,5 +221,5 @@ class _Link:
             if how is CutHow.FIN:
                 writer.close()
             elif plug is not None and not writer.is_closing():
-                plug.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                reset_on_close(plug)
                 writer.transport.abort()

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from forwarder.core.transport import STRAIGHT, Transport
-from forwarder.core.webhook import FixedHeaders, WebhookRequest
-from forwarder.destinations.http import HttpSender, open_sender
+from forwarder.core.destinations.request import FixedHeaders, WebhookRequest
+from forwarder.core.destinations.transport import STRAIGHT, Transport
+from forwarder.destinations.sender import HttpSender, open_sender
 
 REQUEST = WebhookRequest(
     fixed=FixedHeaders({"Content-Type": "application/json"}), own={"webhook-id": "msg_1"}, body=b'{"a": "\xc3\xa9"}'
@@ -28,8 +28,15 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
 
 @asynccontextmanager
-async def serving(serve: Serve, tls: ssl.SSLContext | None = None, *, path: str | None = None) -> AsyncIterator[int]:
-    """Have each connection to a port of 127.0.0.1, or to a unix socket, served and closed; give the port. None is left at the end."""
+async def serving(
+    serve: Serve,
+    tls: ssl.SSLContext | None = None,
+    *,
+    path: str | None = None,
+    address: str = "127.0.0.1",
+    port: int = 0,
+) -> AsyncIterator[int]:
+    """Have each connection to a port of an address, or to a unix socket, served and closed; give the port. None is left at the end."""
     tasks: set[asyncio.Task[None] | None] = set()
 
     async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -46,7 +53,7 @@ async def serving(serve: Serve, tls: ssl.SSLContext | None = None, *, path: str 
                     await writer.wait_closed()
 
     if path is None:
-        server = await asyncio.start_server(serve_one, "127.0.0.1", 0, ssl=tls)
+        server = await asyncio.start_server(serve_one, address, port, ssl=tls)
     else:
         server = await asyncio.start_unix_server(serve_one, path, ssl=tls)
     async with server:

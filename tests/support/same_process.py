@@ -1,6 +1,6 @@
 """Runs a command of the command line in the process of the tests: a process of its own costs half a second of CPU, mostly imports.
 
-What a command prints is caught by standing in for `sys.stdout` and `sys.stderr`, so one command runs at a time, and nothing else that the
+What a command prints is caught by replacing `sys.stdout` and `sys.stderr`, so one command runs at a time, and nothing else that the
 tests' process does meanwhile may print. Commands that install signal handlers cannot run here.
 """
 
@@ -23,7 +23,7 @@ async def run(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[tuple[int, str, str]] = loop.create_future()
 
-    def tell(result: tuple[int, str, str] | BaseException) -> None:
+    def report(result: tuple[int, str, str] | BaseException) -> None:
         if ended.done():  # nobody waits for it any more
             return
         if isinstance(result, BaseException):
@@ -37,7 +37,7 @@ async def run(*arguments: str, cwd: Path | None = None) -> tuple[int, str, str]:
             result = _run(arguments, cwd)
         except BaseException as error:  # noqa: BLE001 - raised where it is waited for
             result = error
-        loop.call_soon_threadsafe(tell, result)
+        loop.call_soon_threadsafe(report, result)
 
     threading.Thread(target=work, daemon=True).start()  # a command that hangs must not hang the end of the tests
     return await ended

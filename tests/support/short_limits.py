@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from forwarder.cli import main
-from forwarder.streams import pulse, standstill
+from forwarder.streams import pulse, suspend_detector
 from forwarder.streams.sse import SseStream
 from forwarder.streams.websocket import WebSocketStream
 
@@ -20,7 +20,7 @@ def shorten() -> None:
     _defaults(WebSocketStream).update(dead_after=dead_after, ping_every=timedelta(seconds=0.7))
     _defaults(SseStream).update(dead_after=dead_after, answers_within=timedelta(seconds=1.5))
     pulse._LATE_S = 1.0
-    standstill.STANDSTILL_S = 2.0
+    suspend_detector.STANDSTILL_S = 2.0
 
 
 def _defaults(kind: type) -> dict[str, Any]:

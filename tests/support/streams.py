@@ -1,4 +1,4 @@
-"""Stand-ins for what a stream and a supervisor talk to."""
+"""Fakes of what a stream and a supervisor report to, and events to send."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from forwarder.core.event import NotAnEvent
-from forwarder.core.stream_state import StreamState
-from forwarder.streams.desk import Desk
+from forwarder.core.streams.state import StreamState
+from forwarder.streams.context import StreamContext
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.pulse import Pulse
 from forwarder.streams.stream import Stream
@@ -20,8 +20,8 @@ async def _ignore(_frame: bytes) -> None:
 
 
 @dataclass(kw_only=True)
-class Hearer:
-    """A listener made of functions."""
+class FakeListener:
+    """A listener that calls functions."""
 
     take: Callable[[bytes], Awaitable[None]] = _ignore
     on_open: Callable[[], None] = lambda: None
@@ -44,7 +44,7 @@ class Hearer:
 
 @dataclass
 class Notes:
-    """What a supervisor told of gaps, and what came."""
+    """Keeps what a supervisor reports of gaps, and what it takes."""
 
     state: StreamState = field(default_factory=lambda: StreamState("main"))
     away: list[tuple[datetime, datetime, str]] = field(default_factory=list)
@@ -53,11 +53,11 @@ class Notes:
     odd: list[NotAnEvent] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def note_away(self, stream: str, *, began: datetime, noticed: datetime, reason: str) -> None:  # noqa: ARG002
+    def note_away(self, stream: str, *, began: datetime, noticed: datetime, reason: str) -> None:  # noqa: ARG002 - the arguments of the real one
         self.away.append((began, noticed, reason))
         self.changed.set()
 
-    def note_open(self, stream: str, at: datetime) -> None:  # noqa: ARG002
+    def note_open(self, stream: str, at: datetime) -> None:  # noqa: ARG002 - the arguments of the real one
         self.opened.append(at)
         self.changed.set()
 
@@ -65,8 +65,8 @@ class Notes:
         self.frames.append(frame)
         self.changed.set()
 
-    def desk(self) -> Desk:
-        return Desk(
+    def context(self) -> StreamContext:
+        return StreamContext(
             take=self.take,
             on_odd_frame=self.odd.append,
             gaps=self,
@@ -75,7 +75,7 @@ class Notes:
         )
 
     async def until(self, holds: Callable[["Notes"], bool], *, limit_s: float = 90) -> None:
-        """Return once that holds; asked again whenever something is noted, and now and then for the state."""
+        """Return once that holds. It is checked whenever something is noted, and at intervals for the state."""
         async with asyncio.timeout(limit_s):
             while not holds(self):
                 self.changed.clear()
@@ -96,7 +96,7 @@ async def supervised(
     pulse: Pulse | None = None,
 ) -> AsyncIterator[Supervisor]:
     """Hold a stream for the length of the block."""
-    supervisor = Supervisor(stream, notes.desk(), predecessor=predecessor, chance=chance, pulse=pulse)
+    supervisor = Supervisor(stream, notes.context(), predecessor=predecessor, chance=chance, pulse=pulse)
     task = asyncio.ensure_future(supervisor.run())
     try:
         yield supervisor
@@ -108,7 +108,7 @@ async def supervised(
 
 
 def numbered(count: int, *, first: int = 1, source: str = "x") -> Iterator[str]:
-    """Yield so many distinct events."""
+    """Yield that many distinct events."""
     for number in range(first, first + count):
         yield (
             f'{{"mid":"{number}","sid":"7","source":"{source}","timestamp":1712072400000,'
@@ -116,10 +116,10 @@ def numbered(count: int, *, first: int = 1, source: str = "x") -> Iterator[str]:
         )
 
 
-async def hold_once(stream: Stream, hearer: Hearer | None = None, *, limit_s: float = 90) -> StreamFaultError:
-    """Return what one connection came to."""
+async def hold_once(stream: Stream, listener: FakeListener | None = None, *, limit_s: float = 90) -> StreamFaultError:
+    """Return why one connection ended."""
     try:
         async with asyncio.timeout(limit_s):
-            return await stream.hold(Hearer() if hearer is None else hearer)
+            return await stream.hold(FakeListener() if listener is None else listener)
     except StreamFaultError as fault:
         return fault

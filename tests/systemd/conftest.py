@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.container import Container, missing
-from tests.systemd.service import HOME, README, ROOT, Service, install_others
+from tests.support.paths import ROOT
+from tests.systemd.service import HOME, README, Service, install_others
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 from typing import Any
 
-from forwarder.core.changes import Status
+from forwarder.core.commands import StatusRequest
 from tests.support.container import Container
+from tests.support.paths import ROOT
 
-ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 HOME = Path("/opt/forwarder")
 PROGRAM = str(HOME / ".venv" / "bin" / "forwarder")
@@ -95,7 +95,7 @@ class Service:
 
     def status(self) -> dict[str, Any]:
         """Return what the daemon says of itself; nothing where it does not answer. Much cheaper than a command."""
-        done = self.machine.run("python3", "-c", _ASK, SOCKET, Status().model_dump_json(), check=False)
+        done = self.machine.run("python3", "-c", _ASK, SOCKET, StatusRequest().model_dump_json(), check=False)
         found: dict[str, Any] = json.loads(done.stdout)["result"] if done.returncode == 0 else {}
         return found
 
@@ -144,7 +144,7 @@ class Service:
         """Print the journal: shown where the test has failed."""
         for entry in self.journal()[-200:]:
             at = time.strftime("%T", time.gmtime(int(entry["__REALTIME_TIMESTAMP"]) / 1e6))
-            print(at, str(entry.get("MESSAGE"))[:500])  # noqa: T201
+            print(at, str(entry.get("MESSAGE"))[:500])  # noqa: T201 - pytest shows it with a failure
 
 
 def _line_of(entry: dict[str, Any]) -> dict[str, Any] | None:

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from tests.systemd.service import HOME, ROOT, SOCKET, UNIT, Service
+from tests.support.paths import ROOT
+from tests.systemd.service import HOME, SOCKET, UNIT, Service
 
 QUICK = "[Service]\nRestartSec=200ms\n"
 
@@ -221,7 +222,7 @@ def test_the_members_of_a_group_can_use_the_socket_and_nobody_else(service: Serv
     assert service.command("status", user="anna")[0] == 0
 
 
-def test_a_group_that_the_daemon_is_not_of_is_told_and_root_can_use_the_socket(service: Service) -> None:
+def test_a_group_that_the_daemon_is_not_of_is_reported_and_root_can_use_the_socket(service: Service) -> None:
     service.configure("admin: {group: ops}\n")
     service.do("start")
     (said,) = [line for line in service.events() if line["event"] == "admin.group_not_applied"]

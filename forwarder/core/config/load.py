@@ -1,4 +1,4 @@
-"""The way of a config file: bytes → nodes → tree → checks → `Config`. Every stage adds its problems; all are told at once."""
+"""Loads a config file: bytes → nodes → tree → checks → `Config`. Every stage adds its problems; all are reported at once."""
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import cache
@@ -6,25 +6,26 @@ from functools import cache
 from pydantic import ValidationError
 
 from forwarder.core.capacity import largest_event, least_size
-from forwarder.core.config.checks import ReadFile, check_names, check_transports, read_secret_files
-from forwarder.core.config.conditions import Conditions
-from forwarder.core.config.defaults import drop_notices_to_self, with_defaults
-from forwarder.core.config.groups import expand_groups
-from forwarder.core.config.model import Config
-from forwarder.core.config.nodes import RefusedError, read_nodes
-from forwarder.core.config.places import Findings
-from forwarder.core.config.problems import ConfigError
-from forwarder.core.config.routing import revision_of
+from forwarder.core.config.checks.defaults import drop_notices_to_self, with_defaults
+from forwarder.core.config.checks.groups import expand_groups
+from forwarder.core.config.checks.names import ReadFile, check_names, check_transports, read_secret_files
+from forwarder.core.config.checks.services import check_services, read_template_files
+from forwarder.core.config.matchers import Conditions
+from forwarder.core.config.messages import report_error
+from forwarder.core.config.model.root import Config
+from forwarder.core.config.routing_only import revision_of
 from forwarder.core.config.rule_tests.load import tests_of
-from forwarder.core.config.sentences import tell
-from forwarder.core.config.services import check_services, read_template_files
-from forwarder.core.config.variables import expand
-from forwarder.core.networks import is_address
-from forwarder.core.transport import Tls
+from forwarder.core.destinations.networks import is_address
+from forwarder.core.destinations.transport import Tls
 from forwarder.core.url import fixed_part, read_url
+from forwarder.core.yaml.findings import Findings
+from forwarder.core.yaml.nodes import RefusedError
+from forwarder.core.yaml.parse import read_nodes
+from forwarder.core.yaml.problems import ConfigError
+from forwarder.core.yaml.variables import expand
 
 CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
-"""Yields what is wrong with certificates: the key of `tls` that it stands under, and a sentence."""
+"""Yields problems with certificates: the key of `tls`, and a sentence."""
 
 
 def load_config(
@@ -37,13 +38,12 @@ def load_config(
     read_list: ReadFile | None = None,
     check_tls: CheckTls = lambda _tls: (),
 ) -> Config:
-    """Return the config that `text` holds.
+    """Return the config in `text`.
 
-    `name` is what messages call the file. `env` fills in `${NAME}`. `read_file` returns the text of a file named by a
-    `*_file` key; it raises `OSError` when it cannot, and decides what relative paths are relative to. `read_template` does the
-    same for a template and `read_list` for a list, which hold no secret; left out, `read_file` does it.
-    `check_tls` looks into certificates.
-    Raises `ConfigError` with every problem there is; nothing secret is in it.
+    `name` is the name of the file in messages. `env` holds the variables for `${NAME}`. `read_file` returns the text of a file in
+    a `*_file` key, or raises `OSError`; it decides what relative paths are relative to. `read_template` does the same for a
+    template and `read_list` for a list, which hold no secrets; both default to `read_file`. `check_tls` checks certificates.
+    Raises `ConfigError` with all problems. It contains no secrets.
     """
     try:
         root, problems = read_nodes(text)
@@ -62,7 +62,7 @@ def load_config(
         check_transports(tree, findings)
         check_services(tree, findings)
         conditions = Conditions(tree, read_list or read_file, findings)
-        draft = conditions.of_routes(tree)
+        draft = conditions.of_destinations(tree, conditions.of_routes(tree))
         if "tests" in tree:
             draft["tests"] = tests_of(tree, conditions.names, read_list or read_file, findings)
     config = None
@@ -70,20 +70,20 @@ def load_config(
         config = Config.model_validate(draft)
     except ValidationError as error:
         for detail in error.errors(include_url=False):
-            tell(detail, findings)
+            report_error(detail, findings)
     if config is not None:
         _check_transports(config, check_tls, findings)
         _check_room(config, findings)
     if config is None or findings.problems:
-        # Raised out here, so that no traceback carries pydantic's error, which holds the values.
+        # Raised outside of the handler, so that no traceback contains pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems)
-    if isinstance(tree, dict):
-        config.note_revision(revision_of(tree, conditions.lines))
+    assert isinstance(tree, dict)  # noqa: S101 - the model accepts nothing else
+    config.note_revision(revision_of(tree, conditions.lines, (route.match for route in config.routes)))
     return config
 
 
 def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -> None:
-    """Note certificates that cannot be used, and URLs with an address in them that nothing may connect to."""
+    """Report certificates that are not valid, and URLs with a denied address."""
     networks = config.networks.value
     for name, settings in config.destinations.items():
         path = ("destinations", name)
@@ -96,12 +96,12 @@ def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -
 
 
 def _check_room(config: Config, findings: Findings) -> None:
-    """Note an outbox that cannot hold the largest event of a stream: it could never be written, nor anything behind it."""
+    """Report an outbox that is too small for the largest event of a stream, which could never be written."""
     room, longest = largest_event(config.outbox.max_size), max(stream.max_frame for stream in config.streams)
     if longest > room:
         findings.add(
             ("outbox", "max_size"),
-            f"it has no room for an event of {_shown(longest)}, which a stream may bring (max_frame); "
+            f"too small for an event of {_shown(longest)}, which max_frame of a stream allows; "
             f"write max_size: {_shown(least_size(longest))} or more, or max_frame: {room // 1024}KiB or less",
         )
 

@@ -1,7 +1,7 @@
-"""Conditions: compiled once from the config, then asked of each event.
+"""Conditions: compiled once from the config, then evaluated for each event.
 
-Mappings are AND, lists are OR, `any` / `all` / `not` nest. A condition is total: no JSON value makes it fail; a field that
-is absent or of another type simply does not match.
+Mappings are AND, lists are OR, `any` / `all` / `not` nest. No JSON value makes a condition raise: a field that is missing or of another
+type simply does not match.
 """
 
 from forwarder.core.matching.compile import Names, compile_condition

@@ -1,7 +1,7 @@
-"""From the tree of a `match:` to its condition. Each mistake is reported with its path; the rest is compiled all the same."""
+"""Compiles the tree of a `match:` to a condition. Each mistake is reported with its path, and the rest is compiled nevertheless."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from forwarder.core.matching.compile_tests import TESTS, compile_test
 from forwarder.core.matching.conditions import (
@@ -19,7 +19,8 @@ from forwarder.core.matching.conditions import (
 from forwarder.core.matching.fields import NAMED_FIELDS, NOW, field_of, path_within
 from forwarder.core.matching.literals import Literals, Report, did_you_mean, switch
 from forwarder.core.matching.subject import Field
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.matching.texts import Equals
+from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 BLOCKS = ("any", "all", "not")
 _OF_NODE = ("type", "length")
@@ -28,7 +29,7 @@ CLOCK = ("hours", "days", "timezone")
 
 @dataclass(frozen=True, slots=True)
 class Names:
-    """What a condition may refer to by name."""
+    """The matchers and lists that a condition may refer to by name."""
 
     matchers: Mapping[str, Condition] = field(default_factory=dict)
     lists: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
@@ -39,23 +40,25 @@ class Names:
 def compile_condition(tree: Tree, report: Report, names: Names | None = None, *, is_within: bool = False) -> Condition:
     """Return the condition that `tree` describes.
 
-    Each problem goes to `report`, with its path; the part it is in then matches nothing, so the result is always usable.
-    `is_within`: of some JSON, and not of an event; paths begin at it, and there are no other fields.
+    Each problem goes to `report` with its path. The part with the problem matches nothing, so the result is always usable.
+    `is_within`: the condition is for any JSON and not for an event, so it has only paths, which begin at that JSON.
     """
     names = names or Names()
     return _Compiler(names, Literals(names.lists, names.read_list, report), is_within=is_within).block(tree, ())
 
 
 class _Compiler:
+    """Compiles blocks and fields of one condition."""
+
     def __init__(self, names: Names, literals: Literals, *, is_within: bool = False) -> None:
-        """`is_within`: below a `where`, where paths begin at an element and no other fields are."""
+        """`is_within`: the condition is below a `where`, so it has only paths, which begin at the element."""
         self._names = names
         self._literals = literals
         self._report = literals.report
         self._is_within = is_within
 
     def block(self, tree: Tree, path: Path) -> Condition:
-        """Return a whole condition: a mapping is AND, a list is OR."""
+        """Return the condition of a block: a mapping is AND, a list is OR."""
         match tree:
             case dict():
                 conditions = [self._entry(name, below, (*path, name)) for name, below in tree.items()]
@@ -99,7 +102,7 @@ class _Compiler:
         if self._is_within:
             return f"{name!r} is no path; write key.key, and a key that has a dot in it in double quotes"
         if name == "payload" or name.startswith("payload."):
-            return 'unknown field: after "payload." comes a path, such as payload.author.id; a key that has a dot in it stands in double quotes'
+            return 'unknown field: after "payload." comes a path, such as payload.author.id; a key that has a dot in it is written in double quotes'
         head = name.partition(".")[0]
         if head != name:
             return f"unknown field; did you mean payload.{name}?"
@@ -113,7 +116,7 @@ class _Compiler:
             if name is None:
                 self._report(place, "expected the name of a matcher, or a list of names")
             elif (condition := self._names.matchers.get(name)) is None:
-                hint = did_you_mean(name, self._names.matchers) or "; they stand under the key matchers"
+                hint = did_you_mean(name, self._names.matchers) or "; matchers are defined under the key matchers"
                 self._report(place, f"there is no matcher of that name{hint}")
             else:
                 found.append(Matcher(str(name), condition))
@@ -122,7 +125,7 @@ class _Compiler:
         return found[0] if len(found) == 1 else AnyOf(tuple(found))
 
     def _field_test(self, field: Field, tree: Tree, path: Path) -> Condition:
-        """Return the test that stands under a field: a bare value, a list of values, or a mapping of tests."""
+        """Return the test of a field: from a single value, a list of values, or a mapping of tests."""
         if field is NOW and not (isinstance(tree, dict) and set(tree) <= set(CLOCK)):
             self._report(
                 path,
@@ -140,7 +143,7 @@ class _Compiler:
 
 
 class _Tests:
-    """The tests that stand under one field."""
+    """Collects the tests of one field and combines them into one condition."""
 
     def __init__(self, field: Field, literals: Literals, path: Path) -> None:
         self._field = field
@@ -153,15 +156,16 @@ class _Tests:
         self._is_refused = False
 
     def read_values(self, tree: Tree) -> None:
-        """Take a bare value or a list of them."""
-        self._of_element.append(self._test("equals", tree, self._path, ignore_case=self._field.ignores_case))
+        """Read a single value or a list of values."""
+        test = self._test("equals", tree, self._path, ignore_case=self._field.ignores_case)
+        self._of_element.append(replace(test, is_short=True) if isinstance(test, Equals) else test)
 
     def read(self, tree: dict[str, Tree], within: Callable[[Tree, Path], Condition]) -> None:
-        """Take a mapping of tests; `within` compiles what stands under `where`."""
-        wish = (
+        """Read a mapping of tests; `within` compiles the block below `where`."""
+        chosen = (
             switch(tree["ignore_case"], (*self._path, "ignore_case"), self._report) if "ignore_case" in tree else None
         )
-        ignore_case = self._field.ignores_case if wish is None else wish
+        ignore_case = self._field.ignores_case if chosen is None else chosen
         clock = {key: tree[key] for key in CLOCK if key in tree}
         if set(clock) == {"timezone"}:
             self._report((*self._path, "timezone"), "a time zone is for hours and days; there are none here")
@@ -187,7 +191,7 @@ class _Tests:
         return compile_test(name, tree, path, self._literals, field=self._field, ignore_case=ignore_case)
 
     def condition(self) -> Condition:
-        """Return what they come to."""
+        """Return the condition for all tests that were read."""
         has_tests = bool(self._of_element or self._of_node)
         if self._is_refused:
             return NOTHING

@@ -1,15 +1,16 @@
-"""From what stands under a test's name to the test."""
+"""Compiles the tests of a field, such as `contains` or `gte`, from the config."""
 
 import re
 from collections.abc import Callable
-from datetime import UTC, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import timedelta
 
 import re2
 
 from forwarder.core.durations import read_duration
+from forwarder.core.matching.compile_clock import compile_clock
 from forwarder.core.matching.conditions import ValueTest
 from forwarder.core.matching.literals import Literals, as_json, did_you_mean, listed
+from forwarder.core.matching.sealed_equals import SealedEquals, sealed_equals
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
 from forwarder.core.matching.values import (
@@ -17,32 +18,31 @@ from forwarder.core.matching.values import (
     Age,
     Between,
     Compare,
-    Hours,
     Length,
     NumberTest,
     Operator,
     TypeIs,
-    WallClock,
 )
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.yaml.tree import Path, Scalar, Sealed, Tree
 
 _MAX_REGEX_MEMORY = 1 << 20
-"""Bytes one compiled regex may take; RE2 refuses larger programs, such as `(a{1000}){1000}`."""
+"""How many bytes a compiled regex may take. RE2 refuses larger programs, such as `(a{1000}){1000}`."""
 _INTEGER = re.compile(r"-?[0-9]{1,40}")
 _DECIMAL = re.compile(r"-?[0-9]{1,40}\.[0-9]{1,40}")
-_HOURS = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*[-\u2013]\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 Compile = Callable[[Tree, Path, Literals, Field, bool], ValueTest]
-"""Takes what stands under the test, its path, whether case is ignored; problems go to the literals' report."""
+"""Compiles one test from its tree, path, literals and field, and whether case is ignored. Problems go to the literals' report."""
 
 
 def compile_test(
     name: str, tree: Tree, path: Path, literals: Literals, *, field: Field, ignore_case: bool
 ) -> ValueTest:
-    """Return the test of that name, or of a `clock` (hours and days)."""
-    return (_clock if name == "clock" else TESTS[name])(tree, path, literals, field, ignore_case)
+    """Return the test with this name; `clock` is the name for hours and days."""
+    return (
+        compile_clock(tree, path, literals)
+        if name == "clock"
+        else TESTS[name](tree, path, literals, field, ignore_case)
+    )
 
 
 def _equals(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
@@ -54,8 +54,14 @@ def _equals(tree: Tree, path: Path, literals: Literals, field: Field, ignore_cas
     return equals(tuple(value for _, value in written), ignore_case=ignore_case, marker=field.marker)
 
 
-def equals(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str = "") -> Equals:
-    """Return the test for these values; an unquoted number, true, false or null is also meant as such."""
+def equals(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str = "") -> Equals | SealedEquals:
+    """Return the test for these values. An unquoted number, true, false or null also matches that JSON value."""
+    known = tuple(each for each in written if not isinstance(each, Sealed))
+    plain = _plain(known, ignore_case=ignore_case, marker=marker)
+    return plain if len(known) == len(written) else sealed_equals(written, plain)
+
+
+def _plain(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str) -> Equals:
     texts = (each.removeprefix(marker) if marker else str(each) for each in written)
     return Equals(
         written=written,
@@ -91,7 +97,7 @@ def _wildcard(tree: Tree, path: Path, literals: Literals, field: Field, ignore_c
 
 
 def _pieces(text: str) -> tuple[str, ...]:
-    r"""Return what stands between the `*`; `\*` is a star and `\\` a backslash."""
+    r"""Return the texts between the `*`. `\*` is a literal star and `\\` a backslash."""
     pieces, at = [""], 0
     while at < len(text):
         if text[at] == "\\" and text[at + 1 : at + 2] in {"*", "\\"}:
@@ -120,7 +126,7 @@ def _regex(tree: Tree, path: Path, literals: Literals, _field: Field, ignore_cas
 
 
 def regex_options(*, ignore_case: bool) -> "re2.Options":
-    """Return how regexes of the config are compiled."""
+    """Return the options for compiling the regexes of the config."""
     options = re2.Options()
     options.case_sensitive = not ignore_case
     options.log_errors = False
@@ -155,23 +161,26 @@ def _number(tree: Tree, path: Path, literals: Literals) -> int | float | None:
 
 
 def _scalars(tree: Tree) -> tuple[Scalar, ...]:
-    """Return what is written there, for those who explain it."""
+    """Return the values as written in the config, for explanations."""
     return tuple(each for each in (tree if isinstance(tree, list) else [tree]) if isinstance(each, Scalar))
 
 
+_CompileNumber = Callable[[Tree, Path, Literals, Field, bool], NumberTest]
+"""Compiles a test of a number, which a length can have too."""
+
 _NEVER = Between(1, 0)
-"""Stands for a test that was refused."""
+"""Replaces a test that could not be compiled; no number passes it."""
 
 
-def _compare(operator: Operator) -> Compile:
-    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+def _compare(operator: Operator) -> _CompileNumber:
+    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> NumberTest:
         bound = _number(tree, path, literals)
         return _NEVER if bound is None else Compare(operator, bound, _scalars(tree))
 
     return compile_
 
 
-def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> NumberTest:
     if not isinstance(tree, list) or len(tree) != 2:
         literals.report(path, "expected two numbers, the lower one first: [1, 5]")
         return _NEVER
@@ -183,7 +192,7 @@ def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_
     return Between(low, high, _scalars(tree))
 
 
-_NUMBER_TESTS: dict[str, Compile] = {**{str(each): _compare(each) for each in Operator}, "between": _between}
+_NUMBER_TESTS: dict[str, _CompileNumber] = {**{str(each): _compare(each) for each in Operator}, "between": _between}
 
 
 def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
@@ -198,9 +207,7 @@ def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_cas
                 f"unknown test{did_you_mean(name, _NUMBER_TESTS)}; a length has {', '.join(_NUMBER_TESTS)}",
             )
         else:
-            test = _NUMBER_TESTS[name](below, (*path, name), literals, field, ignore_case)
-            if isinstance(test, NumberTest):
-                tests.append(test)
+            tests.append(_NUMBER_TESTS[name](below, (*path, name), literals, field, ignore_case))
     if not tree:
         literals.report(path, "expected a number, or a test of one: {gte: 1}")
     return Length(tuple(tests))
@@ -226,64 +233,6 @@ def _age(*, is_older: bool) -> Compile:
         return Age(timedelta(), is_older)
 
     return compile_
-
-
-def _clock(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
-    parts = tree if isinstance(tree, dict) else {}
-    words = {key: _words(parts, key, path, literals) for key in ("hours", "days", "timezone")}
-    hours = [_hours(each, at, literals) for at, each in words["hours"]]
-    days = [day for at, each in words["days"] for day in _days(each, at, literals)]
-    zone_name = next((each for _, each in words["timezone"]), Scalar("UTC"))
-    try:
-        zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        literals.report(
-            (*path, "timezone"),
-            f"{str(zone_name)!r} is no time zone; write one such as Europe/Berlin, America/New_York or UTC",
-        )
-        zone = UTC
-    return WallClock(
-        hours=tuple(each for each in hours if each is not None),
-        days=frozenset(days) if "days" in parts else frozenset(range(7)),
-        zone=zone,
-        zone_name=str(zone_name),
-        written=tuple(each for placed in words.values() for _, each in placed),
-    )
-
-
-def _words(parts: dict[str, Tree], key: str, path: Path, literals: Literals) -> list[tuple[Path, Scalar]]:
-    return literals.placed(parts[key], (*path, key)) if key in parts else []
-
-
-def _hours(written: Scalar, path: Path, literals: Literals) -> Hours | None:
-    found = _HOURS.fullmatch(written.strip())
-    if found is not None:
-        hour, minute, last_hour, last_minute = map(int, found.groups())
-        if hour < 24 and (last_hour, last_minute) <= (24, 0):
-            begin, end = time(hour, minute), time(last_hour % 24, last_minute)
-            if begin != end or last_hour == 24:
-                return Hours(begin, end)
-    literals.report(
-        path, f"{str(written)!r} is no span of a day; write one such as 09:00-17:30, or 22:00-07:00 over midnight"
-    )
-    return None
-
-
-def _days(written: Scalar, path: Path, literals: Literals) -> list[int]:
-    first, dash, last = written.lower().replace("\u2013", "-").partition("-")
-    found = [_day(first.strip()), _day(last.strip()) if dash else _day(first.strip())]
-    if None in found:
-        literals.report(path, f"{str(written)!r} is no weekday; write {', '.join(_DAYS)}, or a span such as mon-fri")
-        return []
-    begin, end = (day or 0 for day in found)
-    return [(begin + step) % 7 for step in range((end - begin) % 7 + 1)]
-
-
-def _day(word: str) -> int | None:
-    for days in (_DAYS, _DAY_NAMES):
-        if word in days:
-            return days.index(word)
-    return None
 
 
 TESTS: dict[str, Compile] = {

@@ -1,4 +1,4 @@
-"""What a condition is made of: blocks, and fields with their tests."""
+"""The parts of a condition: blocks, and fields with their tests."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -8,29 +8,29 @@ from forwarder.core.matching.subject import Field, Found, Subject, spread
 
 @runtime_checkable  # pydantic asks
 class Condition(Protocol):
-    """One question about an event."""
+    """Matches events or does not."""
 
     def matches(self, subject: Subject) -> bool:
-        """Return whether the event is meant. Never raises."""
+        """Return whether the event matches. Never raises."""
         ...
 
 
 class ValueTest(Protocol):
-    """One question about one value."""
+    """A test of one value of a field."""
 
     def passes(self, value: Found, subject: Subject) -> bool:
-        """Return whether the value is meant. Never raises."""
+        """Return whether the value passes. Never raises."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class AllOf:
-    """Every one of its conditions holds; with none it holds for every event."""
+    """Matches if all of its conditions match; without conditions it matches every event."""
 
     conditions: tuple[Condition, ...]
 
-    def matches(self, subject: Subject) -> bool:  # noqa: D102 - said by the Protocol
-        for condition in self.conditions:  # noqa: SIM110 - a generator would cost as much as most conditions
+    def matches(self, subject: Subject) -> bool:
+        for condition in self.conditions:  # a generator would cost as much as most conditions
             if not condition.matches(subject):
                 return False
         return True
@@ -38,12 +38,12 @@ class AllOf:
 
 @dataclass(frozen=True, slots=True)
 class AnyOf:
-    """At least one of its conditions holds; with none it holds for no event."""
+    """Matches if at least one of its conditions matches; without conditions it matches no event."""
 
     conditions: tuple[Condition, ...]
 
-    def matches(self, subject: Subject) -> bool:  # noqa: D102
-        for condition in self.conditions:  # noqa: SIM110
+    def matches(self, subject: Subject) -> bool:
+        for condition in self.conditions:
             if condition.matches(subject):
                 return True
         return False
@@ -51,22 +51,22 @@ class AnyOf:
 
 @dataclass(frozen=True, slots=True)
 class Not:
-    """Its condition does not hold."""
+    """Matches if its condition does not match."""
 
     condition: Condition
 
-    def matches(self, subject: Subject) -> bool:  # noqa: D102
+    def matches(self, subject: Subject) -> bool:
         return not self.condition.matches(subject)
 
 
 @dataclass(frozen=True, slots=True)
 class Matcher:
-    """A condition of the config's `matchers`, by its name."""
+    """Refers to a condition of the config's `matchers`. It is evaluated once for each event, even if many routes use it."""
 
     name: str
     condition: Condition
 
-    def matches(self, subject: Subject) -> bool:  # noqa: D102
+    def matches(self, subject: Subject) -> bool:
         known = subject.held.get(id(self.condition))
         if known is None:
             known = subject.held[id(self.condition)] = self.condition, self.condition.matches(subject)
@@ -75,21 +75,21 @@ class Matcher:
 
 @dataclass(frozen=True, slots=True)
 class FieldTest:
-    """A field and its tests: one value under the field passes all of them.
+    """Matches if one value of the field passes all tests.
 
-    `of_node` ask about the value at the field itself (`length`, `type`), `of_element` about each element where that is an array.
+    `of_node` test the value of the field itself (`length`, `type`). `of_element` test each element if that value is an array.
     """
 
     field: Field
     of_element: tuple[ValueTest, ...] = ()
     of_node: tuple[ValueTest, ...] = ()
 
-    def matches(self, subject: Subject) -> bool:  # noqa: D102
+    def matches(self, subject: Subject) -> bool:
         if self.of_node:
             return any(self._passes(node, subject) for node in subject.nodes(self.field))
         if len(self.of_element) == 1:
             test = self.of_element[0]
-            for value in subject.elements(self.field):  # noqa: SIM110 - the usual case, ten thousand times an event
+            for value in subject.elements(self.field):  # the usual case, ten thousand times an event
                 if test.passes(value, subject):
                     return True
             return False
@@ -103,34 +103,34 @@ class FieldTest:
 
 @dataclass(frozen=True, slots=True)
 class Exists:
-    """There is a value, or there is none; null is none."""
+    """Matches if the field has a value, or if it has none. Null counts as no value."""
 
     field: Field
     wanted: bool
 
-    def matches(self, subject: Subject) -> bool:  # noqa: D102
+    def matches(self, subject: Subject) -> bool:
         return any(node is not None for node in subject.nodes(self.field)) == self.wanted
 
 
 @dataclass(frozen=True, slots=True)
 class Where:
-    """Of an object, the condition holds within it: its paths begin there."""
+    """Passes for an object that matches a condition whose paths begin at that object."""
 
     condition: Condition
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         return isinstance(value, dict) and self.condition.matches(subject.within(value))
 
 
 def passes_all(tests: tuple[ValueTest, ...], value: Found, subject: Subject) -> bool:
     """Return whether a value passes each of the tests."""
-    for test in tests:  # noqa: SIM110
+    for test in tests:
         if not test.passes(value, subject):
             return False
     return True
 
 
 NOTHING = AnyOf(())
-"""Holds for no event."""
+"""Matches no event."""
 EVERYTHING = AllOf(())
-"""Holds for every event."""
+"""Matches every event."""

@@ -1,4 +1,4 @@
-"""Why a condition holds for an event or not: a tree of its parts, each in the words of the file, with the values that were seen."""
+"""Explains why a condition matches an event or not: a tree of its parts as the config has them, with the values that were tested."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,40 +15,42 @@ from forwarder.core.matching.conditions import (
     Where,
     passes_all,
 )
-from forwarder.core.matching.nearness import nothing_at
+from forwarder.core.matching.rendering import hit_of, label_of, seen_by, shown
 from forwarder.core.matching.subject import Found, Subject, spread
-from forwarder.core.matching.wording import hit_of, label_of, seen_by, shown
+from forwarder.core.matching.suggestions import nothing_at
 
 _VALUES_SHOWN = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """One part of a condition, what it came to, and why. Every text in it is harmless on a terminal."""
+    """The evaluation of one part of a condition: its result and the reason. All texts are safe to print on a terminal."""
 
     label: str
-    """As the file writes it; what came from a variable by the variable's name."""
+    """The part as the config has it. A value from a variable is shown by the variable's name."""
     holds: bool
+    """Whether this part matches."""
     seen: str = ""
-    """The values under its field, or that there are none; of one that holds, the value that made it so."""
+    """The values of the field, or a note that there are none. If the part matches, the value that passed."""
     hit: str = ""
-    """Which of several values of the file it was."""
+    """Which of several values in the config matched."""
     children: tuple["Trace", ...] = field(default=())
+    """The parts of this part."""
 
     def as_json(self) -> dict[str, object]:
-        """Return it for scripts; what is empty is left out."""
+        """Return the trace for `--json`. Empty fields are left out."""
         texts = {name: text for name, text in (("seen", self.seen), ("hit", self.hit)) if text}
         below = {"children": [child.as_json() for child in self.children]} if self.children else {}
         return {"label": self.label, "holds": self.holds, **texts, **below}
 
 
 def explain(condition: Condition, subject: Subject) -> Trace:
-    """Return the tree of a condition; it holds where `condition.matches(subject)`, and every part of it likewise."""
+    """Return the trace of a condition. Its result, and that of each part, is the same as that of `matches`."""
     return _Explainer(subject).trace(condition)
 
 
 class _Explainer:
-    """Asks every part, also those that an answer does not need. A matcher that is used often is asked once."""
+    """Evaluates every part of a condition, also those that the result does not need. Each matcher is evaluated once."""
 
     def __init__(self, subject: Subject) -> None:
         self._subject = subject
@@ -111,7 +113,7 @@ class _Explainer:
         return Trace(label=f"{name}: one value", holds=holds, seen=seen, children=children)
 
     def _one_test(self, condition: FieldTest, test: ValueTest, before: str) -> Trace:
-        """Return what one of the tests of a field comes to: whether any value passes it."""
+        """Return the trace of one test of a field: whether any value passes it."""
         subject, of_field = self._subject, condition.field
         values = self._values(condition, test)
         passing = [value for value in values if test.passes(value, subject)]
@@ -126,13 +128,13 @@ class _Explainer:
         return Trace(label=label, holds=True, seen=seen_by(test, best, subject, part=part), hit=hit)
 
     def _values(self, condition: FieldTest, test: ValueTest) -> Sequence[Found]:
-        """Return the values that are asked; where there are tests of the node too, only nodes that pass those have a say."""
+        """Return the values that a test is applied to: the values of the field itself, or the elements of arrays."""
         if any(test is each for each in condition.of_node):
             return self._subject.nodes(condition.field)
         return self._subject.elements(condition.field)
 
     def _is_whole(self, condition: FieldTest, value: Found) -> bool:
-        """Whether this value passes all the tests and not only one."""
+        """Return whether this value passes all tests of the field and not only one."""
         tests = (*condition.of_node, *condition.of_element)
         return any(passes_all(tests, each, self._subject) for each in (value, *spread(value)))
 
@@ -146,7 +148,7 @@ class _Explainer:
 
 
 def shown_name(name: str) -> str:
-    """Return the name of a field or a matcher, which a file may have made of anything."""
+    """Return the name of a field or a matcher so that it is safe to print."""
     return name if name.isprintable() else shown(name)
 
 

@@ -1,11 +1,11 @@
-"""The fields a condition may name."""
+"""The fields that a condition may test."""
 
-from forwarder.core.common_fields import COMMON_FIELDS, CommonField
 from forwarder.core.matching.paths import nodes_at, parse_path
 from forwarder.core.matching.subject import Field
+from forwarder.core.posts.common_fields import COMMON_FIELDS, CommonField
 
 NOW = Field("now", lambda subject: (subject.now,), is_single=True)
-"""When the event is matched, which is when it arrived: for quiet hours."""
+"""The time at which the event is matched, which is when it arrived. For quiet hours."""
 _ENVELOPE = (
     Field("source", lambda subject: (subject.event.source,), is_single=True),
     Field("sid", lambda subject: (subject.event.sid,), is_single=True),
@@ -30,11 +30,11 @@ def _common(known: CommonField) -> Field:
 NAMED_FIELDS: dict[str, Field] = {
     each.name: each for each in (*_ENVELOPE, *(_common(known) for known in COMMON_FIELDS.values()))
 }
-"""All fields but the paths into the payload."""
+"""All fields except the paths into the payload."""
 
 
 def field_of(name: str) -> Field | None:
-    """Return the field of that name, or `None` where there is none."""
+    """Return the field with this name, or `None` if there is none."""
     if (known := NAMED_FIELDS.get(name)) is not None:
         return known
     keys = parse_path(name)
@@ -42,7 +42,7 @@ def field_of(name: str) -> Field | None:
 
 
 def path_within(name: str) -> Field | None:
-    """Return the field that reads a path below an element, or `None` where the name is no path."""
+    """Return the field for a path that begins at an element, or `None` if the name is not a path."""
     keys = parse_path(name)
     return None if keys is None else _path(name, keys)
 

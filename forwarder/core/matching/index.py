@@ -1,7 +1,7 @@
-"""Which of many conditions an event may meet, found without asking each of them.
+"""Finds the conditions that may match an event without evaluating all of them.
 
-Built once; a lookup reads each field that is asked for once. What it names is then evaluated in full, so an index can cost
-time and never an event: it may name too many conditions, not too few.
+The index is built once. A lookup reads each tested field once and returns candidates, which are then evaluated completely. It may return
+too many candidates, but never too few.
 """
 
 from collections import defaultdict
@@ -9,44 +9,44 @@ from collections.abc import Hashable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from typing import cast
 
-from forwarder.core.matching.atoms import Atom, Atoms, Cover
 from forwarder.core.matching.conditions import Condition, Not
-from forwarder.core.matching.lookup import Lookup
+from forwarder.core.matching.index_atoms import Atom, Atoms, Cover
+from forwarder.core.matching.index_lookup import Lookup
 from forwarder.core.matching.subject import Subject
 
 _FEWEST = 12
-"""With fewer distinct conditions than this, asking each is as fast."""
+"""With fewer distinct conditions than this, evaluating each is as fast as the index."""
 _MANY = 16
-"""Conditions that have one atom in common, from which on a second one of each is looked at too."""
+"""From this number of conditions with a common atom on, a second atom of each is checked, too."""
 _LIKELY = 0.5
-"""An atom that so large a share of the events has is no good second one."""
+"""An atom that occurs in this share of the events or more is not used as a second one."""
 
 
 class Index:
-    """Numbers of the conditions, in their order."""
+    """Returns the numbers of the conditions that match an event, in their order."""
 
     __slots__ = ("_always", "_assumed", "_conditions", "_direct", "_leaders", "_lookup", "_refined", "_refuted")
 
     def __init__(self, conditions: Sequence[Condition]) -> None:
         self._conditions = conditions
         self._direct: dict[int, tuple[int, ...]] = {}
-        """The conditions that are looked at when an atom is true."""
+        """The conditions that are candidates when an atom is true."""
         self._refined: dict[int, dict[int, tuple[int, ...]]] = {}
-        """The conditions that are looked at when an atom is true and one of these is too."""
+        """The conditions that are candidates when an atom and one of these other atoms are true."""
         self._always: Sequence[int] = range(len(conditions))
         self._lookup = Lookup()
         self._assumed: dict[int, bool] = {}
-        """The negations, which hold where no atom of what they negate is true."""
+        """The negations. They match if no atom of the negated condition is true."""
         self._refuted: dict[int, tuple[int, ...]] = {}
-        """The negations that may not hold when an atom is true."""
+        """The negations that must be evaluated when an atom is true."""
         twins = _twins(conditions)
         self._leaders = _leaders(twins, len(conditions))
-        """Of each condition the first one equal to it: those that stand in many places are evaluated once."""
+        """For each condition the first one that is equal to it, so that equal conditions are evaluated once."""
         if len(twins) >= _FEWEST:
             self._build(twins)
 
     def matching(self, subject: Subject) -> Iterator[int]:
-        """Yield the numbers of the conditions that hold, in their order; each is evaluated when it is asked for."""
+        """Yield the numbers of the conditions that match, in their order. Each is evaluated only when it is reached."""
         conditions, leaders = self._conditions, self._leaders
         hits = self._lookup.hits(subject)
         known = self._assumed
@@ -119,13 +119,13 @@ class Index:
 
 
 def _second(covers: tuple[Cover, ...], atoms: Atoms) -> Cover | None:
-    """Return a cover to look at beside the first one, if there is a rare one that has nothing in common with it."""
+    """Return a second cover to check, if there is a rare one that has no atom in common with the first."""
     first, *others = covers
     return next((each for each in others if first.isdisjoint(each) and atoms.likelihood(each) < _LIKELY), None)
 
 
 def _twins(conditions: Sequence[Condition]) -> dict[int, list[int]]:
-    """Return for each distinct condition the places where it stands, under the first of them."""
+    """Return the numbers of equal conditions, under the number of the first of them."""
     first: dict[Hashable, int] = {}
     twins: dict[int, list[int]] = {}
     for number, condition in enumerate(conditions):

@@ -1,20 +1,20 @@
-"""The values that stand in a condition: written there, named in `lists`, or in a file."""
+"""Reads the values of a condition: written there, from `lists`, or from a file."""
 
 import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 Report = Callable[[Path, str], None]
-"""Takes each problem: its path below the condition's tree, and what is wrong."""
+"""Receives each problem: its path in the condition's tree, and what is wrong."""
 
 _JSON = json.JSONDecoder(parse_constant=lambda _: "")
 _REFERENCES = ("list", "file")
 
 
 class Literals:
-    """Reads values, and follows what refers to them."""
+    """Reads the values of conditions and resolves references to lists and files."""
 
     def __init__(
         self,
@@ -27,11 +27,11 @@ class Literals:
         self.report = report
 
     def values(self, tree: Tree, path: Path) -> tuple[Scalar, ...]:
-        """Return the values of a bare value, of a list of them, or of `{list: NAME}` or `{file: NAME}` in the place of either."""
+        """Return the values of a single value, a list of values, `{list: NAME}` or `{file: NAME}`."""
         return tuple(value for _, value in self.placed(tree, path))
 
     def placed(self, tree: Tree, path: Path) -> list[tuple[Path, Scalar]]:
-        """Return the same values, each with the place to complain of."""
+        """Return the values like `values`, each with its path for reports."""
         if isinstance(tree, Scalar):
             if not tree and not tree.quoted:
                 self.report(path, 'the value is missing; write "" for an empty text')
@@ -81,16 +81,16 @@ class Literals:
 
 
 def lines_of(text: str) -> tuple[Scalar, ...]:
-    """Return the values of a list file: one a line, blank lines and those that begin with `#` and a space or another `#` left out.
+    """Return the values of a list file: one on each line. Blank lines and comments are left out.
 
-    So that `#btc`, a hashtag, stays a value.
+    A comment begins with `#` and a space, a tab or another `#`, so that the hashtag `#btc` is a value.
     """
     lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
     return tuple(Scalar(line) for line in lines if line and not (line[0] == "#" and (line == "#" or line[1] in "# \t")))
 
 
 def switch(tree: Tree, path: Path, report: Report) -> bool | None:
-    """Return a switch, or `None` where it is none."""
+    """Return true or false, or `None` after reporting any other value."""
     if isinstance(tree, Scalar) and tree.lower() in {"true", "false"}:
         return tree.lower() == "true"
     report(path, "expected true or false")
@@ -98,7 +98,7 @@ def switch(tree: Tree, path: Path, report: Report) -> bool | None:
 
 
 def as_json(text: str) -> Iterator[bool | int | float | None]:
-    """Yield the JSON number, true, false or null that an unquoted text also stands for, if any."""
+    """Yield the JSON number, true, false or null that an unquoted text also means, if any."""
     try:
         value = _JSON.decode(text)
     except (ValueError, RecursionError):

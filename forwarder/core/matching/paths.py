@@ -1,4 +1,4 @@
-"""Paths into JSON: `payload.author.id`, with `"…"` around a key that has a dot in it."""
+"""Reads paths into JSON, such as `payload.author.id`, and follows them. A key that contains a dot is written in `"…"`."""
 
 import json
 import re
@@ -10,7 +10,7 @@ _STEP = re.compile(r'"(?:[^"\\]|\\.)*"|[^."]+')
 
 
 def parse_path(written: str) -> tuple[str, ...] | None:
-    """Return the keys of a path, or `None` where it is none: an empty key, an open quote."""
+    """Return the keys of a path, or `None` if the text is not a path: it has an empty key or an open quote."""
     keys: list[str] = []
     at = 0
     while found := _STEP.match(written, at):
@@ -29,9 +29,9 @@ def parse_path(written: str) -> tuple[str, ...] | None:
 
 
 def nodes_at(value: JSONValue, keys: Sequence[str]) -> Iterator[JSONValue]:
-    """Yield every value that the path leads to; an array on the way stands for its elements, one at the end for itself.
+    """Yield every value that the path leads to. An array on the way is replaced by its elements; an array at the end is one value.
 
-    A loop and not a recursion: a payload may be nested 500 deep.
+    This is a loop and no recursion, because a payload may be nested 500 levels deep.
     """
     waiting = [(value, 0)]
     while waiting:
@@ -46,7 +46,7 @@ def nodes_at(value: JSONValue, keys: Sequence[str]) -> Iterator[JSONValue]:
 
 
 def elements_of(value: JSONValue) -> Iterator[JSONValue]:
-    """Yield what is no array: the value, or of an array its elements, arrays within it likewise."""
+    """Yield the value, or the elements of an array, including those of nested arrays."""
     waiting = [value]
     while waiting:
         value = waiting.pop()

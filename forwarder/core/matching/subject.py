@@ -1,33 +1,34 @@
-"""An event as conditions see it. What one of them has read, none reads again: there may be ten thousand."""
+"""An event as conditions read it. Values are cached, because ten thousand conditions may read the same field."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from forwarder.core.common_fields import Facts
 from forwarder.core.event import Event, JSONValue
 from forwarder.core.matching.paths import elements_of
+from forwarder.core.posts.common_fields import Facts
 
 Found = JSONValue | datetime
-"""A value under a field; the field `now` alone has a time."""
+"""A value of a field. Only the field `now` has a `datetime`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Field:
-    """A field by its name; two of one name are the same."""
+    """A field that conditions can test. Two fields with the same name are equal."""
 
     name: str
     read: Callable[["Subject"], tuple[Found, ...]] = field(repr=False)
-    """Returns what stands at the field; an array at the end of a path as one value. Never raises."""
+    """Returns the values of the field. An array at the end of a path is one value. Never raises."""
     is_deep: bool = False
-    """Whether its values may be arrays, which then stand for their elements."""
+    """Whether its values may be arrays, whose elements are then tested."""
     ignores_case: bool = False
+    """Whether conditions ignore case by default."""
     marker: str = ""
-    """A mark that may stand before a value in the config: the `@` of a handle."""
+    """A mark that a value in the config may begin with, such as the `@` of a handle."""
     values: tuple[str, ...] = ()
-    """The only values there are, where they are known."""
+    """All possible values, if they are known."""
     is_single: bool = False
-    """Whether it never has two values at once."""
+    """Whether the field never has two values at once."""
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Field) and other.name == self.name
@@ -37,36 +38,36 @@ class Field:
 
 
 class Subject:
-    """One event at one moment, or an element of an array of it."""
+    """Provides the values of one event at one moment, or of one element of it, to conditions."""
 
     __slots__ = ("_elements", "_encoded", "_folded", "_nodes", "event", "facts", "held", "now", "root")
 
     def __init__(self, event: Event, now: datetime, *, facts: Facts | None = None, root: JSONValue = None) -> None:
-        """`now` is aware: when the event is matched, for ages and quiet hours; `root` is where paths begin, the payload where it is left out."""
+        """`now` is when the event is matched (an aware time). `root` is where paths begin; by default the payload."""
         self.event = event
         self.now = now
         self.facts = facts or Facts(source=event.source, payload=event.payload, timestamp=event.timestamp)
         self.root = event.payload if root is None else root
         self.held: dict[int, tuple[object, bool]] = {}
-        """Which matchers hold, by the identity of their conditions: each is asked once, however many rules use it."""
+        """The results of matchers by the identity of their conditions, so that each is evaluated once for the event."""
         self._nodes: dict[str, tuple[Found, ...]] = {}
         self._elements: dict[str, tuple[Found, ...]] = {}
         self._folded: dict[str, str] = {}
         self._encoded: dict[str, bytes] = {}
 
     def within(self, element: dict[str, JSONValue]) -> "Subject":
-        """Return the same event with paths that begin at one of its objects."""
+        """Return a subject of the same event whose paths begin at one of its objects."""
         return Subject(self.event, self.now, facts=self.facts, root=element)
 
     def nodes(self, field: Field) -> tuple[Found, ...]:
-        """Return what stands at the field itself: an array at its end is one value."""
+        """Return the values of the field itself; an array is one value."""
         found = self._nodes.get(field.name)
         if found is None:
             found = self._nodes[field.name] = field.read(self)
         return found
 
     def elements(self, field: Field) -> tuple[Found, ...]:
-        """Return every value under the field; an array at its end stands for its elements."""
+        """Return the values of the field, with arrays replaced by their elements."""
         found = self._elements.get(field.name)
         if found is None:
             nodes = self.nodes(field)
@@ -76,14 +77,14 @@ class Subject:
         return found
 
     def fold(self, text: str) -> str:
-        """Return the text without its case."""
+        """Return the text folded, for comparisons that ignore case."""
         folded = self._folded.get(text)
         if folded is None:
             folded = self._folded[text] = text.casefold()
         return folded
 
     def encode(self, text: str) -> bytes:
-        """Return the text as UTF-8, with `?` for a lone surrogate, which JSON can hold and UTF-8 cannot."""
+        """Return the text as UTF-8, with `?` for a lone surrogate, which UTF-8 cannot encode."""
         encoded = self._encoded.get(text)
         if encoded is None:
             encoded = self._encoded[text] = text.encode("utf-8", "replace")

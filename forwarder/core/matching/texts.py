@@ -1,11 +1,11 @@
-"""Tests of texts. Each takes several values and passes for any of them."""
+"""Tests of texts. Each has several values and passes for any of them."""
 
 import unicodedata
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from forwarder.core.matching.subject import Found, Subject
-from forwarder.core.tree import Scalar
+from forwarder.core.yaml.tree import Scalar
 
 if TYPE_CHECKING:
     import re2
@@ -13,34 +13,38 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Equals:
-    """The value is one of these. Text compares as it stands in the file; numbers, true, false and null by their value."""
+    """Passes for a value that is one of these. Text is compared as written; numbers, true, false and null by their JSON value."""
 
     written: tuple[Scalar, ...] = field(compare=False)
     texts: frozenset[str]
-    """Folded where case is ignored."""
+    """The texts, folded if case is ignored."""
     others: tuple[bool | int | float | None, ...]
-    """What the unquoted scalars `1.5`, `true`, `null` mean as JSON, beside their text."""
+    """The JSON values of unquoted scalars such as `1.5`, `true` and `null`."""
     ignore_case: bool
+    is_short: bool = field(default=False, compare=False)
+    """Whether it was written without `equals:`."""
     types: tuple[type, ...] = field(init=False, repr=False)
-    """Of the others, so that a test for 1 and one for true are not equal."""
+    """The types of `others`, so that a test for 1 and a test for true are not equal."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "types", tuple(map(type, self.others)))
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102 - said by the Protocol
+    def passes(self, value: Found, subject: Subject) -> bool:
         if isinstance(value, str):
             return (subject.fold(value) if self.ignore_case else value) in self.texts
         if not self.others or isinstance(value, list | dict):
             return False
-        # True == 1 in Python, not in JSON.
+        # True == 1 in Python, but not in JSON.
         return any(value == other and isinstance(value, bool) == isinstance(other, bool) for other in self.others)
 
 
 @dataclass(frozen=True, slots=True)
 class _OfText:
+    """What the tests for parts of a text have in common."""
+
     written: tuple[Scalar, ...] = field(compare=False)
     parts: tuple[str, ...]
-    """Folded where case is ignored."""
+    """The texts, folded if case is ignored."""
     ignore_case: bool
 
     def _text(self, value: Found, subject: Subject) -> str | None:
@@ -50,60 +54,60 @@ class _OfText:
 
 
 class Contains(_OfText):
-    """The value is a text that has one of these in it."""
+    """Passes for a text that contains one of these."""
 
     __slots__ = ()
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         text = self._text(value, subject)
         if text is None:
             return False
-        for part in self.parts:  # noqa: SIM110
+        for part in self.parts:
             if part in text:
                 return True
         return False
 
 
 class Word(_OfText):
-    """The value is a text that has one of these in it as a word of its own."""
+    """Passes for a text that contains one of these as a whole word."""
 
     __slots__ = ()
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         text = self._text(value, subject)
         return text is not None and any(_has_word(text, part) for part in self.parts)
 
 
 class Prefix(_OfText):
-    """The value is a text that begins with one of these."""
+    """Passes for a text that begins with one of these."""
 
     __slots__ = ()
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         text = self._text(value, subject)
         return text is not None and text.startswith(self.parts)
 
 
 class Suffix(_OfText):
-    """The value is a text that ends with one of these."""
+    """Passes for a text that ends with one of these."""
 
     __slots__ = ()
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         text = self._text(value, subject)
         return text is not None and text.endswith(self.parts)
 
 
 @dataclass(frozen=True, slots=True)
 class Wildcard:
-    """The whole value is a text of one of these shapes: the pieces between the `*`, in their order."""
+    """Passes for a text that has one of these shapes as a whole: the pieces between the `*`, in their order."""
 
     written: tuple[Scalar, ...] = field(compare=False)
     shapes: tuple[tuple[str, ...], ...]
-    """Folded where case is ignored; one piece alone has no `*`."""
+    """The pieces of each shape, folded if case is ignored. A single piece means that there is no `*`."""
     ignore_case: bool
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         if not isinstance(value, str):
             return False
         text = subject.fold(value) if self.ignore_case else value
@@ -112,17 +116,17 @@ class Wildcard:
 
 @dataclass(frozen=True, slots=True)
 class Regex:
-    """The value is a text in which one of these RE2 patterns is found, anywhere."""
+    """Passes for a text in which one of these RE2 patterns matches anywhere."""
 
     written: tuple[Scalar, ...]
     patterns: tuple["re2._Regexp[str]", ...] = field(compare=False)
     ignore_case: bool
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         if not isinstance(value, str):
             return False
         encoded = subject.encode(value)
-        for pattern in self.patterns:  # noqa: SIM110
+        for pattern in self.patterns:
             if pattern.search(encoded) is not None:
                 return True
         return False
@@ -141,11 +145,11 @@ _JOINED_SCRIPTS = (
     (0x1B000, 0x1B16F),
     (0x20000, 0x3FFFF),
 )
-"""Scripts whose words stand side by side, or have their endings stuck on: a word is found wherever it stands."""
+"""Scripts that do not separate words with spaces. There a word is found anywhere."""
 
 
 def is_word_character(character: str) -> bool:
-    """Return whether a character makes one word with its like beside it."""
+    """Return whether a character forms a word together with neighbours of its kind."""
     code = ord(character)
     if code < 0x80:
         return character.isalnum() or character == "_"
@@ -164,7 +168,7 @@ def _has_word(text: str, word: str) -> bool:
 
 
 def stands_alone(text: str, word: str, at: int) -> bool:
-    """Return whether the word at that place of the text is not a part of a longer one."""
+    """Return whether the word at this position of the text is not part of a longer word."""
     end = at + len(word)
     if at > 0 and is_word_character(word[0]) and is_word_character(text[at - 1]):
         return False
@@ -172,7 +176,7 @@ def stands_alone(text: str, word: str, at: int) -> bool:
 
 
 def _has_shape(text: str, pieces: tuple[str, ...]) -> bool:
-    """Return whether the pieces stand in the text one after another: the first at its start, the last at its end."""
+    """Return whether the text consists of the pieces in this order: the first at its start, the last at its end, any text between."""
     first, *middle = pieces
     if not middle:
         return text == first

@@ -9,16 +9,16 @@ from operator import ge, gt, le, lt
 from forwarder.core.event import JSONValue
 from forwarder.core.matching.subject import Found, Subject
 from forwarder.core.posts.fields import time_of_ms, time_of_text
-from forwarder.core.tree import Scalar
+from forwarder.core.yaml.tree import Scalar
 
 _MAX_DIGITS = 40
-"""Of a text that counts as a number: ids come as text."""
+"""The longest text that counts as a number. Ids often come as text."""
 _MS_FROM = 10**11
-"""From here on a number is a time in milliseconds, below it one in seconds: the one begins in 1973, the other ends in 5138."""
+"""Numbers from here on are times in milliseconds (from 1973), smaller ones times in seconds (up to 5138)."""
 
 
 class Operator(StrEnum):
-    """How a number compares."""
+    """A comparison of numbers."""
 
     GT = "gt"
     GTE = "gte"
@@ -36,26 +36,26 @@ _COMPARE: dict[Operator, Callable[[float, float], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class Compare:
-    """The value is a number on that side of the bound; Python compares whole numbers of any size exactly, with decimals too."""
+    """Passes for a number on one side of the bound. Whole numbers of any size are compared exactly, also with decimals."""
 
     operator: Operator
     bound: int | float
     written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
-    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102 - said by the Protocol
+    def passes(self, value: Found, _subject: Subject) -> bool:
         number = number_of(value)
         return number is not None and _COMPARE[self.operator](number, self.bound)
 
 
 @dataclass(frozen=True, slots=True)
 class Between:
-    """The value is a number from `low` to `high`, both included."""
+    """Passes for a number from `low` to `high`, both included."""
 
     low: int | float
     high: int | float
     written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
-    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, _subject: Subject) -> bool:
         number = number_of(value)
         return number is not None and self.low <= number <= self.high
 
@@ -65,11 +65,11 @@ NumberTest = Compare | Between
 
 @dataclass(frozen=True, slots=True)
 class Length:
-    """The number of characters of a text, of elements of an array, or of keys of an object passes the tests."""
+    """Passes if the number of characters of a text, elements of an array, or keys of an object passes the tests."""
 
     tests: tuple[NumberTest, ...]
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         if not isinstance(value, str | list | dict):
             return False
         length = len(value)
@@ -89,37 +89,37 @@ TYPES: dict[str, Callable[[Found], bool]] = {
 
 @dataclass(frozen=True, slots=True)
 class TypeIs:
-    """The value is of one of these JSON types."""
+    """Passes for a value of one of these JSON types."""
 
     types: tuple[str, ...]
 
-    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, _subject: Subject) -> bool:
         return any(TYPES[name](value) for name in self.types)
 
 
 @dataclass(frozen=True, slots=True)
 class Age:
-    """The value is a time at most so long ago (`within`; the future counts too), or longer ago (`older_than`)."""
+    """Passes for a time that is at most this long ago (`within`; also in the future), or longer ago (`older_than`)."""
 
     than: timedelta
     is_older: bool
     written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
-    def passes(self, value: Found, subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, subject: Subject) -> bool:
         at = time_of(value)
         return at is not None and (subject.now - at > self.than) == self.is_older
 
 
 @dataclass(frozen=True, slots=True)
 class Hours:
-    """A span of the day, as wall clocks show it; where it ends before it begins, it goes over midnight."""
+    """A span of the day in wall-clock time. If it ends before it begins, it goes over midnight."""
 
     begin: time
     end: time
-    """Not included; 00:00 is the end of the day."""
+    """The end of the span, not included; 00:00 is the end of the day."""
 
     def day_offset(self, at: time) -> int | None:
-        """Return 0 where it holds at that time, -1 where it began the day before, `None` where it does not hold."""
+        """Return 0 if the span of this day contains the time, -1 if that of the day before does, and `None` if neither does."""
         is_over_midnight = self.end <= self.begin
         if at >= self.begin and (is_over_midnight or at < self.end):
             return 0
@@ -128,23 +128,23 @@ class Hours:
 
 @dataclass(frozen=True, slots=True)
 class WallClock:
-    """The value is a time within these hours of these weekdays, in a time zone. Hours over midnight belong to the day they begin on."""
+    """Passes for a time within these hours of these weekdays, in a time zone. Hours over midnight belong to the day they begin on."""
 
     hours: tuple[Hours, ...]
-    """None: the whole day."""
+    """The spans of the day; none means the whole day."""
     days: frozenset[int]
-    """Monday is 0."""
+    """The weekdays; Monday is 0."""
     zone: tzinfo = field(compare=False)
     zone_name: str = "UTC"
     written: tuple[Scalar, ...] = field(default=(), compare=False, repr=False)
 
-    def passes(self, value: Found, _subject: Subject) -> bool:  # noqa: D102
+    def passes(self, value: Found, _subject: Subject) -> bool:
         at = time_of(value)
         if at is None:
             return False
         try:
             local = at.astimezone(self.zone)
-        except OverflowError:  # at the very end of the calendar
+        except OverflowError:  # at the end of the calendar
             return False
         if not self.hours:
             return local.weekday() in self.days
@@ -153,7 +153,7 @@ class WallClock:
 
 
 def number_of(value: Found) -> int | float | None:
-    """Return a number: a JSON number, or a text that is a whole number, as ids are."""
+    """Return the value as a number if it is a JSON number or a text that is a whole number, as ids are."""
     if isinstance(value, bool):
         return None
     if isinstance(value, int | float):
@@ -169,7 +169,7 @@ def number_of(value: Found) -> int | float | None:
 
 
 def time_of(value: Found) -> datetime | None:
-    """Return a time: Unix seconds or milliseconds as a number or text, ISO 8601 (without a zone: UTC), or as X writes it."""
+    """Return the value as a time: Unix seconds or milliseconds as number or text, ISO 8601 (UTC without a zone), or X's format."""
     if isinstance(value, datetime):
         return value
     number = number_of(value)

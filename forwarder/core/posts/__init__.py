@@ -1,6 +1,6 @@
-"""What people wrote, read the same way from every source: who, what, when, with which pictures and which other post."""
+"""Reads posts the same way from every source: author, text, time, pictures, and the post that is quoted."""
 
-from forwarder.core.posts.asked import has_link, read_tags
+from forwarder.core.posts.extras import has_link, read_tags
 from forwarder.core.posts.post import Author, Kind, Media, Post
 from forwarder.core.posts.read import read_payload, read_post, read_value
 from forwarder.core.posts.tags import Tag

@@ -1,14 +1,14 @@
-"""Messages of Discord, as discord.js writes them out: mostly ids; text in `content` or in embeds."""
+"""Reads messages of Discord in the form of discord.js: mostly ids, with the text in `content` or in embeds."""
 
 from collections.abc import Iterator
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts.fields import MAX_TAGS, WEB_ADDRESS, elements, mapping, mappings, text, time_of_ms
+from forwarder.core.posts.fields import MAX_TAGS, WEB_ADDRESS, elements, is_digits, mapping, mappings, text, time_of_ms
 from forwarder.core.posts.post import Author, Kind, Media, Post
 from forwarder.core.posts.tags import Tag
 
 _FORWARD = 1
-"""The type of a reference to a message that was forwarded; 0 is a reply."""
+"""The type of a reference to a forwarded message; 0 is a reply."""
 
 
 def read(payload: dict[str, JSONValue]) -> Post:
@@ -48,11 +48,7 @@ def read(payload: dict[str, JSONValue]) -> Post:
 def _link(payload: dict[str, JSONValue], channel: str) -> str:
     id_, guild = text(payload, "id"), text(payload, "guildId") or "@me"
     parts = (guild.removeprefix("@me") or "0", channel, id_)
-    return f"https://discord.com/channels/{guild}/{channel}/{id_}" if all(map(_is_id, parts)) else ""
-
-
-def _is_id(word: str) -> bool:
-    return word.isascii() and word.isdigit()
+    return f"https://discord.com/channels/{guild}/{channel}/{id_}" if all(map(is_digits, parts)) else ""
 
 
 def _embedded(embed: dict[str, JSONValue]) -> str:
@@ -62,7 +58,7 @@ def _embedded(embed: dict[str, JSONValue]) -> str:
 
 
 def _snapshot(element: JSONValue) -> Post:
-    """Return a forwarded message; it does not say who wrote it."""
+    """Return a forwarded message; it does not contain its author."""
     message = mapping(mapping(element).get("message")) or mapping(element)
     return Post(
         source="discord",
@@ -73,7 +69,7 @@ def _snapshot(element: JSONValue) -> Post:
 
 
 def _attachments(message: dict[str, JSONValue]) -> Iterator[Media]:
-    """Yield pictures and videos; an attachment that is an id alone may be anything, and counts as a picture."""
+    """Yield pictures and videos. An attachment of which only the id is known counts as a picture."""
     for attachment in elements(message.get("attachments")):
         described = mapping(attachment)
         kind = text(described, "contentType", "content_type").partition("/")[0]
@@ -91,7 +87,7 @@ def _pictures(embeds: list[dict[str, JSONValue]]) -> Iterator[Media]:
 
 
 def tags(payload: dict[str, JSONValue], tag: Tag) -> list[str] | None:
-    """Return whom the message mentions: ids of people and roles, and `everyone`; `None` for other tags, which are only in its text."""
+    """Return whom the message mentions: ids of people and roles, and `everyone`; `None` for other tags, which are only in the text."""
     mentions = payload.get("mentions")
     if tag is not Tag.MENTION or not isinstance(mentions, dict):
         return None

@@ -1,4 +1,4 @@
-"""Everything else: feeds, sources nobody documented, and notices of our own (`source: forwarder`)."""
+"""Reads all other sources: feeds, undocumented sources, and forwarder's own notices (`source: forwarder`)."""
 
 import html
 import re
@@ -20,7 +20,7 @@ _BREAK = re.compile(r"<(?:br|/p|/div|/li)\b[^<>]{0,200}>\s*", re.IGNORECASE)
 
 
 def read(source: str, payload: dict[str, JSONValue]) -> Post:
-    """Return whatever of a post the usual names lead to."""
+    """Return the post, read from the usual names of fields."""
     written = text(payload, *_WRITTEN)
     level = text(payload, "level")
     return Post(
@@ -65,12 +65,12 @@ def _without_tags(written: str) -> str:
         written = _TAG.sub("", _BREAK.sub("\n", written)).strip()
     try:
         return html.unescape(written) if "&" in written else written
-    except ValueError:  # "&#" and more digits than Python reads
+    except ValueError:  # "&#" followed by more digits than Python reads
         return written
 
 
 def has_link(payload: dict[str, JSONValue], post: Post) -> bool:
-    """Return whether the title or the text has a web address; a feed's may have it behind words."""
+    """Return whether the title or the text has a web address. Texts of feeds may have it as an HTML link."""
     if WEB_ADDRESS.search(post.title) or WEB_ADDRESS.search(post.text):
         return True
     return post.source in _MARKED_UP and _HREF.search(text(payload, *_WRITTEN)) is not None

@@ -1,4 +1,4 @@
-"""Reading fields that may be absent or of any type: each function is total and gives the empty value of its type."""
+"""Reads fields that may be absent or of any type. No function raises: each returns the empty value of its type instead."""
 
 import re
 from collections.abc import Iterator
@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 from forwarder.core.event import JSONValue
 
 MAX_ELEMENTS = 100
-"""Of a list that are looked at: links, pictures, embeds."""
+"""How many elements of a list are read: links, pictures, embeds."""
 MAX_TAGS = 1_000
-"""Of the cashtags, hashtags or mentions of a post that are looked at, in its order."""
+"""How many cashtags, hashtags or mentions of a post are read, in the order of the post."""
 
 WEB_ADDRESS = re.compile(r"https?://\w(?:[!-~]*[0-9A-Za-z/])?", re.IGNORECASE)
-"""A web address within a text, as far as its last letter, digit or slash."""
+"""A web address within a text, up to its last letter, digit or slash."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_MS = 253_402_300_799_000
@@ -49,7 +49,7 @@ def mappings(value: JSONValue, limit: int = MAX_ELEMENTS) -> Iterator[dict[str, 
 
 
 def text(value: dict[str, JSONValue], *keys: str) -> str:
-    """Return the first text under one of the keys that is not empty; a whole number counts as one, as ids may be such."""
+    """Return the first text under one of the keys that is not empty. A whole number counts as text, because ids may be numbers."""
     for key in keys:
         found = value.get(key)
         if isinstance(found, str) and found:
@@ -65,8 +65,13 @@ def number(value: JSONValue) -> float:
 
 
 def index(value: JSONValue) -> int:
-    """Return a place in a text, counted from 0, or -1."""
+    """Return a position in a text, counted from 0, or -1."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else -1
+
+
+def is_digits(word: str) -> bool:
+    """Return whether a text consists of ASCII digits only, as numeric ids do."""
+    return word.isascii() and word.isdigit()
 
 
 def time_of_ms(value: JSONValue) -> datetime | None:

@@ -1,4 +1,4 @@
-"""A post as a value, whatever source it came from. An empty text means that the event does not say."""
+"""A post as a value, the same for all sources. An empty text means that the event does not contain it."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -12,30 +12,31 @@ class Kind(StrEnum):
     POST = "post"
     REPLY = "reply"
     REPOST = "repost"
-    """Somebody else's post, passed on; also what was forwarded in Telegram or Discord."""
+    """Another person's post, shared again; also a message forwarded in Telegram or Discord."""
     QUOTE = "quote"
     EDIT = "edit"
 
 
 class Author(msgspec.Struct, frozen=True, kw_only=True):
-    """Who wrote it."""
+    """The person or channel that wrote a post."""
 
     name: str = ""
     handle: str = ""
-    """As in `@handle`, without the `@`."""
+    """The handle without its `@`."""
     id: str = ""
     link: str = ""
     avatar: str = ""
-    """The address of a picture."""
+    """The address of the author's picture."""
 
 
 class Media(msgspec.Struct, frozen=True, kw_only=True):
-    """A picture or a video of a post. Telegram and some of Discord only say that there is one: then it has no address."""
+    """A picture or a video of a post. Telegram, and Discord in part, only mention that there is one: then both addresses are empty."""
 
     is_video: bool = False
     image: str = ""
-    """The address of the picture; of a video, that of a still."""
+    """The address of the picture; for a video, of a still."""
     video: str = ""
+    """The address of the video."""
 
 
 class Post(msgspec.Struct, frozen=True, kw_only=True):
@@ -49,18 +50,19 @@ class Post(msgspec.Struct, frozen=True, kw_only=True):
     link: str = ""
     media: tuple[Media, ...] = ()
     original: "Post | None" = None
-    """The post that this one quotes, passes on or answers, where the event carries it."""
+    """The post that this one quotes or reposts, if the event contains it."""
     reply_to: str = ""
-    """The handle of whoever it answers."""
+    """The handle of the person that the post replies to."""
     channel: str = ""
     """The id of the Telegram or Discord channel."""
     lang: str = ""
+    """The language, as the source names it."""
     level: str = ""
-    """Of a notice of our own: info, ok, warning or error."""
+    """The level of one of forwarder's own notices: info, ok, warning or error."""
     at: datetime | None = None
-    """When it was written, in UTC."""
+    """When the post was written, in UTC."""
 
     @property
     def has_media(self) -> bool:
-        """Whether it has pictures or videos of its own."""
+        """Whether the post has pictures or videos of its own."""
         return bool(self.media)

@@ -1,17 +1,17 @@
-"""From an event's bytes to its post. Total: any bytes give a post, the best there is."""
+"""Reads the post of an event. No input raises an error: any bytes give the best post that can be read from them."""
 
 import json
 
 import msgspec
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts import discord, feeds, telegram, x
 from forwarder.core.posts.fields import mapping, text, time_of_ms
 from forwarder.core.posts.post import Author, Post
+from forwarder.core.posts.readers import reader_of
 
 _decode = msgspec.json.Decoder().decode
 _MAX_SHOWN = 1_000
-"""Characters of a payload that holds nothing we know."""
+"""Characters of a payload that are shown as JSON when no field of it is known."""
 
 
 def read_post(body: bytes) -> Post:
@@ -41,19 +41,11 @@ def read_value(event: JSONValue) -> Post:
 
 
 def read_payload(source: str, payload: dict[str, JSONValue], timestamp: JSONValue) -> Post:
-    """Return what the payload says of a post and nothing else, as rules ask for it; `timestamp` is that of the envelope."""
-    match source:
-        case "x" | "fast-x":
-            post = x.read(payload)
-        case "telegram":
-            post = telegram.read(payload)
-        case "discord":
-            post = discord.read(payload)
-        case _:
-            post = feeds.read(source, payload)
+    """Return the post that the payload contains, without any JSON as a substitute; `timestamp` is that of the envelope."""
+    reader = reader_of(source)
+    post = reader.read(source, payload)
     at = time_of_ms(timestamp)
-    # X's envelope carries the time of the post; elsewhere it is the time at which the event was made.
-    at = (at or post.at) if source in {"x", "fast-x"} else (post.at or at)
+    at = (at or post.at) if reader.has_time_of_post else (post.at or at)
     return msgspec.structs.replace(post, source=source, at=at)
 
 
@@ -61,5 +53,5 @@ def _shown(value: JSONValue) -> str:
     """Return the beginning of a value as JSON."""
     try:
         return json.dumps(value, ensure_ascii=False)[:_MAX_SHOWN]
-    except (ValueError, RecursionError):  # an integer of more digits than Python prints
+    except (ValueError, RecursionError):  # an integer with more digits than Python prints
         return ""

@@ -1,4 +1,4 @@
-"""Cashtags, hashtags and mentions out of a text, for sources and events that do not list them.
+"""Finds cashtags, hashtags and mentions in a text, for sources and events that do not list them.
 
 The rules are those of X (github.com/twitter/twitter-text), except that a cashtag may have digits and 15 characters. Work is bounded:
 the first `MAX_SCANNED` characters and the first `MAX_TAGS` tags count.
@@ -13,7 +13,7 @@ from forwarder.core.posts.fields import MAX_TAGS, WEB_ADDRESS
 
 
 class Tag(StrEnum):
-    """A word with a mark before it; the value is the mark."""
+    """The kinds of tags; the value is the mark before the word."""
 
     SYMBOL = "$"
     HASHTAG = "#"
@@ -21,13 +21,13 @@ class Tag(StrEnum):
 
 
 MAX_SCANNED = 50_000
-"""Characters of a text in which tags are looked for: twice what X allows for one post."""
+"""How many characters of a text are searched for tags: twice the length that X allows for a post."""
 
 _MARKS = (
     "\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u0900-\u0963\u0966-\u0dff\u0e31-\u0e4e"
     "\u0eb1-\u0ece\u0f18-\u0fbc\u102b-\u109d\u17b4-\u17d3\u200c\u200d"
 )
-"""Accents, vowel signs and joiners, which `\\w` leaves out; the Indian scripts whole."""
+"""Accents, vowel signs and joiners, which `\\w` does not include, and all of the Indian scripts."""
 _TAGS = {
     Tag.SYMBOL: re.compile(r"\$(?<![\w$&]\$)([A-Za-z][A-Za-z0-9]{0,14}+)(?!\w)"),
     Tag.HASHTAG: re.compile(rf"[#\uff03](?<![\w&/][#\uff03])([\w{_MARKS}]{{1,256}}+)(?![#\uff03\w])"),
@@ -36,12 +36,12 @@ _TAGS = {
     ),
 }
 _WIDE = {Tag.HASHTAG: "\uff03", Tag.MENTION: "\uff20"}
-"""The marks as they stand on East Asian keyboards."""
+"""The full-width marks of East Asian keyboards."""
 _DIGITS = "0123456789_"
 
 
 def tags_in(text: str, tag: Tag) -> Iterator[str]:
-    """Yield the tags of this kind in the text, without their mark. What stands in a web address is none, nor is `$100` or `#1`."""
+    """Yield the tags of this kind in the text, without their mark. Words in a web address do not count, nor do `$100` and `#1`."""
     text = text[:MAX_SCANNED]
     if tag not in text and (tag not in _WIDE or _WIDE[tag] not in text):
         return

@@ -1,14 +1,24 @@
-"""Messages of Telegram: a GramJS `Message` with a `channelId` beside it. It knows ids, seldom names, and no addresses of files."""
+"""Reads messages of Telegram: a GramJS `Message` and a `channelId`, with ids, few names, and no addresses of files."""
 
 from collections.abc import Iterator
 
 from forwarder.core.event import JSONValue
-from forwarder.core.posts.fields import MAX_TAGS, WEB_ADDRESS, index, mapping, mappings, number, text, time_of_ms
+from forwarder.core.posts.fields import (
+    MAX_TAGS,
+    WEB_ADDRESS,
+    index,
+    is_digits,
+    mapping,
+    mappings,
+    number,
+    text,
+    time_of_ms,
+)
 from forwarder.core.posts.post import Author, Kind, Media, Post
 from forwarder.core.posts.tags import Tag
 
 _MAX_MARKED = 300
-"""Code units of what an entity marks that are looked at."""
+"""How many code units of the text that an entity marks are read."""
 _ENTITIES = {
     Tag.SYMBOL: "MessageEntityCashtag",
     Tag.HASHTAG: "MessageEntityHashtag",
@@ -53,17 +63,17 @@ def _full_name(person: dict[str, JSONValue]) -> str:
 
 
 def _link(payload: dict[str, JSONValue], channel: str, handle: str) -> str:
-    """Return where the message can be seen; without the channel's name only its members can."""
+    """Return the address of the message. Without the channel's name only its members can open it."""
     id_, bare = text(payload, "id"), channel.removeprefix("-100")
-    if not (id_.isascii() and id_.isdigit()):
+    if not is_digits(id_):
         return ""
     if handle.isascii() and handle.isidentifier():
         return f"https://t.me/{handle}/{id_}"
-    return f"https://t.me/c/{bare}/{id_}" if bare.isascii() and bare.isdigit() else ""
+    return f"https://t.me/c/{bare}/{id_}" if is_digits(bare) else ""
 
 
 def _origin(forwarded: dict[str, JSONValue]) -> Post | None:
-    """Return who wrote what was forwarded; the text is that of the message itself."""
+    """Return the author of a forwarded message, as a post without text: the text is in the message itself."""
     name = text(forwarded, "fromName", "postAuthor")
     id_ = text(mapping(forwarded.get("fromId")), "channelId", "userId")
     if not (name or id_):
@@ -74,7 +84,7 @@ def _origin(forwarded: dict[str, JSONValue]) -> Post | None:
 
 
 def _written(payload: dict[str, JSONValue]) -> str:
-    """Return the text with the addresses of its hidden links in brackets behind them."""
+    """Return the text, with the address of each hidden link in brackets after it."""
     written = text(payload, "message")
     hidden = [
         (end, text(entity, "url"))
@@ -83,7 +93,7 @@ def _written(payload: dict[str, JSONValue]) -> str:
     ]
     if not hidden:
         return written
-    units = written.encode("utf-16-le", "surrogatepass")  # Telegram counts its offsets so
+    units = written.encode("utf-16-le", "surrogatepass")  # Telegram counts offsets in these units
     parts: list[bytes] = []
     at = 0
     for end, url in sorted(hidden):
@@ -93,7 +103,7 @@ def _written(payload: dict[str, JSONValue]) -> str:
 
 
 def _span(entity: dict[str, JSONValue]) -> tuple[int, int]:
-    """Return where an entity begins and where it ends, in UTF-16 code units; (-1, -1) where it does not say."""
+    """Return the start and the end of an entity in UTF-16 code units, or (-1, -1) if it has none."""
     start, length = index(entity.get("offset")), index(entity.get("length"))
     return (start, start + length) if start >= 0 and length >= 0 else (-1, -1)
 
@@ -115,7 +125,7 @@ def _media(media: dict[str, JSONValue]) -> Iterator[Media]:
 def tags(payload: dict[str, JSONValue], tag: Tag) -> Iterator[str] | None:
     """Return the tags of this kind that the message lists, or `None` where it has no list of entities.
 
-    Somebody without a handle is mentioned by name, and found by id. A hashtag may name a channel: of `#news@channel` it is `#news`.
+    A person without a handle is mentioned by name; the tag is then the id. A hashtag may name a channel: `#news@channel` counts as `#news`.
     """
     if not isinstance(payload.get("entities"), list):
         return None
@@ -126,14 +136,14 @@ def tags(payload: dict[str, JSONValue], tag: Tag) -> Iterator[str] | None:
 
 
 def has_link(payload: dict[str, JSONValue], post: Post) -> bool:
-    """Return whether the text has a web address, written out (`example.com` is one), or behind words."""
+    """Return whether the text has a web address, written out (`example.com` is one) or as a hidden link."""
     if WEB_ADDRESS.search(post.text):
         return True
     return any("://" not in marked and marked for _, marked in _marked(payload, "MessageEntityUrl"))
 
 
 def _marked(payload: dict[str, JSONValue], *classes: str) -> Iterator[tuple[dict[str, JSONValue], str]]:
-    """Yield each entity of these classes and the beginning of what it marks."""
+    """Yield each entity of these classes and the beginning of the text that it marks."""
     written = text(payload, "message")
     units = b"" if written.isascii() else written.encode("utf-16-le", "surrogatepass")
     for entity in mappings(payload.get("entities"), MAX_TAGS):

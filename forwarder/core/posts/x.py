@@ -1,4 +1,4 @@
-"""Posts of X, as the full source (`x`) and the fast one (`fast-x`) send them."""
+"""Reads posts of X, as the full source (`x`) and the fast one (`fast-x`) send them."""
 
 import re
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ from forwarder.core.posts.post import Author, Kind, Media, Post
 from forwarder.core.posts.tags import Tag
 
 _MAX_GROWTH = 20_000
-"""Characters by which links written in full lengthen a text, and then none is replaced any more."""
+"""How many characters a text may grow by when its short links are replaced; after that no more links are replaced."""
 _HANDLE = re.compile(r"[A-Za-z0-9_]{1,50}")
 _STATUS = re.compile(r"/status/([0-9]{1,30})")
 _SHORT = ("https://t.co/", "http://t.co/")
@@ -28,11 +28,11 @@ _LISTS = {
     Tag.HASHTAG: ("hashtags", "text"),
     Tag.MENTION: ("user_mentions", "screen_name"),
 }
-"""Where `entities` has the tags of each kind, and the key of each."""
+"""For each kind of tag, the name of its list in `entities` and the key of the text in an element."""
 
 
 def read(payload: dict[str, JSONValue], *, depth: int = 0) -> Post:
-    """Return the post; `depth` counts how many posts it stands within: two are enough."""
+    """Return the post. `depth` counts the posts that it is nested in; a third level is not read."""
     author = _author(mapping(payload.get("author")))
     reposted, quoted = mapping(payload.get("retweeted")), mapping(payload.get("quoted_tweet"))
     within = reposted or quoted
@@ -74,14 +74,16 @@ def _author(author: dict[str, JSONValue]) -> Author:
 
 
 def _written(payload: dict[str, JSONValue], original: Post | None) -> str:
-    """Return the text as people see it: links in full, without those that only stand for the pictures or the quoted post."""
+    """Return the text as people see it: with full links, and without links to the post's own pictures or to the quoted post."""
     written = text(payload, "note_tweet_text", "text")
     if "https://" in written:
         longest = len(written) + _MAX_GROWTH
         for url in mappings(mapping(payload.get("entities")).get("urls")):
             short, full = text(url, "url"), text(url, "expanded_url")
             if short.startswith("https://") and len(full) < 2_000 and len(written) <= longest:
-                written = written.replace(short, full or short, 10)  # bounded: a hostile event must not grow
+                written = written.replace(
+                    short, full or short, 10
+                )  # bounded, so that a hostile event cannot grow without limit
         dispensable = [text(media, "url") for media in mappings(payload.get("media"))]
         if original is not None:
             dispensable.append(original.link)
@@ -116,10 +118,10 @@ def tags(payload: dict[str, JSONValue], tag: Tag) -> Iterator[str] | None:
 
 
 def has_link(payload: dict[str, JSONValue], post: Post) -> bool:
-    """Return whether there is a link beside those to its own pictures, to itself and to the post it quotes or passes on.
+    """Return whether there is a link besides those to the post's own pictures, to itself, and to the post it quotes or reposts.
 
-    X appends a `t.co` address for each of these. Those for pictures are in no list, so in a post that has pictures or another post
-    an unlisted one counts as such; a `fast-x` event says nothing of either, and there each address counts.
+    X appends a `t.co` address for each of these. The addresses of pictures are in no list. So in a post that has pictures or another
+    post, an unlisted `t.co` address is taken for one of them. A `fast-x` event contains neither, and there each address counts.
     """
     urls = list(mappings(mapping(payload.get("entities")).get("urls")))
     shown = {text(media, key) for media in mappings(payload.get("media")) for key in ("url", "expanded_url")}

@@ -1,1 +1,1 @@
-"""What a destination makes of an event: messages for Discord, Slack and Telegram, templates, compressed bodies. Pure."""
+"""Renders events as request bodies: messages for Discord, Slack and Telegram, templates, compressed bodies. Pure."""

@@ -1,4 +1,4 @@
-"""Compressed bodies, for receivers that take them."""
+"""Compresses bodies, for receivers that accept that."""
 
 import sys
 import zlib
@@ -7,25 +7,31 @@ from typing import Literal
 
 from msgspec.structs import replace
 
-from forwarder.core.content import Content, Format
 from forwarder.core.delivery import Delivery
+from forwarder.core.destinations.content import Content, Format, RenderElsewhereError
 
 Compression = Literal["gzip", "zstd"]
 _GZIP_WINDOW = 31
-"""zlib's way to ask for a gzip header; it holds no time, so equal bodies stay equal."""
+"""Makes zlib write a gzip header. The header contains no time, so equal bodies stay equal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compressed:
-    """Makes the content as another format does, and compresses a body of `from_bytes` or more."""
+    """Wraps another format and compresses its body from `from_bytes` bytes on."""
 
     format_: Format
     compression: Compression
     from_bytes: int
 
     def __call__(self, delivery: Delivery) -> Content:
-        """Return the request's content; one that would not become smaller stays as it is."""
-        content = self.format_(delivery)
+        """Return the request's content. A body that would not become smaller is not compressed."""
+        try:
+            content = self.format_(delivery)
+        except RenderElsewhereError as error:
+            raise error.then(self._compressed) from None
+        return self._compressed(content)
+
+    def _compressed(self, content: Content) -> Content:
         if len(content.body) < self.from_bytes:
             return content
         body = _compress(content.body, self.compression)
@@ -42,7 +48,7 @@ def _compress(body: bytes, compression: Compression) -> bytes:
 
 def _zstd(body: bytes) -> bytes:
     if sys.version_info >= (3, 14):
-        from compression import zstd  # noqa: PLC0415
+        from compression import zstd
     else:
-        from backports import zstd  # noqa: PLC0415
+        from backports import zstd
     return zstd.compress(body, level=3)

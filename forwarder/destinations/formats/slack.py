@@ -1,4 +1,4 @@
-"""Messages for a Slack incoming webhook: blocks, within its limits, and nobody is pinged.
+"""Messages for a Slack incoming webhook: blocks, within Slack's limits. They never ping anybody.
 
 Limits (docs.slack.dev: block kit): 50 blocks; text of a section 3,000, of an image 2,000; about 13,200 characters over all
 blocks (github.com/slackapi/bolt-js/issues/2509). `verbatim` keeps Slack from making mentions and links of plain text, so links
@@ -7,38 +7,47 @@ are written out.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 
-from forwarder.core.content import Content
 from forwarder.core.delivery import Delivery
+from forwarder.core.destinations.content import Content, Correction
 from forwarder.core.posts import Post, read_post
 from forwarder.core.text import clean, one_line, shorten, split_off, web_address
 from forwarder.destinations.formats import wording
 
 MAX_ALL = 12_500
-"""Over all blocks, counted as bytes of JSON where it is not the text itself."""
+"""The limit over all blocks. The text counts in units, everything else in bytes of JSON."""
 MAX_SECTION = 2_900
 MAX_QUOTED = 900
 MAX_TITLE = 240
 MAX_PICTURES = 4
 MAX_FALLBACK = 1_500
 _MAX_ADDRESS = 300
-"""Units of each address, as they count too."""
+"""The longest address; addresses count towards the limit, too."""
 
 _LINK = re.compile(r"https?://[^\s<>|]+[^\s<>|.,:;!?'\")\]}]")
 
 _encode = msgspec.json.Encoder().encode
 
 
-@dataclass(frozen=True, slots=True)
+_REFUSED_BLOCKS = re.compile(rb"invalid_blocks|invalid_attachments|downloading image failed")
+"""Errors of a message that Slack cannot show. As all limits are kept, the cause is a picture that Slack cannot fetch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SlackFormat:
-    """Makes the message of a delivery."""
+    """Renders an event as a message for a Slack incoming webhook."""
+
+    pictures: bool = True
+    """Whether the message shows pictures."""
 
     def __call__(self, delivery: Delivery) -> Content:
-        """Return the request's content; the same delivery gives the same."""
+        """Return the content of the message; equal for equal deliveries."""
         post = read_post(delivery.body)
+        if not self.pictures:
+            post = wording.without_pictures(post)
         message = {
             "text": _fallback(post),
             "blocks": _blocks(post),
@@ -47,17 +56,16 @@ class SlackFormat:
         }
         return Content(body=_encode(message))
 
+    def correction(self, status: int, answer: bytes) -> Correction | None:
+        """See `Correctable`. Slack refuses the whole message because of one picture that it cannot fetch."""
+        if not self.pictures or status >= 500 or not _REFUSED_BLOCKS.search(answer):
+            return None
+        return Correction(format_=replace(self, pictures=False), how="without pictures")
+
 
 def escape(text: str) -> str:
-    """Return the text with `&`, `<` and `>` as Slack wants them, and its links written out so that they can be clicked."""
-    if "://" not in text:
-        return _entities(text)
-    parts: list[str] = []
-    at = 0
-    for found in _LINK.finditer(text):
-        parts += (_entities(text[at : found.start()]), f"<{_entities(found[0])}>")
-        at = found.end()
-    return "".join((*parts, _entities(text[at:])))
+    """Return the text with `&`, `<` and `>` as Slack wants them, and with links marked up so that they can be clicked."""
+    return wording.escape_around_links(text, _LINK, escape=_entities, link=lambda url: f"<{_entities(url)}>")
 
 
 def _entities(text: str) -> str:
@@ -69,17 +77,19 @@ def _blocks(post: Post) -> list[dict[str, object]]:
     above = [_context(*_avatar(post), _mrkdwn(_headline(post)))]
     if title := one_line(post.title, limit=MAX_TITLE):
         shown = _plain(title, limit=MAX_TITLE)
-        above.append(_section(f"*<{_entities(link)}|{shown}>*" if link else f"*{shown}*"))
+        above.append(_section(f"*{_linked(shown, wording.link_under(title, link))}*"))
     below = list(_pictures(post, MAX_PICTURES))
     if post.original is not None:
         below += _original(post.original)
-    below.append(_context(_mrkdwn(_below(post, link))))
+    videos = [address for media in post.media if (address := _address(media.video))]
+    footer = wording.footer(post, link, videos=videos, linked=_linked, escape=_entities)
+    below.append(_context(_mrkdwn(footer)))
     room = MAX_ALL - len(_encode((above, below)))
     return [*above, *map(_section, _parts(clean(wording.own_text(post), limit=room), room)), *below]
 
 
 def _original(post: Post) -> Iterator[dict[str, object]]:
-    """Yield the post that was quoted or passed on, each line with Slack's sign of a quotation."""
+    """Yield the post that was quoted or reposted, with Slack's quotation mark before each line."""
     text = shorten(clean(post.text, limit=MAX_QUOTED), limit=MAX_QUOTED, escape=escape)
     lines = [_headline(post), *text.split("\n")] if text else [_headline(post)]
     quoted = "\n".join(f">{line}" for line in lines[:100])
@@ -88,7 +98,7 @@ def _original(post: Post) -> Iterator[dict[str, object]]:
 
 
 def _parts(text: str, room: int) -> Iterator[str]:
-    """Yield the text as sections of whole words, in all at most `room` units long; of a longer one the last ends with `…`."""
+    """Yield the text as sections of whole words, at most `room` units in all. If the text is longer, the last section ends with `…`."""
     while text:
         if room <= MAX_SECTION:
             yield shorten(text, limit=room, escape=escape)
@@ -99,31 +109,20 @@ def _parts(text: str, room: int) -> Iterator[str]:
 
 
 def _headline(post: Post) -> str:
-    """Return who, with what it is in relation to another post."""
-    name, link = _plain(wording.author_name(post), limit=wording.MAX_NAME), _address(post.author.link)
-    who = f"*<{_entities(link)}|{name}>*" if link else f"*{name}*"
-    beside = shorten(wording.handle(post), limit=wording.MAX_NAME, escape=_entities)
-    manner = shorten(wording.manner(post), limit=wording.MAX_NAME + 20, escape=_entities)
-    return who + (f" {beside}" if beside else "") + (f" · {manner}" if manner else "")
+    name = wording.author_name(post)
+    link = wording.link_under(name, _address(post.author.link))
+    author = f"*{_linked(_plain(name, limit=wording.MAX_NAME), link)}*"
+    return wording.headline(post, author, lambda text: shorten(text, limit=wording.MAX_NAME + 20, escape=_entities))
+
+
+def _linked(shown: str, link: str) -> str:
+    return f"<{_entities(link)}|{shown}>" if link else shown
 
 
 def _plain(text: str, *, limit: int) -> str:
-    """Return a text to stand within `*…*` and `<…|…>`."""
+    """Return a text that can be put within `*…*` and `<…|…>`."""
     harmless = text.replace("*", "\N{ASTERISK OPERATOR}").replace("|", "\N{BROKEN BAR}")
     return shorten(harmless, limit=limit, escape=_entities)
-
-
-def _below(post: Post, link: str) -> str:
-    source = f"{wording.mark(post)} {_entities(wording.source_name(post))}"
-    videos = [address for media in post.media if (address := _address(media.video))]
-    parts = (
-        source,
-        wording.clock(post.at),
-        f"<{_entities(link)}|{wording.opener(post)}>" if link else "",
-        f"<{_entities(videos[0])}|▶ Video>" if videos else "",
-        wording.missing_media(post),
-    )
-    return " · ".join(filter(None, parts))
 
 
 def _pictures(post: Post, count: int) -> Iterator[dict[str, object]]:
@@ -143,7 +142,7 @@ def _address(text: str) -> str:
 
 
 def _fallback(post: Post) -> str:
-    """Return what notifications show, and whoever takes Slack's messages without their blocks, as Discord does."""
+    """Return the text that notifications show, and programs that accept Slack's messages but ignore their blocks, such as Discord."""
     said = one_line(post.title, limit=MAX_TITLE) or clean(wording.own_text(post), limit=MAX_FALLBACK)
     if not said and post.original is not None:
         said = clean(post.original.text, limit=MAX_FALLBACK)

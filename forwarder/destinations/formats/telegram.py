@@ -6,49 +6,77 @@ Telegram cannot fetch costs the picture and not the message.
 
 import html
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
+from urllib.parse import unquote
 
 import msgspec
 
-from forwarder.core.content import Content
+from forwarder.core.answer_words import json_object
 from forwarder.core.delivery import Delivery
+from forwarder.core.destinations.content import Content, Correction
+from forwarder.core.destinations.service_errors import new_chat_of
 from forwarder.core.posts import Post, read_post
 from forwarder.core.text import clean, one_line, shorten, web_address
 from forwarder.destinations.formats import wording
+from forwarder.destinations.formats.editing import message_to_edit
 
 MAX_TEXT = 3_200
-MAX_TEXT_BESIDE = 2_200
-"""Where another post is quoted."""
+MAX_TEXT_WITH_ORIGINAL = 2_200
+"""The limit for the text of a post that is shown together with another post."""
 MAX_QUOTED = 700
 MAX_TITLE = 200
-_MENTION = re.compile(r"(https?://[\w.-]+\.[A-Za-z]{2,}(?::[0-9]+)?/\S*)|(?<!\w)@(?=\w)")
-"""Or a link, which may have an `@` in its path and stays as it is."""
+_LINK = (
+    r"(?<![^ \n])[\"'(\[{“]*"  # at the beginning of a word; a dot, a `/` or a `#` before it could belong to another entity
+    r"(?i:https?)://(?!(?i:teiegram\.org))"  # a host that Telegram takes for a fraud and for no link
+    r"(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?|[^\W_\x80-\xbf]{1,15})\.)+"  # 63 bytes, in UTF-8
+    r"(?:[A-Za-z]{2,63}|xn--[A-Za-z0-9]{2,59}|[^\W\d_\x80-\xbf]{2,15})"
+    r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?[/?#]"
+    r"[\w!#$%&'(*+,./:;=?@\[^`{|~-]*"
+)
+_MENTION = re.compile(rf"({_LINK})|(?<![A-Za-z0-9_])@(?![ \n]|\Z)")
+"""An `@` that may begin a mention; or, in the first group, a link, whose path may contain an `@` that is left as it is.
+
+TDLib, with which Telegram reads a message, makes a mention of every `@name` that follows no letter, digit or `_`, and that is not
+part of another entity (td/telegram/MessageEntity.cpp: `find_mentions`, `find_urls`, `fix_url`). A link ends before a space, `<`, `>`,
+`"`, `«`, `»`, most of U+2000 to U+206F, and a closing bracket without its opening one. TDLib also removes a few characters before it
+looks (`clean_input_string`), so what follows the `@` does not matter here. This pattern finds only what is surely a link: after any
+other `@` the invisible character does no harm.
+"""
 _WORD_JOINER = "\u2060"
-"""Invisible: `@name` of another service would call whoever has that name in Telegram."""
+"""An invisible character. It keeps an `@name` of another service from mentioning the Telegram user of that name."""
 
 LinkPreview = Literal["media", "on", "off"]
 
 _SETTLED = ("message is not modified", "message to edit not found", "message can't be edited")
+"""Parts of the error descriptions after which an edit need not be tried again."""
+_REFUSED_PREVIEWS = ("webpage_", "link preview", "link_preview")
+"""Parts of the error descriptions of messages whose picture Telegram does not accept."""
 _encode = msgspec.json.Encoder().encode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TelegramFormat:
-    """Makes the message of a delivery."""
+    """Renders an event as a message of a Telegram bot."""
 
     target: str | None = field(default=None, repr=False)
-    """Path (with the bot's token) and query of `sendMessage`."""
+    """Path and query of `sendMessage`. The path contains the bot's token."""
     chat_id: str = field(default="", repr=False)
-    """A number, or `@name` of a public channel or group."""
+    """The chat: a number, or the `@name` of a public channel or group."""
     topic: int | None = None
+    """The topic of a group to post to."""
     silent: bool = False
+    """Whether the message makes no sound at the receiver."""
     link_preview: LinkPreview = "media"
-    """`media`: only of pictures of the post; `on`: also of the first link of its text; `off`."""
+    """Which previews are shown. `media`: pictures of the post. `on`: also the first link of its text. `off`: none."""
+    pictures: bool = True
+    """Whether previews may be pictures of the post."""
 
     def __call__(self, delivery: Delivery) -> Content:
-        """Return the request's content; the same delivery gives the same."""
+        """Return the content of a new message; equal for equal deliveries."""
         post = read_post(delivery.body)
+        if not self.pictures:
+            post = wording.without_pictures(post)
         message: dict[str, object] = {
             "chat_id": int(self.chat_id) if self.chat_id.removeprefix("-").isdigit() else self.chat_id,
             "text": _text(post),
@@ -62,17 +90,37 @@ class TelegramFormat:
         return Content(body=_encode(message), target=self.target)
 
     def receipt(self, answer: bytes) -> str | None:
-        """See `Editable`."""
-        return message_id(answer)
+        """See `Editable`. The receipt is the id of the message."""
+        result = json_object(answer).get("result")
+        id_ = result.get("message_id") if isinstance(result, dict) else None
+        return str(id_) if isinstance(id_, int) and not isinstance(id_, bool) and id_ > 0 else None
 
     def edit(self, content: Content, receipt: str) -> Content:
-        """See `Editable`."""
-        return edit_of(content, receipt)
+        """See `Editable`. The content must have a target."""
+        path, query, message = message_to_edit(content, without={"message_thread_id", "disable_notification"})
+        target = f"{path.removesuffix('sendMessage')}editMessageText{'?' if query else ''}{query}"
+        return Content(body=_encode(message | {"message_id": int(receipt)}), target=target)
 
     def is_settled(self, status: int, answer: bytes) -> bool:
-        """See `Editable`. Telegram says both with a 400, and which only in words."""
-        told = str(_json_object(answer).get("description", "")).lower()
-        return status == 400 and any(words in told for words in _SETTLED)
+        """See `Editable`. Telegram answers with a 400 and explains the cause only in words."""
+        description = str(json_object(answer).get("description", "")).lower()
+        return status == 400 and any(words in description for words in _SETTLED)
+
+    def correction(self, status: int, answer: bytes) -> Correction | None:
+        """See `Correctable`. A group that became a supergroup has another number, which the answer names."""
+        said = json_object(answer)
+        if said.get("ok") is not False:
+            return None
+        if (chat_id := new_chat_of(answer)) and chat_id != self.chat_id:
+            return Correction(
+                format_=replace(self, chat_id=chat_id),
+                how=f"to chat {chat_id}, which the group is now",
+                new_address=f"chat_id: {chat_id}",
+            )
+        description = str(said.get("description", "")).lower()
+        if status == 400 and self.pictures and any(words in description for words in _REFUSED_PREVIEWS):
+            return Correction(format_=replace(self, pictures=False), how="without pictures")
+        return None
 
     def _preview(self, post: Post) -> dict[str, object]:
         picture = next(filter(None, (_picture(post), _picture(post.original))), "")
@@ -82,47 +130,21 @@ class TelegramFormat:
 
 
 def target_of(path: str, query: str) -> tuple[str, str]:
-    """Return the path and query of `sendMessage` for a URL that ends with the bot's token or with the method, and the chat in it.
+    """Return the path and query of `sendMessage`, and the chat that the URL names, if any.
 
-    The chat's id, where the query has one, goes into the body, and so out of the query.
+    The URL may end with the bot's token or with the method. The chat's id is removed from the query, because it goes into the body.
     """
-    parameters = [part for part in query.split("&") if part]
+    parameters = query.split("&")
     chats = [part.partition("=")[2] for part in parameters if part.startswith("chat_id=")]
     kept = "&".join(part for part in parameters if not part.startswith("chat_id="))
     bare = path.rstrip("/")
     if bare.lower().endswith("/sendmessage"):
         bare = bare[: -len("/sendmessage")]
-    return f"{bare}/sendMessage{'?' if kept else ''}{kept}", chats[-1].replace("%40", "@") if chats else ""
-
-
-def message_id(answer: bytes) -> str | None:
-    """Return the id of the message that an answer of `sendMessage` tells of."""
-    result = _json_object(answer).get("result")
-    id_ = result.get("message_id") if isinstance(result, dict) else None
-    return str(id_) if isinstance(id_, int) and not isinstance(id_, bool) and id_ > 0 else None
-
-
-def _json_object(answer: bytes) -> dict[str, object]:
-    try:
-        found = msgspec.json.decode(answer)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def edit_of(content: Content, message_id_: str) -> Content:
-    """Return the request that makes the message of this id read like `content`, which `TelegramFormat` made for a real URL."""
-    if content.target is None:
-        raise ValueError("the content has no target to edit at")
-    path, question, query = content.target.partition("?")
-    message: dict[str, object] = msgspec.json.decode(content.body)
-    kept = {key: value for key, value in message.items() if key not in {"message_thread_id", "disable_notification"}}
-    target = f"{path.removesuffix('sendMessage')}editMessageText{question}{query}"
-    return Content(body=_encode(kept | {"message_id": int(message_id_)}), target=target)
+    return f"{bare}/sendMessage{'?' if kept else ''}{kept}", unquote(chats[-1]) if chats else ""
 
 
 def escape(text: str) -> str:
-    """Return the text as Telegram's HTML, with mentions that call nobody."""
+    """Return the text as Telegram's HTML, with mentions that notify nobody."""
     return html.escape(_quiet(text), quote=False)
 
 
@@ -131,26 +153,25 @@ def _quiet(text: str) -> str:
 
 
 def _shortened(text: str, limit: int) -> str:
-    """Return the text as HTML, cut where it shows more than `limit` units: entities count as what they stand for."""
+    """Return the text as HTML that shows at most `limit` units. An entity such as `&amp;` counts as the one character that it shows."""
     return html.escape(shorten(clean(text, limit=limit), limit=limit, escape=_quiet), quote=False)
 
 
 def _text(post: Post) -> str:
     link = web_address(post.link)
-    parts = [_headline(post)]
+    parts = [wording.headline(post, _author(post), escape)]
     if title := one_line(post.title, limit=MAX_TITLE):
-        parts.append(_linked(f"<b>{escape(title)}</b>", link))
-    parts.append(_shortened(wording.own_text(post), MAX_TEXT if post.original is None else MAX_TEXT_BESIDE))
+        parts.append(_linked(f"<b>{escape(title)}</b>", wording.link_under(title, link)))
+    parts.append(_shortened(wording.own_text(post), MAX_TEXT if post.original is None else MAX_TEXT_WITH_ORIGINAL))
     if post.original is not None:
         parts.append(_original(post.original))
-    parts.append(_below(post, link))
+    parts.append(wording.footer(post, link, videos=wording.videos(post), linked=_linked, escape=escape))
     return "\n\n".join(filter(None, parts))
 
 
-def _headline(post: Post) -> str:
-    who = _linked(f"<b>{escape(wording.author_name(post))}</b>", web_address(post.author.link))
-    beside, manner = escape(wording.handle(post)), escape(wording.manner(post))
-    return who + (f" {beside}" if beside else "") + (f" · {manner}" if manner else "")
+def _author(post: Post) -> str:
+    name = wording.author_name(post)
+    return _linked(f"<b>{escape(name)}</b>", wording.link_under(name, web_address(post.author.link)))
 
 
 def _original(post: Post) -> str:
@@ -158,19 +179,7 @@ def _original(post: Post) -> str:
     link = web_address(post.link)
     opener = f"\n{_linked(wording.opener(post), link)}" if link else ""
     said = f"\n{text}" if text else ""
-    return f"<blockquote>{_headline(post)}{said}{opener}</blockquote>"
-
-
-def _below(post: Post, link: str) -> str:
-    videos = [address for media in post.media if (address := web_address(media.video))]
-    parts = (
-        f"{wording.mark(post)} {escape(wording.source_name(post))}",
-        wording.clock(post.at),
-        _linked(wording.opener(post), link) if link else "",
-        _linked("▶ Video", videos[0]) if videos else "",
-        wording.missing_media(post),
-    )
-    return " · ".join(filter(None, parts))
+    return f"<blockquote>{wording.headline(post, _author(post), escape)}{said}{opener}</blockquote>"
 
 
 def _linked(shown: str, link: str) -> str:
@@ -178,4 +187,4 @@ def _linked(shown: str, link: str) -> str:
 
 
 def _picture(post: Post | None) -> str:
-    return next((address for media in post.media if (address := web_address(media.image))), "") if post else ""
+    return next(iter(wording.pictures(post)), "") if post else ""

@@ -1,4 +1,4 @@
-"""Whatever the bytes are: a config, or problems that stand within the file. Never another error."""
+"""For any bytes: a config, or problems that lie within the file. Never another error."""
 
 import json
 
@@ -6,11 +6,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from forwarder.core.config import Config, ConfigError
-from forwarder.core.config.destination import DestinationConfig
-from forwarder.core.config.fields import Section, keys_of
-from forwarder.core.config.model import OutboxConfig, RouteConfig, StreamConfig
-from forwarder.core.config.retry import RetrySchedule
-from forwarder.core.config.signing import SigningConfig
+from forwarder.core.config.model.destination import DestinationConfig
+from forwarder.core.config.model.outbox import OutboxConfig
+from forwarder.core.config.model.retry import RetrySchedule
+from forwarder.core.config.model.route import RouteConfig
+from forwarder.core.config.model.signing import SigningConfig
+from forwarder.core.config.model.stream import StreamConfig
+from forwarder.core.config.values.section import Section, keys_of
 from tests.core.config.support import CANARY, config_text, load
 
 SECTIONS: tuple[type[Section], ...] = (

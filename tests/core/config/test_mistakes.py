@@ -1,13 +1,12 @@
 """One file for each mistake, with what is said about it beside it."""
 
-from pathlib import Path
-
 import pytest
 
 from forwarder.core.config import ConfigError
 from tests.core.config.support import CANARY, load
+from tests.support.paths import DATA
 
-MISTAKES = Path(__file__).parents[2] / "data" / "config"
+MISTAKES = DATA / "config"
 NAMES = sorted(path.stem for path in MISTAKES.glob("*.yaml"))
 
 
@@ -18,7 +17,7 @@ def said_about(name: str) -> str:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_mistake_is_told_with_its_place(name: str) -> None:
+def test_a_mistake_is_reported_with_its_place(name: str) -> None:
     assert said_about(name) == (MISTAKES / f"{name}.txt").read_text()
 
 
@@ -34,5 +33,5 @@ def test_every_message_belongs_to_a_mistake() -> None:
     assert len(NAMES) >= 30
 
 
-def test_all_mistakes_of_a_file_are_told_at_once() -> None:
+def test_all_mistakes_of_a_file_are_reported_at_once() -> None:
     assert said_about("five_mistakes").count("\n") == 5

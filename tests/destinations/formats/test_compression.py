@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from forwarder.core.content import Content, raw
+from forwarder.core.destinations.content import Content, raw
 from forwarder.destinations.formats.compression import Compressed, Compression
 from tests.destinations.formats.support import delivery, example
 

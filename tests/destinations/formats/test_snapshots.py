@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.core.samples import SAMPLES
+from forwarder.core.posts.samples import SAMPLES
 from tests.destinations.formats.limits import CHECKS
 from tests.destinations.formats.support import FORMATS, NAMES, delivery, example
 

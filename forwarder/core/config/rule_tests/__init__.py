@@ -1,1 +1,1 @@
-"""Tests of the rules, as they stand under `tests:` in the config and in `*_test.yaml` beside it."""
+"""Tests of the rules: those under `tests` in the config, and those in `*_test.yaml` files."""

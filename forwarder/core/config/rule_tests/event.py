@@ -1,4 +1,4 @@
-"""From what a test says of its event to the event: its values as JSON, what is left out filled in, read as a frame would be."""
+"""Builds the event of a test: fills in what is left out, and decodes it in the same way as a frame of a stream."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,18 +7,18 @@ from typing import cast
 
 from forwarder.core.event import Event, JSONValue, NotAnEventError, decode_event
 from forwarder.core.matching.literals import as_json
-from forwarder.core.tree import Path, Scalar, Tree
+from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 KEYS = ("file", "source", "sid", "mid", "timestamp", "payload")
 _DEFAULTS: dict[str, JSONValue] = {"source": "x", "sid": "1", "mid": "1", "payload": {}}
 
-Report = Callable[[Path, str], None]
+ReportMistake = Callable[[Path, str], None]
 
 
 def make_event(
-    tree: Tree, path: Path, at: datetime, read_file: Callable[[Scalar], str], report: Report
+    tree: Tree, path: Path, at: datetime, read_file: Callable[[Scalar], str], report: ReportMistake
 ) -> Event | None:
-    """Return the event that a test describes, or `None` after a report.
+    """Return the event that a test describes, or `None` after a mistake was reported.
 
     `read_file` returns the text of a file with an event. Raises `ValueError` with a sentence.
     """
@@ -27,7 +27,7 @@ def make_event(
         return None
     for key in tree:
         if key not in KEYS:
-            report((*path, key), f"unknown key; an event has {', '.join(KEYS)}")
+            report((*path, key), f"unknown key; the keys of an event are {', '.join(KEYS)}")
             return None
     envelope: dict[str, JSONValue] = dict(_DEFAULTS)
     if (file := tree.get("file")) is not None:
@@ -46,7 +46,7 @@ def make_event(
 
 
 def value_of(tree: Tree) -> JSONValue:
-    """Return what a piece of YAML is as JSON: a number, true, false or null without quotes is one, all else is text."""
+    """Return a YAML value as JSON. A number, true, false or null without quotes keeps that type; everything else is text."""
     match tree:
         case dict():
             return {key: value_of(below) for key, below in tree.items()}
@@ -60,9 +60,11 @@ def value_of(tree: Tree) -> JSONValue:
             return next(as_json(tree), str(tree))
 
 
-def _of_file(file: Tree, path: Path, read_file: Callable[[Scalar], str], report: Report) -> dict[str, JSONValue] | None:
+def _of_file(
+    file: Tree, path: Path, read_file: Callable[[Scalar], str], report: ReportMistake
+) -> dict[str, JSONValue] | None:
     if not isinstance(file, Scalar) or not file:
-        report(path, "expected the name of a file with an event as JSON")
+        report(path, "expected the path of a file with an event as JSON")
         return None
     try:
         text = read_file(file)
@@ -75,7 +77,9 @@ def _of_file(file: Tree, path: Path, read_file: Callable[[Scalar], str], report:
         value = None
     if isinstance(value, dict):
         return cast("dict[str, JSONValue]", value)
-    report(path, "this file holds no event: a JSON object with source, sid, mid, timestamp and payload")
+    report(
+        path, "the file does not contain an event, which is a JSON object with source, sid, mid, timestamp and payload"
+    )
     return None
 
 

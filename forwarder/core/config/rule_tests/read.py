@@ -1,26 +1,26 @@
-"""From the tree of `tests:` to the tests. Every mistake is told at its place: an unknown name in a test is one."""
+"""Reads the tests under `tests`, and reports every mistake at its place, including unknown names."""
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from forwarder.core.config.problems import did_you_mean
-from forwarder.core.config.rule_tests.event import Report, make_event
-from forwarder.core.config.rule_tests.model import Expected, RuleTest
-from forwarder.core.config.scalars import is_null, show
+from forwarder.core.config.model.rule_test import Expected, RuleTest
+from forwarder.core.config.rule_tests.event import ReportMistake, make_event
+from forwarder.core.config.values.scalars import is_null, show
 from forwarder.core.matching import Condition, Names, compile_condition
-from forwarder.core.routing import UNMATCHED
-from forwarder.core.tree import Expanded, Path, Scalar, Tree
+from forwarder.core.routing.router import UNMATCHED
+from forwarder.core.yaml.problems import did_you_mean
+from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
 
 KEYS = ("name", "event", "expect", "at", "body")
 NOWHERE = "nowhere"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
-"""When an event of a test arrives that says nothing of it: a Thursday."""
+"""The default of `at`: a Thursday."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Known:
-    """What a test may name."""
+class KnownNames:
+    """The destinations, routes, lists and matchers that a test may name."""
 
     destinations: Collection[str]
     routes: Collection[str]
@@ -30,9 +30,9 @@ class Known:
 
 
 def read_tests(
-    tree: Tree | None, known: Known, report: Report, line_of: Callable[[Path], int], path: Path = ("tests",)
+    tree: Tree | None, known: KnownNames, report: ReportMistake, line_of: Callable[[Path], int], path: Path = ("tests",)
 ) -> tuple[RuleTest, ...]:
-    """Return the tests that stand there; `line_of` gives the line of a place."""
+    """Return the tests in a tree; `line_of` returns the line of a path."""
     if tree is None or is_null(tree):
         return ()
     if not isinstance(tree, list):
@@ -42,29 +42,29 @@ def read_tests(
     seen: set[str] = set()
     for index, below in enumerate(tree):
         place = (*path, index)
-        test = _Reader(known, report, place).test(below, f"test {index + 1}", line_of(place))
+        test = _TestReader(known, report, place).test(below, f"test {index + 1}", line_of(place))
         if test is None:
             continue
         if test.name in seen:
-            report((*place, "name"), f'"{test.name}" is the name of another test already')
+            report((*place, "name"), f'"{test.name}" is already the name of another test; choose another name')
         seen.add(test.name)
         tests.append(test)
     return tuple(tests)
 
 
-class _Reader:
-    def __init__(self, known: Known, report: Report, path: Path) -> None:
+class _TestReader:
+    def __init__(self, known: KnownNames, report: ReportMistake, path: Path) -> None:
         self._known = known
         self._report = report
         self._path = path
 
     def test(self, tree: Tree, name: str, line: int) -> RuleTest | None:
         if not isinstance(tree, dict):
-            self._report(self._path, "expected a test: a mapping with event and expect")
+            self._report(self._path, "expected a test, which is a mapping with the keys event and expect")
             return None
         for key in tree:
             if key not in KEYS:
-                hint = did_you_mean(key, KEYS) or f"; a test has {', '.join(KEYS)}"
+                hint = did_you_mean(key, KEYS) or f"; the keys of a test are {', '.join(KEYS)}"
                 self._report((*self._path, key), f"unknown key{hint}")
         for key in ("event", "expect"):
             if key not in tree:
@@ -89,7 +89,7 @@ class _Reader:
             at = datetime.fromisoformat(tree if isinstance(tree, Scalar) else "")
             return at if at.tzinfo else at.replace(tzinfo=UTC)
         except ValueError:
-            self._report((*self._path, "at"), "expected a moment such as 2026-01-05T09:00:00+01:00")
+            self._report((*self._path, "at"), "expected a time such as 2026-01-05T09:00:00+01:00")
             return NOON
 
     def _expected(self, tree: Tree, path: Path) -> Expected:
@@ -103,7 +103,7 @@ class _Reader:
                     if self._is_destination(name, (*path, name))
                 }
             case _:
-                names = self._listed(tree, path, f"expected destinations, or {NOWHERE}")
+                names = self._listed(tree, path, f"expected the names of destinations, or {NOWHERE}")
                 return {str(name): None for place, name in names if self._is_destination(name, place)}
 
     def _routes(self, tree: Tree, path: Path) -> tuple[str, ...] | None:
@@ -129,13 +129,13 @@ class _Reader:
         if tree is None or is_null(tree):
             return
         if not isinstance(tree, dict):
-            self._report(path, "expected destinations, each with what its body has in it")
+            self._report(path, "expected a mapping from destinations to the texts in their bodies")
             return
         for name, below in tree.items():
             place = (*path, name)
             if self._is_destination(name, place):
                 if name not in expected:
-                    self._report(place, f"{name} is not expected to get the event; name it under expect too")
+                    self._report(place, f"{name} is not in expect; add it there")
                 yield name, self._body(below, place)
 
     def _body(self, tree: Tree, path: Path) -> tuple[str, ...] | Condition:
@@ -143,7 +143,7 @@ class _Reader:
             return compile_condition(
                 tree, lambda at, said: self._report((*path, *at), said), self._known.names, is_within=True
             )
-        parts = self._listed(tree, path, "expected a text that the body has in it, or a condition on its JSON")
+        parts = self._listed(tree, path, "expected a text in the body, or a condition on its JSON")
         return tuple(str(part) for _, part in parts)
 
     def _listed(self, tree: Tree, path: Path, expected: str) -> Iterator[tuple[Path, Scalar]]:

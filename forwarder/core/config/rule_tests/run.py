@@ -1,67 +1,67 @@
-"""Runs a test of the rules: what becomes of its event, and where that is not what was expected, why."""
+"""Runs a test of the rules, and explains each difference from what the test expects."""
 
 from dataclasses import dataclass
 
-from forwarder.core.config.rule_tests.model import RuleTest
+from forwarder.core.config.model.rule_test import RuleTest
 from forwarder.core.matching import Subject
-from forwarder.core.routing import Route, Router
+from forwarder.core.routing.router import Route, Router
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Difference:
-    """One thing that is not as it was expected."""
+class Mismatch:
+    """One difference from what the test expects."""
 
     said: str
     missing: Route | None = None
-    """A route that was to match and did not: its condition says why."""
+    """A route that should match and does not; its condition shows why."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What came of a test."""
+    """The result of a test: where its event went, and the differences from what the test expects."""
 
     test: RuleTest
     got: dict[str, tuple[str, ...]]
-    """The destinations that get the event, with the routes that chose them."""
-    differences: tuple[Difference, ...]
+    """The destinations that get the event, each with the routes that chose it."""
+    differences: tuple[Mismatch, ...]
 
 
 def run_test(router: Router, test: RuleTest) -> Result:
-    """Return what becomes of the test's event, alone: what depends on other events (prefer, limit) holds nothing back, nor does a sample."""
+    """Return where a router sends the event of a test. Its routes have no `sample` and no `limit`; `prefer` is not applied."""
     got = {str(name): routes for name, routes in router.select(test.event, test.at).chosen.items()}
     return Result(test=test, got=got, differences=tuple(_differences(router, test, got)))
 
 
-def _differences(router: Router, test: RuleTest, got: dict[str, tuple[str, ...]]) -> list[Difference]:
-    found: list[Difference] = []
+def _differences(router: Router, test: RuleTest, got: dict[str, tuple[str, ...]]) -> list[Mismatch]:
+    found: list[Mismatch] = []
     subject = Subject(test.event, test.at)
     matched = [route.name for route in router.matching(subject)]
     routes = {route.name: route for route in router.routes}
     for name, wanted in test.expected.items():
         if name not in got:
             by = f" by {_quoted(wanted)}" if wanted else ""
-            found.append(Difference(said=f"{name} does not get it{by}"))
+            found.append(Mismatch(said=f"{name} does not get it{by}"))
             found += [_why_not(each, routes, matched, name) for each in wanted or ()]
         elif wanted is not None and wanted != got[name]:
-            found.append(Difference(said=f"{name} gets it by {_quoted(got[name])}, and not by {_quoted(wanted)}"))
+            found.append(Mismatch(said=f"{name} gets it by {_quoted(got[name])}, not by {_quoted(wanted)}"))
             found += [_why_not(each, routes, matched, name) for each in wanted if each not in got[name]]
     for name, routes_there in got.items():
         if name not in test.expected:
-            found.append(Difference(said=f"{name} gets it too, by {_quoted(routes_there)}"))
+            found.append(Mismatch(said=f"{name} also gets it, by {_quoted(routes_there)}"))
     return found
 
 
-def _why_not(name: str, routes: dict[str, Route], matched: list[str], destination: str) -> Difference:
+def _why_not(name: str, routes: dict[str, Route], matched: list[str], destination: str) -> Mismatch:
     route = routes.get(name)
     if route is None:
-        return Difference(said=f'"{name}" is not in force' if name != "unmatched" else "some route wants it")
+        return Mismatch(said=f'"{name}" is disabled' if name != "unmatched" else "a route matches it")
     if name in matched:
-        return Difference(said=f'"{name}" matches, and does not name {destination} in its "to"')
+        return Mismatch(said=f'"{name}" matches, but its "to" does not contain {destination}')
     stops = [each for each in matched if routes[each].stop]
     order = list(routes)
     if stops and order.index(stops[0]) < order.index(name):
-        return Difference(said=f'"{name}" is not reached: "{stops[0]}" stops there')
-    return Difference(said=f'"{name}" does not match', missing=route)
+        return Mismatch(said=f'"{name}" is not reached, because "{stops[0]}" matches and has stop: true')
+    return Mismatch(said=f'"{name}" does not match', missing=route)
 
 
 def _quoted(names: tuple[str, ...] | None) -> str:

@@ -1,1 +1,0 @@
-"""How other programs of this machine talk to the daemon."""

@@ -1,0 +1,35 @@
+"""What `forwarder dead` accepts."""
+
+from forwarder.cli.arguments.filters import add_filters, add_list, add_period
+from forwarder.cli.arguments.options import Commands, add_config, add_json
+from forwarder.cli.arguments.values import delivery_rate
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("dead")
+    verbs = parser.add_subparsers(metavar="VERB", required=True)
+
+    listing = verbs.add_parser("list", help="list the dead letters, the latest first")
+    add_filters(listing)
+    add_list(listing)
+    add_config(listing)
+    listing.set_defaults(handler="dead:list_dead")
+
+    show = verbs.add_parser("show", help="show one with every attempt")
+    show.add_argument("id", help="a webhook-id, or an event's id")
+    add_json(show)
+    add_config(show)
+    show.set_defaults(handler="history:show_dead")
+
+    for verb, what in (("replay", "deliver them again"), ("drop", "never deliver them; they stay in the history")):
+        change = verbs.add_parser(verb, help=what)
+        change.add_argument("ids", nargs="*", metavar="ID", help="webhook-ids or event ids")
+        add_period(change)
+        change.add_argument("--destination", metavar="NAME")
+        change.add_argument("--all", action="store_true", help="all of them, if no ID and no filter is given")
+        if verb == "replay":
+            change.add_argument("--rate", type=delivery_rate, default=50.0, metavar="N/s", help="default: 50/s")
+        add_json(change)
+        add_config(change)
+        change.set_defaults(handler="dead:change_dead", verb=f"dead_{verb}", rate=50.0)

@@ -1,0 +1,24 @@
+"""What `forwarder explain` accepts."""
+
+from forwarder.cli.arguments.options import Commands, add_config, add_json
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser(
+        "explain",
+        description="Show which routes match an event, with every condition that decided and the value it saw. For an event of the "
+        "history, also show its deliveries, and whether its config at the time and today's config route it differently.",
+    )
+    which = parser.add_mutually_exclusive_group(required=True)
+    which.add_argument("--event", metavar="FILE", help="an event as JSON; - reads standard input")
+    which.add_argument("--mid", help="from the history: the events of this post")
+    which.add_argument(
+        "--id", metavar="EVENT", help="from the history: an event's id, the beginning of one, or a webhook-id"
+    )
+    parser.add_argument("--source", metavar="NAME", help="with --mid: x, fast-x, telegram, discord")
+    parser.add_argument("--route", metavar="NAME", help="only this route")
+    parser.add_argument("--all", action="store_true", help="also the conditions that did not decide")
+    add_json(parser)
+    add_config(parser)
+    parser.set_defaults(handler="explain:run")

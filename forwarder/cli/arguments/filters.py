@@ -1,0 +1,38 @@
+"""Options that say which events, deliveries or gaps are meant, and how many are shown."""
+
+import argparse
+
+from forwarder.cli.arguments.options import add_json
+from forwarder.cli.arguments.values import moment, row_count
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.history import FOREVER_MS, NO_LIMIT
+
+STATUSES = [status.value for status in DeliveryStatus]
+
+
+def add_since(parser: argparse.ArgumentParser, *, help_: str = "30m, 24h, 7d ago; or an ISO time") -> None:
+    """Add `--since`."""
+    parser.add_argument("--since", type=moment, default=0, metavar="WHEN", help=help_)
+
+
+def add_period(parser: argparse.ArgumentParser) -> None:
+    """Add `--since` and `--until`."""
+    add_since(parser)
+    parser.add_argument("--until", type=moment, default=FOREVER_MS, metavar="WHEN", help="as --since; not included")
+
+
+def add_filters(parser: argparse.ArgumentParser, *, with_status: bool = False) -> None:
+    """Add the options that narrow a list."""
+    add_period(parser)
+    parser.add_argument("--destination", metavar="NAME")
+    parser.add_argument("--route", metavar="NAME", help="the route that chose the destination")
+    parser.add_argument("--source", metavar="NAME", help="x, fast-x, telegram, discord")
+    if with_status:
+        parser.add_argument("--status", choices=STATUSES)
+
+
+def add_list(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how a list is shown."""
+    parser.add_argument("--limit", type=row_count, default=20, help="default: 20, the newest")
+    parser.add_argument("--all", action="store_const", dest="limit", const=NO_LIMIT, help="no limit")
+    add_json(parser)

@@ -1,0 +1,31 @@
+"""What `forwarder events` and `forwarder deliveries` accepts."""
+
+import argparse
+
+from forwarder.cli.arguments.filters import add_filters, add_list
+from forwarder.cli.arguments.options import Commands, add_config, add_json
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("events")
+    add_filters(parser)
+    add_list(parser)
+    add_config(parser)
+    parser.set_defaults(handler="history:list_events")
+    _add_show(parser, "an event's id, or the beginning of one", "history:show_event")
+
+    parser = commands.add_parser("deliveries")
+    add_filters(parser, with_status=True)
+    add_list(parser)
+    add_config(parser)
+    parser.set_defaults(handler="history:list_deliveries")
+    _add_show(parser, "a webhook-id, or an event's id for all of its deliveries", "history:show_deliveries")
+
+
+def _add_show(parser: argparse.ArgumentParser, what: str, handler: str) -> None:
+    show = parser.add_subparsers(metavar="show").add_parser("show", help=what)
+    show.add_argument("id", help=what)
+    add_json(show, default=argparse.SUPPRESS)
+    add_config(show, default=argparse.SUPPRESS)
+    show.set_defaults(handler=handler)

@@ -1,0 +1,29 @@
+"""What `forwarder replay` accepts."""
+
+from forwarder.cli.arguments.options import Commands, add_config, add_json
+from forwarder.cli.arguments.values import delivery_rate, moment
+
+
+def add_parser(commands: Commands) -> None:
+    """Add the command to the parser."""
+    parser = commands.add_parser("replay")
+    parser.add_argument("--since", type=moment, required=True, metavar="WHEN", help="30m, 24h, 7d ago; or an ISO time")
+    parser.add_argument("--until", type=moment, metavar="WHEN", help="default: now")
+    parser.add_argument("--to", required=True, metavar="DESTINATION")
+    parser.add_argument("--route", metavar="NAME", help="only events that this route chose, for any destination")
+    parser.add_argument("--source", metavar="NAME", help="x, fast-x, telegram, discord")
+    parser.add_argument(
+        "--missing",
+        action="store_true",
+        help="leave out what the destination has received already; what no route chose for it is sent too, unless you name a --route",
+    )
+    parser.add_argument(
+        "--rate", type=delivery_rate, default=50.0, metavar="N/s", help="default: 50/s; live events go first"
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show how many deliveries there would be")
+    parser.add_argument(
+        "--wait", action="store_true", help="wait until they are delivered or dead; Ctrl-C only stops the waiting"
+    )
+    add_json(parser)
+    add_config(parser)
+    parser.set_defaults(handler="replay:run")

@@ -1,0 +1,115 @@
+"""Types of arguments: each function reads the text of one argument.
+
+argparse shows the message of an ArgumentTypeError as it is.
+"""
+
+import argparse
+import math
+from datetime import datetime
+from time import time
+
+from forwarder.core.destinations.networks import is_address
+from forwarder.core.durations import read_duration
+from forwarder.core.url import UrlError, read_host
+
+
+def moment(text: str) -> int:
+    """Return Unix milliseconds of `1h` (ago) or of an ISO 8601 time, which is local unless it names a zone."""
+    try:
+        return max(round(time() * 1000) - round(read_duration(text).total_seconds() * 1000), 0)
+    except ValueError:
+        pass
+    try:
+        return max(int(datetime.fromisoformat(text).astimezone().timestamp() * 1000), 0)
+    except (ValueError, OverflowError, OSError):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither a duration before now (30m, 24h, 7d) nor a time (2026-01-31T18:00, 2026-01-31T17:00Z)"
+        ) from None
+
+
+def row_count(text: str) -> int:
+    """Return a number from 1, as large as the outbox can count."""
+    if not text.isdecimal() or not 1 <= int(text[:20]) < 1 << 63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 2⁶³-1")
+    return int(text)
+
+
+def delivery_rate(text: str) -> float:
+    """Return deliveries per second; `50` and `50/s` are the same."""
+    number = text.removesuffix("/s")
+    try:
+        value = float(number)
+    except ValueError:
+        value = 0
+    if not 0 < value <= 100_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 50/s")
+    return value
+
+
+def event_rate(text: str) -> float:
+    """Return events per second, above zero; `200` and `200/s` are the same."""
+    try:
+        value = float(text.removesuffix("/s"))
+    except ValueError:
+        value = math.nan
+    if math.isfinite(value) and value > 0:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is no rate (events per second, above 0)")
+
+
+def demo_rate(text: str) -> float:
+    """Return the events per second of the demo."""
+    value = float(text)
+    if not 0 < value <= 10_000:
+        raise argparse.ArgumentTypeError("must be more than 0 and at most 10000")
+    return value
+
+
+def whole_number(text: str) -> int:
+    """Return a whole number from 1 on."""
+    if text.isascii() and text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no number from 1 on")
+
+
+def port(text: str) -> int:
+    """Return a TCP port; 0 is any free port."""
+    if text.isascii() and text.isdigit() and int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no port (0 to 65535)")
+
+
+def host(text: str) -> str:
+    """Return an address or a name to listen at."""
+    try:
+        return text if is_address(text) else read_host(text)
+    except UrlError:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither an address nor the name of a host") from None
+
+
+def seconds(text: str) -> float:
+    """Return a duration such as `5s`, `250ms` or `2` (seconds), in seconds."""
+    try:
+        value = float(text)
+    except ValueError:
+        try:
+            value = read_duration(text).total_seconds()
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"{text!r} is no duration (such as 250ms, 5s, 10m)") from None
+    if not math.isfinite(value) or value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration (such as 250ms, 5s, 10m)")
+    return value
+
+
+def positive_seconds(text: str) -> float:
+    """Return a duration above zero, in seconds."""
+    if (value := seconds(text)) > 0:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r}: must be more than zero")
+
+
+def http_status(text: str) -> int:
+    """Return a final HTTP status."""
+    if text.isascii() and text.isdigit() and 200 <= int(text) <= 599:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is no HTTP status (200 to 599)")

@@ -1,0 +1,125 @@
+"""Reads the config of this machine: the file, the environment, and the files that it names."""
+
+import os
+import stat
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from forwarder.configfile.locations import ConfigUnreadableError, read_text, without_collections
+from forwarder.configfile.snapshot import Files, Loaded
+from forwarder.core.config import Config, ConfigError, load_config
+from forwarder.core.config.checks.exposure import warning_of_readable_file
+from forwarder.core.config.lint import warnings_of
+from forwarder.core.config.model.routing import RoutingConfig
+from forwarder.core.config.routing_only import load_routing
+from forwarder.core.destinations.transport import Tls
+from forwarder.files import is_open_to_all
+
+_LONGEST_BYTES = 8 * 1024 * 1024
+"""The longest secret, certificate or template."""
+
+
+def read_config(path: Path) -> Config:
+    """Return the config in `path`. Raises `ConfigError` with all problems, or `ConfigUnreadableError`."""
+    return _read_config(path, Files())
+
+
+def load(path: Path, files: Files | None = None) -> Loaded:
+    """Return the config in `path` with its warnings, or why it cannot be used, and the files that were read.
+
+    This takes up to a second for a large config: a running event loop calls it in a thread, and sees in `files`, which has read
+    nothing yet, what it is at.
+    """
+    files = files or Files()
+    try:
+        config = _read_config(path, files)
+    except ConfigUnreadableError as error:
+        return Loaded(
+            config=None, problems=(error.reason,), is_readable=False, advice=f". {error.advice}", files=files.digests
+        )
+    except ConfigError as error:
+        return Loaded(config=None, problems=tuple(str(error).splitlines()), files=files.digests)
+    return Loaded(config=config, warnings=warnings_of(config), files=files.digests)
+
+
+def warnings_of_file(path: Path, config: Config) -> Iterator[str]:
+    """Yield a sentence about a config file that every user can read, if it contains secrets, and about one that every user can change."""
+    try:
+        mode = path.stat().st_mode
+    except OSError:  # removed since it was read
+        return
+    if not stat.S_ISREG(mode):
+        return
+    if mode & stat.S_IROTH and (warning := warning_of_readable_file(str(path), config)) is not None:
+        yield warning
+    if mode & stat.S_IWOTH:
+        yield f"{path}: every user may change it, and so decide what is read and sent where: chmod o-w {path}"
+    if is_open_to_all(folder := path.absolute().parent):
+        yield f"{path}: every user may write to its folder, and so replace it: chmod o-w {folder}"
+
+
+def _read_config(path: Path, files: Files) -> Config:
+    try:
+        text = files.read(path, is_argument=True)
+    except OSError as error:
+        raise ConfigUnreadableError(path, error) from error
+
+    def read_secret(name: str) -> str:
+        return _read_secret(path.parent / name, files)
+
+    def read_template(name: str) -> str:
+        return files.read_text(path.parent / name, limit=_LONGEST_BYTES)
+
+    def read_list(name: str) -> str:
+        return files.read_text(path.parent / name)
+
+    with without_collections():
+        return load_config(
+            text,
+            name=str(path),
+            env=os.environ,
+            read_file=read_secret,
+            read_template=read_template,
+            read_list=read_list,
+            check_tls=_check_tls,
+        )
+
+
+def _check_tls(tls: Tls) -> Iterable[tuple[str, str]]:
+    """Yield what is wrong with certificates."""
+    from forwarder.destinations.tls import problems_of  # noqa: PLC0415 - it loads OpenSSL, which a config without `tls` does not need
+
+    return problems_of(tls)
+
+
+def read_routing(path: Path) -> RoutingConfig:
+    """Return the routing part of the config in `path`; its secrets need not exist. Raises the same errors as `read_config`."""
+    files = Files()
+
+    def read_list(name: str) -> str:
+        return files.read_text(path.parent / name)
+
+    return load_routing(read_text(path), name=str(path), env=os.environ, read_list=read_list)
+
+
+def _is_certificate(text: str) -> bool:
+    """Return whether a file contains certificates and no private key, so that it is no secret."""
+    return "-----BEGIN CERTIFICATE-----" in text and "PRIVATE KEY-----" not in text
+
+
+def read_secret_file(file: Path) -> str:
+    """Return the text of a file that the command line names, and warn when every user can read it.
+
+    Raises `OSError`, `UnicodeDecodeError`.
+    """
+    files = Files()
+    files.read(file, is_argument=True)
+    return _read_secret(file, files)
+
+
+def _read_secret(file: Path, files: Files) -> str:
+    held = files.read_text(file, limit=_LONGEST_BYTES)
+    if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH and not _is_certificate(held):
+        sys.stderr.write(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}\n")
+    return held

@@ -1,0 +1,213 @@
+"""The requests of the control socket of a running daemon, and the result of a change to deliveries.
+
+If no daemon runs, the commands make a `Change` and a `Vacuum` in the outbox file themselves. All other requests (status, reload, diff,
+reconnect, upgrade and takeover) are only for a daemon. Replays and changes of dead letters are made in slices: each slice is one
+transaction, and its result says where the next slice begins.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+SLICE = 500
+"""Deliveries that one slice changes at most."""
+
+_Rate = Annotated[float, Field(gt=0, le=100_000)]
+_Whole = Annotated[int, Field(ge=0, le=1 << 53)]
+"""What SQLite and JSON hold alike."""
+_Pid = Annotated[int, Field(ge=1, le=1 << 22)]
+"""The largest number that Linux gives a process."""
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
+
+
+class _Spread(_Request):
+    """When the deliveries fall due: from `start_ms` on, `rate` a second, the first of this slice as number `position`."""
+
+    start_ms: _Whole
+    rate: _Rate
+    position: _Whole = 0
+
+    def due_ms(self, index: int) -> int:
+        """Return when the delivery with this index in the slice is due, in Unix milliseconds."""
+        return self.start_ms + round((self.position + index) * 1000 / self.rate)
+
+
+class Replay(_Spread):
+    """Deliver events of the history to a destination (again). What waits for it already is left alone."""
+
+    verb: Literal["replay"] = "replay"
+    to: str
+    since_ms: _Whole
+    until_ms: _Whole
+    route: str | None = None
+    source: str | None = None
+    missing: bool = False
+    """Leave alone what the destination has got."""
+    after_seq: _Whole = 0
+    """The last event of the slice before."""
+
+
+class DeadLetterChange(_Spread):
+    """Try dead letters again, or drop them."""
+
+    verb: Literal["dead_replay", "dead_drop"]
+    keys: Annotated[tuple[tuple[_Whole, str], ...], Field(max_length=SLICE, strict=False)] | None = None
+    """Of these only, by the number of the event and the destination."""
+    destination: str | None = None
+    since_ms: _Whole
+    until_ms: _Whole
+    """When it died. Letters that die later are left out: one that dies again would come again and again."""
+
+
+class Vacuum(_Request):
+    """Give free pages of the file back to the disk."""
+
+    verb: Literal["vacuum"] = "vacuum"
+
+
+class StatusRequest(_Request):
+    """Say how it goes."""
+
+    verb: Literal["status"] = "status"
+
+
+class Reload(_Request):
+    """Read the config again and activate it."""
+
+    verb: Literal["reload"] = "reload"
+
+
+class Diff(_Request):
+    """Report what activating a config would change."""
+
+    verb: Literal["diff"] = "diff"
+    file: str
+    """Absolute; the daemon reads it."""
+
+
+class Announce(_Request):
+    """A process is about to take over: it opens the streams as well. One at a time; nothing changes yet."""
+
+    verb: Literal["announce_takeover"] = "announce_takeover"
+    pid: _Pid
+    outbox: str
+    """Absolute: the file that it wants."""
+
+
+class RequestHandover(_Request):
+    """The announced process holds the streams: end, and leave it the outbox."""
+
+    verb: Literal["hand_over"] = "hand_over"
+    pid: _Pid
+
+
+class ReportFirstEvents(_Request):
+    """What the announced process has received first, so that the other one knows how far it has to read its own connections."""
+
+    verb: Literal["first_events"] = "first_events"
+    pid: _Pid
+    streams: dict[str, Annotated[tuple[str, ...], Field(max_length=1000, strict=False)]]
+    """By the names of its open streams: the ids of their first events."""
+
+
+class Upgrade(_Request):
+    """Start a successor from the program on disk, and hand over to it."""
+
+    verb: Literal["upgrade"] = "upgrade"
+
+
+class Reconnect(_Request):
+    """Open a new connection for a stream, or for all, and close the old one once it is open."""
+
+    verb: Literal["reconnect"] = "reconnect"
+    stream: str | None = None
+
+
+class PauseChange(_Request):
+    """Send nothing to a destination until it is resumed, and keep everything meant for it; or go on."""
+
+    verb: Literal["pause", "resume"]
+    destination: str
+    why: Annotated[str, Field(max_length=500)] = ""
+    now_ms: _Whole
+
+
+Change = Replay | DeadLetterChange | PauseChange
+Succession = Announce | RequestHandover | ReportFirstEvents | Upgrade
+Request = Annotated[
+    Replay | DeadLetterChange | PauseChange | Vacuum | StatusRequest | Reload | Reconnect | Diff | Succession,
+    Field(discriminator="verb"),
+]
+
+
+class Changed(BaseModel):
+    """What one slice did."""
+
+    model_config = ConfigDict(frozen=True)
+
+    changed: int
+    left_alone: int
+    """Already waiting, or already delivered where that was asked."""
+    destinations: tuple[str, ...]
+    """Of the changed ones."""
+    last_seq: int
+    is_last: bool
+
+
+class _Answer(BaseModel):
+    """An answer of a daemon, which may be of another version: what is unknown is kept."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True)
+
+
+class ReloadAnswer(_Answer):
+    """The result of a reload, or what one would do."""
+
+    applied: bool
+    file: str = ""
+    digest: str = ""
+    changed: bool = False
+    plan: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    failing_tests: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+class ReconnectAnswer(_Answer):
+    """The streams that reconnect."""
+
+    streams: tuple[str, ...]
+
+
+class VacuumAnswer(_Answer):
+    """What one slice of a vacuum has freed; 0 at the end."""
+
+    freed_bytes: _Whole
+
+
+class UpgradeAnswer(_Answer):
+    """The process that takes over, and the one that is replaced."""
+
+    successor: int
+    pid: int
+    version: str
+
+
+class AnnounceAnswer(_Answer):
+    """The daemon that is about to be replaced."""
+
+    pid: int
+    open_streams: tuple[str, ...]
+
+
+class HandoverAnswer(_Answer):
+    """How long the daemon may take to end."""
+
+    within_s: Annotated[float, Field(ge=0, le=86_400)]
+
+
+class RequestRefusedError(Exception):
+    """A request that cannot be done now; the text says why."""

@@ -1,0 +1,162 @@
+"""Warnings about what a valid config exposes: secrets on the network and in the file, and addresses that `networks` cannot check."""
+
+import re
+from collections.abc import Iterator
+from ipaddress import ip_address
+
+from yarl import URL
+
+from forwarder.core.config.model.destination import DestinationConfig
+from forwarder.core.config.model.root import Config
+from forwarder.core.config.values.secret import Secret
+from forwarder.core.destinations.networks import Networks, is_address
+from forwarder.core.destinations.service_rules import DISCORD_HOSTS, SLACK_HOSTS, TELEGRAM_HOSTS
+from forwarder.core.masking import SHORTEST_SECRET, is_secret_name
+from forwarder.core.url import fixed_part, has_user, read_url, server_name_of
+
+_CLEAR_SCHEMES = {"ws": "wss", "http": "https"}
+_METADATA_NAMES = re.compile(
+    r"(?:instance-data|metadata)"
+    r"|metadata\.(?:google\.internal|goog|azure\.internal|tencentyun\.com|packet\.net|platformequinix\.com)"
+    r"|instance-data\.(?:.+\.)?internal"
+    r"|(?:api\.)?metadata\.cloud\.ibm\.com"
+    r"|(?:.+\.)?(?:169[.-]254[.-]169[.-]254|a9fea9fe)(?:\..+)?"
+)
+"""Names under which clouds serve their metadata, and names that public services resolve to the address in them."""
+_SECRET_HEADER = re.compile(r"auth(?!or)|authori[sz]|cookie|key|token|secret|pass|signature|credential", re.IGNORECASE)
+_SECRET_PATH = re.compile(r"/bot[0-9]+:[\w-]+|/webhooks/[0-9]+/[\w-]+|/services/[^/]+/[^/]+/[^/]+")
+"""Paths of bots of Telegram and of webhooks of Discord and Slack, also at servers that are compatible with them."""
+_MOST_PLACES = 3
+
+
+def warnings_of_exposure(config: Config) -> Iterator[str]:
+    """Yield a sentence for each secret that is sent unencrypted, and for each address that `networks` cannot check."""
+    for index, stream in enumerate(config.streams):
+        if (scheme := _clear_scheme(read_url(stream.url, "ws", "wss", "http", "https"))) is not None:
+            yield (
+                f"streams[{index}].url: the API key is sent unencrypted to another machine, so anyone on the network path can read it; "
+                f"write {_CLEAR_SCHEMES[scheme]}://"
+            )
+    for name, settings in config.destinations.items():
+        if settings.enabled:
+            yield from _of_destination(f"destinations.{name}", settings, config.networks.value)
+
+
+def _of_destination(place: str, settings: DestinationConfig, networks: Networks) -> Iterator[str]:
+    url = read_url(fixed_part(settings.url.reveal()), "http", "https")
+    if settings.socket is None and (what := _credentials(settings)) and _clear_scheme(url) is not None:
+        yield (
+            f"{place}.url: {what} is sent unencrypted to another machine, so anyone on the network path can read it; write https://"
+        )
+    if settings.socket is not None and networks.why_not("127.0.0.1") is not None:
+        yield (
+            f"{place}.socket: networks.deny does not apply to a Unix socket: every process that can listen there gets the events, also on "
+            "this machine; remove socket if other people choose the receivers"
+        )
+    if settings.proxy is None:
+        return
+    host = url.raw_host or ""
+    if _is_metadata(host):
+        yield (
+            f"{place}.url: this is a cloud metadata address, which forwarder cannot refuse behind a proxy: the proxy connects there; "
+            "remove this destination, or have the proxy refuse the address"
+        )
+    elif networks.deny:
+        yield (
+            f"{place}.proxy: networks.deny applies to the address of the proxy alone: the proxy connects to the receiver; have the proxy "
+            "refuse these addresses"
+        )
+    if is_address(settings.proxy.host) and (reason := networks.why_not(settings.proxy.host)) is not None:
+        yield f"{place}.proxy: nothing can be sent: {reason}"
+
+
+def _clear_scheme(url: URL) -> str | None:
+    """Return the scheme of a URL that leads to another machine without TLS; `None` for any other URL."""
+    return url.scheme if url.scheme in _CLEAR_SCHEMES and not _is_this_machine(url.raw_host or "") else None
+
+
+def _is_this_machine(host: str) -> bool:
+    name = server_name_of(host)
+    if not is_address(name):
+        return name == "localhost" or name.endswith(".localhost")
+    address = ip_address(name)
+    inner = getattr(address, "ipv4_mapped", None)
+    return (inner or address).is_loopback
+
+
+def _is_metadata(host: str) -> bool:
+    name = server_name_of(host)
+    if is_address(name):
+        return Networks().why_not(name) is not None
+    return _METADATA_NAMES.fullmatch(name) is not None
+
+
+def _credentials(settings: DestinationConfig) -> str:
+    """Return what of a destination is a secret that each request contains, in words; nothing if there is none."""
+    if settings.auth is not None or any(_SECRET_HEADER.search(name) for name in settings.headers):
+        return "the credential in its headers"
+    url = settings.url.reveal()
+    if has_user(url):
+        return "the password of the URL"
+    return "the secret in the URL" if _is_secret_url(url) else ""
+
+
+def literal_secrets(config: Config) -> Iterator[str]:
+    """Yield the place of each secret whose text is in the config file itself, and not in a variable or a file of its own."""
+    for index, stream in enumerate(config.streams):
+        if stream.api_key.is_literal:
+            yield f"streams[{index}].api_key"
+    for name, settings in config.destinations.items():
+        place = f"destinations.{name}"
+        if settings.url.is_literal and _is_secret_url(settings.url.reveal()):
+            yield f"{place}.url"
+        yield from (
+            f"{place}.headers.{header}"
+            for header, value in settings.headers.items()
+            if value.is_literal and value.reveal() and _SECRET_HEADER.search(header)
+        )
+        if settings.proxy is not None and settings.proxy.authorization and settings.proxy.is_literal:
+            yield f"{place}.proxy"
+        yield from (f"{place}.{key}" for key, secret in _named_secrets(settings) if secret.is_literal)
+
+
+def _named_secrets(settings: DestinationConfig) -> Iterator[tuple[str, Secret]]:
+    if settings.auth is not None:
+        if settings.auth.basic is not None:
+            yield "auth.basic.password", settings.auth.basic.password
+        if settings.auth.bearer is not None:
+            yield "auth.bearer", settings.auth.bearer
+    if settings.signing is not None:
+        yield from (("signing.secret", secret) for secret in settings.signing.secret)
+    if settings.tls is not None and settings.tls.key is not None:
+        yield "tls.key", settings.tls.key
+
+
+def _is_secret_url(text: str) -> bool:
+    """Return whether a URL is a secret as a whole: that of a webhook of a service, or with a password or a token in it."""
+    url = read_url(fixed_part(text, filled=""), "http", "https")
+    is_service = server_name_of(url.raw_host or "") in {*DISCORD_HOSTS, *SLACK_HOSTS, *TELEGRAM_HOSTS}
+    return (
+        is_service
+        or has_user(text)
+        or _SECRET_PATH.search(url.path) is not None
+        or any(_is_secret_parameter(name, value) for name, value in url.query.items())
+    )
+
+
+def _is_secret_parameter(name: str, value: str) -> bool:
+    if _SECRET_HEADER.search(name):
+        return bool(value)
+    return len(value) >= SHORTEST_SECRET and is_secret_name(name)
+
+
+def warning_of_readable_file(file: str, config: Config) -> str | None:
+    """Return the sentence about a config that every user of the machine can read; `None` if it contains no secret itself."""
+    places = list(dict.fromkeys(literal_secrets(config)))
+    if not places:
+        return None
+    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    return (
+        f"{file}: every user of this machine can read it, and it contains secrets ({', '.join(places[:_MOST_PLACES])}{more}): "
+        "write them as ${NAME} or in files of their own, or let only the user of the daemon read it"
+    )

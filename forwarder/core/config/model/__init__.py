@@ -1,0 +1,1 @@
+"""The sections of `config.yaml` as checked values."""

@@ -1,0 +1,103 @@
+"""`streams` and `expect`: the connections that receive events, and the events that must arrive."""
+
+from datetime import timedelta
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+
+from forwarder.core.config.model.compiled import ConditionField
+from forwarder.core.config.model.on_failure import OnFailureConfig
+from forwarder.core.config.values.headers import parse_api_key
+from forwarder.core.config.values.secret import Secret
+from forwarder.core.config.values.section import (
+    FilePath,
+    Name,
+    Section,
+    Switch,
+    choice,
+    duration,
+    left_out,
+    scalar,
+    size,
+)
+from forwarder.core.config.values.urls import parse_stream_url, refuse_public, url_of_stream
+from forwarder.core.matching import EVERYTHING
+
+
+class StreamConfig(Section):
+    """A connection to scrape.st that receives events."""
+
+    name: Name = Field(default="main", description="The name in logs and metrics. Each stream needs its own name.")
+    transport: Annotated[Literal["websocket", "sse"], choice("websocket", "sse"), BeforeValidator(refuse_public)] = (
+        Field(default="websocket", description="The protocol: a WebSocket, or private server-sent events (sse).")
+    )
+    url: Annotated[str, scalar(parse_stream_url, "URL")] = Field(
+        default="",
+        description="The address of the stream: wss:// or ws:// for websocket, https:// or http:// for sse.",
+        json_schema_extra=left_out("wss://scrape.st/ws, or https://scrape.st/stream for sse"),
+        validate_default=True,
+    )
+    api_key: Annotated[Secret, scalar(parse_api_key, "text")] = Field(
+        description="The API key of scrape.st. A secret. api_key_file reads it from a file.",
+        examples=["${SCRAPEST_API_KEY}"],
+    )
+    api_key_file: FilePath | None = Field(
+        default=None, description="A file that contains the API key and nothing else. Replaces api_key."
+    )
+    use_fast_x: Switch = Field(
+        default=False, description="true also subscribes to the first text of each X post (source fast-x)."
+    )
+    ignore_full_payload: Switch = Field(
+        default=False,
+        description="true: the server sends no x events (the full texts of X posts). Events of the other sources still come.",
+    )
+    max_frame: Annotated[int, size("64KiB", "256MiB")] = Field(
+        default=16 * 1024**2, description="A longer event ends the connection. A new connection is opened at once."
+    )
+    max_connection_age: Annotated[timedelta, duration("1m", "30d")] | None = Field(
+        default=None,
+        description="Renews the connection at this age. The new connection opens before the old one closes.",
+        json_schema_extra=left_out("no limit"),
+        examples=["24h"],
+    )
+    expect_event_within: Annotated[timedelta, duration("10s", "30d")] | None = Field(
+        default=None,
+        description="Logs a warning and renews the connection when no event arrives for this long.",
+        json_schema_extra=left_out("never"),
+        examples=["1h"],
+    )
+    gap_repair: Switch = Field(
+        default=False,
+        description="true recovers missed posts from the history of the tracked X accounts after an outage.",
+    )
+    on_failure: OnFailureConfig | None = Field(
+        default=None,
+        description="Sends a notice to a destination when the stream is disconnected or silent, and when it recovers.",
+        examples=[{"to": "alerts", "after": "1m"}],
+    )
+
+    @field_validator("url", mode="after")
+    @classmethod
+    def _url_fits(cls, url: str, info: ValidationInfo) -> str:
+        return url_of_stream(url, info.data.get("transport", "websocket"))
+
+
+class ExpectConfig(Section):
+    """Events that must arrive regularly, over any stream."""
+
+    name: Name = Field(description="The name in the log and in notices.", examples=["coins"])
+    match: ConditionField = Field(
+        default=EVERYTHING,
+        description="The condition for the expected events.",
+        json_schema_extra=left_out("every event"),
+        examples=[{"author": ["novadesk", "elonmusk"]}],
+    )
+    within: Annotated[timedelta, duration("10s", "30d")] = Field(
+        description="Logs a warning and renews all streams when none of the events arrives for this long.",
+        examples=["6h"],
+    )
+    on_failure: OnFailureConfig | None = Field(
+        default=None,
+        description="Sends a notice to a destination when the events are missing, and when one arrives again.",
+        examples=[{"to": "alerts"}],
+    )

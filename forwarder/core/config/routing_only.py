@@ -1,0 +1,131 @@
+"""Reads the routing part of a config alone: from a file without its secrets, and from a revision. Makes revisions of it.
+
+The routing part is everything that decides where an event goes. It has no URL, no header and no API key.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from pydantic import ValidationError
+
+from forwarder.core.config.checks.defaults import with_defaults
+from forwarder.core.config.checks.groups import expand_groups
+from forwarder.core.config.checks.names import ReadFile, check_names
+from forwarder.core.config.matchers import Conditions
+from forwarder.core.config.messages import report_error
+from forwarder.core.config.model.routing import RoutedDestination, RoutingConfig
+from forwarder.core.config.revision import NotARevisionError, Revision, fingerprint, packed, stored, unpacked
+from forwarder.core.config.sealing import with_digests
+from forwarder.core.matching import Condition
+from forwarder.core.yaml.findings import Findings
+from forwarder.core.yaml.nodes import MapEntry, MapNode, Node, RefusedError
+from forwarder.core.yaml.parse import read_nodes
+from forwarder.core.yaml.problems import ConfigError
+from forwarder.core.yaml.tree import Scalar, Tree
+from forwarder.core.yaml.variables import expand
+
+_SECTIONS = ("routes", "matchers", "lists", "groups", "unmatched")
+_OF_DESTINATION = tuple(RoutedDestination.model_fields)
+
+
+def revision_of(
+    tree: dict[str, Tree], lists: Mapping[str, Sequence[Scalar]], conditions: Iterable[Condition]
+) -> Revision:
+    """Return the revision of a valid config, with digests of what need not be known to explain its routes.
+
+    `lists` holds the values in its list files, by the names of the files; `conditions` are those of its routes.
+    """
+    destinations = tree.get("destinations")
+    named = destinations.items() if isinstance(destinations, dict) else ()
+    kept: dict[str, Tree] = {key: tree[key] for key in _SECTIONS if key in tree}
+    kept["destinations"] = {
+        name: {key: settings[key] for key in _OF_DESTINATION if key in settings}
+        for name, settings in named
+        if isinstance(settings, dict)
+    }
+    files = dict(sorted(lists.items()))
+    salt = fingerprint(kept, files)  # the same for the same config, so that two revisions of it are equal
+    return packed(*with_digests(kept, files, conditions, salt=salt), salt=salt)
+
+
+def load_revision(data: bytes) -> RoutingConfig:
+    """Return the routing part that a revision was made of. Raises `NotARevisionError`."""
+    kept = unpacked(data)
+    findings = Findings(MapNode(1, 1), [])
+
+    def read_list(_name: str) -> str:
+        raise FileNotFoundError(2, "the revision does not contain it")
+
+    config = _config_of(kept.tree, read_list, findings, known=kept.files)
+    if config is None or findings.problems:
+        problem = findings.problems[0]
+        raise NotARevisionError(f"{problem.path}: {problem.message}" if problem.path else problem.message)
+    if kept.salt:
+        config.note_revision(stored(data))
+    return config
+
+
+def load_routing(text: bytes, *, name: str, env: Mapping[str, str], read_list: ReadFile) -> RoutingConfig:
+    """Return the routing part of a file. The rest of the file is ignored, so its secrets need not exist.
+
+    Raises `ConfigError` with all problems of the routing part.
+    """
+    try:
+        root, problems = read_nodes(text)
+        root = with_defaults(root)
+    except RefusedError as refused:
+        raise ConfigError(name, [refused.problem]) from None
+    root = _without_the_rest(root)
+    findings = Findings(root, problems)
+    tree = expand(root, env, findings)
+    config = _config_of(tree, read_list, findings) if isinstance(tree, dict) else None
+    if not isinstance(tree, dict):
+        findings.add((), "expected a mapping")
+    if config is None or findings.problems:
+        raise ConfigError(name, findings.problems)
+    return config
+
+
+def _without_the_rest(root: Node) -> Node:
+    if not isinstance(root, MapNode):
+        return root
+    kept = {key: entry for key, entry in root.entries.items() if key in _SECTIONS}
+    if (destinations := root.entries.get("destinations")) is not None:
+        kept["destinations"] = MapEntry(destinations.line, destinations.column, _bare(destinations.value))
+    return MapNode(root.line, root.column, kept)
+
+
+def _bare(destinations: Node) -> Node:
+    if not isinstance(destinations, MapNode):
+        return destinations
+    bare = MapNode(destinations.line, destinations.column)
+    for name, entry in destinations.entries.items():
+        settings = entry.value
+        if isinstance(settings, MapNode):
+            kept = {key: below for key, below in settings.entries.items() if key in _OF_DESTINATION}
+            settings = MapNode(settings.line, settings.column, kept)
+        bare.entries[name] = MapEntry(entry.line, entry.column, settings)
+    return bare
+
+
+def _config_of(
+    tree: dict[str, Tree],
+    read_list: ReadFile,
+    findings: Findings,
+    *,
+    known: Mapping[str, tuple[Scalar, ...]] | None = None,
+) -> RoutingConfig | None:
+    """Return the routing part in a tree, or `None` where it is not valid; its problems are added to `findings`.
+
+    `known` are the values of list files that are not read, by the names of the files.
+    """
+    check_names(tree, findings)
+    expand_groups(tree, findings)
+    conditions = Conditions(tree, read_list, findings, known=known)
+    try:
+        config = RoutingConfig.model_validate(conditions.of_routes(tree))
+    except ValidationError as error:
+        for detail in error.errors(include_url=False):
+            report_error(detail, findings)
+        return None
+    config.note_revision(revision_of(tree, conditions.lines, (route.match for route in config.routes)))
+    return config

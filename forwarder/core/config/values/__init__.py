@@ -1,0 +1,1 @@
+"""Reads single values of the config: durations, sizes, names, URLs, secrets."""

@@ -1,0 +1,70 @@
+"""A destination: a named webhook with its URL, its format and its limits."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+from forwarder.core.delivery import DestinationName
+from forwarder.core.destinations.answers import BY_STATUS, AnswerRules
+from forwarder.core.destinations.content import Format, raw
+from forwarder.core.destinations.signing import Signing
+from forwarder.core.destinations.transport import STRAIGHT, Transport
+from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
+from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.quota import Allowance
+from forwarder.core.dispatch.retry import RetryPolicy
+from forwarder.core.dispatch.token_bucket import Rate
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OnFailure:
+    """Who is notified when a destination has failed for `after` without a success, and when it works again."""
+
+    to: DestinationName
+    after: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRecipients:
+    """Who is notified when a destination fails, as the config says it."""
+
+    of_destination: Mapping[DestinationName, OnFailure] = field(default_factory=dict)
+    """Whom each destination names, where it names somebody."""
+    all: Sequence[OnFailure] = ()
+    """Everybody who is notified of a failure of anything, each once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CanaryPolicy:
+    """When canaries are sent: one every `every`, to be delivered within `within`."""
+
+    every: timedelta
+    within: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Destination:
+    """Everything that a lane needs to know about a destination. Equal values mean that a reload has not changed it."""
+
+    name: DestinationName
+    url: str = field(repr=False)
+    """The URL. It may contain a secret in its path, as Discord's and Slack's URLs do."""
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    signing: Signing | None = None
+    timeout: timedelta
+    concurrency: int
+    retry: RetryPolicy
+    order: Order = Order.NONE
+    backlog_concurrency: int | None = None
+    """How many of the concurrent requests may be for the backlog. `None` means a quarter, at least one."""
+    rate_limit: Rate | None = None
+    allowances: tuple[Allowance, ...] = ()
+    """The rate limits of the service, shared with other destinations of the same service."""
+    breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
+    pause_after: timedelta | None = timedelta(days=5)
+    """How long all attempts may fail before the destination is paused automatically. `None` means never."""
+    transport: Transport = STRAIGHT
+    answers: AnswerRules = BY_STATUS
+    """What its answers mean, beyond their status."""
+    format_: Format = raw
+    """The format, equal for equal settings, so that a reload does not restart an unchanged destination."""

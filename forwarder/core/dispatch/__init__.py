@@ -1,0 +1,1 @@
+"""What decides when the next attempt is made: retries, circuit breaker, rates, quotas, order."""

@@ -1,0 +1,72 @@
+"""Compiles the tests of wall-clock time: hours of the day and days of the week, in a time zone."""
+
+import re
+from datetime import UTC, time
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from forwarder.core.matching.literals import Literals
+from forwarder.core.matching.values import Hours, WallClock
+from forwarder.core.yaml.tree import Path, Scalar, Tree
+
+DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+_DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_HOURS = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*[-\u2013]\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
+
+
+def compile_clock(tree: Tree, path: Path, literals: Literals) -> WallClock:
+    """Return the test for the keys `hours`, `days` and `timezone` of `tree`. Problems go to the literals' report."""
+    parts = tree if isinstance(tree, dict) else {}
+    words = {key: _words(parts, key, path, literals) for key in ("hours", "days", "timezone")}
+    hours = [_hours(each, at, literals) for at, each in words["hours"]]
+    days = [day for at, each in words["days"] for day in _days(each, at, literals)]
+    zone_name = next((each for _, each in words["timezone"]), Scalar("UTC"))
+    try:
+        zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        literals.report(
+            (*path, "timezone"),
+            f"{str(zone_name)!r} is no time zone; write one such as Europe/Berlin, America/New_York or UTC",
+        )
+        zone = UTC
+    return WallClock(
+        hours=tuple(each for each in hours if each is not None),
+        days=frozenset(days) if "days" in parts else frozenset(range(7)),
+        zone=zone,
+        zone_name=str(zone_name),
+        written=tuple(each for placed in words.values() for _, each in placed),
+    )
+
+
+def _words(parts: dict[str, Tree], key: str, path: Path, literals: Literals) -> list[tuple[Path, Scalar]]:
+    return literals.placed(parts[key], (*path, key)) if key in parts else []
+
+
+def _hours(written: Scalar, path: Path, literals: Literals) -> Hours | None:
+    found = _HOURS.fullmatch(written.strip())
+    if found is not None:
+        hour, minute, last_hour, last_minute = map(int, found.groups())
+        if hour < 24 and (last_hour, last_minute) <= (24, 0):
+            begin, end = time(hour, minute), time(last_hour % 24, last_minute)
+            if begin != end or last_hour == 24:
+                return Hours(begin, end)
+    literals.report(
+        path, f"{str(written)!r} is no span of a day; write one such as 09:00-17:30, or 22:00-07:00 over midnight"
+    )
+    return None
+
+
+def _days(written: Scalar, path: Path, literals: Literals) -> list[int]:
+    first, dash, last = written.lower().replace("\u2013", "-").partition("-")
+    found = [_day(first.strip()), _day(last.strip()) if dash else _day(first.strip())]
+    if None in found:
+        literals.report(path, f"{str(written)!r} is no weekday; write {', '.join(DAYS)}, or a span such as mon-fri")
+        return []
+    begin, end = (day or 0 for day in found)
+    return [(begin + step) % 7 for step in range((end - begin) % 7 + 1)]
+
+
+def _day(word: str) -> int | None:
+    for days in (DAYS, _DAY_NAMES):
+        if word in days:
+            return days.index(word)
+    return None

@@ -1,0 +1,95 @@
+"""Finds the atoms that are true of an event: values by hash, parts of texts with one automaton for each field."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass
+
+import ahocorasick
+
+from forwarder.core.matching.index_atoms import Atom, JSONKey, json_key
+from forwarder.core.matching.subject import Field, Subject
+
+_LONGEST = 16
+"""How many characters of a part go into the automaton. They are nearly as rare as the whole part and keep the automaton small."""
+_FEW = 12
+"""Up to this number of parts, searching for each is faster than the automaton (3 µs for a text of 280 characters)."""
+
+_NO_HITS: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class _FieldTable:
+    """All atoms of one field that ignore case, or all that do not."""
+
+    field: Field
+    ignore_case: bool
+    texts: dict[str, tuple[int, ...]]
+    others: dict[JSONKey, tuple[int, ...]]
+    few: tuple[tuple[str, tuple[int, ...]], ...]
+    automaton: "ahocorasick.Automaton | None"
+
+    def add_hits(self, subject: Subject, hits: set[int]) -> None:
+        """Add the numbers of the atoms that are true to `hits`."""
+        for value in subject.elements(self.field):
+            if isinstance(value, str):
+                text = subject.fold(value) if self.ignore_case else value
+                if (numbers := self.texts.get(text)) is not None:
+                    hits.update(numbers)
+                for part, numbers in self.few:
+                    if part in text:
+                        hits.update(numbers)
+                if self.automaton is not None:
+                    for _, numbers in self.automaton.iter(text):
+                        hits.update(numbers)
+            elif self.others and (value is None or isinstance(value, bool | int | float)):
+                hits.update(self.others.get(json_key(value), ()))
+
+
+class Lookup:
+    """Returns the numbers of the atoms that are true of an event."""
+
+    __slots__ = ("_tables",)
+
+    def __init__(self, atoms: Mapping[Atom, int] | None = None) -> None:
+        grouped: defaultdict[tuple[Field, bool], list[tuple[Atom, int]]] = defaultdict(list)
+        for atom, number in (atoms or {}).items():
+            grouped[atom.field, atom.ignore_case].append((atom, number))
+        self._tables = [_table(field, ignore_case, members) for (field, ignore_case), members in grouped.items()]
+
+    def hits(self, subject: Subject) -> AbstractSet[int]:
+        """Return the numbers of the atoms that are true of the event, and possibly of some that are only nearly true."""
+        if not self._tables:
+            return _NO_HITS
+        hits: set[int] = set()
+        for table in self._tables:
+            table.add_hits(subject, hits)
+        return hits
+
+
+def _table(field: Field, ignore_case: bool, members: Iterable[tuple[Atom, int]]) -> _FieldTable:
+    texts: defaultdict[str, list[int]] = defaultdict(list)
+    others: defaultdict[JSONKey, list[int]] = defaultdict(list)
+    parts: defaultdict[str, list[int]] = defaultdict(list)
+    for atom, number in members:
+        for other in atom.others:
+            others[other].append(number)
+        for text in atom.texts:
+            (parts[text[:_LONGEST]] if atom.is_part else texts[text]).append(number)
+    frozen = {part: tuple(numbers) for part, numbers in parts.items()}
+    return _FieldTable(
+        field=field,
+        ignore_case=ignore_case,
+        texts={text: tuple(numbers) for text, numbers in texts.items()},
+        others={other: tuple(numbers) for other, numbers in others.items()},
+        few=tuple(frozen.items()) if len(frozen) <= _FEW else (),
+        automaton=None if len(frozen) <= _FEW else _automaton(frozen),
+    )
+
+
+def _automaton(parts: Mapping[str, tuple[int, ...]]) -> "ahocorasick.Automaton":
+    automaton = ahocorasick.Automaton()
+    for part, numbers in parts.items():
+        automaton.add_word(part, numbers)
+    automaton.make_automaton()
+    return automaton

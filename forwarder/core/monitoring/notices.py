@@ -1,0 +1,250 @@
+"""Builds the notices that forwarder itself sends to a destination: failures, recoveries, summaries and canaries.
+
+A notice is an event of the source `forwarder`, so it is stored, delivered and retried like any other event, and every format can
+show it. When a notice is due is decided in `forwarder/monitoring`.
+"""
+
+import shlex
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from forwarder.core.counted import counted
+from forwarder.core.durations import spell
+from forwarder.core.event import OWN_SOURCE, Event, decode_event
+from forwarder.core.routing.limiter import HeldBack
+
+
+class Level(StrEnum):
+    """How severe a notice is; message formats choose a colour by it."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    OK = "ok"
+    INFO = "info"
+
+
+class NoticeSubject(StrEnum):
+    """What kind of thing a notice is about; the value is the payload key that holds its name."""
+
+    DESTINATION = "destination"
+    ROUTE = "route"
+    STREAM = "stream"
+    EXPECT = "expect"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Notice:
+    """One message of forwarder's own, ready to become an event."""
+
+    kind: str
+    """What happened, as a word for programs."""
+    about: str
+    """The name of the destination, route, stream or expectation that the notice is about."""
+    level: Level
+    title: str
+    text: str
+    subject: NoticeSubject = NoticeSubject.DESTINATION
+
+
+def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
+    """Return the event that carries a notice; `number` distinguishes notices of the same millisecond."""
+    at_ms = int(now.timestamp() * 1000)
+    body = msgspec.json.encode(
+        {
+            "mid": f"{at_ms}-{number}",
+            "sid": notice.about,
+            "source": OWN_SOURCE,
+            "timestamp": at_ms,
+            "payload": {
+                "kind": notice.kind,
+                str(notice.subject): notice.about,
+                "level": notice.level,
+                "title": notice.title,
+                "text": notice.text,
+            },
+        }
+    )
+    return decode_event(body)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeTemplate:
+    """The wording of one kind of notice; `{name}` and the fields that `about` is given are filled in."""
+
+    kind: str
+    level: Level
+    title: str
+    text: str
+    subject: NoticeSubject = NoticeSubject.DESTINATION
+
+    def about(self, name: str, **fields: str | int | timedelta | datetime) -> Notice:
+        """Return the notice about `name`. `{name_in_shell}` in a text is the name, quoted for a shell."""
+        shown = {key: _shown(value) for key, value in fields.items()} | {
+            "name": name,
+            "name_in_shell": shlex.quote(name),
+        }
+        return Notice(
+            kind=self.kind,
+            about=name,
+            level=self.level,
+            title=self.title.format_map(shown),
+            text=self.text.format_map(shown),
+            subject=self.subject,
+        )
+
+
+def _shown(value: str | int | timedelta | datetime) -> str:
+    match value:
+        case timedelta():
+            return spell(value)
+        case datetime():
+            return f"{value:%Y-%m-%d %H:%M:%S} UTC"
+        case int():
+            return f"{value:,}"
+        case _:
+            return value
+
+
+FAILING = NoticeTemplate(
+    kind="failing",
+    level=Level.ERROR,
+    title="{name} is failing",
+    text="Nothing was delivered to {name} for {time}. Last error: {reason}. "
+    "New events are queued and will be sent when it recovers. To list what was given up: "
+    "forwarder dead list --destination {name_in_shell}",
+)
+PAUSED = NoticeTemplate(
+    kind="paused",
+    level=Level.ERROR,
+    title="{name} is paused",
+    text="{name} was paused: {reason}. New events are queued. "
+    "When the problem is fixed, resume it: forwarder resume {name_in_shell}",
+)
+RECOVERED = NoticeTemplate(
+    kind="recovered",
+    level=Level.OK,
+    title="{name} recovered",
+    text="{name} accepts deliveries again after {time}. Queued events are being sent.",
+)
+DEAD = NoticeTemplate(
+    kind="dead",
+    level=Level.ERROR,
+    title="dead letters for {name}",
+    text="forwarder gave up {deliveries} to {name}. Last error: {reason}. "
+    "To list them: forwarder dead list --destination {name_in_shell}",
+)
+EXPIRED = NoticeTemplate(
+    kind="expired",
+    level=Level.WARNING,
+    title="{events} expired",
+    text="{events} for {name} expired before delivery; received from {first} to {last}. "
+    "To list them: forwarder dead list --destination {name_in_shell}",
+)
+LIMITED = NoticeTemplate(
+    kind="limited",
+    level=Level.WARNING,
+    title='Route "{name}": {posts} not sent',
+    text='Route "{name}": {posts} not sent (limit {limit}){values}. First: {first}, last: {last}. '
+    "To list them: forwarder deliveries --status skipped --route {name_in_shell}",
+    subject=NoticeSubject.ROUTE,
+)
+STREAM_AWAY = NoticeTemplate(
+    kind="stream_away",
+    level=Level.ERROR,
+    title="stream {name} is not connected",
+    text="Stream {name} has not been connected for {time}: {reason}. {retry}"
+    "No other stream is connected, so new events are missed.",
+    subject=NoticeSubject.STREAM,
+)
+STREAM_AWAY_COVERED = replace(
+    STREAM_AWAY,
+    level=Level.WARNING,
+    text="Stream {name} has not been connected for {time}: {reason}. {retry}"
+    "Another stream is connected and may bring the same events.",
+)
+STREAM_BACK = NoticeTemplate(
+    kind="stream_back",
+    level=Level.OK,
+    title="stream {name} is connected again",
+    text="Stream {name} is connected again after {time}. To list what was missed: forwarder gaps",
+    subject=NoticeSubject.STREAM,
+)
+STREAM_SILENT = NoticeTemplate(
+    kind="silent",
+    level=Level.WARNING,
+    title="stream {name} is silent",
+    text="Stream {name} is connected but received no event for {time}. forwarder is reconnecting it.",
+    subject=NoticeSubject.STREAM,
+)
+STREAM_HEARD_AGAIN = NoticeTemplate(
+    kind="heard_again",
+    level=Level.OK,
+    title="stream {name} receives events again",
+    text="Stream {name} received an event again.",
+    subject=NoticeSubject.STREAM,
+)
+EXPECT_SILENT = NoticeTemplate(
+    kind="silent",
+    level=Level.WARNING,
+    title="no events for {name}",
+    text="No event that matches the expectation {name} arrived for {time}. forwarder is reconnecting all streams.",
+    subject=NoticeSubject.EXPECT,
+)
+EXPECT_HEARD_AGAIN = NoticeTemplate(
+    kind="heard_again",
+    level=Level.OK,
+    title="events for {name} arrive again",
+    text="An event that matches the expectation {name} arrived again.",
+    subject=NoticeSubject.EXPECT,
+)
+CANARY = NoticeTemplate(
+    kind="canary",
+    level=Level.INFO,
+    title="canary for {name}",
+    text="This is a test event. forwarder sends one every {time} to verify that {name} receives events.",
+)
+CANARY_MISSED = NoticeTemplate(
+    kind="canary",
+    level=Level.ERROR,
+    title="a canary for {name} is missing",
+    text="The test event (canary) for {name} was not delivered within {time}: {reason}.",
+)
+CANARY_BACK = NoticeTemplate(
+    kind="canary",
+    level=Level.OK,
+    title="canaries for {name} arrive again",
+    text="The last test event (canary) for {name} was delivered after {duration_ms} ms.",
+)
+
+
+def limited(held: HeldBack) -> Notice:
+    """Return the summary of the posts that a route did not send because of its limit."""
+    limit = held.limit
+    others = held.count - sum(count for _, count in held.top)
+    values = [_value_count(held, value, count) for value, count in held.top]
+    if held.top and others:
+        values.append(f"{others:,} from others")
+    by = f" for each {' and '.join(field.name for field in limit.by)}" if limit.by else ""
+    return LIMITED.about(
+        held.route,
+        posts=counted(held.count, "post"),
+        limit=f"{limit.count:,} per {spell(limit.per)}{by}",
+        values=f"; {', '.join(values)}" if values else "",
+        first=held.first,
+        last=held.last,
+    )
+
+
+def yielded_note(name: str) -> str:
+    """Return the sentence for a stream that gave way to another connection with the same key."""
+    return f"It reconnects every 15 minutes; to connect now: forwarder reconnect {shlex.quote(name)}. "
+
+
+def _value_count(held: HeldBack, value: str, count: int) -> str:
+    for field in held.limit.by:
+        if value == f"no {field.name}":
+            return f"{count:,} without {'an' if field.name[0] in 'aeiou' else 'a'} {field.name}"
+    return f"{count:,} from {value}"

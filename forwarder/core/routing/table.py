@@ -1,0 +1,33 @@
+"""Everything that decides where an event goes, as one value: a reload replaces it whole."""
+
+from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from forwarder.core.delivery import DestinationName
+from forwarder.core.dispatch.ordering import Order
+from forwarder.core.routing.first_word import OnFull
+from forwarder.core.routing.router import Router
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoutingTable:
+    """The routes, and what the destinations ask of the events that the routes choose for them."""
+
+    router: Router
+    disabled: AbstractSet[DestinationName] = frozenset()
+    """Destinations with `enabled: false`. What is chosen for them is skipped."""
+    orders: Mapping[DestinationName, Order] = field(default_factory=dict)
+    """The order of each destination that keeps one."""
+    on_full: Mapping[DestinationName, OnFull] = field(default_factory=dict)
+    """What each destination does with a full text whose first word it has."""
+
+
+class ActiveRouting(Protocol):
+    """Holds the routing table that is active now. A reload replaces it between two events."""
+
+    @property
+    def routing_table(self) -> RoutingTable:
+        """The table that is active now."""
+        ...

@@ -1,0 +1,1 @@
+"""Templates for bodies and URLs, in a sandbox."""

@@ -1,0 +1,1 @@
+"""Reads YAML: values with their places, variables, and problems with their places."""

@@ -1,0 +1,72 @@
+"""Problems of a file with their places, and how messages show them."""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from forwarder.core.yaml.tree import Path
+
+MAX_REPORTED = 10_000
+"""The most problems of one file that are reported. A file with more was written by a program or by an attacker."""
+_PLAIN_KEY = re.compile(r"[\w-]+")
+_SHOWN = 60
+"""The most characters of a text that a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One mistake in a file. Line and column count from 1; `path` is written as `routes[2].to[0]`, empty for the whole file."""
+
+    line: int
+    column: int
+    path: str
+    message: str
+
+
+class ConfigError(Exception):
+    """The file is not valid. `problems` holds all reasons in the order of the file; `str()` shows each on one line."""
+
+    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
+        self.name = name
+        self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
+        super().__init__(name)
+
+    def __str__(self) -> str:
+        return "\n".join(
+            printable(
+                f"{self.name}:{problem.line}:{problem.column}: {problem.path}{': ' if problem.path else ''}{problem.message}"
+            )
+            for problem in self.problems
+        )
+
+
+def render_path(path: Path) -> str:
+    """Return a path as people write it: `routes[2].to[0]`. A key with other characters than letters, digits, _ and - is quoted."""
+    parts: list[str] = []
+    for step in path:
+        if isinstance(step, int):
+            parts.append(f"[{step}]")
+        else:
+            parts.append(("." if parts else "") + (step if _PLAIN_KEY.fullmatch(step) else quote(step)))
+    return "".join(parts)
+
+
+def quote(text: str) -> str:
+    """Return the text in double quotes, shortened when it is long, with control characters escaped."""
+    cut = text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+    return printable(json.dumps(cut, ensure_ascii=False))
+
+
+def printable(text: str) -> str:
+    """Return the text on one line, with control characters escaped."""
+    if text.isprintable():
+        return text
+    return "".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in text)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """Return `; did you mean "x"?` for the nearest of the known words; an empty text where none is near."""
+    nearest = difflib.get_close_matches(word[:_SHOWN], known, n=1)
+    return f"; did you mean {quote(nearest[0])}?" if nearest else ""

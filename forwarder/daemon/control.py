@@ -1,0 +1,136 @@
+"""Carries out the requests that come through the control socket."""
+
+import asyncio
+from collections.abc import Callable
+from typing import assert_never
+
+from pydantic import BaseModel
+
+from forwarder.core.commands import (
+    Announce,
+    Changed,
+    DeadLetterChange,
+    Diff,
+    PauseChange,
+    Reconnect,
+    Reload,
+    Replay,
+    ReportFirstEvents,
+    Request,
+    RequestHandover,
+    RequestRefusedError,
+    StatusRequest,
+    Upgrade,
+    Vacuum,
+)
+from forwarder.core.delivery import DestinationName
+from forwarder.core.monitoring.status import StatusReport, encode_status
+from forwarder.daemon.outbound import Outbound
+from forwarder.daemon.reload import Reloader
+from forwarder.outbox.problems import OutboxUnreadableError
+from forwarder.outbox.store import OutboxStore
+from forwarder.streams.group import StreamGroup
+from forwarder.upgrade.handover import Handover
+
+_MAY_TAKE_S = 4.0
+"""For so long a change is tried while the outbox is in trouble. It may be made later all the same."""
+
+
+class ControlHandler:
+    """Answers the requests that come through the control socket."""
+
+    def __init__(
+        self,
+        outbox: OutboxStore,
+        *,
+        outbound: Outbound,
+        streams: StreamGroup,
+        reloader: Reloader,
+        handover: Handover,
+        status: Callable[[], StatusReport],
+    ) -> None:
+        self._outbox = outbox
+        self._outbound = outbound
+        self._streams = streams
+        self._reloader = reloader
+        self._handover = handover
+        self._status = status
+
+    async def handle(self, request: Request) -> BaseModel | dict[str, object]:
+        """Do it. Raises `RequestRefusedError`."""
+        match request:
+            case StatusRequest():
+                return encode_status(self._status())
+            case Reload():
+                return await self._reloader.reload()
+            case Diff(file=file):
+                return await self._reloader.diff(file)
+            case Reconnect(stream=name):
+                return self._streams.reconnect(name)
+            case ReportFirstEvents(pid=pid, streams=streams):
+                return self._handover.note_first_events(pid, streams)
+        if (trouble := self._outbox.trouble) is not None:
+            return await self._handle_in_trouble(request, trouble)
+        match request:
+            case Announce(pid=pid, outbox=outbox):
+                return self._handover.announce(pid, outbox)
+            case RequestHandover(pid=pid):
+                return self._handover.hand_over(pid)
+            case Upgrade():
+                return await self._handover.upgrade()
+        try:
+            return await self._change(request)
+        except OutboxUnreadableError as error:
+            raise RequestRefusedError(f"the outbox cannot be read now ({error}); try again when it can") from error
+
+    async def _handle_in_trouble(self, request: Request, trouble: str) -> BaseModel | dict[str, object]:
+        """Do what may be the way out of it: a full outbox may wait for a paused destination, or be full of dead letters."""
+        refusal = f"the outbox cannot be written now ({trouble}); try again when it can"
+        match request:
+            case PauseChange(destination=name) if name in self._outbound.destinations:
+                return self._pause_in_memory(request)
+            case DeadLetterChange(verb="dead_drop"):
+                try:
+                    async with asyncio.timeout(_MAY_TAKE_S):
+                        return await self._outbox.change(request)
+                except TimeoutError:
+                    raise RequestRefusedError(refusal) from None
+            case _:
+                raise RequestRefusedError(refusal)
+
+    def _pause_in_memory(self, asked: PauseChange) -> Changed:
+        """Pause or resume at once; it is written when that is possible."""
+        is_changed = self._outbound.is_paused(DestinationName(asked.destination)) != (asked.verb == "pause")
+        if is_changed:
+            self._outbound.pause_or_resume(asked)
+        return Changed(
+            changed=int(is_changed),
+            left_alone=int(not is_changed),
+            destinations=(asked.destination,),
+            last_seq=0,
+            is_last=True,
+        )
+
+    async def _change(self, request: Replay | DeadLetterChange | PauseChange | Vacuum) -> BaseModel | dict[str, object]:
+        match request:
+            case Vacuum():
+                return {"freed_bytes": await self._outbox.vacuum_slice()}
+            case Replay(to=name) | PauseChange(destination=name) if name not in self._outbound.destinations:
+                names = ", ".join(sorted(self._outbound.destinations))
+                raise RequestRefusedError(f"no enabled destination is called {name!r}; there are: {names}")
+            case PauseChange():
+                try:
+                    async with asyncio.timeout(_MAY_TAKE_S):
+                        done = await self._outbox.change(request)
+                except TimeoutError:
+                    return self._pause_in_memory(request)
+                if done.changed:
+                    self._outbound.pause_or_resume(request)
+                return done
+            case Replay() | DeadLetterChange():
+                done = await self._outbox.change(request)
+                for name in done.destinations:
+                    self._outbound.look(DestinationName(name))
+                return done
+            case _:
+                assert_never(request)

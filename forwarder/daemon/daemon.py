@@ -1,0 +1,308 @@
+"""One run of forwarder, from its start to its stop. It builds every part; how a part is built says `daemon/` and the part's own room."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+import structlog
+
+from forwarder.clocks.process_clock import ProcessClock
+from forwarder.clocks.wall_clock import utc_now
+from forwarder.control.server import open_control_socket
+from forwarder.core.delivery import DestinationName
+from forwarder.core.monitoring.counters import Counters
+from forwarder.daemon import housekeeping
+from forwarder.daemon.control import ControlHandler
+from forwarder.daemon.housekeeping import ServiceStatus
+from forwarder.daemon.inbound import Inbound, StreamsAtStart, open_inbound
+from forwarder.daemon.orderly_stop import GracePeriod, OrderlyStop
+from forwarder.daemon.outbound import Outbound
+from forwarder.daemon.reload import ConfigSource, Reloader
+from forwarder.daemon.reporting import open_reporting
+from forwarder.daemon.runtime import ActiveRuntime, runtime_of
+from forwarder.daemon.signals import DaemonSignals
+from forwarder.daemon.status import StatusReporter, state_of
+from forwarder.daemon.task_group import task_group
+from forwarder.dispatch.dispatcher import Dispatcher
+from forwarder.ingest.ingest import OnEvent
+from forwarder.monitoring.attempts import OnAttempt
+from forwarder.outbox.open import count_waiting, open_outbox
+from forwarder.systemd import ServiceManager
+from forwarder.upgrade.handover import Handover
+from forwarder.upgrade.takeover import Takeover
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """Who else is notified of events and attempts: the demo."""
+
+    on_event: OnEvent | None = None
+    on_attempt: OnAttempt | None = None
+
+
+class Daemon:
+    """One run of forwarder: `run` lasts until `stop`, or until an internal task fails, which it raises."""
+
+    def __init__(
+        self,
+        source: ConfigSource,
+        *,
+        outbox_path: Path,
+        socket_path: Path,
+        service: ServiceManager,
+        listeners: Listeners = Listeners(),
+        takeover: Takeover | None = None,
+    ) -> None:
+        """`takeover`: another daemon runs, and this one takes its place."""
+        self._source = source
+        self._outbox_path = outbox_path
+        self._socket_path = socket_path
+        self._service = service
+        self._listeners = listeners
+        self._takeover = takeover
+        self._signals = DaemonSignals()
+        self.counters = Counters()
+        self._opening: asyncio.Task[Counters] | None = None
+        """What opens the outbox, until it is open: a stop cancels it."""
+
+    def stop(self) -> None:
+        """Finish the attempts under way and end `run`; a second call does not wait for them."""
+        if self._signals.stopped.is_set():
+            log.warning("daemon.stop_at_once", note="attempts under way end now; they are made again at the next start")
+            self._signals.hurry.set()
+        self._signals.stopped.set()
+        if self._opening is not None:
+            self._opening.cancel()
+
+    def upgrade(self) -> None:
+        """Start a successor and hand over to it when it is ready; a successor that fails changes nothing."""
+        self._signals.upgrade_wanted.set()
+
+    def reload(self) -> None:
+        """Read the config again; a bad one changes nothing."""
+        self._signals.reload_wanted.set()
+
+    async def run(self) -> Counters:
+        """Run until `stop`, or until another process takes over; return what was counted.
+
+        Raises `OutboxUnusableError`, `TakeoverError`, `SuccessorLostError`, and what any internal task raises.
+        """
+        self._opening = asyncio.current_task()
+        active = ActiveRuntime(runtime_of(self._source.config), at=utc_now())
+        service = ServiceStatus(self._service, self.counters)
+        async with task_group() as tasks:
+            streams = StreamsAtStart(tasks, ProcessClock())
+            if self._takeover is None:
+                handover = await self._run(active, streams, service, patience=None, tried=None, meanwhile=[])
+            else:
+                tried = streams.group.start(active.runtime.streams)
+                patience = await self._takeover.ask(tried, streams.group)
+                meanwhile = [
+                    tasks.create_task(service.feed_watchdog_while_starting()),
+                    tasks.create_task(self._takeover.report_first_events(streams.group)),
+                ]
+                try:
+                    handover = await self._run(
+                        active, streams, service, patience=patience, tried=tried, meanwhile=meanwhile
+                    )
+                except asyncio.CancelledError:  # asked to stop before there was an outbox
+                    _drop_kept(streams, is_noted=False)
+                    raise
+        if handover.is_left:
+            handover.check_successor()
+            log.info("daemon.handed_over", **self.counters.as_fields())
+        else:
+            log.info("daemon.stopped", **self.counters.as_fields())
+        return self.counters
+
+    async def _run(
+        self,
+        active: ActiveRuntime,
+        streams: StreamsAtStart,
+        service: ServiceStatus,
+        *,
+        patience: timedelta | None,
+        tried: list[asyncio.Event] | None,
+        meanwhile: "list[asyncio.Task[None]]",
+    ) -> Handover:
+        """Run from the opening of the outbox to its end. `tried`: the streams are started already, and these are set once each was tried.
+
+        `meanwhile`: what ends once the outbox is taken over.
+        """
+        clock, counters, settings = streams.clock, self.counters, active.config.outbox
+        async with OrderlyStop() as stop:
+            # Open first.
+            outbox = await stop.enter_async_context(
+                open_outbox(
+                    self._outbox_path, durability=settings.durability, max_size=settings.max_size, patience=patience
+                )
+            )
+            clock.adopt(
+                outbox.clock_steps,
+                latest=outbox.latest_steady,
+                next_seq=outbox.next_seq,
+                keep=outbox.note_clock_steps,
+            )
+            waiting = await outbox.recover()
+            dispatcher = Dispatcher()
+            inbound = await open_inbound(
+                streams, active, outbox=outbox, lanes=dispatcher, counters=counters, on_event=self._listeners.on_event
+            )
+            reporting = await open_reporting(
+                active,
+                outbox=outbox,
+                ingest=inbound.ingest,
+                counters=counters,
+                clock=clock,
+                on_attempt=self._listeners.on_attempt,
+            )
+            self._opening = None  # from here on a stop is an orderly one
+            log.info(
+                "daemon.started",
+                outbox=str(self._outbox_path),
+                durability=settings.durability,
+                waiting=sum(waiting.values()),
+            )
+
+            # Then build whole.
+            handover = Handover(
+                outbox_path=self._outbox_path,
+                outbox=outbox,
+                streams=streams.group,
+                active=active,
+                service=self._service,
+                stopped=self._signals.stopped,
+                upgrade_wanted=self._signals.upgrade_wanted,
+            )
+            stop.on_stop(lambda: handover.conclude() if handover.is_left else None)
+            group = await stop.enter_async_context(task_group())
+            outbound = Outbound(
+                group,
+                outbox=outbox,
+                dispatcher=dispatcher,
+                reporting=reporting,
+                clock=clock,
+                hurry=self._signals.hurry,
+            )
+            reloader = Reloader(
+                self._source,
+                active=active,
+                followers=(inbound, reporting, outbound),
+                signals=self._signals,
+                waiting=partial(count_waiting, self._outbox_path),
+                service=service,
+                clock=utc_now,
+            )
+            reporter = StatusReporter(
+                started_at=streams.began,
+                clock=clock,
+                counters=counters,
+                inbound=inbound,
+                dispatcher=dispatcher,
+                reporting=reporting,
+            )
+            handler = ControlHandler(
+                outbox,
+                outbound=outbound,
+                streams=streams.group,
+                reloader=reloader,
+                handover=handover,
+                status=lambda: reporter.report(
+                    state=state_of(is_left=handover.is_left, is_stopping=self._signals.stopped.is_set()),
+                    config=reloader.status(),
+                    outbox=outbox.health(),
+                ),
+            )
+            await stop.enter_async_context(
+                open_control_socket(self._socket_path, handler.handle, group=active.config.admin.group)
+            )
+
+            # Then start. Each step registers what the stop does about it.
+            background = [
+                group.create_task(outbox.watch()),
+                group.create_task(housekeeping.prune(outbox, active, clock=clock, is_needed=handover.needs_history)),
+                group.create_task(housekeeping.keep_to_size(outbox)),
+                group.create_task(service.feed_watchdog(outbox)),
+                group.create_task(clock.run()),
+                group.create_task(reporting.run()),
+                group.create_task(inbound.run()),
+                group.create_task(handover.run()),
+                group.create_task(outbound.hurry()),
+            ]
+            stop.on_stop(lambda: _cancel(background))
+            if meanwhile:  # from here on the watchdog is fed only while the writer moves, first after an interval
+                self._service.watchdog()
+                _cancel(meanwhile)
+            outbound.start(active, waiting.keys())
+            grace = GracePeriod(lambda: active.config.grace_period)
+            stop.on_stop(lambda: outbound.end(grace.left()))
+            stop.on_stop(streams.group.end)
+            stop.on_stop(lambda: self._announce_stop(handover, grace))
+            stop.on_stop(lambda: inbound.flush_on_stop(is_handed_over=handover.is_left))
+            stop.on_stop(reporting.flush_on_stop)
+            opening = group.create_task(self._open(inbound))
+            stop.on_stop(lambda: _finish_opening(opening, streams, grace))
+            if tried is None:
+                tried = streams.group.start(active.runtime.streams)
+            _warn_of_orphans(waiting, outbound)
+            background.append(group.create_task(_announce(tried, service)))
+            first_to_end = [
+                group.create_task(reloader.run()),  # it would start what nobody stops any more
+                group.create_task(inbound.repair()),  # it takes in what then has to be given out
+                group.create_task(reporting.canaries.run()),  # what has no lane any more is not late
+            ]
+            stop.on_stop(lambda: _cancel(first_to_end))
+            await self._signals.stopped.wait()
+        return handover
+
+    async def _open(self, inbound: Inbound) -> None:
+        """Hand what the streams received meanwhile to ingest, and everything that follows."""
+        kept = await inbound.open()
+        if self._takeover is not None:
+            log.info("takeover.done", frames_kept=kept)
+
+    def _announce_stop(self, handover: Handover, grace: GracePeriod) -> None:
+        log.info("daemon.stopping", grace_s=round(grace.left().total_seconds(), 1))
+        if not handover.is_left:
+            self._service.stopping()
+
+
+async def _announce(tried: list[asyncio.Event], service: ServiceStatus) -> None:
+    """Report to the service manager that we are up, once every first connection was tried, even if it failed."""
+    for event in tried:
+        await event.wait()
+    service.ready()
+    log.info("daemon.ready")
+
+
+async def _finish_opening(opening: "asyncio.Task[None]", streams: StreamsAtStart, grace: GracePeriod) -> None:
+    """Wait for what is kept to be handed on, which may wait for room in memory; then give it up."""
+    await asyncio.wait([opening], timeout=grace.left().total_seconds() / 2)
+    opening.cancel()
+    _drop_kept(streams, is_noted=True)
+
+
+def _drop_kept(streams: StreamsAtStart, *, is_noted: bool) -> None:
+    """Report what is lost of what came during a takeover: nobody can take it in any more."""
+    if frames := streams.drop(is_noted=is_noted):
+        log.error("takeover.frames_lost", frames=frames, note="stopped before they could be taken in; forwarder gaps")
+
+
+def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
+    for task in tasks:
+        task.cancel()
+
+
+def _warn_of_orphans(waiting: dict[DestinationName, int], outbound: Outbound) -> None:
+    for name, count in waiting.items():
+        if name not in outbound.destinations:
+            log.warning(
+                "outbox.no_such_destination",
+                destination=name,
+                waiting=count,
+                note="kept; delivered once the config has an enabled destination of this name",
+            )

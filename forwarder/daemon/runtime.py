@@ -1,0 +1,88 @@
+"""What the daemon runs by: a config with everything that is built of it, as one value that a reload replaces."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from forwarder.core.config import Config
+from forwarder.core.config.runtime import canaries_of, failure_recipients_of, routing_table_of
+from forwarder.core.delivery import DestinationName
+from forwarder.core.destinations.destination import CanaryPolicy, Destination, FailureRecipients
+from forwarder.core.routing.table import RoutingTable
+from forwarder.destinations.build import destinations_of
+from forwarder.gaps.history_client import histories_of
+from forwarder.gaps.recorder import StreamGapSettings, gap_settings_of
+from forwarder.gaps.repair import RepairSettings
+from forwarder.streams.build import streams_of
+from forwarder.streams.stream import Stream
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuntimeConfig:
+    """A config, and what is built of it beforehand: of ten thousand routes that takes longer than the event loop may wait."""
+
+    config: Config
+    routing_table: RoutingTable
+    destinations: Sequence[Destination]
+    """The enabled ones."""
+    streams: Sequence[Stream]
+    canaries: Mapping[DestinationName, CanaryPolicy]
+    recipients: FailureRecipients
+    gap_settings: Mapping[str, StreamGapSettings]
+    """By the name of the stream."""
+    repair: RepairSettings
+
+
+def runtime_of(config: Config) -> RuntimeConfig:
+    """Build everything that the daemon needs of a config."""
+    return RuntimeConfig(
+        config=config,
+        routing_table=routing_table_of(config),
+        destinations=destinations_of(config),
+        streams=streams_of(config),
+        canaries=canaries_of(config),
+        recipients=failure_recipients_of(config),
+        gap_settings=gap_settings_of([(each.name, each.api_key.reveal(), each.gap_repair) for each in config.streams]),
+        repair=RepairSettings(sources=histories_of(config), kept_for=config.outbox.keep_delivered),
+    )
+
+
+class ActiveRuntime:
+    """Holds the runtime config that is active. `activate` is the one assignment by which a reload takes effect."""
+
+    def __init__(self, runtime: RuntimeConfig, *, at: datetime) -> None:
+        """`at` is the time of the start."""
+        self._active = runtime, at
+
+    @property
+    def routing_table(self) -> RoutingTable:
+        """The routing table that is active: every event is routed by it."""
+        return self._active[0].routing_table
+
+    @property
+    def config(self) -> Config:
+        """The config that is active."""
+        return self._active[0].config
+
+    @property
+    def runtime(self) -> RuntimeConfig:
+        """Everything that is active."""
+        return self._active[0]
+
+    @property
+    def since(self) -> datetime:
+        """Since when it is active."""
+        return self._active[1]
+
+    def activate(self, runtime: RuntimeConfig, *, at: datetime) -> None:
+        """Have this be what everything reads from now on."""
+        self._active = runtime, at
+
+
+class Follower(Protocol):
+    """Has something of its own that depends on the config, and changes it when another one is activated."""
+
+    def follow(self, runtime: RuntimeConfig) -> set[str]:
+        """Change to another config, in this turn of the event loop; return what was restarted or ended."""
+        ...

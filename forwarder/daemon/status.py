@@ -1,0 +1,84 @@
+"""The status of the daemon, collected from the parts that know it."""
+
+import os
+from datetime import datetime
+
+import msgspec
+
+from forwarder import __version__
+from forwarder.clocks.process_clock import ProcessClock
+from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.status import (
+    ConfigReport,
+    CountersReport,
+    DestinationReport,
+    OutboxReport,
+    PauseReport,
+    StatusReport,
+    to_seconds,
+)
+from forwarder.daemon.inbound import Inbound
+from forwarder.daemon.reporting import Reporting
+from forwarder.dispatch.dispatcher import Dispatcher
+from forwarder.dispatch.lane import Lane
+from forwarder.logs.setup import log_status
+
+
+def state_of(*, is_left: bool, is_stopping: bool) -> str:
+    """Return the state of the daemon in a word or two; `is_left`: another process has taken over."""
+    if is_left:
+        return "handing over"
+    return "stopping" if is_stopping else "running"
+
+
+class StatusReporter:
+    """Reports the state of everything that runs."""
+
+    def __init__(
+        self,
+        *,
+        started_at: datetime,
+        clock: ProcessClock,
+        counters: Counters,
+        inbound: Inbound,
+        dispatcher: Dispatcher,
+        reporting: Reporting,
+    ) -> None:
+        self._started_at = started_at
+        self._clock = clock
+        self._counters = counters
+        self._inbound = inbound
+        self._dispatcher = dispatcher
+        self._reporting = reporting
+
+    def report(self, *, state: str, config: ConfigReport, outbox: OutboxReport) -> StatusReport:
+        """Return the state of this moment; `state` is that of the daemon as a whole."""
+        self._inbound.streams.note_heard()
+        return StatusReport(
+            version=__version__,
+            pid=os.getpid(),
+            started_at=self._started_at.isoformat(timespec="seconds"),
+            state=state,
+            config=config,
+            clock_jumped=self._clock.status(),
+            streams=self._inbound.stats.status(),
+            lag_ms=self._inbound.stats.lag(),
+            destinations={str(name): self._destination(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
+            since_start=msgspec.convert(self._counters.as_fields(), CountersReport),
+            log=log_status(),
+            outbox=outbox,
+        )
+
+    def _destination(self, lane: Lane) -> DestinationReport:
+        monitor, name = self._reporting.monitor, lane.destination.name
+        known = monitor.state_of(name)
+        pause, since = known.pause, known.failing_since
+        return DestinationReport(
+            **msgspec.structs.asdict(lane.status()),
+            paused=None
+            if pause is None
+            else PauseReport(since=pause.since.isoformat(timespec="seconds"), by=str(pause.by), why=pause.why),
+            failing_since=to_seconds(None if since is None else self._clock.wall_of(since)),
+            last_failure=monitor.last_failure(name),
+            canary=self._reporting.canaries.status(name),
+        )

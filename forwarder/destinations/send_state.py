@@ -1,0 +1,87 @@
+"""Whether a request has left this machine: asks the transport's buffer and the kernel, also after the transport is closed."""
+
+import asyncio
+import errno
+import os
+import socket
+import struct
+from contextlib import suppress
+from fcntl import ioctl
+from termios import TIOCOUTQ
+
+_INT = struct.Struct("i")
+_NO_INT = bytes(_INT.size)
+_UNSUPPORTED = frozenset({errno.ENOTTY, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
+"""The errors of a kernel that cannot report its queue."""
+
+
+class SendState:
+    """Knows, for one connection, whether all that was written has been sent, and whether the rest can still arrive."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._socket: socket.socket | None = None
+        self._duplicate: socket.socket | None = None
+        """A second descriptor of the socket, to ask the kernel after the transport has closed its own."""
+        self._is_aborted = False
+        self._is_cut = False
+        """Whether the connection ended with unsent bytes or an error, so that nobody knows what arrived."""
+
+    def opened(self, transport: asyncio.Transport) -> None:
+        """Note that the connection is open."""
+        self._transport = transport
+        self._socket = transport.get_extra_info("socket")
+
+    def aborted(self) -> None:
+        """Note that the connection was aborted, which discards what is unsent."""
+        self._is_aborted = True
+
+    def closed(self, error: Exception | None) -> None:
+        """Note that the transport is closed. An error or an abort has emptied its buffer, so what was in it is lost."""
+        transport, self._transport = self._transport, None
+        if self._is_aborted or error is not None or (transport is not None and transport.get_write_buffer_size()):
+            self._is_cut = True
+
+    def watch(self) -> None:
+        """Keep asking the kernel possible after the transport is closed, until `stop_watching`."""
+        if self._transport is not None and self._socket is not None:
+            with suppress(OSError):
+                self._duplicate = socket.socket(fileno=os.dup(self._socket.fileno()))
+
+    def stop_watching(self) -> None:
+        """Release the second descriptor."""
+        if self._duplicate is not None:
+            self._duplicate.close()
+            self._duplicate = None
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether the transport is closed and the kernel still sends what it has."""
+        return self._duplicate is not None and not self._is_cut
+
+    def is_sent(self) -> bool:
+        """Return whether the transport's buffer and the kernel's are empty. A unix socket's is empty when the receiver has read it."""
+        transport = self._transport
+        if self._is_cut or self._is_aborted:
+            return False
+        if transport is not None and (transport.is_closing() or transport.get_write_buffer_size()):
+            return False  # how a closing transport ends is known in `closed`
+        sock = self._duplicate if transport is None else self._socket
+        if sock is None:
+            return False
+        try:
+            (unsent,) = _INT.unpack(ioctl(sock.fileno(), TIOCOUTQ, _NO_INT))
+            if unsent == 0 and sock.family == socket.AF_UNIX and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+                self._is_cut = True  # the receiver closed the socket, which discards what it had not read
+        except ValueError:  # the socket is closed
+            return False
+        except OSError as error:  # a kernel that cannot report its queue must not stop all deliveries
+            return error.errno in _UNSUPPORTED
+        return bool(unsent == 0) and not self._is_cut
+
+    def is_broken(self) -> bool:
+        """Return whether what is unsent will never arrive, because the receiver has reset the connection."""
+        return self._is_cut or (
+            self._transport is None
+            and (self._duplicate is None or self._duplicate.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0)
+        )

@@ -1,0 +1,54 @@
+"""The workers of a lane: which of them wait for work, and when one of them looks for work by itself."""
+
+import asyncio
+from collections import deque
+from math import inf
+
+
+class Workers:
+    """Lets workers wait for work, and wakes them when there is some or at a given time. Times are the loop's: monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._idle: deque[asyncio.Future[None]] = deque()
+        """One future for each worker that waits for work."""
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_at = inf
+        self.all_blocked = False
+        """Nothing may be attempted before the timer wakes a worker."""
+
+    @property
+    def has_idle(self) -> bool:
+        """Whether a worker waits for work."""
+        return bool(self._idle)
+
+    async def wait_for_work(self) -> None:
+        """Return when there may be work."""
+        idle = asyncio.get_running_loop().create_future()
+        self._idle.append(idle)
+        await idle
+
+    def wake(self, count: int = 1) -> None:
+        """Wake `count` workers, or all that wait if they are fewer."""
+        while count and self._idle:
+            idle = self._idle.popleft()
+            if not idle.done():
+                idle.set_result(None)
+                count -= 1
+
+    def wake_at(self, at: float, *, all_blocked: bool) -> None:
+        """Wake a worker at `at` at the latest; infinity: not by time. `all_blocked`: nothing may be attempted before."""
+        if at >= self._timer_at:
+            return
+        self.cancel_timer()
+        self._timer, self._timer_at = asyncio.get_running_loop().call_at(at, self._ring), at
+        self.all_blocked = all_blocked
+
+    def cancel_timer(self) -> None:
+        """Wake nobody by time any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer, self._timer_at, self.all_blocked = None, inf, False
+
+    def _ring(self) -> None:
+        self._timer, self._timer_at, self.all_blocked = None, inf, False
+        self.wake()

@@ -1,0 +1,1 @@
+"""Records when streams were not open, and repairs that."""

@@ -1,0 +1,1 @@
+"""From a frame to deliveries: decode, duplicates, routes, outbox, lanes."""

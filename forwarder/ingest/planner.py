@@ -1,0 +1,144 @@
+"""Plans the deliveries of an event: which are to be made, when, in which order, and which are skipped for what reason."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, Trigger, new_delivery
+from forwarder.core.dispatch.ordering import order_key
+from forwarder.core.event import Event
+from forwarder.core.gaps.gap import GapId
+from forwarder.core.ledger import SkipReason
+from forwarder.core.monitoring.counters import Counters
+from forwarder.core.ports import Clock, Outbox
+from forwarder.core.routing.first_word import FULL, SOURCES, WANTED, FirstWordDecision, FirstWords, OnFull
+from forwarder.core.routing.table import ActiveRouting, RoutingTable
+
+
+@dataclass(frozen=True, slots=True)
+class Recovery:
+    """The repair of a gap that found an event."""
+
+    gap: GapId
+    earlier: FirstWords
+    """Which destinations had which posts at that time."""
+
+
+class DeliveryPlanner:
+    """Turns an event and the destinations that its routes chose into deliveries."""
+
+    def __init__(
+        self, *, active: ActiveRouting, first_words: FirstWords, outbox: Outbox, counters: Counters, steady: Clock
+    ) -> None:
+        """`first_words` remembers which destination has had which of the two events of a post."""
+        self._active = active
+        self._first_words = first_words
+        self._outbox = outbox
+        self._counters = counters
+        self._steady = steady
+
+    def plan(  # noqa: PLR0917 - an event, what was chosen for it, and where that goes
+        self,
+        event: Event,
+        chosen: Mapping[DestinationName, tuple[str, ...]],
+        held: Mapping[DestinationName, tuple[SkipReason, tuple[str, ...]]],
+        skipped: dict[DeliveryStatus | SkipReason, list[Delivery]],
+        event_seq: int,
+        now: datetime,
+        trigger: Trigger,
+        recovery: Recovery | None,
+    ) -> list[Delivery]:
+        """Return the deliveries that are to be made, and add the others to `skipped`, by their cause.
+
+        `chosen` and `held` are what the routes send and do not send, by destination. `recovery`: the repair of a gap found the event.
+        """
+        steady = self._steady()
+        wanted: list[Delivery] = []
+        table = self._active.routing_table
+        is_preferred = bool(table.router.once) and event.source in SOURCES
+        for destination, routes in chosen.items():
+            order = table.orders.get(destination)
+            key = None
+            verdict = (
+                self._judge(table, event, destination, routes, event_seq, now, steady, recovery)
+                if is_preferred
+                else WANTED
+            )
+            # What waits takes its place in the order when its wait is over.
+            if order is not None and trigger is not Trigger.CANARY and verdict.waits_until is None:
+                key = order_key(order, source=event.source, sid=event.sid)
+            delivery = new_delivery(
+                event,
+                destination,
+                routes,
+                event_seq=event_seq,
+                accepted_at=steady,
+                order_key=key,
+                edits=verdict.edits,
+                waits_until=verdict.waits_until,
+                trigger=trigger,
+                is_recovered=recovery is not None,
+            )
+            if verdict.is_wanted and destination not in table.disabled:
+                wanted.append(delivery)
+            else:
+                self._counters.skipped += 1
+                cause = SkipReason.DISABLED if verdict.is_wanted else SkipReason.PREFERRED
+                skipped.setdefault(cause, []).append(delivery)
+        for destination, (cause, routes) in held.items():
+            delivery = new_delivery(
+                event,
+                destination,
+                routes,
+                event_seq=event_seq,
+                accepted_at=steady,
+                order_key=None,
+                is_recovered=recovery is not None,
+            )
+            skipped.setdefault(self._note_held(table, destination, cause), []).append(delivery)
+        return wanted
+
+    def _note_held(self, table: RoutingTable, destination: DestinationName, cause: SkipReason) -> SkipReason:
+        """Count a delivery that its routes do not send; return why it is skipped."""
+        if destination in table.disabled:
+            self._counters.skipped += 1
+            return SkipReason.DISABLED
+        if cause is SkipReason.SAMPLED:
+            self._counters.sampled += 1
+        else:
+            self._counters.limited += 1
+        return cause
+
+    def _judge(  # noqa: PLR0917 - what is judged, and what it is judged by
+        self,
+        table: RoutingTable,
+        event: Event,
+        destination: DestinationName,
+        routes: tuple[str, ...],
+        event_seq: int,
+        now: datetime,
+        steady: datetime,
+        recovery: Recovery | None,
+    ) -> FirstWordDecision:
+        """Return whether a destination gets this one of the two events of a post, and when. A full text replaces what waits for it."""
+        if destination in table.disabled or not table.router.once.issuperset(routes):
+            return WANTED
+        words = self._first_words
+        if event.source == FULL:
+            for waiting in words.waiting(event.mid, destination, now=steady):
+                if self._outbox.replace(destination, waiting, now=now):
+                    words.replaced(event.mid, destination, waiting)
+                    self._counters.skipped += 1
+        verdict = WANTED
+        for known in (words,) if recovery is None else (words, recovery.earlier):
+            if verdict == WANTED:
+                verdict = known.judge(
+                    event.source,
+                    event.mid,
+                    destination,
+                    event_seq=event_seq,
+                    on_full=table.on_full.get(destination, OnFull.IGNORE),
+                    now=steady,
+                    wait=table.router.wait_of(routes),
+                )
+        return verdict

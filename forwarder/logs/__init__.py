@@ -1,0 +1,1 @@
+"""The log: how lines look, and who writes them."""

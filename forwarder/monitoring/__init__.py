@@ -1,0 +1,1 @@
+"""Watches destinations and streams, and reports when something is wrong."""

@@ -1,3 +1,0 @@
--- Version 4 kept no gaps. Everything else stays as it is.
-
--- schema of gaps --

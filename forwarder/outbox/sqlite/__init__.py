@@ -1,0 +1,1 @@
+"""The outbox in one SQLite file: one connection, one writer, group commits."""

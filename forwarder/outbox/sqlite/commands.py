@@ -1,0 +1,112 @@
+"""The changes that a person asks for by a command. Each function applies one slice, inside a transaction."""
+
+import sqlite3
+from typing import assert_never
+
+from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, PauseChange, Replay
+from forwarder.core.delivery import Trigger
+from forwarder.core.ledger import NOT_SENT_BY_RULE, LedgerEntry, SkipReason
+from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
+from forwarder.outbox.sqlite.delivery_row import OPEN
+from forwarder.outbox.sqlite.destination_rows import forget_stretch
+from forwarder.outbox.sqlite.statements import MAX_EXPEDITED, SQL, load, storable
+
+_SQL = load(__package__, "commands.sql")
+_NOT_MISSING = frozenset({"delivered", SkipReason.PREFERRED, *NOT_SENT_BY_RULE})
+"""How a delivery may have ended that `--missing` leaves alone."""
+
+
+def apply(connection: sqlite3.Connection, change: Change) -> Changed:
+    """Apply one slice of a change."""
+    match change:
+        case Replay():
+            return _replay(connection, change)
+        case DeadLetterChange():
+            return _dead(connection, change)
+        case PauseChange():
+            return _pause(connection, change)
+        case _:
+            assert_never(change)
+
+
+def _pause(connection: sqlite3.Connection, asked: PauseChange) -> Changed:
+    found = connection.execute(_SQL["is_paused"], (asked.destination,)).fetchone()
+    is_paused, is_wanted = found is not None, asked.verb == "pause"
+    if is_paused != is_wanted:
+        connection.execute(
+            _SQL["pause" if is_wanted else "resume"],
+            {"name": asked.destination, "now_ms": asked.now_ms, "why": storable(asked.why)},
+        )
+        if not is_wanted:
+            forget_stretch(connection, asked.destination)
+    return Changed(
+        changed=int(is_paused != is_wanted),
+        left_alone=int(is_paused == is_wanted),
+        destinations=(asked.destination,),
+        last_seq=0,
+        is_last=True,
+    )
+
+
+def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
+    after = asked.after_seq
+    if not after:
+        (after,) = connection.execute(_SQL["first_seq_since"], {"since_ms": asked.since_ms}).fetchone()
+    values = {"after_seq": after, "limit": SLICE} | asked.model_dump(include=_REPLAY_KEYS)
+    found = connection.execute(_SQL["replayable"], values).fetchall()
+    ahead_ms, changed = clock_offset_ms(connection), 0
+    for seq, accepted_ms, status, routes in found:
+        if status in OPEN or (asked.missing and status in _NOT_MISSING):
+            continue
+        row = {
+            "event_seq": seq,
+            "destination": asked.to,
+            "due_ms": asked.due_ms(changed) - ahead_ms,
+            "expedited": MAX_EXPEDITED,
+        }
+        if status is None:
+            connection.execute(_SQL["add_delivery"], row | {"routes": routes})
+            connection.execute(_SQL["plan_one_more"], (seq,))
+            connection.execute(SQL["add_to_ledger"], (accepted_ms // 60_000, LedgerEntry.REPLAYED, 1))
+        else:
+            connection.execute(_SQL["again"], row | {"trigger": Trigger.REPLAY})
+        changed += 1
+    return Changed(
+        changed=changed,
+        left_alone=len(found) - changed,
+        destinations=(asked.to,) if changed else (),
+        last_seq=found[-1][0] if found else after,
+        is_last=len(found) < SLICE,
+    )
+
+
+_REPLAY_KEYS = {"to", "since_ms", "until_ms", "source", "route"}
+
+
+def _dead(connection: sqlite3.Connection, asked: DeadLetterChange) -> Changed:
+    values = {"limit": SLICE} | asked.model_dump(include={"since_ms", "until_ms", "destination"})
+    if asked.keys is not None:
+        found = [
+            row
+            for event_seq, destination in asked.keys
+            for row in connection.execute(
+                _SQL["dead_one"], values | {"event_seq": event_seq, "key_destination": destination}
+            )
+        ]
+    else:
+        found = connection.execute(_SQL["dead"], values).fetchall()
+    ahead_ms = clock_offset_ms(connection)
+    for index, (event_seq, destination) in enumerate(found):
+        if asked.verb == "dead_drop":
+            connection.execute(_SQL["keep_last_attempt"], (event_seq, destination))
+            connection.execute(_SQL["drop"], (event_seq, destination))
+        else:
+            row = {"event_seq": event_seq, "destination": destination, "due_ms": asked.due_ms(index) - ahead_ms}
+            connection.execute(_SQL["again"], row | {"trigger": Trigger.MANUAL, "expedited": MAX_EXPEDITED})
+    return Changed(
+        changed=len(found),
+        left_alone=0,
+        destinations=tuple(sorted({destination for _, destination in found})),
+        last_seq=0,
+        is_last=asked.keys is not None or len(found) < SLICE,
+    )

@@ -1,0 +1,78 @@
+"""The rows of `destinations`: the state of a destination that outlasts a restart. Its stretch of failures is in `state`."""
+
+import sqlite3
+
+from forwarder.core.delivery import DestinationName
+from forwarder.core.dispatch.destination_state import DestinationState, FailureStretch, Pause, PausedBy
+from forwarder.outbox.sqlite.statements import SQL, ms_or_none, storable, time_of, to_ms
+from forwarder.outbox.sqlite.transactions import Step
+
+_PAUSED_BY = frozenset(map(str, PausedBy))
+StateRow = tuple[str, int | None, str | None, str | None, int | None, int | None]
+
+
+_BEGAN, _LAST, _ATTEMPTS = "failures began ", "failures last ", "failures count "
+"""The beginnings of the names of three rows of `state` for a stretch of failures; the name of the destination follows."""
+
+
+def known_states(connection: sqlite3.Connection) -> dict[DestinationName, DestinationState]:
+    """Return the state of every destination that has one stored."""
+    of_stretches = {str(name): int(value) for name, value in connection.execute(SQL["failure_stretches"])}
+    return {
+        DestinationName(row[0]): _state_of(row, _stretch_of(row[0], of_stretches))
+        for row in connection.execute(SQL["known_destinations"])
+    }
+
+
+def note_state(name: str, state: DestinationState) -> Step[None]:
+    """Return a step that stores the state of a destination."""
+    stretch = state.stretch
+
+    def write(connection: sqlite3.Connection) -> None:
+        connection.execute(SQL["note_destination"], _row_of(name, state))
+        if stretch is None:
+            forget_stretch(connection, name)
+        else:
+            values = to_ms(stretch.began), to_ms(stretch.last), stretch.attempts
+            connection.executemany(SQL["note_failure_stretch"], list(zip(_names(name), values, strict=True)))
+
+    return write
+
+
+def forget_stretch(connection: sqlite3.Connection, name: str) -> None:
+    """Delete the stretch of failures of a destination."""
+    connection.execute(SQL["forget_failure_stretch"], _names(name))
+
+
+def _names(name: str) -> tuple[str, str, str]:
+    return _BEGAN + name, _LAST + name, _ATTEMPTS + name
+
+
+def _stretch_of(name: str, known: dict[str, int]) -> FailureStretch | None:
+    began_ms, last_ms, attempts = (known.get(each + name) for each in (_BEGAN, _LAST, _ATTEMPTS))
+    if began_ms is None or last_ms is None or attempts is None:
+        return None
+    return FailureStretch(began=time_of(began_ms), last=time_of(last_ms), attempts=attempts)
+
+
+def _state_of(row: StateRow, stretch: FailureStretch | None) -> DestinationState:
+    _, paused_ms, by, why, failing_since_ms, told_ms = row
+    paused_by = PausedBy(by) if by in _PAUSED_BY else PausedBy.PERSON
+    return DestinationState(
+        pause=None if paused_ms is None else Pause(since=time_of(paused_ms), by=paused_by, why=why or ""),
+        failing_since=None if failing_since_ms is None else time_of(failing_since_ms),
+        reported_at=None if told_ms is None else time_of(told_ms),
+        stretch=stretch,
+    )
+
+
+def _row_of(name: str, state: DestinationState) -> StateRow:
+    pause = state.pause
+    return (
+        name,
+        None if pause is None else to_ms(pause.since),
+        None if pause is None else str(pause.by),
+        None if pause is None else storable(pause.why),
+        ms_or_none(state.failing_since),
+        ms_or_none(state.reported_at),
+    )

@@ -1,0 +1,1 @@
+"""What commands read from the file: deliveries, events, revisions of the config."""

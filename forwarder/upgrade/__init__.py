@@ -1,0 +1,1 @@
+"""One process replaces another without a moment in which no stream is open."""

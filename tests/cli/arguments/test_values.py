@@ -1,0 +1,73 @@
+"""What the text of an argument means, and the sentence for one that means nothing."""
+
+import argparse
+from collections.abc import Callable
+from datetime import UTC, datetime
+from time import time
+
+import pytest
+
+from forwarder.cli.arguments import values
+
+READ = [
+    (values.row_count, "1", 1),
+    (values.row_count, str((1 << 63) - 1), (1 << 63) - 1),
+    (values.delivery_rate, "50", 50.0),
+    (values.delivery_rate, "0.5/s", 0.5),
+    (values.event_rate, "200/s", 200.0),
+    (values.demo_rate, "14", 14.0),
+    (values.whole_number, "7", 7),
+    (values.port, "0", 0),
+    (values.port, "65535", 65535),
+    (values.host, "::1", "::1"),
+    (values.host, "localhost", "localhost"),
+    (values.seconds, "2", 2.0),
+    (values.seconds, "250ms", 0.25),
+    (values.seconds, "0", 0.0),
+    (values.positive_seconds, "1m", 60.0),
+    (values.http_status, "200", 200),
+    (values.http_status, "599", 599),
+]
+REFUSED = [
+    (values.row_count, "0", "is not a number from 1 to"),
+    (values.row_count, str(1 << 63), "is not a number from 1 to"),
+    (values.row_count, "9" * 5_000, "is not a number from 1 to"),
+    (values.delivery_rate, "0", "is not a rate such as 50/s"),
+    (values.delivery_rate, "fast", "is not a rate such as 50/s"),
+    (values.delivery_rate, "nan", "is not a rate such as 50/s"),
+    (values.event_rate, "inf", "is no rate"),
+    (values.event_rate, "-1", "is no rate"),
+    (values.demo_rate, "10001", "at most 10000"),
+    (values.whole_number, "0", "is no number from 1 on"),
+    (values.whole_number, "²", "is no number from 1 on"),
+    (values.port, "65536", "is no port"),
+    (values.port, "-1", "is no port"),
+    (values.host, "a b", "is neither an address nor the name of a host"),
+    (values.seconds, "-1", "is no duration"),
+    (values.seconds, "soon", "is no duration"),
+    (values.seconds, "nan", "is no duration"),
+    (values.positive_seconds, "0s", "must be more than zero"),
+    (values.http_status, "100", "is no HTTP status"),
+    (values.moment, "yesterday", "is neither a duration before now"),
+    (values.moment, "9999-12-31T23:59:59-23:59", "is neither a duration before now"),
+]
+
+
+@pytest.mark.parametrize(("read", "text", "value"), READ)
+def test_a_text_is_read(read: Callable[[str], object], text: str, value: object) -> None:
+    assert read(text) == value
+
+
+@pytest.mark.parametrize(("read", "text", "why"), REFUSED)
+def test_a_text_that_means_nothing_is_refused_with_a_sentence(
+    read: Callable[[str], object], text: str, why: str
+) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match=why):
+        read(text)
+
+
+def test_a_moment_is_a_duration_ago_or_a_time() -> None:
+    assert abs(values.moment("1h") - (time() - 3600) * 1000) < 60_000
+    assert values.moment("2026-01-31T17:00Z") == int(datetime(2026, 1, 31, 17, tzinfo=UTC).timestamp() * 1000)
+    assert values.moment("2026-01-31T17:00") == int(datetime(2026, 1, 31, 17).astimezone().timestamp() * 1000)
+    assert values.moment("1969-12-31T00:00Z") == 0

@@ -1,0 +1,110 @@
+"""`forwarder events` and `forwarder deliveries`: lists, and one with its details."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from forwarder.cli import exit_codes
+from forwarder.cli.history import end_of
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.history import AWAITS_FULL
+from forwarder.outbox.open import open_outbox
+from tests.support.history import fill, records
+from tests.support.outbox import EVENTS, attempt, keep
+from tests.support.process import command
+
+
+async def test_events_are_listed_with_the_outcome_of_their_deliveries(config: Path) -> None:
+    await fill(config)
+    code, out, _ = await command("events", "-c", str(config))
+    names, *rows = out.splitlines()
+    assert code == exit_codes.OK
+    assert names.split() == ["ACCEPTED", "EVENT", "SOURCE", "MID", "SID", "DELIVERIES"]
+    assert [row.split("  ")[-1] for row in rows] == ["unmatched", "1 pending", "1 dead", "1 delivered"]
+    assert [each["event_seq"] for each in await records(config, "events", "--limit", "2")] == [4, 3]
+
+
+async def test_a_delivery_is_shown_with_every_attempt_and_found_by_its_event(config: Path) -> None:
+    await fill(config)
+    (dead,) = await records(config, "deliveries", "--status", "dead")
+    for id_ in (dead["delivery_id"], dead["event_id"]):
+        code, out, _ = await command("deliveries", "show", id_, "-c", str(config))
+        assert code == exit_codes.OK
+        assert "attempt 1" in out
+        assert "HTTP 503" in out
+        assert "attempt 2" in out
+        assert "answer: no" in out
+    (event,) = await records(config, "events", "show", dead["event_id"][:12])
+    assert event["deliveries"][0]["status"] == "dead"
+
+
+@pytest.mark.parametrize("what", ["events", "deliveries"])
+async def test_an_id_that_is_not_there_is_one_sentence(config: Path, what: str) -> None:
+    await fill(config)
+    code, out, err = await command(what, "show", "f00d", "-c", str(config))
+    assert (code, out) == (exit_codes.FAILURE, "")
+    assert "'f00d' in the outbox: it may be older" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("events", "show"), ("deliveries", "show"), ("dead", "show"), ("explain", "--id"), ("events", "show", "--json")],
+)
+async def test_the_beginning_of_several_ids_names_them(config: Path, words: tuple[str, ...]) -> None:
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        for number in range(40):  # more than there are digits
+            outbox.bury(keep(outbox, number), attempt(400), reason="r")
+    digits = Counter(event.id[0] for event in EVENTS[:40])
+    ((digit, count),) = digits.most_common(1)
+    code, out, err = await command(words[0], words[1], digit, *words[2:], "-c", str(config))
+    assert (code, out) == (exit_codes.FAILURE, "")
+    assert f"{digit!r} is the beginning of {count} ids of events: " in err
+    assert all(event.id in err for event in EVENTS[:40] if event.id.startswith(digit))
+    whole = next(event.id for event in EVENTS if event.id.startswith(digit))
+    code, out, _ = await command(words[0], words[1], whole, *words[2:], "-c", str(config))
+    assert (code, whole in out) == (exit_codes.OK, True)
+
+
+async def test_an_id_that_came_again_is_shown_twice(config: Path) -> None:
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        for _ in range(2):
+            keep(outbox, 0, DeliveryStatus.PENDING)
+    assert len(await records(config, "events", "show", EVENTS[0].id)) == 2
+
+
+async def test_dead_show_shows_dead_letters_alone(config: Path) -> None:
+    await fill(config)
+    for delivery in await records(config, "deliveries"):
+        for id_ in (delivery["delivery_id"], delivery["event_id"]):
+            code, out, err = await command("dead", "show", id_, "-c", str(config))
+            if delivery["status"] == "dead":
+                assert (code, err) == (exit_codes.OK, "")
+                assert "attempt 2" in out
+            else:
+                assert (code, out) == (exit_codes.FAILURE, "")
+                assert f"no dead letter {id_!r} (bot: {delivery['status']}). forwarder deliveries show" in err
+    code, out, err = await command("dead", "show", "f00d", "-c", str(config))
+    assert (code, out) == (exit_codes.FAILURE, "")
+    assert "no dead letter 'f00d' in the outbox" in err
+
+
+@pytest.mark.parametrize("arguments", [("--since", "yesterday"), ("--limit", "0"), ("--status", "lost")])
+async def test_wrong_arguments_are_reported(arguments: tuple[str, str]) -> None:
+    code, _, err = await command("deliveries", *arguments)
+    assert code == exit_codes.USAGE
+    assert arguments[1] in err
+
+
+@pytest.mark.parametrize(
+    ("fields", "text"),
+    [
+        ({"status": "pending", "reason": None, "attempts_made": 2}, "waiting, due -, 2 attempts so far"),
+        ({"status": "pending", "reason": AWAITS_FULL}, f"{AWAITS_FULL}, due -"),
+        ({"status": "in_flight", "reason": None}, "in flight"),
+        ({"status": "delivered", "reason": None, "http_status": 204}, "delivered - (HTTP 204)"),
+        ({"status": "dead", "reason": "a\x1b"}, "dead -: a\\x1b"),
+    ],
+)
+def test_the_state_of_a_delivery_is_said_in_words(fields: dict[str, object], text: str) -> None:
+    assert end_of({"due_at": None, "closed_at": None, **fields}).startswith(text)

@@ -1,0 +1,113 @@
+"""A name that does not exist is an error with those that there are; one that has nothing to show is an empty list."""
+
+from pathlib import Path
+
+import pytest
+
+from forwarder.cli import exit_codes
+from tests.support.history import fill, records
+from tests.support.process import command
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "events --destination typo",
+        "deliveries --destination typo",
+        "dead list --destination typo",
+        "dead replay --destination typo",
+        "dead drop --destination typo",
+        "replay --since 2025-01-01 --to typo",
+        "replay --since 2025-01-01 --to typo --dry-run",
+    ],
+)
+async def test_an_unknown_destination_is_an_error_with_those_that_there_are(config: Path, line: str) -> None:
+    await fill(config)
+    code, out, err = await command(*line.split(), "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert "destination is called" in err
+    assert "typo" in err
+    assert "there are: bot, other" in err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "events --route typo",
+        "deliveries --route typo",
+        "dead list --route typo",
+        "replay --since 2025-01-01 --to bot --route typo",
+    ],
+)
+async def test_an_unknown_route_is_an_error_with_those_that_there_are(config: Path, line: str) -> None:
+    await fill(config)
+    code, out, err = await command(*line.split(), "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert 'no route is called "typo"; there are: ' in err
+
+
+async def test_a_known_name_with_nothing_to_show_is_an_empty_list(config: Path) -> None:
+    await fill(config)
+    for line in ("events --destination bot", "deliveries --destination other", "dead list --destination other"):
+        code, _, err = await command(*line.split(), "--until", "2020-01-01", "-c", str(config))
+        assert (code, err) == (exit_codes.OK, "")
+
+
+async def test_a_name_that_only_the_outbox_still_has_is_known(config: Path) -> None:
+    await fill(config)
+    config.write_text(config.read_text(encoding="utf-8").replace("bot", "new"), encoding="utf-8")
+    code, out, err = await command("deliveries", "--destination", "bot", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+    assert "bot" in out
+    code, _, err = await command("deliveries", "--destination", "bot", "--until", "2020-01-01", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+
+
+async def test_a_disabled_destination_is_known(config: Path) -> None:
+    await fill(config)
+    text = config.read_text(encoding="utf-8").replace("other: {", "other: {enabled: false, ")
+    config.write_text(text, encoding="utf-8")
+    code, _, err = await command("events", "--destination", "other", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+
+
+async def test_explain_knows_the_routes_of_today_and_of_then(config: Path) -> None:
+    await fill(config)
+    (event, *_) = await records(config, "events", "--limit", "1")
+    code, out, err = await command("explain", "--id", event["event_id"], "--route", "typo", "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert 'no route is called "typo"; there are: all' in err
+    code, _, _ = await command("explain", "--id", event["event_id"], "--route", "all", "-c", str(config))
+    assert code == exit_codes.OK
+
+
+@pytest.mark.parametrize("verb", ["send", "preview"])
+async def test_commands_for_one_destination_end_with_one_code(config: Path, verb: str) -> None:
+    code, out, err = await command(verb, "nobody", "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert 'no destination is called "nobody"' in err
+
+
+async def test_a_pattern_that_chooses_no_test_is_an_error(config: Path) -> None:
+    code, _, err = await command("test", "-k", "typo", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")  # there are no tests at all
+    text = config.read_text(encoding="utf-8")
+    event = "{source: x, mid: '1', sid: '2', timestamp: 1, payload: {text: a}}"
+    config.write_text(f"{text}\ntests: [{{name: one, event: {event}, expect: []}}]\n", encoding="utf-8")
+    code, _, err = await command("test", "-k", "typo", "-c", str(config))
+    assert (code, err) == (exit_codes.USAGE, 'no test is called "typo"; there are: one\n')
+
+
+async def test_check_refuses_a_failing_test_as_a_reload_does(config: Path) -> None:
+    text = config.read_text(encoding="utf-8")
+    event = "{source: x, mid: '1', sid: '2', timestamp: 1, payload: {text: a}}"
+    failing = f"{text}\ntests: [{{name: wrong, event: {event}, expect: [nowhere]}}]\n".replace("nowhere", "other")
+    config.write_text(failing.replace("expect: [other]", "expect: []"), encoding="utf-8")
+    code, _, err = await command("check", "-c", str(config))
+    assert code == exit_codes.FAILURE
+    assert 'tests: "wrong"' in err
+    assert "reload.require_tests" in err
+    config.write_text(config.read_text(encoding="utf-8") + "reload: {require_tests: false}\n", encoding="utf-8")
+    code, _, err = await command("check", "-c", str(config))
+    assert code == exit_codes.OK
+    assert 'warning: test fails: tests: "wrong"' in err

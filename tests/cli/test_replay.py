@@ -1,0 +1,41 @@
+"""`forwarder replay` without a daemon: what is queued, and what is left alone."""
+
+from pathlib import Path
+
+from forwarder.cli import exit_codes
+from tests.support.history import fill, records
+from tests.support.process import command
+
+ALL = ("replay", "--since", "2025-01-01")
+
+
+async def test_a_dry_run_counts_and_queues_nothing(config: Path) -> None:
+    await fill(config)
+    for _ in range(2):
+        assert await records(config, *ALL, "--to", "other", "--dry-run") == [{"would_queue": 4}]
+
+
+async def test_what_waits_or_was_delivered_is_left_alone(config: Path) -> None:
+    await fill(config)
+    assert await records(config, *ALL, "--to", "bot", "--missing") == [{"queued": 2, "left_alone": 2}]
+    assert await records(config, *ALL, "--to", "other", "--route", "r") == [{"queued": 3, "left_alone": 0}]
+    code, out, _ = await command(*ALL, "--to", "other", "-c", str(config))
+    assert code == exit_codes.OK
+    assert out.startswith("1 delivery to other queued at ")
+    (audit,) = await records(config, "audit")
+    assert (audit["balanced"], audit["deliveries"]["replayed"]) == (True, 5)
+
+
+async def test_an_unknown_destination_is_refused_with_the_known_ones(config: Path) -> None:
+    await fill(config)
+    code, out, err = await command(*ALL, "--to", "bto", "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert "'bto'; there are: bot, other" in err
+
+
+async def test_waiting_for_a_replay_needs_a_daemon(config: Path) -> None:
+    await fill(config)
+    code, _, err = await command(*ALL, "--to", "bot", "--wait", "-c", str(config))
+    assert code == exit_codes.NO_DAEMON
+    assert "outbox.db.sock" in err
+    assert len(await records(config, "deliveries", "--status", "pending")) == 1

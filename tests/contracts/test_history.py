@@ -1,0 +1,158 @@
+"""The queries of the history: events, deliveries, dead letters, and the changes that a command makes to them."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+
+from forwarder.core.commands import Change, Changed, DeadLetterChange, PauseChange, Replay
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.history import FOREVER_MS, Query
+from forwarder.core.ledger import SkipReason
+from tests.contracts.support import Store
+from tests.support.outbox import BOT, EVENTS, NOW, attempt, keep, keep_unmatched
+
+MINUTE = timedelta(minutes=1)
+
+
+def ms(at: datetime) -> int:
+    return round(at.timestamp() * 1000)
+
+
+@pytest.fixture
+async def filled(store: Store) -> Store:
+    """Return a store with five events, a minute apart: delivered, dead, pending, sampled, and unmatched."""
+    async with store.open() as outbox:
+        outbox.complete(keep(outbox, 0), attempt(200))
+        outbox.bury(keep(outbox, 1, at=NOW + MINUTE), attempt(400), reason="HTTP 400")
+        keep(outbox, 2, DeliveryStatus.PENDING, at=NOW + 2 * MINUTE)
+        keep(outbox, 3, SkipReason.SAMPLED, at=NOW + 3 * MINUTE)
+        keep_unmatched(outbox, 4, at=NOW + 4 * MINUTE)
+    return store
+
+
+@pytest.mark.parametrize(
+    ("query", "seqs"),
+    [
+        (Query(), [5, 4, 3, 2, 1]),
+        (Query(limit=2), [5, 4]),
+        (Query(since_ms=ms(NOW + 2 * MINUTE)), [5, 4, 3]),
+        (Query(until_ms=ms(NOW + 2 * MINUTE)), [2, 1]),
+        (Query(route="r"), [4, 3, 2, 1]),
+        (Query(route="other"), []),
+        (Query(source="nowhere"), []),
+    ],
+    ids=str,
+)
+def test_events_come_newest_first_and_a_query_narrows_them(filled: Store, query: Query, seqs: list[int]) -> None:
+    with filled.history() as history:
+        assert [event["event_seq"] for event in history.events(query)] == seqs
+
+
+@pytest.mark.parametrize(
+    ("query", "seqs"),
+    [
+        (Query(), [4, 3, 2, 1]),
+        (Query(status="dead"), [2]),
+        (Query(status="skipped"), [4]),
+        (Query(destination=BOT, limit=1), [4]),
+        (Query(destination="other"), []),
+        (Query(since_ms=ms(NOW + MINUTE), until_ms=ms(NOW + 3 * MINUTE)), [3, 2]),
+    ],
+    ids=str,
+)
+def test_deliveries_come_newest_first_and_a_query_narrows_them(filled: Store, query: Query, seqs: list[int]) -> None:
+    with filled.history() as history:
+        assert [delivery["event_seq"] for delivery in history.deliveries(query)] == seqs
+
+
+def test_an_event_is_found_by_its_id_by_the_beginning_of_it_and_by_its_post(filled: Store) -> None:
+    event = EVENTS[2]
+    with filled.history() as history:
+        for text in (event.id, event.id[:12]):
+            (found,) = history.find_events(text)
+            assert (found["event_seq"], found["body"].encode()) == (3, event.body)
+        assert history.find_events("f" * 32) == []
+        assert [each["event_seq"] for each in history.find_posts(event.mid, source=event.source, limit=9)] == [3]
+        assert [each["event_seq"] for each in history.find_posts(event.mid, source=None, limit=9)] == [3, 4]
+        assert history.find_posts(event.mid, source="nowhere", limit=9) == []
+
+
+def test_a_delivery_is_found_by_its_id_and_by_that_of_its_event(filled: Store) -> None:
+    with filled.history() as history:
+        (dead,) = history.dead_letters(Query())
+        for text in (dead["delivery_id"], dead["event_id"]):
+            (found,) = history.find_deliveries(text)
+            assert [each["http_status"] for each in found["attempts"]] == [400]
+            assert history.dead_keys([text]) == [(2, BOT)]
+        assert history.find_deliveries("msg_" + "0" * 40) == []
+        assert history.dead_keys(["f" * 32]) == []
+
+
+def test_the_counts_are_those_of_the_lists(filled: Store) -> None:
+    with filled.history() as history:
+        assert history.count_dead(Query(until_ms=FOREVER_MS)) == 1
+        assert history.count_dead(Query(destination="other")) == 0
+        assert history.waiting() == {BOT: 1}
+        assert history.dead_by_destination() == {BOT: 1}
+        assert history.count_replaying(BOT) == 0
+        assert history.count_replayable(Query(), to="other", missing=False) == 5
+        assert history.count_replayable(Query(), to=BOT, missing=False) == 4  # one waits already
+        assert history.count_replayable(Query(route="r"), to="other", missing=True) == 4
+
+
+def test_an_export_has_every_event_with_its_body_and_its_attempts(filled: Store) -> None:
+    with filled.history() as history:
+        found = list(history.export(Query()))
+    assert {event["body"].encode() for event in found} == {event.body for event in EVENTS[:5]}
+    assert sorted(len(each["attempts"]) for event in found for each in event["deliveries"]) == [0, 0, 1, 1]
+
+
+def test_a_span_of_the_history_is_read_in_the_order_of_acceptance(filled: Store) -> None:
+    with filled.history() as history:
+        span = history.span_of(since_ms=ms(NOW + MINUTE), limit=None)
+        assert (span.first_seq, span.count, span.begins_at, span.pruned) == (2, 4, NOW + MINUTE, 0)
+        found = list(history.past_events(span))
+        assert [each.seq for each in found] == [2, 3, 4, 5]
+        assert [each.chosen for each in found] == [{BOT: ("r",)}, {BOT: ("r",)}, {}, {}]  # a sampled one is not sent
+        assert found[0].body == EVENTS[1].body
+        assert history.span_of(since_ms=0, limit=2).first_seq == 4
+        assert history.span_of(since_ms=ms(NOW + MINUTE * 60), limit=None).begins_at is None
+
+
+@pytest.mark.parametrize("by", ["the daemon", "a command"])
+def test_changes_are_the_same_with_and_without_a_daemon(filled: Store, by: str) -> None:
+    if by == "a command":
+        with filled.editor() as editor:
+            _change(editor.apply)
+    else:
+
+        async def through_the_daemon() -> None:
+            async with filled.open() as outbox:
+                loop = asyncio.get_running_loop()
+                await asyncio.to_thread(
+                    _change, lambda asked: asyncio.run_coroutine_threadsafe(outbox.change(asked), loop).result()
+                )
+
+        asyncio.run(through_the_daemon())
+    with filled.history() as history:
+        found = {(each["event_seq"], each["destination"]): each for each in history.deliveries(Query())}
+        assert history.audit()[0].is_balanced
+        assert history.count_replaying("other") == 5
+    assert [(found[2, BOT][name]) for name in ("status", "trigger")] == ["pending", "manual"]
+    assert {found[seq, "other"]["trigger"] for seq in range(1, 6)} == {"replay"}
+
+
+def _change(apply: Callable[[Change], Changed]) -> None:
+    dead = DeadLetterChange(verb="dead_replay", since_ms=0, until_ms=FOREVER_MS, start_ms=ms(NOW), rate=1.0)
+    done = apply(dead)
+    assert (done.changed, done.destinations, done.is_last) == (1, (BOT,), True)
+    assert apply(dead).changed == 0
+    replay = Replay(to="other", since_ms=0, until_ms=FOREVER_MS, start_ms=ms(NOW), rate=1.0)
+    done = apply(replay)
+    assert (done.changed, done.left_alone, done.last_seq, done.is_last) == (5, 0, 5, True)
+    again = apply(replay)
+    assert (again.changed, again.left_alone) == (0, 5)
+    pause = PauseChange(verb="pause", destination=BOT, now_ms=ms(NOW))
+    assert [apply(pause).changed for _ in range(2)] == [1, 0]

@@ -1,0 +1,164 @@
+"""The routing part of a config: from a file, into a revision, and back to the same routes."""
+
+import pytest
+
+from forwarder.core.config import Config, ConfigError, load_config
+from forwarder.core.config.revision import NotARevisionError, Revision, packed, unpacked
+from forwarder.core.config.routing_only import load_revision, load_routing
+from forwarder.core.config.runtime import disabled_in, on_full_of, router_of
+from forwarder.core.yaml.tree import Scalar
+from tests.support.conditions import NOW, event
+
+TEXT = """
+streams: [{api_key: "${KEY}"}]
+destinations:
+  bot: {url: "https://example.com/magpie", headers: {Authorization: magpie}, on_full: send}
+  alerts: {url: "https://discord.com/api/webhooks/1/magpie", format: discord, on_full: edit}
+  off: {url: "https://example.com/magpie", enabled: false}
+lists:
+  mine: [btc, {file: words.txt}]
+matchers:
+  whale: {sid: ["007", 12], payload.rich: true}
+routes:
+  - {match: {matcher: whale}, to: [bot, off], stop: true}
+  - {name: words, match: {text: {contains: [{list: mine}, "${WORD}"]}}, to: alerts, prefer: first}
+  - {name: numbers, match: {payload.n: ["1", 2], payload.age: {gt: "${AGE}"}}, to: bot}
+unmatched: off
+"""
+
+
+ENV = {"KEY": "magpie", "WORD": "from $ 3: a variable", "AGE": "5"}
+
+
+FILES = {"words.txt": "\ufeff# words\nsol\n\n  #eth \n"}
+
+
+def load(text: str = TEXT) -> Config:
+    return load_config(text.encode(), name="config.yaml", env=ENV, read_file=FILES.__getitem__)
+
+
+def test_a_revision_routes_as_the_config_did_and_holds_nothing_of_the_destinations() -> None:
+    config = load()
+    assert config.revision is not None
+    assert config.revision.is_sound
+    again = load_revision(config.revision.data)
+    assert (again.routes, again.unmatched, again.revision) == (config.routes, config.unmatched, config.revision)
+    assert (disabled_in(again), on_full_of(again)) == (disabled_in(config), on_full_of(config))
+    assert [each.condition for each in router_of(again).routes] == [each.match for each in config.routes]
+    kept = unpacked(config.revision.data)
+    assert "magpie" not in repr(kept)
+    assert "example.com" not in repr(kept)
+    assert kept.files == {"words.txt": ("sol", "#eth")}  # a text is searched for them
+
+
+@pytest.mark.parametrize(
+    ("payload", "sid", "expected"),
+    [
+        ({"rich": True}, "007", {"bot", "off"}),
+        ({"rich": True}, "7", {"off"}),
+        ({"text": "buy SOL"}, "1", {"alerts"}),
+        ({"text": "From $ 3: A variable"}, "1", {"alerts"}),
+        ({"n": "1", "age": 6}, "1", {"bot"}),
+        ({"n": 1, "age": 6}, "1", {"off"}),  # quoted, it is a text alone
+        ({"n": 2, "age": 6}, "1", {"bot"}),
+        ({"n": 2, "age": 5}, "1", {"off"}),
+    ],
+)
+def test_what_is_quoted_and_what_variables_held_decide_as_before(
+    payload: dict[str, object], sid: str, expected: set[str]
+) -> None:
+    config = load()
+    assert config.revision is not None
+    for each in (config, load_revision(config.revision.data)):
+        chosen = router_of(each).select(event(payload, sid=sid), NOW).chosen  # type: ignore[arg-type] # the payloads above are values of JSON
+        assert set(chosen) == expected
+
+
+def test_the_digest_is_that_of_what_routes_alone() -> None:
+    first = load().revision
+    assert (
+        load(TEXT.replace("magpie", "other").replace("on_full: send", "on_full: send, timeout: 7s")).revision == first
+    )
+    for old, new in (("prefer: first", "prefer: all"), ('"1", 2', "1, 2"), ("enabled: false", "enabled: true")):
+        assert load(TEXT.replace(old, new)).revision != first
+    FILES["words.txt"] += "more\n"
+    try:
+        assert load().revision != first
+    finally:
+        FILES["words.txt"] = FILES["words.txt"].removesuffix("more\n")
+
+
+def test_the_routing_of_a_file_is_read_without_its_secrets() -> None:
+    env = {"WORD": ENV["WORD"], "AGE": "5"}
+    config = load_routing(TEXT.encode(), name="config.yaml", env=env, read_list=FILES.__getitem__)
+    assert config.revision == load().revision
+    text = TEXT.replace("to: alerts", "to: alert").encode()
+    with pytest.raises(ConfigError) as caught:
+        load_routing(text, name="config.yaml", env={"WORD": "w"}, read_list=FILES.__getitem__)
+    assert str(caught.value).splitlines() == [
+        'config.yaml:13:77: routes[1].to: "alert" is not a destination; did you mean "alerts"?',
+        'config.yaml:14:68: routes[2].match."payload.age".gt: the variable AGE is not set',
+    ]
+
+
+@pytest.mark.parametrize("data", [b"", b"nonsense", packed({}, {}).data, packed({"routes": Scalar("x")}, {}).data])
+def test_what_is_no_revision_is_reported_and_raises_nothing_else(data: bytes) -> None:
+    assert not Revision("0" * 12, data).is_sound
+    with pytest.raises(NotARevisionError):
+        load_revision(data)
+
+
+def said(text: str) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load_routing(text.encode(), name="config.yaml", env={}, read_list=FILES.__getitem__)
+    return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (
+            "a: [",
+            [
+                "config.yaml:2:1: not valid YAML: while parsing a flow node that begins on line 2: did not find expected node content"
+            ],
+        ),
+        ("[a]", ["config.yaml:1:1: expected a mapping"]),
+        ("routes: [{to: bot}]", ['config.yaml:1:1: the key "destinations" is missing']),
+        (
+            "destinations: [bot]\nroutes: [{to: bot}]",
+            ["config.yaml:1:15: destinations: expected a mapping, got a list"],
+        ),
+        (
+            "destinations: {bot: 5}\nroutes: [{to: bot}]",
+            ["config.yaml:1:21: destinations.bot: expected a mapping, got a single value"],
+        ),
+        (
+            "destinations: {bot: }\nroutes: [{to: bot}]",
+            ["config.yaml:1:21: destinations.bot: the value is missing; write a mapping"],
+        ),
+        (
+            "destinations: {bot: {on_full: now}}\nroutes: []",
+            [
+                'config.yaml:1:31: destinations.bot.on_full: expected ignore, edit or send, got "now"',
+                "config.yaml:2:9: routes: it is empty; write at least one element",
+            ],
+        ),
+    ],
+)
+def test_what_is_wrong_with_the_routing_part_is_reported_at_its_place(text: str, expected: list[str]) -> None:
+    assert said(text) == expected
+
+
+def test_nothing_but_the_routing_part_is_looked_at() -> None:
+    text = "nonsense: 1\nstreams: 5\ndefaults: {on_full: edit, timeout: never}\ndestinations: {bot: {colour: red}}\nroutes: [{to: bot}]"
+    config = load_routing(text.encode(), name="config.yaml", env={}, read_list=FILES.__getitem__)
+    assert [(name, each.enabled, each.on_full) for name, each in config.destinations.items()] == [("bot", True, "edit")]
+
+
+def test_a_revision_without_one_of_its_list_files_is_none() -> None:
+    revision = load().revision
+    assert revision is not None
+    tree = unpacked(revision.data).tree
+    with pytest.raises(NotARevisionError, match=r"words\.txt"):
+        load_revision(packed(tree, {}).data)

@@ -1,0 +1,120 @@
+"""What the routes make of an event that some of them hold back."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from forwarder.core.config.model.sample_and_limit import LimitConfig
+from forwarder.core.config.runtime import router_of
+from forwarder.core.delivery import DestinationName
+from forwarder.core.ledger import SkipReason
+from forwarder.core.matching import EVERYTHING, NOTHING
+from forwarder.core.routing.limiter import Limiter, RouteLimit
+from forwarder.core.routing.router import Route, Router, Selection
+from forwarder.core.routing.sampling import is_in_sample
+from tests.core.config.support import config_text, load
+from tests.support.conditions import NOW, event
+
+ONE = RouteLimit(count=1, per=timedelta(minutes=10))
+IN, OUT = (next(mid for mid in map(str, range(100)) if is_in_sample(mid, 5_000) is wanted) for wanted in (True, False))
+
+
+def route(name: str, *to: str, sample: int | None = None, limit: RouteLimit | None = None, stop: bool = False) -> Route:
+    return Route(
+        name=name,
+        condition=EVERYTHING,
+        to=tuple(DestinationName(each) for each in to),
+        stop=stop,
+        sample=sample,
+        limit=limit,
+    )
+
+
+HALF, LIMITED, WHOLE = route("half", "bot", sample=5_000), route("few", "bot", limit=ONE), route("all", "bot")
+BOT, ALERTS = DestinationName("bot"), DestinationName("alerts")
+
+
+def selected(*routes: Route, mids: tuple[str, ...] = (OUT,), unmatched: str | None = None) -> Selection:
+    """Return the outcome of the last of these posts."""
+    router = Router(routes=routes, unmatched=None if unmatched is None else DestinationName(unmatched))
+    limiter = Limiter()
+    return [router.select(event(mid=mid), NOW, limiter) for mid in mids][-1]
+
+
+def test_what_every_route_to_a_destination_holds_back_is_held_with_its_cause_and_their_names() -> None:
+    assert selected(HALF).held == {BOT: (SkipReason.SAMPLED, ("half",))}
+    assert selected(HALF, mids=(IN,)) == Selection({BOT: ("half",)}, is_matched=True)
+    assert selected(LIMITED, mids=(IN, OUT)).held == {BOT: (SkipReason.LIMITED, ("few",))}
+    # A limit reports more than a sample, whichever comes first.
+    for routes in ((HALF, LIMITED), (LIMITED, HALF)):
+        names = tuple(each.name for each in routes)
+        assert selected(*routes, mids=(IN, OUT)).held == {BOT: (SkipReason.LIMITED, names)}
+
+
+def test_what_another_route_sends_there_is_sent_and_names_that_one_alone() -> None:
+    for routes in ((HALF, WHOLE), (WHOLE, HALF)):
+        assert selected(*routes) == Selection({BOT: ("all",)}, is_matched=True)
+    both = selected(route("r", "bot", "alerts", sample=5_000), route("s", "alerts"))
+    assert both == Selection({ALERTS: ("s",)}, is_matched=True, held={BOT: (SkipReason.SAMPLED, ("r",))})
+
+
+def test_what_is_held_back_is_matched_all_the_same() -> None:
+    stopping = selected(replace(HALF, stop=True), WHOLE, unmatched="alerts")
+    assert stopping == Selection({}, is_matched=True, held={BOT: (SkipReason.SAMPLED, ("half",))})
+    assert selected(replace(HALF, condition=NOTHING), unmatched="alerts").chosen == {ALERTS: ("unmatched",)}
+
+
+def test_a_limit_counts_what_the_sample_leaves() -> None:
+    both = route("r", "bot", sample=5_000, limit=ONE)
+    assert selected(both, mids=(OUT, IN)).chosen == {BOT: ("r",)}
+
+
+def test_without_a_limiter_nothing_is_counted() -> None:
+    router = Router(routes=[LIMITED])
+    assert all(router.select(event(mid=str(mid)), NOW).chosen for mid in range(5))
+
+
+def test_both_forms_of_a_limit_mean_the_same() -> None:
+    def limit(written: str) -> RouteLimit:
+        found = router_of(load(config_text(route=f"limit: {written}"))).routes[0].limit
+        assert found is not None
+        return found
+
+    assert limit("5/10m") == limit("{count: 5, per: 10m}") == RouteLimit(count=5, per=timedelta(minutes=10))
+    assert limit("20/m") == limit("20/1m")
+    assert limit("${LIMIT:-3/1h30m}") == RouteLimit(count=3, per=timedelta(hours=1.5))
+    assert limit("5/10m").summary_to == limit("{count: 5, per: 10m, summary: true}").summary_to == (BOT,)
+    assert limit("{count: 5, per: 10m, summary: false}").summary_to == ()
+    assert limit("{count: 5, per: 10m, summary: bot}").summary_to == (BOT,)
+    assert [each.name for each in limit("{count: 5, per: 10m, by: author}").by] == ["author"]
+    assert [each.name for each in limit("{count: 5, per: 10m, by: [author, payload.a.b]}").by] == [
+        "author",
+        "payload.a.b",
+    ]
+
+
+def test_shares_are_hundredths_of_a_percent() -> None:
+    written = {"10%": 1_000, "0.01%": 1, "0.1%": 10, "12.34%": 1_234, "100%": 10_000, "100.00%": 10_000}
+    for text, share in written.items():
+        assert router_of(load(config_text(route=f"sample: {text}"))).routes[0].sample == share
+
+
+def test_a_program_makes_a_limit_without_a_file() -> None:
+    made = LimitConfig(count=5, per=timedelta(minutes=1), summary=False)
+    assert made.value(["bot"]) == RouteLimit(count=5, per=timedelta(minutes=1))
+
+
+def test_every_matching_route_delivers_once_to_each_destination_until_one_stops() -> None:
+    router = Router(
+        routes=[
+            route("a", "x", "y"),
+            replace(route("b", "z"), condition=NOTHING),
+            route("c", "y", stop=True),
+            route("d", "z"),
+        ]
+    )
+    assert router.select(event(), NOW).chosen == {"x": ("a",), "y": ("a", "c")}
+
+
+def test_what_no_route_wants_is_dropped_or_goes_where_the_config_says() -> None:
+    assert Router(routes=[replace(route("b", "z"), condition=NOTHING)]).select(event(), NOW).chosen == {}
+    assert Router(routes=[], unmatched=BOT).select(event(), NOW).chosen == {"bot": ("unmatched",)}

@@ -1,0 +1,67 @@
+"""A reload does its work in a thread: nothing that takes time is left for the event loop."""
+
+import threading
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from forwarder.configfile import read
+from forwarder.configfile.read import load
+from forwarder.core.config import Config
+from forwarder.core.config.lint import warnings_of
+from forwarder.daemon.reload import warn_of
+from tests.support.reloads import reloader_of
+
+CONFIG = """
+streams: [{api_key: k}]
+destinations:
+  bot: {url: 'http://127.0.0.1:9/', compress_from: 1KiB}
+routes: [{to: bot}]
+"""
+WARNING = "destinations.bot.compress_from: has no effect without compression; add compression, or remove it"
+
+
+@pytest.mark.parametrize(
+    ("edit", "is_changed"), [(("1KiB", "2KiB"), True), (("", ""), False)], ids=["a new config", "the same config"]
+)
+async def test_the_warnings_of_a_reload_are_computed_once_and_in_a_thread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, edit: tuple[str, str], is_changed: bool
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG)
+    reloader = reloader_of(file)
+    threads: list[int] = []
+
+    def count(config: Config) -> list[str]:
+        threads.append(threading.get_ident())
+        return warnings_of(config)
+
+    monkeypatch.setattr(read, "warnings_of", count)
+    file.write_text(CONFIG.replace(*edit))
+    with capture_logs() as lines:
+        answer = await reloader.reload()
+    assert (answer["applied"], answer["changed"], answer["warnings"]) == (True, is_changed, [WARNING])
+    assert [each["note"] for each in lines if each["event"] == "config.warning"] == [WARNING]
+    assert len(threads) == 1
+    assert threading.get_ident() not in threads
+
+
+async def test_a_config_that_cannot_be_used_has_no_warnings_and_the_running_one_keeps_its_own(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG)
+    reloader = reloader_of(file)
+    file.write_text(CONFIG + "wrong: 1\n")
+    answer = await reloader.reload()
+    assert (answer["applied"], answer["warnings"]) == (False, [])
+    assert answer["problems"]
+    file.write_text(CONFIG)
+    assert (await reloader.reload())["warnings"] == [WARNING]
+
+
+def test_the_start_logs_the_warnings_of_what_was_loaded(tmp_path: Path) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG)
+    with capture_logs() as lines:
+        warn_of(load(file))
+    assert [each["note"] for each in lines] == [WARNING]

@@ -1,0 +1,107 @@
+"""What of a request is secret, and is hidden where a response repeats it."""
+
+import base64
+
+import pytest
+
+from forwarder.destinations.redaction import HIDDEN, secret_texts, without
+
+URL = "https://u:passw@a.example/api/webhooks/1/abcdefghijklmnop?token=qrstuvwxyz0123"
+
+
+def secrets() -> list[str]:
+    return secret_texts(
+        headers=["Bearer 0123456789abcdef", "four"], target="/api/webhooks/1/abcdefghijklmnop?wait=true", url=URL
+    )
+
+
+def found(*headers: str, target: str = "/", url: str = "https://a.example/") -> list[str]:
+    return secret_texts(headers=headers, target=target, url=url)
+
+
+def test_long_parts_of_headers_and_url_and_the_password_are_secret_and_short_words_are_not() -> None:
+    found = secrets()
+    for secret in ("Bearer 0123456789abcdef", "0123456789abcdef", "abcdefghijklmnop", "qrstuvwxyz0123", "passw"):
+        assert secret in found
+    for name in ("webhooks", "api", "Bearer", "four", "a.example", "true", "1"):
+        assert name not in found
+    assert found == sorted(found, key=len, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("header", "hidden"),
+    [
+        ("Basic " + base64.b64encode(b"user:pa:ss").decode(), {"user:pa:ss", "pa:ss"}),
+        ("basic  " + base64.b64encode("üser:pässwort".encode()).decode().rstrip("="), {"üser:pässwort", "pässwort"}),
+        ("Basic " + base64.b64encode(b"user:x").decode(), {"user:x", "x"}),
+        ("Basic " + base64.urlsafe_b64encode(b"u:\xc3\xbe\xc3\xbf??>>").decode(), {"þÿ??>>"}),
+        ("Basic " + base64.b64encode(b"an-api-key:").decode(), {"an-api-key"}),
+        ("Basic " + base64.b64encode(b"an-api-key").decode(), {"an-api-key"}),
+        ("Bearer short1", {"short1"}),
+        ('Token token="abcde", id=1', {"abcde"}),
+        ("sid=abc123; theme=dark", {"abc123"}),
+    ],
+)
+def test_short_credentials_in_a_header_are_secret(header: str, hidden: set[str]) -> None:
+    assert hidden <= set(found(header))
+
+
+def test_no_word_of_a_scheme_is_a_secret() -> None:
+    assert not {"Basic", "Bearer", "Token", "token", "dark", "1", "a"} & set(
+        found("Basic %", "Bearer x1y2z", "theme=dark; a=1")
+    )
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://a.example/hook?token=abc123",
+        "https://a.example/hook?x=1&custom=abc123",
+        "https://a.example/hook?sig=abc123#part",
+        "https://a.example/hook?abc123",
+        "https://a.example/hook?a=1;key=abc123",
+        "https://u:abc123@a.example/hook",
+        "https://:abc123@a.example/hook",
+    ],
+)
+def test_short_values_of_a_query_and_passwords_are_secret(url: str) -> None:
+    assert "abc123" in found(url=url)
+    target = url.removeprefix("https://a.example").partition("#")[0]
+    if target.startswith("/"):
+        assert "abc123" in found(target=target)
+    assert without("you sent abc123.", found(url=url)) == "you sent ***."
+
+
+def test_a_value_is_secret_as_it_is_written_and_as_it_reads() -> None:
+    secrets = found(url="https://a.example/hook?k=a%2Fbc%2Bd")
+    for echo in ("a/bc+d", "a%2Fbc%2Bd", "a\\/bc+d", "a%2fbc%2bd"):
+        assert without(f"<{echo}>", secrets) == "<***>"
+
+
+def test_names_with_a_secret_meaning_make_the_shortest_value_a_secret_as_a_word() -> None:
+    secrets = found(url="https://a.example/hook?pin_code=42&page=7&wait=true")
+    assert without("code 42, not 420; page 7, true", secrets) == "code ***, not 420; page 7, true"
+
+
+@pytest.mark.parametrize(
+    "name", ["key", "apiKey", "x-sig", "sig", "authorization", "auth", "pin_code", "code", "access_token", "k"]
+)
+def test_the_shortest_value_of_a_secret_name_is_a_secret(name: str) -> None:
+    assert "x" in found(url=f"https://a.example/hook?{name}=x")
+
+
+@pytest.mark.parametrize("name", ["design", "author", "country_code", "encoding", "page", "keyboard"])
+def test_the_shortest_value_of_another_name_is_none(name: str) -> None:
+    assert "x" not in found(url=f"https://a.example/hook?{name}=x")
+
+
+def test_a_secret_is_replaced_whole() -> None:
+    said = without("denied: Bearer 0123456789abcdef at /abcdefghijklmnop", secrets())
+    assert said == f"denied: {HIDDEN} at /{HIDDEN}"
+
+
+def test_a_url_that_php_repeats_in_json_is_hidden() -> None:
+    body = '{"error":"no hook","path":"\\/api\\/webhooks\\/1\\/abcdefghijklmnop?wait=true","auth":"dTpwYXNzdw=="}'
+    headers = ["Basic dTpwYXNzdw=="]
+    secrets = secret_texts(headers=headers, target="/api/webhooks/1/abcdefghijklmnop?wait=true", url=URL)
+    assert without(body, secrets) == '{"error":"no hook","path":"***","auth":"***"}'

@@ -1,0 +1,164 @@
+"""Each attempt is counted and logged, and whoever watches over its destination is notified."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryId, DestinationName, Trigger, new_delivery
+from forwarder.core.destinations.destination import CanaryPolicy, Destination, FailureRecipients
+from forwarder.core.dispatch.destination_state import Pause, PausedBy
+from forwarder.core.dispatch.lane_events import ExpiredUnsent, PausedItself
+from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postponed, RetryAt
+from forwarder.core.event import Event
+from forwarder.core.monitoring.counters import Counters
+from forwarder.monitoring.attempts import AttemptReporter
+from forwarder.monitoring.canaries import Canaries
+from forwarder.monitoring.destinations import DestinationMonitor
+from tests.support.lanes import BOT, destination, event
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TARGET: Destination = destination("http://127.0.0.1:9/")
+
+
+@dataclass
+class Scene:
+    """A reporter with what it notifies."""
+
+    counters: Counters
+    monitor: DestinationMonitor
+    canaries: Canaries
+    reporter: AttemptReporter
+    posted: list[Delivery]
+    heard: list[Decision]
+
+    def finish(self, delivery: Delivery, decision: Decision, *, status: int = 500) -> None:
+        made = Attempt(number=1, started_at=NOW, duration=timedelta(), outcome=Answered(status=status))
+        self.reporter.attempt_finished(TARGET, delivery, made, decision)
+
+    def counts(self) -> dict[str, int]:
+        """Return the counts that are not zero."""
+        names = ("delivered", "failed_attempts", "postponed", "dead", "expired", "missed_canaries")
+        return {name: count for name in names if (count := getattr(self.counters, name))}
+
+
+@pytest.fixture
+def scene() -> Scene:
+    counters, posted, heard = Counters(), list[Delivery](), list[Decision]()
+
+    def post(sent: Event, to: DestinationName) -> DeliveryId:
+        posted.append(new_delivery(sent, to, (), event_seq=1, accepted_at=NOW, trigger=Trigger.CANARY))
+        return posted[-1].id
+
+    monitor = DestinationMonitor(
+        {},
+        keep=lambda _name, _state: None,
+        post=lambda _event, _to, _made_by: None,
+        recipients=FailureRecipients(),
+        clock=lambda: NOW,
+    )
+    canaries = Canaries(
+        policies={BOT: CanaryPolicy(every=timedelta(hours=1), within=timedelta(minutes=1))},
+        is_paused=monitor.is_paused,
+        post=post,
+        notify=lambda _notice: None,
+        clock=lambda: NOW,
+    )
+    reporter = AttemptReporter(
+        counters,
+        watch=monitor,
+        canaries=canaries,
+        on_attempt=lambda _delivery, _attempt, decision: heard.append(decision),
+    )
+    return Scene(counters, monitor, canaries, reporter, posted, heard)
+
+
+def delivery(trigger: Trigger = Trigger.FIRST) -> Delivery:
+    return new_delivery(event(1), BOT, ("r",), event_seq=1, accepted_at=NOW, trigger=trigger)
+
+
+RETRY = RetryAt(at=NOW, reason="HTTP 503")
+DEAD, EXPIRED = Dead(reason="HTTP 400"), Expired(reason="expired: 1 h old")
+
+
+@pytest.mark.parametrize(
+    ("decision", "counts", "level"),
+    [
+        (Done(), {"delivered": 1}, "info"),
+        (RETRY, {"failed_attempts": 1}, "info"),
+        (Postponed(at=None, reason="no network"), {"postponed": 1}, "info"),
+        (DEAD, {"failed_attempts": 1, "dead": 1}, "warning"),
+        (EXPIRED, {"failed_attempts": 1, "expired": 1}, "warning"),
+    ],
+    ids=["delivered", "retry", "postponed", "dead", "expired"],
+)
+def test_each_decision_is_counted_logged_and_handed_on(
+    scene: Scene, decision: Decision, counts: dict[str, int], level: str
+) -> None:
+    with capture_logs() as lines:
+        scene.reporter = AttemptReporter(
+            scene.counters,
+            watch=scene.monitor,
+            canaries=scene.canaries,
+            on_attempt=lambda _delivery, _attempt, decision: scene.heard.append(decision),
+        )
+        scene.finish(delivery(), decision)
+    assert scene.counts() == counts
+    assert scene.heard == [decision]
+    (line,) = lines
+    assert (line["log_level"], line["destination"]) == (level, BOT)
+
+
+@pytest.mark.parametrize("decision", [DEAD, EXPIRED])
+def test_a_canary_that_is_given_up_is_neither_dead_nor_expired(scene: Scene, decision: Decision) -> None:
+    scene.finish(delivery(Trigger.CANARY), decision)
+    assert scene.counts() == {"failed_attempts": 1, "missed_canaries": 1}
+
+
+def test_the_last_failure_is_known_until_the_destination_recovers(scene: Scene) -> None:
+    scene.finish(delivery(), Done(), status=200)
+    assert scene.monitor.last_failure(BOT) is None
+    scene.finish(delivery(), RETRY, status=503)
+    assert scene.monitor.last_failure(BOT) == "HTTP 503"
+
+
+def test_a_canary_that_arrives_is_noted_as_one(scene: Scene) -> None:
+    scene.canaries._look(0.0)
+    scene.canaries._look(10.0)
+    (canary,) = scene.posted
+    scene.finish(canary, Done(), status=200)
+    report = scene.canaries.status(BOT)
+    assert report is not None
+    assert report.last_at is not None
+
+
+def test_what_expires_before_its_attempt_is_counted_without_a_failed_attempt(scene: Scene) -> None:
+    scene.reporter.state_changed(TARGET, ExpiredUnsent(delivery=delivery(), reason=EXPIRED.reason))
+    assert scene.counts() == {"expired": 1}
+    scene.reporter.state_changed(TARGET, ExpiredUnsent(delivery=delivery(Trigger.CANARY), reason=EXPIRED.reason))
+    assert scene.counts() == {"expired": 1, "missed_canaries": 1}
+
+
+def test_a_canary_that_expires_before_its_attempt_is_missed(scene: Scene) -> None:
+    scene.canaries._look(0.0)
+    scene.canaries._look(10.0)
+    (canary,) = scene.posted
+    scene.reporter.state_changed(TARGET, ExpiredUnsent(delivery=canary, reason=EXPIRED.reason))
+    report = scene.canaries.status(BOT)
+    assert report is not None
+    assert report.missed
+
+
+def test_a_change_of_a_destinations_state_is_known_to_its_monitor(scene: Scene) -> None:
+    pause = Pause(since=NOW, by=PausedBy.RECEIVER, why="HTTP 410")
+    scene.reporter.state_changed(TARGET, PausedItself(pause=pause))
+    assert scene.monitor.is_paused(BOT)
+    assert scene.counts() == {}
+
+
+def test_nobody_has_to_listen(scene: Scene) -> None:
+    reporter = AttemptReporter(scene.counters, watch=scene.monitor, canaries=scene.canaries, on_attempt=None)
+    made = Attempt(number=1, started_at=NOW, duration=timedelta(), outcome=Answered(status=200))
+    reporter.attempt_finished(TARGET, delivery(), made, Done())
+    assert scene.counts() == {"delivered": 1}

@@ -1,0 +1,35 @@
+"""A file at its largest gives up history, and says when it is full."""
+
+from pathlib import Path
+
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.outbox.sqlite.file.connection import FileSettings
+from forwarder.outbox.sqlite.opening import open_outbox
+from tests.support.outbox import BOT, NOW, attempt, audit, keep
+from tests.support.process import look
+
+
+async def test_a_file_at_its_largest_gives_up_delivered_history_and_then_says_that_it_is_full(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path, max_size=1024 * 1024)) as outbox:
+        for number in range(3000):  # more than the file may hold
+            outbox.complete(keep(outbox, number), attempt(200))
+            if number % 20 == 0:
+                await outbox.claim(BOT, now=NOW, limit=1)  # waits for the commit
+        assert outbox._queue.trouble is None
+        assert path.stat().st_size <= 1024 * 1024
+        pruned = 3000 - look(path, "SELECT count(*) FROM events")[0][0]
+        assert pruned > 100
+        waiting = [keep(outbox, number, DeliveryStatus.PENDING) for number in range(3000)]
+        assert not await outbox.settle()
+        assert outbox.health().health == "degraded"
+        assert path.stat().st_size <= 1024 * 1024
+        claim = await outbox.claim(BOT, now=NOW, limit=10)  # reading goes on
+        assert claim.next_due is not None
+        outbox._database.settings = FileSettings(path=path)
+        await outbox._database.run(
+            lambda connection: connection.execute("PRAGMA max_page_count = 1073741823").fetchall()
+        )
+        await outbox._queue.ask(lambda _connection: None)  # is carried out as soon as there is room again
+        assert outbox._queue.trouble is None
+    assert look(path, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == [(len(waiting),)]
+    assert audit(path).is_balanced
