@@ -18,6 +18,7 @@ from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until
+from tests.support.delivery import until_counted
 from tests.support.process import KEY, Forwarder, command, forwarder, look
 
 CONFIG = """\
@@ -306,6 +307,7 @@ async def test_a_daemon_gives_room_back_between_deliveries(tmp_path: Path) -> No
 
 async def test_status_shows_how_it_goes(tmp_path: Path) -> None:
     async with scene(tmp_path) as there:
+        await until_counted(there.config, 6)
         (status,) = await there.records("status")
         assert status["outbox"]["health"] == "ok"
         assert status["outbox"]["commit_lag_ms"]["count"] == 6

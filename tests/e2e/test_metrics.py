@@ -9,7 +9,7 @@ from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until
-from tests.support.delivery import configure, ok, stopped
+from tests.support.delivery import configure, ok, stopped, until_counted
 from tests.support.lanes import event
 from tests.support.process import KEY, command, forwarder, look
 
@@ -48,6 +48,7 @@ async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
             await daemon.wait_for("delivery.delivered", count=7)
             waiting = "SELECT count(*) FROM deliveries WHERE status IN ('pending', 'in_flight')"
             await until(lambda: look(tmp_path / "outbox.db", waiting) == [(12,)], limit_s=90, what="all of it on disk")
+            await until_counted(config, 7)
             found = await metrics(config)
             await stopped(daemon)
         code, out, err = await command("status", "--prometheus", "-c", str(config))

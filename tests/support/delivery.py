@@ -1,5 +1,6 @@
 """A daemon between an emulated stream and receivers, used as an operator does."""
 
+import asyncio
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -45,6 +46,17 @@ async def status(config: Path) -> dict[str, Any]:
     """Return `status --json`."""
     said: dict[str, Any] = json.loads(await ok(config, "status", "--json"))
     return said
+
+
+async def until_counted(config: Path, events: int, limit_s: float = 90) -> None:
+    """Return once the time to disk of so many events is counted: that is right after their commit, which the file shows a little sooner."""
+    async with asyncio.timeout(limit_s):
+        while True:
+            count = (await status(config))["outbox"]["commit_lag_ms"]["count"]
+            assert count <= events
+            if count == events:
+                return
+            await asyncio.sleep(0.05)
 
 
 async def lane(config: Path, name: str = "bot") -> dict[str, Any]:
