@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.counted import counted
-from forwarder.core.event import Event
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.routing.first_word import WINDOW, FirstWords
 from forwarder.core.streams.state import StreamStates
@@ -16,7 +15,7 @@ from forwarder.gaps.repair import Repairer
 from forwarder.ingest.ingest import Ingest, IngestListeners, IngestMemory, Lanes, OnEvent
 from forwarder.ingest.startup_buffer import StartupBuffer, StartupGapNotes
 from forwarder.monitoring.stream_stats import StreamStats
-from forwarder.monitoring.streams import ArrivalTimes, StreamWatchdog
+from forwarder.monitoring.streams import StreamWatchdog
 from forwarder.outbox.restore import first_words, recent_events, recovered_posts, words_since
 from forwarder.outbox.store import OutboxStore
 from forwarder.streams.group import StreamGroup
@@ -95,7 +94,7 @@ class Inbound:
     def follow(self, runtime: RuntimeConfig) -> set[str]:
         """See `Follower`."""
         self.ingest.follow(runtime.routing_table.router.limits)
-        self.stats.follow(runtime.config.streams)
+        self.stats.follow(runtime.config.streams, runtime.config.expect)
         self._recorder.follow(runtime.gap_settings)
         self._repairer.follow(runtime.repair)
         return {f"stream {name}" for name in self.streams.follow(runtime.streams)}
@@ -136,13 +135,7 @@ async def open_inbound(
         clock=clock,
     )
     stats = StreamStats(streams.states, clock, was_open=recorder.was_open)
-    stats.follow(active.config.streams)
-    arrivals = ArrivalTimes(active, clock)
-
-    def note_arrival(event: Event, stream: str, is_new: bool) -> None:
-        stats.note_arrival(event, stream, is_new)
-        arrivals.note_arrival(event, stream, is_new)
-
+    stats.follow(active.config.streams, active.config.expect)
     ingest = Ingest(
         active=active,
         memory=memory,
@@ -150,7 +143,7 @@ async def open_inbound(
         lanes=lanes,
         counters=counters,
         clock=clock,
-        listeners=IngestListeners(on_event=on_event, on_arrival=note_arrival),
+        listeners=IngestListeners(on_event=on_event, on_arrival=stats.note_arrival),
     )
     repairer = Repairer(
         book=outbox.gaps,
@@ -163,7 +156,7 @@ async def open_inbound(
     watchdog = StreamWatchdog(
         active=active,
         states=streams.states,
-        arrivals=arrivals,
+        met=stats.met,
         renew=streams.group.renew,
         post=ingest.post,
         clock=clock,

@@ -33,8 +33,8 @@ log = structlog.get_logger(__name__)
 
 OnEvent = Callable[[Event, Mapping[DestinationName, tuple[str, ...]] | None], None]
 """Is notified of every event with the destinations chosen for it and by which routes; `None` stands for a duplicate."""
-OnArrival = Callable[[Event, str, bool], None]
-"""Is notified of every copy of every event: which stream brought it, and whether it is the first."""
+OnArrival = Callable[[Event, str, bool, datetime, float], None]
+"""Is notified of every copy of every event: which stream brought it, whether it is the first, and when, by both clocks."""
 _NOTHING: Mapping[DestinationName, tuple[SkipReason, tuple[str, ...]]] = {}
 
 
@@ -137,7 +137,7 @@ class Ingest:
         if is_new and event.source == FULL:
             is_new = not self._recovered.is_duplicate((event.mid, event.sid), now=steady)
         if self._on_arrival is not None:
-            self._on_arrival(event, stream, is_new)
+            self._on_arrival(event, stream, is_new, now, read_at)
         if not is_new:
             self._counters.duplicates += 1
             self._outbox.count_duplicate(now=now)

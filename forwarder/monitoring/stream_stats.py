@@ -1,13 +1,15 @@
 """Keeps the states of the streams over reloads, and counts what they bring: who is first, who misses what, and how late events are."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 
 from forwarder.clocks.periodic import periodic
-from forwarder.core.config.model.stream import StreamConfig
+from forwarder.core.config.model.stream import ExpectConfig, StreamConfig
 from forwarder.core.event import OWN_SOURCE, Event
 from forwarder.core.histogram import Histogram
+from forwarder.core.matching import Subject
 from forwarder.core.monitoring.status import DelaySummary, StreamReport, to_milliseconds
 from forwarder.core.ports import Clock
 from forwarder.core.streams.arrival_race import ArrivalRace, Runner
@@ -38,39 +40,49 @@ class StreamStats:
         self._was_open = was_open
         self._now_s = now_s
         self._states = states
+        self._by_name = states.by_name()
         self._streams: Sequence[StreamConfig] = ()
-        self._race = ArrivalRace(states.by_name())
+        self._expected: Sequence[ExpectConfig] = ()
+        self._race = ArrivalRace(self._by_name)
         self._lag: dict[str, Histogram] = {}
+        self.met = Counter[str]()
+        """How many events met each expectation."""
 
-    def follow(self, streams: Sequence[StreamConfig]) -> None:
-        """Use these as the active streams."""
-        self._streams = streams
+    def follow(self, streams: Sequence[StreamConfig], expected: Sequence[ExpectConfig] = ()) -> None:
+        """Use these as the active streams and expectations."""
+        self._streams, self._expected = streams, expected
         for stream in streams:
             self._states.of(stream.name)
         self._race.follow([Runner(each.name, each.use_fast_x, each.ignore_full_payload) for each in streams])
 
-    def note_arrival(self, event: Event, stream: str, is_new: bool) -> None:
-        """Count a copy of an event."""
-        now = self._clock()
-        state = self._states.of(stream)
+    def note_arrival(self, event: Event, stream: str, is_new: bool, now: datetime, now_s: float) -> None:
+        """Count a copy of an event, which came from one of the streams at `now`, and at `now_s` by the monotonic clock."""
+        state = self._by_name[stream]
         state.events += 1
         state.last_event = now
-        lag_s = max(now.timestamp() - event.timestamp / 1000, 0.0)
+        lag_s = now.timestamp() - event.timestamp / 1000
+        if lag_s < 0.0:  # noqa: PLR1730 - without a call, because it is done for every event
+            lag_s = 0.0
         if lag_s > _LONGEST_LAG_S:
             lag_s = 0.0
         elif is_new:
-            self._note_lag(event.source, lag_s)
+            source = event.source
+            lag = self._lag[source] if source in self._lag else self._lag_of_new(source)
+            if lag is not None:
+                lag.observe(lag_s)
         if self._race.is_on:
-            now_s = self._now_s()
             self._race.note(event.id, event.source, stream, sent_s=now_s - lag_s, now_s=now_s, is_new=is_new)
+        if self._expected and is_new:
+            self._note_expected(Subject(event, now))
 
-    def _note_lag(self, source: str, lag_s: float) -> None:
-        lag = self._lag.get(source)
-        if lag is None:
-            if source == OWN_SOURCE:
-                return
-            lag = self._lag.setdefault(self._shown(source), Histogram())
-        lag.observe(lag_s)
+    def _lag_of_new(self, source: str) -> Histogram | None:
+        """Return what counts the lag of a source that has none of its own yet; `None` for that of forwarder itself."""
+        return None if source == OWN_SOURCE else self._lag.setdefault(self._shown(source), Histogram())
+
+    def _note_expected(self, subject: Subject) -> None:
+        for each in self._expected:
+            if each.match.matches(subject):
+                self.met[each.name] += 1
 
     async def run(self) -> None:
         """Settle now and then, so that little is kept, and not much is judged at once."""

@@ -3,7 +3,7 @@
 A connection can look open and be dead. So a silence that is too long is reported, and the connection is replaced.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,8 +15,6 @@ from forwarder.core.config.model.stream import ExpectConfig, StreamConfig
 from forwarder.core.config.runtime import ActiveConfig
 from forwarder.core.delivery import DestinationName
 from forwarder.core.durations import spell
-from forwarder.core.event import Event
-from forwarder.core.matching import Subject
 from forwarder.core.monitoring import notices
 from forwarder.core.ports import Clock
 from forwarder.core.streams.state import StreamCondition, StreamStates
@@ -35,8 +33,8 @@ class _SilenceTimer:
     """When the silence began: the last event, the opening of the connection, or the last reconnect because of this silence."""
     is_silent: bool = False
     """Whether the silence has been reported."""
-    heard_at: float | None = None
-    """When the last event arrived."""
+    events: int = 0
+    """How many events had come when they were last counted."""
 
 
 @dataclass(slots=True)
@@ -48,34 +46,6 @@ class _Absence:
     is_reported: bool = False
 
 
-class ArrivalTimes:
-    """Remembers when each stream brought its last event, and when each expectation was last met.
-
-    All times are seconds in which the loop ran: time in which the process stood still does not count as silence.
-    """
-
-    def __init__(self, active: ActiveConfig, clock: Clock, *, now_s: Callable[[], float] | None = None) -> None:
-        self._active = active
-        self._clock = clock
-        self.running_s = RunningClock(_LOOK_EVERY)
-        self.now_s = self.running_s if now_s is None else now_s
-        self.last_of_stream: dict[str, float] = {}
-        """When each stream brought its last event."""
-        self.last_expected: dict[str, float] = {}
-        """When the last event came that meets each expectation."""
-
-    def note_arrival(self, event: Event, stream: str, is_new: bool) -> None:
-        """Note that a stream brought a copy of an event."""
-        now = self.now_s()
-        self.last_of_stream[stream] = now
-        expected = self._active.config.expect
-        if expected and is_new:
-            subject = Subject(event, self._clock())
-            for each in expected:
-                if each.match.matches(subject):
-                    self.last_expected[each.name] = now
-
-
 class StreamWatchdog:
     """Reports streams that are away or silent, and expected events that do not come; renews silent connections."""
 
@@ -84,19 +54,24 @@ class StreamWatchdog:
         *,
         active: ActiveConfig,
         states: StreamStates,
-        arrivals: ArrivalTimes,
+        met: Mapping[str, int],
         renew: Callable[[str, str], None],
         post: Post,
         clock: Clock,
+        now_s: Callable[[], float] | None = None,
     ) -> None:
-        """`renew` is called with the name of a stream and a reason; it replaces the connection of that stream."""
+        """`met` counts how many events met each expectation, as `states` counts those of each stream.
+
+        `renew` is called with the name of a stream and a reason; it replaces the connection of that stream.
+        """
         self._active = active
         self._states = states
-        self._arrivals = arrivals
+        self._met = met
         self._renew = renew
         self._post = post
         self._clock = clock
-        self._running_s, self._now_s = arrivals.running_s, arrivals.now_s
+        self._running_s = RunningClock(_LOOK_EVERY)
+        self._now_s = self._running_s if now_s is None else now_s
         self._streams: dict[str, _SilenceTimer] = {}
         self._expectations: dict[str, _SilenceTimer] = {}
         self._absences: dict[str, _Absence] = {}
@@ -165,7 +140,7 @@ class StreamWatchdog:
         if within is None:
             timer.is_silent = False
             return
-        if self._ends_silence(timer, self._arrivals.last_of_stream.get(name)):
+        if self._ends_silence(timer, self._states.of(name).events):
             log.info("stream.heard_again", stream=name)
             self._notify(notices.STREAM_HEARD_AGAIN.about(name), stream)
         if self._has_been_silent(timer, within):
@@ -179,7 +154,7 @@ class StreamWatchdog:
     def _look_at_expected(self, expected: ExpectConfig, streams: Sequence[StreamConfig]) -> None:
         name, within = expected.name, expected.within
         timer = self._expectations.setdefault(name, _SilenceTimer(self._now_s()))
-        if self._ends_silence(timer, self._arrivals.last_expected.get(name)):
+        if self._ends_silence(timer, self._met.get(name, 0)):
             log.info("expect.heard_again", expect=name)
             self._notify(notices.EXPECT_HEARD_AGAIN.about(name), expected)
         if self._has_been_silent(timer, within):
@@ -191,12 +166,11 @@ class StreamWatchdog:
             for stream in streams:
                 self._renew(stream.name, sentence)
 
-    def _ends_silence(self, timer: _SilenceTimer, heard_at: float | None) -> bool:
-        """Note the last event; return whether it ends a silence that was reported."""
-        if heard_at is None or heard_at == timer.heard_at:
+    def _ends_silence(self, timer: _SilenceTimer, events: int) -> bool:
+        """Note how many events have come so far; return whether one of them ends a silence that was reported."""
+        if events == timer.events:
             return False
-        timer.heard_at = heard_at
-        timer.since = max(timer.since, heard_at)
+        timer.events, timer.since = events, self._now_s()
         was_silent, timer.is_silent = timer.is_silent, False
         return was_silent
 

@@ -1,13 +1,15 @@
 """What is counted of streams, with a clock that is a number; and beside real servers, one of which drops an event without a word."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forwarder.core.config.model.stream import StreamConfig
+from forwarder.core.config.model.stream import ExpectConfig, StreamConfig
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.event import Event, decode_event
+from forwarder.core.matching import EVERYTHING
 from forwarder.core.streams.state import StreamStates
 from forwarder.emulator.server import Emulator
 from forwarder.gaps.recorder import GapRecorder, gap_settings_of, gaps_left
@@ -46,7 +48,7 @@ class Scene:
         return decode_event(frame.encode())
 
     def bring(self, stream: str, event: Event, *, is_new: bool = True) -> None:
-        self.watch.note_arrival(event, stream, is_new)
+        self.watch.note_arrival(event, stream, is_new, self.now, self._now_s())
 
     def lags(self) -> dict[str, tuple[float, float]]:
         """Return by source how many there were, and the longest in milliseconds."""
@@ -109,14 +111,15 @@ def test_a_miss_is_judged_by_the_time_from_the_event_to_its_first_copy() -> None
 class Intake:
     """Notifies the stream statistics of each arrival, as ingest does."""
 
-    def __init__(self, watch: StreamStats) -> None:
-        self._watch = watch
+    def __init__(self, watch: StreamStats, clock: Callable[[], datetime], now_s: Callable[[], float]) -> None:
+        self._watch, self._clock, self._now_s = watch, clock, now_s
         self._seen: set[str] = set()
         self.came = asyncio.Semaphore(0)
 
     async def take(self, frame: bytes, *, stream: str) -> None:
         event = decode_event(frame)
-        self._watch.note_arrival(event, stream, event.id not in self._seen)
+        is_new = event.id not in self._seen
+        self._watch.note_arrival(event, stream, is_new, self._clock(), self._now_s())
         self._seen.add(event.id)
         self.came.release()
 
@@ -137,9 +140,13 @@ async def test_of_two_servers_one_drops_an_event_silently_and_misses_others_in_a
     gaps = GapRecorder(book, kept, left, repair_wanted=asyncio.Event(), clock=clock)
     states = StreamStates()
     loop = asyncio.get_running_loop()
-    watch = StreamStats(states, clock, was_open=gaps.was_open, now_s=lambda: loop.time() + ahead_s)
+
+    def now_s() -> float:
+        return loop.time() + ahead_s
+
+    watch = StreamStats(states, clock, was_open=gaps.was_open, now_s=now_s)
     watch.follow(config)
-    intake = Intake(watch)
+    intake = Intake(watch, clock, now_s)
     async with Emulator(api_key=KEY) as one, Emulator(api_key=KEY) as two, asyncio.TaskGroup() as group:
         held = StreamGroup(group, intake=intake, gaps=gaps, states=states, clock=clock)
         parts = [
@@ -174,3 +181,14 @@ async def test_of_two_servers_one_drops_an_event_silently_and_misses_others_in_a
         name: (each.events, each.wins, each.copies, each.missed_open, each.missed_away) for name, each in status.items()
     }
     assert numbers == {"one": (6, 5, 1, 0, 0), "two": (3, 1, 2, 1, 2)}
+
+
+def test_what_meets_an_expectation_is_counted_once_for_each_event_and_a_reload_changes_what_is_expected() -> None:
+    scene = Scene("a", "b")
+    scene.bring("a", scene.event(1))
+    assert scene.watch.met == {}
+    scene.watch.follow(streams("a", "b"), [ExpectConfig(name="any", match=EVERYTHING, within=timedelta(minutes=1))])
+    scene.bring("a", scene.event(2))
+    scene.bring("b", scene.event(2), is_new=False)
+    scene.bring("b", scene.event(3))
+    assert scene.watch.met == {"any": 2}

@@ -9,7 +9,8 @@ from forwarder.core.config import Config
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event, decode_event
 from forwarder.core.streams.state import StreamCondition, StreamStates
-from forwarder.monitoring.streams import ArrivalTimes, StreamWatchdog
+from forwarder.monitoring.stream_stats import StreamStats
+from forwarder.monitoring.streams import StreamWatchdog
 from tests.core.config.support import load
 from tests.support.streams import numbered
 
@@ -30,16 +31,19 @@ class Scene:
         self.states = StreamStates()
         self.renewed: list[str] = []
         self.notices: list[dict[str, Any]] = []
-        clock = lambda: START + timedelta(seconds=self.now_s)  # noqa: E731 - one short expression
-        self.arrivals = ArrivalTimes(self, clock, now_s=lambda: self.now_s)
+        self.stats = StreamStats(self.states, self.clock, was_open=lambda *_: True, now_s=lambda: self.now_s)
         self.watch = StreamWatchdog(
             active=self,
             states=self.states,
-            arrivals=self.arrivals,
+            met=self.stats.met,
             renew=lambda name, _reason: self.renewed.append(name),
             post=self._post,
-            clock=clock,
+            clock=self.clock,
+            now_s=lambda: self.now_s,
         )
+
+    def clock(self) -> datetime:
+        return START + timedelta(seconds=self.now_s)
 
     def _post(self, event: Event, to: DestinationName, _made_by: str) -> None:
         assert to == "ops"
@@ -58,7 +62,8 @@ class Scene:
 
     def hear(self, stream: str = "main", text: str = "", *, is_new: bool = True) -> None:
         frame = next(numbered(1)).replace("text 1", text).encode()
-        self.arrivals.note_arrival(decode_event(frame), stream, is_new)
+        self.stats.follow(self.config.streams, self.config.expect)
+        self.stats.note_arrival(decode_event(frame), stream, is_new, self.clock(), self.now_s)
 
     @property
     def kinds(self) -> list[str]:

@@ -51,18 +51,16 @@ class ArrivalRace:
         self._states = states
         self._capacity = capacity
         self._runners: Sequence[Runner] = ()
+        self.is_on = False
+        """Whether there is more than one stream."""
         self._events: OrderedDict[EventId, _Arrival] = OrderedDict()
         """Outstanding events in the order they came. An `OrderedDict`, because a dict finds its oldest entry only past all removed ones."""
-
-    @property
-    def is_on(self) -> bool:
-        """Whether there is more than one stream."""
-        return len(self._runners) > 1
 
     def follow(self, runners: Sequence[Runner]) -> None:
         """Let these streams run from now on. If they differ from those before, outstanding events are not judged."""
         if tuple(runners) != self._runners:
             self._runners = tuple(runners)
+            self.is_on = len(runners) > 1
             self._events.clear()
 
     def note(self, event_id: EventId, source: str, stream: str, *, sent_s: float, now_s: float, is_new: bool) -> None:
