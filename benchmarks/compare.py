@@ -179,7 +179,9 @@ def _parse() -> argparse.Namespace:
         "--folder", type=Path, help="where outboxes are made: a real disk (default: the temporary folder)"
     )
     parser.add_argument("--durability", choices=("full", "normal"), default="full")
-    parser.add_argument("--log-level", choices=("info", "warning"), default="info", help="of the daemon (default info)")
+    parser.add_argument(
+        "--log-level", choices=("debug", "info", "warning"), default="info", help="of the daemon (default info)"
+    )
     parser.add_argument("--within", type=float, default=120, help="seconds after which a run is given up (default 120)")
     parser.add_argument("--json", type=Path, help="write the results there")
     arguments = parser.parse_args()

@@ -35,6 +35,7 @@ class Reporting:
         async with asyncio.TaskGroup() as group:
             group.create_task(self.monitor.run(), name="destination monitor")
             group.create_task(self._held_back.run(), name="held back")
+            group.create_task(self.attempts.run(), name="delivery summary")
 
     def follow(self, runtime: RuntimeConfig) -> set[str]:
         """See `Follower`."""

@@ -79,6 +79,6 @@ class StatusReporter:
             if pause is None
             else PauseReport(since=pause.since.isoformat(timespec="seconds"), by=str(pause.by), why=pause.why),
             failing_since=to_seconds(None if since is None else self._clock.wall_of(since)),
-            last_failure=monitor.last_failure(name),
+            last_failure=monitor.failures.get(name),
             canary=self._reporting.canaries.status(name),
         )

@@ -20,7 +20,7 @@ from queue import Empty, SimpleQueue
 from time import monotonic
 
 MAX_BYTES = 4 * 1024 * 1024
-"""The limit of what is held in memory: more than ten seconds of log at 600 deliveries per second."""
+"""The limit of what is held in memory: more than ten seconds of log at 600 deliveries per second, with a line for each."""
 RESERVE_BYTES = 1024 * 1024
 """The part of that which only warnings and errors may use."""
 

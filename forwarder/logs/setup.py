@@ -224,7 +224,7 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
 def _render_json(logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
-    """Return the line as JSON. One function in place of four of structlog, because a line is written for every attempt.
+    """Return the line as JSON. One function in place of four of structlog, because at debug a line is written for every delivery.
 
     The event comes first, because `systemctl status` cuts long lines off.
     """

@@ -1,17 +1,24 @@
 """Reports what happens at the destinations: to the counters, to the log, and to those who watch the destinations."""
 
+import logging
 from collections.abc import Callable
+from datetime import timedelta
+from time import monotonic
 
 import structlog
 
+from forwarder.clocks.periodic import periodic
 from forwarder.core.delivery import Attempt, Delivery, Trigger
 from forwarder.core.destinations.destination import Destination
 from forwarder.core.dispatch.lane_events import ExpiredUnsent, LaneEvent
 from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.monitoring.attempt_log import describe
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.delivery_summary import DeliverySummary
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
+
+_SUMMARY_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
@@ -23,14 +30,38 @@ class AttemptReporter:
     """Counts and logs the attempts of all lanes, and notifies the monitors: the `LaneObserver` of the daemon."""
 
     def __init__(
-        self, counters: Counters, *, watch: DestinationMonitor, canaries: Canaries, on_attempt: OnAttempt | None
+        self,
+        counters: Counters,
+        *,
+        watch: DestinationMonitor,
+        canaries: Canaries,
+        on_attempt: OnAttempt | None,
+        now_s: Callable[[], float] = monotonic,
     ) -> None:
         self._counters = counters
         self._watch = watch
+        self._failures = watch.failures
         self._canaries = canaries
         self._on_attempt = on_attempt
+        self._now_s = now_s
+        self._summary = DeliverySummary(counters, now_s=now_s())
         self._log = log.bind()
-        """Bound once, because there is a line for every attempt: `log` would be bound again at each of them."""
+        """Bound once: `log` would be bound again for every attempt."""
+        self._is_debug = self._log.is_enabled_for(logging.DEBUG)
+        """Asked once, because the level is that of the command line until the process ends."""
+
+    async def run(self) -> None:
+        """Log a summary of the deliveries each minute, until cancelled; then that of the rest of the minute."""
+        try:
+            await periodic(_SUMMARY_EVERY, self.summarise)
+        finally:
+            self.summarise()
+
+    def summarise(self) -> None:
+        """Log a summary of the deliveries since the last one, if there are any."""
+        fields = self._summary.take(self._now_s())
+        if fields is not None:
+            self._log.info("delivery.summary", **fields)
 
     def attempt_finished(
         self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision
@@ -39,17 +70,23 @@ class AttemptReporter:
         match decision:
             case Done():
                 self._counters.delivered += 1
-            case Dead() | Expired():
-                self._counters.failed_attempts += 1
-                self._count_end(delivery, decision)
-            case Postponed():
-                self._counters.postponed += 1
+                self._summary.note_delivered(destination.name, attempt.duration)
+                if (
+                    attempt.number > 1
+                    or delivery.trigger is Trigger.MANUAL
+                    or (delivery.is_own and delivery.trigger is not Trigger.CANARY)
+                    or attempt.outcome.note
+                ):  # the log has had a line about this delivery before, or the attempt was an unusual one
+                    self._write(self._log.info, delivery, attempt, decision)
+                elif self._is_debug:
+                    self._write(self._log.debug, delivery, attempt, decision)
+                if destination.name in self._failures:
+                    self._watch.note_attempt(destination, delivery, attempt, decision)
             case _:
-                self._counters.failed_attempts += 1
-        name, fields = describe(delivery, attempt, decision)
-        (self._log.warning if isinstance(decision, Dead | Expired) else self._log.info)(name, **fields)
-        if not isinstance(decision, Done) or self._watch.last_failure(destination.name) is not None:
-            self._watch.note_attempt(destination, delivery, attempt, decision)
+                self._count_failure(delivery, decision)
+                is_end = isinstance(decision, Dead | Expired)
+                self._write(self._log.warning if is_end else self._log.info, delivery, attempt, decision)
+                self._watch.note_attempt(destination, delivery, attempt, decision)
         if delivery.trigger is Trigger.CANARY:
             self._canaries.note_attempt(delivery, attempt, decision)
         if self._on_attempt is not None:
@@ -61,6 +98,18 @@ class AttemptReporter:
         if isinstance(event, ExpiredUnsent):
             self._count_end(event.delivery, Expired(reason=event.reason))
             self._canaries.note_too_old(event.delivery, event.reason)
+
+    def _write(self, write: Callable[..., None], delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
+        name, fields = describe(delivery, attempt, decision)
+        write(name, **fields)
+
+    def _count_failure(self, delivery: Delivery, decision: Decision) -> None:
+        if isinstance(decision, Postponed):
+            self._counters.postponed += 1
+            return
+        self._counters.failed_attempts += 1
+        if isinstance(decision, Dead | Expired):
+            self._count_end(delivery, decision)
 
     def _count_end(self, delivery: Delivery, decision: Dead | Expired) -> None:
         if delivery.trigger is Trigger.CANARY:

@@ -71,7 +71,8 @@ class DestinationMonitor:
         self._recipients = recipients
         self._clock = clock
         self._steady = clock if steady is None else steady
-        self._reasons: dict[DestinationName, str] = {}
+        self.failures: dict[DestinationName, str] = {}
+        """Why the last attempt failed, of each destination at which it did."""
         self._given_up = GivenUpDigests()
         self._resumed: dict[DestinationName, datetime] = {}
         """Destinations that a person resumed after their failure was reported, and when it began: their recovery is reported too."""
@@ -93,10 +94,6 @@ class DestinationMonitor:
         """Return whether a destination is paused, by a person or by itself."""
         return self.state_of(name).pause is not None
 
-    def last_failure(self, name: DestinationName) -> str | None:
-        """Return why the last attempt failed, or `None` if it did not."""
-        return self._reasons.get(name)
-
     async def run(self) -> None:
         """Send the notices that are due, each second, until cancelled."""
         await periodic(_LOOK_EVERY, self.look)
@@ -115,7 +112,7 @@ class DestinationMonitor:
         name, now = destination.name, self._steady()
         match event:
             case Failing(reason=reason):
-                self._reasons[name] = reason
+                self.failures[name] = reason
                 self._set(name, failing_since=now)
             case FailedForLonger(stretch=stretch):
                 self._set(name, stretch=stretch)
@@ -155,7 +152,7 @@ class DestinationMonitor:
         """Note why an attempt failed, and whether its delivery was given up."""
         match decision:
             case Done():
-                self._reasons.pop(destination.name, None)
+                self.failures.pop(destination.name, None)
                 return
             case Dead(reason=reason) if not delivery.is_own:  # otherwise notices would cause notices
                 self._given_up.note_dead(delivery, reason, self._steady())
@@ -163,7 +160,7 @@ class DestinationMonitor:
                 self._note_expired(destination, delivery, reason)
             case _:
                 pass
-        self._reasons[destination.name] = attempt.outcome.reason
+        self.failures[destination.name] = attempt.outcome.reason
 
     def note_change(self, asked: PauseChange) -> None:
         """Note that a person paused or resumed a destination."""
@@ -202,7 +199,7 @@ class DestinationMonitor:
             if is_due and state.pause is None:  # a pause was reported when it began
                 self._set(name, reported_at=now)
                 self._write(name)
-                reason = self._reasons.get(name, "unknown, because forwarder was restarted")
+                reason = self.failures.get(name, "unknown, because forwarder was restarted")
                 self._notify(name, notices.FAILING.about(name, time=now - since, reason=reason))
         for name, dead in self._given_up.due_dead(now):
             deliveries = counted(dead.count, "delivery", "deliveries")
@@ -228,7 +225,7 @@ class DestinationMonitor:
     def _recover(self, name: DestinationName, now: datetime) -> None:
         state = self.state_of(name)
         self._set(name, failing_since=None, reported_at=None, stretch=None)
-        self._reasons.pop(name, None)
+        self.failures.pop(name, None)
         self._write(name)
         since = self._resumed.pop(name, state.failing_since if state.reported_at is not None else None)
         if since is not None:

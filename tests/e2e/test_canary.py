@@ -26,7 +26,7 @@ from tests.support.delivery import (
     stopped,
     until_kinds,
 )
-from tests.support.process import KEY, Forwarder, forwarder, look
+from tests.support.process import KEY, LOG_ALL, Forwarder, forwarder, look
 
 HOURLY = "canary: {every: 1h, within: 30m}"
 HOUR_S = 3600.0
@@ -42,7 +42,7 @@ def clock(tmp_path: Path) -> CanaryClock:
 @asynccontextmanager
 async def running(config: Path, clock: CanaryClock) -> AsyncIterator[Forwarder]:
     """Run the daemon, its canaries by that clock."""
-    async with forwarder(config, program=PROGRAM, env=clock.env) as daemon:
+    async with forwarder(config, *LOG_ALL, program=PROGRAM, env=clock.env) as daemon:
         await daemon.wait_for("daemon.ready")
         yield daemon
 

@@ -26,7 +26,7 @@ from tests.support.delivery import (
     until_kinds,
 )
 from tests.support.lanes import event
-from tests.support.process import KEY, PROGRAM, command, forwarder, look
+from tests.support.process import KEY, LOG_ALL, PROGRAM, command, forwarder, look
 
 FRAMES = [event(number).body for number in range(40)]
 """All of one account."""
@@ -303,7 +303,7 @@ async def test_a_replay_leaves_out_what_was_sent_to_others(tmp_path: Path) -> No
     async with Emulator(api_key=KEY) as emulator, Receiver(status=501) as bot, Receiver() as alerts:
         destinations = {"bot": (bot, "on_failure: {to: alerts, after: 0s}"), "alerts": (alerts, "")}
         config = configure(tmp_path, emulator, destinations)
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(FRAMES[0])
             await alerts.wait_for(2)
@@ -412,7 +412,7 @@ def shown(lane_: dict[str, Any]) -> tuple[str, bool]:
 async def test_one_that_has_reached_its_limit_of_rate_says_so_as_long_as_something_waits(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         config = configure(tmp_path, emulator, {"bot": (bot, "rate_limit: 1/m")})
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(FRAMES[0])
             await daemon.wait_for("delivery.delivered")
@@ -471,7 +471,7 @@ async def test_a_command_that_waits_for_a_replay_says_why_nothing_is_sent(
 ) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         config = configure(tmp_path, emulator, {"bot": (bot, option)})
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(FRAMES[0])
             await daemon.wait_for("delivery.delivered")

@@ -10,7 +10,7 @@ from forwarder.core.ledger import SkipReason
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.chats import Chat
-from tests.support.process import KEY, Forwarder, command, forwarder, look
+from tests.support.process import KEY, LOG_ALL, Forwarder, command, forwarder, look
 
 RAW = ("ignores", "sends", "gets_all", "off")
 
@@ -105,7 +105,7 @@ async def test_what_came_first_is_known_after_a_kill_and_a_reload(tmp_path: Path
     async with Emulator(api_key=KEY) as emulator, Receiver(respond=receivers.respond) as receiver:
         config = receivers.config(tmp_path, emulator.ws_url, receiver.url, off=True)
         receivers.discord.fails_first = 1
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(frame(1, "first"))
             await receiver.wait_for(4)

@@ -12,7 +12,7 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.e2e.test_first_words import balanced, frame, stopped
 from tests.support.delivery import ok
-from tests.support.process import KEY, Forwarder, forwarder, look
+from tests.support.process import KEY, LOG_ALL, Forwarder, forwarder, look
 
 LONG = "10m"
 """No test waits for its end."""
@@ -92,7 +92,7 @@ async def test_the_full_text_goes_alone_in_either_order_of_arrival(tmp_path: Pat
 async def test_the_first_word_goes_where_no_full_text_comes_in_time_and_the_late_one_is_as_the_destination_says(
     tmp_path: Path,
 ) -> None:
-    async with scene_in(tmp_path) as scene, forwarder(scene.config(wait=SHORT)) as daemon:
+    async with scene_in(tmp_path) as scene, forwarder(scene.config(wait=SHORT), *LOG_ALL) as daemon:
         await scene.emulator.wait_connected()
         await scene.send(1, "first")
         await scene.receiver.wait_for(1)
@@ -138,7 +138,7 @@ async def test_after_a_kill_in_the_wait_the_first_word_goes_when_it_is_due(tmp_p
             await scene.until_kept(config, 1)
             daemon.send(signal.SIGKILL)
             await daemon.ended()
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await scene.receiver.wait_for(1, timeout=90)
             await daemon.wait_for("delivery.delivered")
             await scene.emulator.wait_connected()

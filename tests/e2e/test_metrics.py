@@ -11,7 +11,7 @@ from forwarder.emulator.server import Emulator
 from tests.support.crash import until
 from tests.support.delivery import configure, ok, stopped, until_counted
 from tests.support.lanes import event
-from tests.support.process import KEY, command, forwarder, look
+from tests.support.process import KEY, LOG_ALL, command, forwarder, look
 
 
 async def metrics(config: Path) -> dict[tuple[str, ...], float]:
@@ -36,7 +36,7 @@ async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
         }
         config = configure(tmp_path, emulator, destinations, to=tuple(destinations))
         await down.stop_listening()
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await ok(config, "pause", "paused")
             frames = [event(number).body for number in range(6)]

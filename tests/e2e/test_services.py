@@ -12,7 +12,7 @@ from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.paths import EVENTS
-from tests.support.process import KEY, Forwarder, command, forwarder, look
+from tests.support.process import KEY, LOG_ALL, Forwarder, command, forwarder, look
 
 PHOTO = (EVENTS / "x-photo.json").read_bytes()
 PLAIN = (EVENTS / "x-plain.json").read_bytes()
@@ -180,7 +180,7 @@ async def test_a_telegram_group_that_moved_is_followed_and_the_operator_is_told(
             else f"url: {url}, format: {{type: telegram, chat_id: {group.old}}}"
         )
         config = config_of(tmp_path, emulator.ws_url, f"{destination}, concurrency: 1")
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(PLAIN)
             await daemon.wait_for("delivery.delivered")
@@ -245,7 +245,7 @@ async def test_an_address_that_is_gone_pauses_and_nothing_is_lost(
     path, format_ = where
     async with Emulator(api_key=KEY) as emulator, Receiver(respond=respond) as service, Receiver() as alerts:
         config = config_of(tmp_path, emulator.ws_url, f"url: {base(service)}{path}, format: {format_}", alerts.url)
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(PLAIN)
             paused = await daemon.wait_for("destination.paused")
@@ -296,7 +296,7 @@ async def test_one_event_that_telegram_refuses_is_dead_and_the_next_one_arrives(
             tmp_path, emulator.ws_url, f"url: {base(telegram)}/bot1:token, format: {{type: telegram, chat_id: -100}}"
         )
         telegram.respond = of_telegram(400, "Bad Request: can't parse entities")
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(PLAIN)
             await daemon.wait_for("delivery.dead")
@@ -385,7 +385,7 @@ async def test_a_google_apps_script_answers_with_a_redirect_which_can_mean_deliv
         )
         settings = "retry: {statuses: {302: delivered}}"
         config = config_of(tmp_path, emulator.ws_url, f"url: {base(receiver)}/macros/s/KEY/exec, {settings}")
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await emulator.wait_connected()
             await emulator.send(PLAIN)
             line = await daemon.wait_for("delivery.delivered")

@@ -7,7 +7,7 @@ from pathlib import Path
 import trustme
 
 from forwarder.emulator.server import Emulator
-from tests.support.process import KEY, forwarder
+from tests.support.process import KEY, LOG_ALL, forwarder
 from tests.support.raw import raw_server, says, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -57,7 +57,7 @@ destinations:
 routes: [{{to: [mutual, proxied, local]}}]
 """
         )
-        async with forwarder(config) as daemon:
+        async with forwarder(config, *LOG_ALL) as daemon:
             await daemon.wait_for("daemon.ready")
             await emulator.send(b'{"source":"x","sid":"1","mid":"1","timestamp":1,"payload":{}}')
             for name in ("mutual", "proxied", "local"):

@@ -1,10 +1,14 @@
 """Each attempt is counted and logged, and whoever watches over its destination is notified."""
 
+import asyncio
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from structlog.testing import capture_logs
+import structlog
+from structlog.testing import CapturingLogger, capture_logs
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryId, DestinationName, Trigger, new_delivery
 from forwarder.core.destinations.destination import CanaryPolicy, Destination, FailureRecipients
@@ -12,7 +16,9 @@ from forwarder.core.dispatch.destination_state import Pause, PausedBy
 from forwarder.core.dispatch.lane_events import ExpiredUnsent, PausedItself
 from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postponed, RetryAt
 from forwarder.core.event import Event
+from forwarder.core.monitoring import notices
 from forwarder.core.monitoring.counters import Counters
+from forwarder.monitoring import attempts
 from forwarder.monitoring.attempts import AttemptReporter
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
@@ -34,8 +40,8 @@ class Scene:
     heard: list[Decision]
 
     def finish(self, delivery: Delivery, decision: Decision, *, status: int = 500) -> None:
-        made = Attempt(number=1, started_at=NOW, duration=timedelta(), outcome=Answered(status=status))
-        self.reporter.attempt_finished(TARGET, delivery, made, decision)
+        attempt = Attempt(number=1, started_at=NOW, duration=timedelta(), outcome=Answered(status=status))
+        self.reporter.attempt_finished(TARGET, delivery, attempt, decision)
 
     def counts(self) -> dict[str, int]:
         """Return the counts that are not zero."""
@@ -78,6 +84,15 @@ def delivery(trigger: Trigger = Trigger.FIRST) -> Delivery:
     return new_delivery(event(1), BOT, ("r",), event_seq=1, accepted_at=NOW, trigger=trigger)
 
 
+def notice() -> Delivery:
+    own = notices.as_event(notices.RECOVERED.about(BOT, time=timedelta(minutes=5)), now=NOW, number=1)
+    return new_delivery(own, BOT, ("failure notice",), event_seq=1, accepted_at=NOW)
+
+
+def made(*, number: int = 1, note: str = "", took: timedelta = timedelta()) -> Attempt:
+    return Attempt(number=number, started_at=NOW, duration=took, outcome=Answered(status=200, note=note))
+
+
 RETRY = RetryAt(at=NOW, reason="HTTP 503")
 DEAD, EXPIRED = Dead(reason="HTTP 400"), Expired(reason="expired: 1 h old")
 
@@ -85,7 +100,7 @@ DEAD, EXPIRED = Dead(reason="HTTP 400"), Expired(reason="expired: 1 h old")
 @pytest.mark.parametrize(
     ("decision", "counts", "level"),
     [
-        (Done(), {"delivered": 1}, "info"),
+        (Done(), {"delivered": 1}, "debug"),
         (RETRY, {"failed_attempts": 1}, "info"),
         (Postponed(at=None, reason="no network"), {"postponed": 1}, "info"),
         (DEAD, {"failed_attempts": 1, "dead": 1}, "warning"),
@@ -118,9 +133,9 @@ def test_a_canary_that_is_given_up_is_neither_dead_nor_expired(scene: Scene, dec
 
 def test_the_last_failure_is_known_until_the_destination_recovers(scene: Scene) -> None:
     scene.finish(delivery(), Done(), status=200)
-    assert scene.monitor.last_failure(BOT) is None
+    assert scene.monitor.failures.get(BOT) is None
     scene.finish(delivery(), RETRY, status=503)
-    assert scene.monitor.last_failure(BOT) == "HTTP 503"
+    assert scene.monitor.failures.get(BOT) == "HTTP 503"
 
 
 def test_a_canary_that_arrives_is_noted_as_one(scene: Scene) -> None:
@@ -158,7 +173,112 @@ def test_a_change_of_a_destinations_state_is_known_to_its_monitor(scene: Scene) 
 
 
 def test_nobody_has_to_listen(scene: Scene) -> None:
-    reporter = AttemptReporter(scene.counters, watch=scene.monitor, canaries=scene.canaries, on_attempt=None)
-    made = Attempt(number=1, started_at=NOW, duration=timedelta(), outcome=Answered(status=200))
-    reporter.attempt_finished(TARGET, delivery(), made, Done())
+    reporter = reporter_of(scene)
+    reporter.attempt_finished(TARGET, delivery(), made(), Done())
     assert scene.counts() == {"delivered": 1}
+
+
+# What is logged of what was delivered
+
+DEBUG, INFO = logging.DEBUG, logging.INFO
+
+
+@pytest.fixture
+def lines(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], CapturingLogger]:
+    """Have the lines of reporters that are made from now on kept, from a level on."""
+
+    def keep(level: int) -> CapturingLogger:
+        kept = CapturingLogger()
+        wrapper = structlog.make_filtering_bound_logger(level)
+        fields = lambda _logger, _method, fields: ((fields.pop("event"),), fields)  # noqa: E731 - one short expression
+        monkeypatch.setattr(attempts, "log", structlog.wrap_logger(kept, processors=[fields], wrapper_class=wrapper))
+        return kept
+
+    return keep
+
+
+def reporter_of(scene: Scene, now_s: Callable[[], float] = lambda: 0.0) -> AttemptReporter:
+    return AttemptReporter(scene.counters, watch=scene.monitor, canaries=scene.canaries, on_attempt=None, now_s=now_s)
+
+
+@pytest.mark.parametrize("trigger", [Trigger.FIRST, Trigger.REPLAY, Trigger.RECOVERED, Trigger.CANARY])
+def test_above_debug_no_line_is_made_of_a_delivery_that_nothing_happened_to(
+    scene: Scene,
+    lines: Callable[[int], CapturingLogger],
+    monkeypatch: pytest.MonkeyPatch,
+    trigger: Trigger,
+) -> None:
+    kept = lines(INFO)
+    reporter = reporter_of(scene)
+    monkeypatch.delattr(attempts, "describe")
+    reporter.attempt_finished(TARGET, delivery(trigger), made(), Done())
+    assert kept.calls == []
+    assert scene.counts() == {"delivered": 1}
+
+
+@pytest.mark.parametrize(
+    ("sent", "attempt"),
+    [
+        (delivery(), made(number=2)),
+        (delivery(Trigger.CANARY), made(number=2)),
+        (delivery(Trigger.MANUAL), made()),
+        (notice(), made()),
+        (delivery(), made(note="sent again without pictures")),
+    ],
+    ids=["after a failure", "canary after a failure", "dead letter", "notice", "unusual"],
+)
+def test_what_the_log_has_spoken_of_before_and_what_was_unusual_is_logged_at_info_when_it_is_delivered(
+    scene: Scene, lines: Callable[[int], CapturingLogger], sent: Delivery, attempt: Attempt
+) -> None:
+    kept = lines(INFO)
+    reporter_of(scene).attempt_finished(TARGET, sent, attempt, Done())
+    (line,) = kept.calls
+    assert (line.method_name, line.args) == ("info", ("delivery.delivered",))
+    assert (line.kwargs["delivery_id"], line.kwargs["attempt"]) == (sent.id, attempt.number)
+
+
+def test_at_debug_every_delivery_has_its_line(scene: Scene, lines: Callable[[int], CapturingLogger]) -> None:
+    kept = lines(DEBUG)
+    reporter_of(scene).attempt_finished(TARGET, delivery(), made(), Done())
+    (line,) = kept.calls
+    assert (line.method_name, line.args) == ("debug", ("delivery.delivered",))
+    assert line.kwargs["event_id"] == delivery().event_id
+
+
+async def test_each_minute_in_which_something_was_delivered_has_a_line_and_so_has_the_rest_at_the_end(
+    scene: Scene, lines: Callable[[int], CapturingLogger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    minutes = asyncio.Queue[float]()
+    now_s = 0.0
+
+    async def driven(every: timedelta, look: Callable[[], None]) -> None:
+        nonlocal now_s
+        while True:
+            assert every == timedelta(minutes=1)
+            now_s += await minutes.get()
+            look()
+            minutes.task_done()
+
+    monkeypatch.setattr(attempts, "periodic", driven)
+    kept = lines(INFO)
+    reporter = reporter_of(scene, lambda: now_s)
+    running = asyncio.create_task(reporter.run())
+
+    async def pass_minute() -> None:
+        minutes.put_nowait(60.0)
+        await minutes.join()
+
+    reporter.attempt_finished(TARGET, delivery(), made(took=timedelta(milliseconds=8)), Done())
+    reporter.attempt_finished(TARGET, delivery(), made(took=timedelta(milliseconds=8)), Done())
+    await pass_minute()
+    await pass_minute()  # in which nothing is delivered
+    reporter.attempt_finished(TARGET, delivery(), made(), Done())
+    now_s += 5
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert {line.args for line in kept.calls} == {("delivery.summary",)}
+    assert {line.method_name for line in kept.calls} == {"info"}
+    seen = [(line.kwargs["delivered"], line.kwargs["destinations"], line.kwargs["over_s"]) for line in kept.calls]
+    assert seen == [(2, {BOT: 2}, 60.0), (1, {BOT: 1}, 5.0)]
+    assert kept.calls[0].kwargs["duration_p99_ms"] == 8

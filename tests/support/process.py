@@ -15,6 +15,8 @@ from tests.support import same_process
 
 KEY = "test-key"
 PROGRAM = (sys.executable, "-m", "forwarder")
+LOG_ALL = ("--log-level", "debug")
+"""With these arguments a daemon logs each delivery; without them only those that something happened to."""
 HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail"}
 """Commands that run until a signal: they need a process of their own."""
 

@@ -238,8 +238,10 @@ def test_the_journal_has_every_line_and_the_status_shows_what_happens(service: S
     assert {entry["_SYSTEMD_UNIT"] for entry in service.journal() if entry.get("_COMM") == "forwarder"} == {UNIT}
     seen = service.machine.run("systemctl", "status", "--no-pager", "--full", UNIT).stdout
     assert "Active: active (running)" in seen
-    assert '"event":"delivery.delivered"' in seen
+    assert '"event":"daemon.ready"' in seen
     assert service.show("LogRateLimitIntervalUSec") == "0"
+    service.do("stop")
+    assert sum(line["delivered"] for line in service.events() if line["event"] == "delivery.summary") >= 3
 
 
 def test_check_compares_the_grace_period_with_the_stop_time_of_this_machines_unit(service: Service) -> None:
