@@ -100,14 +100,16 @@ def built(file: Path) -> RuntimeConfig:
 
 
 @asynccontextmanager
-async def daemon_parts(folder: Path, text: str, *, clock: ProcessClock | None = None) -> AsyncIterator[DaemonParts]:
+async def daemon_parts(
+    folder: Path, text: str, *, clock: ProcessClock | None = None, durability: str = "normal"
+) -> AsyncIterator[DaemonParts]:
     """Put the parts together for a config. The lanes run from `Outbound.start` on; those that run at the end are stopped."""
     file = folder / "config.yaml"
     file.write_text(text, encoding="utf-8")
     active = ActiveRuntime(built(file), at=utc_now())
     clock = ProcessClock() if clock is None else clock
     path, counters, signals, attempts = folder / "outbox.db", Counters(), DaemonSignals(), Attempts()
-    async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
+    async with open_outbox(FileSettings(path=path, durability=durability)) as outbox:
         clock.adopt(
             outbox.clock_steps, latest=outbox.latest_steady, next_seq=outbox.next_seq, keep=outbox.note_clock_steps
         )
