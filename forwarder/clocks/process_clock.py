@@ -33,15 +33,21 @@ class ProcessClock:
         self._steps = ClockSteps()
         self._offset = timedelta()
         self._began, self._began_s = wall(), boot_s()
+        self._ahead_s = 0.0
+        """How many seconds the wall clock is ahead of the clock since boot, as far as steps are known."""
         self._next_seq: Callable[[], int] | None = None
         self._keep: Callable[[ClockSteps], None] = lambda _steps: None
 
     def __call__(self) -> datetime:
         """Return now by the wall clock."""
-        wall = self._wall()
-        if self._next_seq is not None:
-            self._look(wall, self._next_seq)
-        return wall
+        return self.both()[0]
+
+    def both(self) -> tuple[datetime, datetime]:
+        """Return now by the wall clock and by the steady clock, of one reading."""
+        wall, boot_s = self._wall(), self._boot_s()
+        if self._next_seq is not None and abs(wall.timestamp() - boot_s - self._ahead_s) > STEP_S:
+            self._look(self._next_seq)
+        return wall, self._began + timedelta(seconds=boot_s - self._began_s)
 
     def steady(self) -> datetime:
         """Return now by the steady clock."""
@@ -80,6 +86,7 @@ class ProcessClock:
         if latest is not None and latest - self._began > timedelta(seconds=STEP_S):
             behind, self._began = self._began - latest, latest
             self._note(behind, next_seq())
+        self._note_ahead()
 
     async def run(self) -> None:
         """Look whether the wall clock was set, forever."""
@@ -103,14 +110,11 @@ class ProcessClock:
         """Read the wall clock, which notices that it was set."""
         self()
 
-    def _look(self, wall: datetime, next_seq: Callable[[], int]) -> None:
-        by = wall - self.steady() - self._offset
-        if abs(by.total_seconds()) <= STEP_S:
-            return
+    def _look(self, next_seq: Callable[[], int]) -> None:
+        """Read the clocks again: if the wall clock was set, and the process not stopped between two readings, note it."""
         wall, took_s = self._read_wall()
         by = wall - self.steady() - self._offset
-        is_sure = took_s < _READING_S  # otherwise the process may have been stopped between the two readings
-        if is_sure and abs(by.total_seconds()) > STEP_S:
+        if took_s < _READING_S and abs(by.total_seconds()) > STEP_S:
             self._note(by, next_seq())
 
     def _read_wall(self) -> tuple[datetime, float]:
@@ -118,9 +122,13 @@ class ProcessClock:
         began_s = self._boot_s()
         return self._wall(), self._boot_s() - began_s
 
+    def _note_ahead(self) -> None:
+        self._ahead_s = (self._began + self._offset).timestamp() - self._began_s
+
     def _note(self, by: timedelta, first_seq: int) -> None:
         self._steps = self._steps.plus(ClockStep(at=self.steady(), by=by, first_seq=first_seq))
         self._offset = self._steps.offset
+        self._note_ahead()
         self._keep(self._steps)
         log.warning(
             "daemon.clock_jumped", by_s=round(by.total_seconds(), 1),

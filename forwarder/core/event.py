@@ -6,6 +6,7 @@ The bytes are kept unchanged, because they are the body of every webhook. Only r
 import hashlib
 import json
 import math
+import struct
 import unicodedata
 from enum import StrEnum
 from typing import NewType, NoReturn
@@ -18,6 +19,7 @@ _DOCUMENTED_SOURCES = ("x", "fast-x", "telegram", "discord", "rss", "web")
 KNOWN_SOURCES = (*_DOCUMENTED_SOURCES, OWN_SOURCE)
 """The sources that scrape.st documents, and forwarder's own. scrape.st may add others at any time."""
 
+_LENGTHS = struct.Struct(">QQQQ").pack
 _SOURCE_LOOKED_AT = 400
 """How many characters of a source are compared with forwarder's own."""
 _LOOKALIKES = {
@@ -117,11 +119,12 @@ def decode_event(frame: bytes) -> Event:
         if not frame.isascii():
             frame.decode()  # msgspec does not check the parts that it skips
         envelope = _decode_envelope(frame)
-        raw_payload = bytes(envelope.payload)
-        payload: JSONValue = _decode_payload(raw_payload)
+        payload: JSONValue = _decode_payload(envelope.payload)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_slowly(frame)
-    return _event(frame, envelope.source, envelope.mid, envelope.sid, envelope.timestamp, payload, raw_payload)
+    return _event(
+        frame, envelope.source, envelope.mid, envelope.sid, envelope.timestamp, payload, bytes(envelope.payload)
+    )
 
 
 def decode_foreign_event(frame: bytes) -> Event:
@@ -181,7 +184,7 @@ def _event(  # noqa: PLR0917 - the envelope in its order
     if not (source and mid and sid):
         raise NotAnEventError(NotAnEvent.MISSING_FIELD, "source, mid or sid is empty")
     return Event(
-        id=EventId(fingerprint(source, mid, sid, digested)),
+        id=_event_id(source, mid, sid, digested),
         source=source,
         mid=mid,
         sid=sid,
@@ -225,6 +228,19 @@ def _is_deeper(value: JSONValue, depth: int, frame: bytes) -> bool:
             for below in (value.values() if isinstance(value, dict) else value)
         ]
     return bool(level)
+
+
+def _event_id(source: str, mid: str, sid: str, digested: bytes) -> EventId:
+    """Return the `fingerprint` of these parts. It is written out here, because it is made for every event."""
+    parts = (
+        source.encode("utf-8", "surrogatepass"), mid.encode("utf-8", "surrogatepass"), sid.encode("utf-8", "surrogatepass")
+    )  # fmt: skip
+    first, second, third = parts
+    lengths = _LENGTHS(len(first), len(second), len(third), len(digested))
+    hashed = b"".join((
+        lengths[:8], first, lengths[8:16], second, lengths[16:24], third, lengths[24:], digested
+    ))  # fmt: skip
+    return EventId(hashlib.blake2b(hashed, digest_size=16).hexdigest())
 
 
 def fingerprint(*parts: str | bytes) -> str:

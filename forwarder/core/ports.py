@@ -235,3 +235,7 @@ class Clocks(Protocol):
     def steady(self) -> datetime:
         """Return now by the steady clock."""
         ...
+
+    def both(self) -> tuple[datetime, datetime]:
+        """Return now by the wall clock and by the steady clock, of one reading."""
+        ...

@@ -125,7 +125,7 @@ class Outbound:
             destination,
             outbox=self._outbox,
             observer=self._attempts,
-            timing=Timing(wall=self._clock, steady=self._clock.steady, chance=random.random),
+            timing=Timing(clock=self._clock, chance=random.random),
             limits=self._dispatcher.limits(destination),
             state=self._monitor.state_of(destination.name),
             follows=self._is_ending(destination.name),

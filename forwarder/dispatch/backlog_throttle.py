@@ -18,19 +18,14 @@ class BacklogThrottle:
 
     def __init__(self) -> None:
         self._bucket = TokenBucket(_RATE)
-        self._has_fresh = False
-        """A fresh delivery has come since a lane last asked. The time is noted then: this is asked more seldom than events come."""
         self._fresh_until = 0.0
 
-    def note_fresh(self) -> None:
-        """Note that a fresh delivery has come, for any lane."""
-        self._has_fresh = True
+    def note_fresh(self, now: float) -> None:
+        """Note that a lane attempts a fresh delivery now."""
+        self._fresh_until = now + _FRESH_FOR_S
 
     def allowed_at(self, now: float) -> float:
         """Return when the next delivery of a backlog may go; zero is now."""
-        if self._has_fresh:
-            self._has_fresh = False
-            self._fresh_until = now + _FRESH_FOR_S
         if now >= self._fresh_until:
             return 0.0
         allowed_at = self._bucket.allowed_at()

@@ -55,6 +55,11 @@ class Health:
         self._was_resumed = False
         """A person resumed the destination, and no success has followed."""
 
+    @property
+    def is_well(self) -> bool:
+        """Whether a success changes nothing."""
+        return self._failing_since is None and not self._was_resumed
+
     def note_resumed(self) -> None:
         """Forget the days of failures: otherwise the next failure would pause the destination again."""
         self._failing_since = self._stretch = self._kept = None
@@ -72,7 +77,7 @@ class Health:
     ) -> HealthChange:
         """Return what follows from an attempt that began at `began`; `events` are those of the admission, `wall` is now by the wall clock."""
         if isinstance(decision, Done):
-            if not events and self._failing_since is None and not self._was_resumed:
+            if not events and self.is_well:
                 return NO_CHANGE
             return self._note_success(events, now)
         if _is_no_failure(attempt, decision):

@@ -15,9 +15,9 @@ from forwarder.core.destinations.destination import Destination
 from forwarder.core.dispatch.circuit_breaker import BreakerState
 from forwarder.core.dispatch.destination_state import UNKNOWN, DestinationState
 from forwarder.core.dispatch.lane_events import AddressChanged, ExpiredUnsent, PausedItself
-from forwarder.core.dispatch.retry import Done, Postponed, RetryAt, decide, expired, uncounted
+from forwarder.core.dispatch.retry import DONE, Postponed, RetryAt, decide, expired, uncounted
 from forwarder.core.monitoring.status import LaneReport
-from forwarder.core.ports import Clock, LaneObserver, Outbox, Sender, TemplateWorker
+from forwarder.core.ports import Clocks, LaneObserver, Outbox, Sender, TemplateWorker
 from forwarder.dispatch.admission import Admission
 from forwarder.dispatch.health import LATE_FAILURE_WAIT, NO_CHANGE, Health, HealthChange
 from forwarder.dispatch.lane_queue import LaneQueue, concurrency_of
@@ -37,9 +37,7 @@ _LAST_TRY = timedelta(seconds=1)
 class Timing:
     """Where a lane gets the time and the spread of its waits from."""
 
-    wall: Clock
-    steady: Clock
-    """The time that everything waits and grows old by; a change of the wall clock does not change it."""
+    clock: Clocks
     chance: Callable[[], float]
     """Returns a number in [0, 1)."""
 
@@ -68,7 +66,8 @@ class Lane:
         self.destination = destination
         self._outbox = outbox
         self._observer = observer
-        self._timing = timing
+        self._clock = timing.clock
+        self._chance = timing.chance
         self._throttle = limits.throttle
         self._requests = Requests(
             destination,
@@ -91,16 +90,15 @@ class Lane:
         self.queue = LaneQueue(
             destination,
             outbox,
-            timing.steady,
+            timing.clock.steady,
             admission=self.admission,
             workers=self._workers,
-            throttle=limits.throttle,
             follows=follows,
         )
         self._outage = OutageWatch(
             destination, admission=self.admission, queue=self.queue, workers=self._workers, observer=observer
         )
-        self._recorder = OutcomeRecorder(outbox, self.queue, edits=self._edits, wall=timing.wall)
+        self._recorder = OutcomeRecorder(outbox, self.queue, edits=self._edits, wall=timing.clock)
         self._stopping = asyncio.Event()
         self._hurry = asyncio.Event()
         self._grace = timedelta()
@@ -176,9 +174,10 @@ class Lane:
     async def _work(self, sender: Sender) -> None:
         loop = asyncio.get_running_loop()
         while not self._stopping.is_set():
-            work = self._next(loop.time())
+            now = loop.time()
+            work = self._next(now)
             if work is not None:
-                await self._attempt(sender, work)
+                await self._attempt(sender, work, now)
             else:
                 await self._workers.wait_for_work()
 
@@ -186,10 +185,9 @@ class Lane:
         """Return the next delivery, if there is one and it may be attempted; else see that a worker wakes when it may."""
         queue, workers = self.queue.work, self._workers
         is_closed = self.admission.breaker.is_closed
-        may_be_backlog = self._backlog_active < self._backlog_share or not is_closed
+        may_be_backlog = queue.has_backlog() and (self._backlog_active < self._backlog_share or not is_closed)
         if is_closed and may_be_backlog and (throttled_until := self._throttle.allowed_at(now)):
-            if queue.has_work(may_be_backlog=True):
-                workers.wake_at(throttled_until, all_blocked=False)
+            workers.wake_at(throttled_until, all_blocked=False)
             may_be_backlog = False
         if allowed_at := self.admission.allowed_at(now, queue.has_fresh):
             if not is_closed or queue.has_work(may_be_backlog=True):
@@ -204,14 +202,16 @@ class Lane:
         if work is not None:
             if work.is_backlog:
                 self._throttle.take(now)
+            else:
+                self._throttle.note_fresh(now)
             if workers.has_idle and queue.has_work(may_be_backlog=may_be_backlog):
                 workers.wake()
         return work
 
-    async def _attempt(self, sender: Sender, work: Work) -> None:
-        delivery, is_backlog, early_due = work
-        loop, steady = asyncio.get_running_loop(), self._timing.steady
-        started_at, began, started = self._timing.wall(), steady(), monotonic()
+    async def _attempt(self, sender: Sender, work: Work, now_s: float) -> None:
+        """Attempt a delivery; `now_s` is now by the loop's clock."""
+        delivery, is_backlog = work.delivery, work.is_backlog
+        (started_at, began), started = self._clock.both(), monotonic()
         if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, began):
             await asyncio.sleep(0)
             return
@@ -220,7 +220,7 @@ class Lane:
             if await self._has_to_wait(self._edits, work, began):
                 return
             receipt = self._edits.receipt_for(delivery)
-        is_probe = self.admission.begin(loop.time())
+        is_probe = self.admission.begin(now_s)
         if is_probe:
             self._workers.wake_at(self.admission.breaker.probe_at, all_blocked=True)
             is_backlog = False  # a probe may still hang when the receiver is back
@@ -230,7 +230,7 @@ class Lane:
         except CannotFormatError as error:
             outcome = Unanswered(fault=Fault.FORMAT, detail=str(error))
         except asyncio.CancelledError:  # our own stop is not the receiver's fault: uncounted
-            self.admission.cut_short(loop.time(), is_probe=is_probe)
+            self.admission.cut_short(asyncio.get_running_loop().time(), is_probe=is_probe)
             self._outbox.release(delivery)
             raise
         finally:
@@ -241,24 +241,32 @@ class Lane:
             duration=timedelta(seconds=monotonic() - started),
             outcome=outcome,
         )
-        now = steady()
-        decision = decide(self.destination.retry, delivery, outcome, now=now, chance=self._timing.chance)
+        self._conclude(work, attempt, began, receipt, is_probe=is_probe)
+        if isinstance(outcome, Unanswered) and outcome.fault is Fault.FORMAT:
+            await asyncio.sleep(0)  # nothing was awaited, and a thousand of them in a row would hold up the others
+
+    def _conclude(self, work: Work, attempt: Attempt, began: datetime, receipt: str | None, *, is_probe: bool) -> None:
+        """Decide what follows from an attempt that began at `began`, record it, and act on what it shows of the destination."""
+        delivery, outcome, now = work.delivery, attempt.outcome, self._clock.steady()
+        decision = decide(self.destination.retry, delivery, outcome, now=now, chance=self._chance)
         if self._edits is not None and receipt is not None and self._edits.is_settled(outcome):
-            decision = Done()
+            decision = DONE
         if isinstance(decision, RetryAt):
             decision = self._health.no_later_than_needed(decision, attempt, began=began, now=now)
+        early_due = work.due
         if early_due is not None:
             decision = uncounted(decision, outcome)
             if isinstance(decision, Postponed) and self._health.is_late(attempt, began):
                 early_due = min(early_due, now + LATE_FAILURE_WAIT)
                 decision = Postponed(at=early_due, reason=decision.reason)
-        events = self.admission.end(delivery, attempt, decision, now=loop.time(), is_probe=is_probe)
+        now_s = asyncio.get_running_loop().time()
+        events = self.admission.end(delivery, attempt, decision, now=now_s, is_probe=is_probe)
         self._recorder.record(delivery, attempt, decision, now, early_due)
         self._observer.attempt_finished(self.destination, delivery, attempt, decision)
-        change = self._health.note(attempt, decision, events, began=began, now=now, wall=self._timing.wall())
+        if decision is DONE and not events and self._health.is_well and self.admission.breaker.is_closed:
+            return
+        change = self._health.note(attempt, decision, events, began=began, now=now, wall=self._clock())
         self._follow(change, now)
-        if isinstance(outcome, Unanswered) and outcome.fault is Fault.FORMAT:
-            await asyncio.sleep(0)  # nothing was awaited, and a thousand of them in a row would hold up the others
 
     def _count_request(self) -> None:
         self.admission.count_request(asyncio.get_running_loop().time())
@@ -268,7 +276,7 @@ class Lane:
 
     async def _has_to_wait(self, edits: Edits, work: Work, now: datetime) -> bool:
         """Return whether the message that a delivery changes is not there yet, or had to be looked up; then put the delivery back."""
-        delivery, _, early_due = work
+        delivery, early_due = work.delivery, work.due
         try:
             until = await edits.waits_until(delivery, now)
         except asyncio.CancelledError:

@@ -13,7 +13,6 @@ from forwarder.core.destinations.destination import Destination
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.ports import Clock, Outbox
 from forwarder.dispatch.admission import Admission
-from forwarder.dispatch.backlog_throttle import BacklogThrottle
 from forwarder.dispatch.ordered_queue import OrderedQueue
 from forwarder.dispatch.work_queue import LONGEST_WAIT, UnorderedQueue, WorkQueue
 from forwarder.dispatch.workers import Workers
@@ -37,7 +36,6 @@ class LaneQueue:
         *,
         admission: Admission,
         workers: Workers,
-        throttle: BacklogThrottle,
         follows: bool,
     ) -> None:
         """`follows`: another lane of this name is still ending."""
@@ -46,7 +44,6 @@ class LaneQueue:
         self._steady = steady
         self._admission = admission
         self._workers = workers
-        self._throttle = throttle
         self.is_accepting = not admission.is_paused
         """The lane is neither paused nor stopping: what comes may have a place in memory."""
         self.is_stopping = False
@@ -85,7 +82,6 @@ class LaneQueue:
             self._outbox.release(delivery)
             self.note_pending(delivery)
             return
-        self._throttle.note_fresh()
         # Where all workers are blocked the timer wakes one: to wake one for each event would cost other lanes their time.
         if not self._workers.all_blocked or self._admission.breaker.may_be_one_deliverys:
             self._workers.wake()

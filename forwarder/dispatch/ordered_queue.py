@@ -75,6 +75,10 @@ class OrderedQueue:
         """See `WorkQueue`."""
         return self._lines.has_fresh()
 
+    def has_backlog(self) -> bool:
+        """See `WorkQueue`."""
+        return self._lines.ready_backlog > 0 or self._unordered.has_backlog()
+
     def take(self, *, may_be_backlog: bool) -> Work | None:
         """See `WorkQueue`."""
         self._turns += 1
@@ -102,7 +106,7 @@ class OrderedQueue:
             return self._unordered.take_early()
         line = min(asleep, key=lambda line: (line.wakes_at is None, line.wakes_at))
         due, line.wakes_at, line.is_busy = line.wakes_at, None, True
-        return line.waiting[0]._replace(is_backlog=True, due=due)
+        return Work(line.waiting[0].delivery, is_backlog=True, due=due)
 
     def keep(self, delivery: Delivery, *, at: datetime, now: datetime) -> bool:
         """See `WorkQueue`."""

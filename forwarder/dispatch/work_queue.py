@@ -7,8 +7,9 @@ import heapq
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+import msgspec
 from msgspec import structs
 
 from forwarder.core.delivery import Delivery, DestinationName
@@ -27,7 +28,7 @@ BACKLOG_TURN = 4
 """While fresh deliveries wait as well, every fourth turn is the backlog's."""
 
 
-class Work(NamedTuple):
+class Work(msgspec.Struct, frozen=True):
     """A delivery to be attempted now."""
 
     delivery: Delivery
@@ -88,6 +89,10 @@ class WorkQueue(Protocol):
 
     def has_fresh(self) -> bool:
         """Whether `take` would return something that was never attempted."""
+        ...
+
+    def has_backlog(self) -> bool:
+        """Whether `take` would return something else, if it may be of the backlog."""
         ...
 
     def wants_more(self) -> bool:
@@ -175,17 +180,21 @@ class UnorderedQueue:
         """See `WorkQueue`."""
         return bool(self._fresh)
 
+    def has_backlog(self) -> bool:
+        """See `WorkQueue`."""
+        return bool(self._backlog)
+
     def take(self, *, may_be_backlog: bool) -> Work | None:
         """See `WorkQueue`."""
-        self._turns += 1
-        is_backlogs_turn = may_be_backlog and bool(self._backlog) and not self._turns % BACKLOG_TURN
-        if self._fresh and not is_backlogs_turn:
-            delivery = self._fresh.popleft()
-            self._fresh_bytes -= len(delivery.body)
-            return Work(delivery, is_backlog=False)
-        if self._backlog and may_be_backlog:
-            return self._backlog.popleft()
-        return None
+        if may_be_backlog and self._backlog:
+            self._turns += 1
+            if not (self._fresh and self._turns % BACKLOG_TURN):
+                return self._backlog.popleft()
+        if not self._fresh:
+            return None
+        delivery = self._fresh.popleft()
+        self._fresh_bytes -= len(delivery.body)
+        return Work(delivery, is_backlog=False)
 
     def take_early(self) -> Work | None:
         """See `WorkQueue`."""

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
@@ -27,7 +26,7 @@ from forwarder.core.routing.dedupe import RecentEvents
 from forwarder.core.routing.first_word import FULL, FirstWords
 from forwarder.core.routing.limiter import Limiter, RouteLimit
 from forwarder.core.routing.table import ActiveRouting
-from forwarder.ingest.planner import DeliveryPlanner, Recovery
+from forwarder.ingest.planner import Arrival, DeliveryPlanner, Recovery
 
 log = structlog.get_logger(__name__)
 
@@ -107,10 +106,7 @@ class Ingest:
         self._lanes = lanes
         self._counters = counters
         self._clock = clock
-        self._steady = clock.steady
-        self._planner = DeliveryPlanner(
-            active=active, first_words=memory.first_words, outbox=outbox, counters=counters, steady=clock.steady
-        )
+        self._planner = DeliveryPlanner(active=active, first_words=memory.first_words, outbox=outbox, counters=counters)
         self._on_event = listeners.on_event
         self._on_arrival = listeners.on_arrival
 
@@ -124,7 +120,7 @@ class Ingest:
 
     async def take(self, frame: bytes, *, stream: str = "") -> None:
         """Take one text frame that `stream` brought. The first attempts start at the same time as the commit. It waits only if the disk cannot keep up."""
-        now, read_at = self._clock(), monotonic()
+        came = self._came_now()
         try:
             event = decode_foreign_event(frame)
         except NotAnEventError as error:
@@ -132,65 +128,66 @@ class Ingest:
             return
         await self._outbox.wait_for_room()
         self._counters.seen += 1
-        steady = self._steady()
-        is_new = self._recent.is_new(event.id, now=steady)
+        is_new = self._recent.is_new(event.id, now=came.steady)
         if is_new and event.source == FULL:
-            is_new = not self._recovered.is_duplicate((event.mid, event.sid), now=steady)
+            is_new = not self._recovered.is_duplicate((event.mid, event.sid), now=came.steady)
         if self._on_arrival is not None:
             self._on_arrival(event, stream, is_new, now, read_at)
         if not is_new:
             self._counters.duplicates += 1
-            self._outbox.count_duplicate(now=now)
-            self._notify(event, None)
+            self._outbox.count_duplicate(now=came.wall)
+            if self._on_event is not None:
+                self._on_event(event, None)
             log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
             return
-        self._route(event, now, read_at)
+        self._route(event, came)
 
     async def recover(self, frame: bytes, gap: GapId, earlier: FirstWords) -> bool:
         """Take a post that no stream brought and the repair of a gap did; return whether it was new.
 
         `earlier` knows what of its time went to whom, further back than is remembered for the events of streams.
         """
-        now, read_at = self._clock(), monotonic()
+        came = self._came_now()
         try:
             event = decode_foreign_event(frame)
         except NotAnEventError as error:
             self.note_odd_frame(error.kind, error.detail)
             return False
         await self._outbox.wait_for_room()
-        steady = self._steady()
-        if not self._recovered.is_new((event.mid, event.sid), now=steady) or not self._recent.is_new(
-            event.id, now=steady
+        if not self._recovered.is_new((event.mid, event.sid), now=came.steady) or not self._recent.is_new(
+            event.id, now=came.steady
         ):
             return False
         self._counters.seen += 1
         self._counters.recovered += 1
-        self._route(event, now, read_at, repair=Recovery(gap, earlier))
+        self._route(event, came, repair=Recovery(gap, earlier))
         return True
 
-    def _route(self, event: Event, now: datetime, read_at: float, repair: Recovery | None = None) -> None:
+    def _came_now(self) -> Arrival:
+        return Arrival(*self._clock.both(), monotonic())
+
+    def _route(self, event: Event, came: Arrival, repair: Recovery | None = None) -> None:
         """Route a new event, and store it."""
-        self.limiter.ahead = now - self._steady()
-        selection = self._active.routing_table.router.select(event, now, self.limiter)
-        self._notify(event, selection.chosen)
+        self.limiter.ahead = came.wall - came.steady
+        selection = self._active.routing_table.router.select(event, came.wall, self.limiter)
+        if self._on_event is not None:
+            self._on_event(event, selection.chosen)
         if selection.is_matched:
             self._counters.matched += 1
+            entry = LedgerEntry.MATCHED
         else:
             self._counters.unmatched += 1
-        entry = LedgerEntry.MATCHED if selection.is_matched else LedgerEntry.UNMATCHED
-        self._store_and_offer(event, selection.chosen, entry, now, read_at, held=selection.held, repair=repair)
+            entry = LedgerEntry.UNMATCHED
+        self._store_and_offer(event, selection.chosen, entry, came, held=selection.held, repair=repair)
 
     def post(self, event: Event, destination: DestinationName, made_by: str) -> None:
         """Send a notice to one destination; `made_by` is shown in place of the names of routes."""
-        now = self._clock()
-        self._store_and_offer(event, {destination: (made_by,)}, LedgerEntry.OWN, now, monotonic())
+        self._store_and_offer(event, {destination: (made_by,)}, LedgerEntry.OWN, self._came_now())
 
     def post_canary(self, event: Event, destination: DestinationName) -> DeliveryId:
         """Send a canary to a destination, outside of its order: nothing waits for it. Return the delivery's id."""
-        now = self._clock()
-        self._store_and_offer(
-            event, {destination: ("canary",)}, LedgerEntry.OWN, now, monotonic(), trigger=Trigger.CANARY
-        )
+        chosen = {destination: ("canary",)}
+        self._store_and_offer(event, chosen, LedgerEntry.OWN, self._came_now(), trigger=Trigger.CANARY)
         return delivery_id(event.id, destination)
 
     def _store_and_offer(
@@ -198,8 +195,7 @@ class Ingest:
         event: Event,
         chosen: Mapping[DestinationName, tuple[str, ...]],
         entry: LedgerEntry,
-        now: datetime,
-        read_at: float,
+        came: Arrival,
         *,
         trigger: Trigger = Trigger.FIRST,
         held: Mapping[DestinationName, tuple[SkipReason, tuple[str, ...]]] = _NOTHING,
@@ -209,10 +205,10 @@ class Ingest:
         event_seq = self._outbox.new_seq()
         gap = None if repair is None else repair.gap
         if not (chosen or held):  # as for most events
-            self._outbox.enqueue(event, event_seq, {}, entry=entry, now=now, read_at=read_at, gap=gap)
+            self._outbox.enqueue(event, event_seq, {}, entry=entry, now=came.wall, read_at=came.read_at, gap=gap)
             return
         deliveries: dict[DeliveryStatus | SkipReason, list[Delivery]] = {}
-        wanted = self._planner.plan(event, chosen, held, deliveries, event_seq, now, trigger, repair)
+        wanted = self._planner.plan(event, chosen, held, deliveries, event_seq, came, trigger, repair)
         lanes: list[ReservedLane] = []
         in_flight: list[Delivery] = []
         try:
@@ -225,7 +221,9 @@ class Ingest:
                     deliveries.setdefault(DeliveryStatus.PENDING, []).append(delivery)
             if in_flight:
                 deliveries[DeliveryStatus.IN_FLIGHT] = in_flight
-            self._outbox.enqueue(event, event_seq, deliveries, entry=entry, now=now, read_at=read_at, gap=gap)
+            self._outbox.enqueue(
+                event, event_seq, deliveries, entry=entry, now=came.wall, read_at=came.read_at, gap=gap
+            )
         except BaseException:
             for lane, delivery in zip(lanes, in_flight, strict=True):
                 lane.cancel(delivery)
@@ -235,10 +233,6 @@ class Ingest:
         if len(in_flight) < len(wanted):
             for delivery in deliveries[DeliveryStatus.PENDING]:
                 self._lanes.note_pending(delivery)
-
-    def _notify(self, event: Event, chosen: Mapping[DestinationName, tuple[str, ...]] | None) -> None:
-        if self._on_event is not None:
-            self._on_event(event, chosen)
 
     def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:
         """Count a frame that is no event; say so once for each kind."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, Trigger, new_delivery
 from forwarder.core.dispatch.ordering import order_key
@@ -10,9 +11,20 @@ from forwarder.core.event import Event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import SkipReason
 from forwarder.core.monitoring.counters import Counters
-from forwarder.core.ports import Clock, Outbox
+from forwarder.core.ports import Outbox
 from forwarder.core.routing.first_word import FULL, SOURCES, WANTED, FirstWordDecision, FirstWords, OnFull
 from forwarder.core.routing.table import ActiveRouting, RoutingTable
+
+
+class Arrival(NamedTuple):
+    """When an event came in."""
+
+    wall: datetime
+    """By the wall clock."""
+    steady: datetime
+    """By the steady clock, which waits and ages are counted by."""
+    read_at: float
+    """By the monotonic clock, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,15 +39,12 @@ class Recovery:
 class DeliveryPlanner:
     """Turns an event and the destinations that its routes chose into deliveries."""
 
-    def __init__(
-        self, *, active: ActiveRouting, first_words: FirstWords, outbox: Outbox, counters: Counters, steady: Clock
-    ) -> None:
+    def __init__(self, *, active: ActiveRouting, first_words: FirstWords, outbox: Outbox, counters: Counters) -> None:
         """`first_words` remembers which destination has had which of the two events of a post."""
         self._active = active
         self._first_words = first_words
         self._outbox = outbox
         self._counters = counters
-        self._steady = steady
 
     def plan(  # noqa: PLR0917 - an event, what was chosen for it, and where that goes
         self,
@@ -44,7 +53,7 @@ class DeliveryPlanner:
         held: Mapping[DestinationName, tuple[SkipReason, tuple[str, ...]]],
         skipped: dict[DeliveryStatus | SkipReason, list[Delivery]],
         event_seq: int,
-        now: datetime,
+        came: Arrival,
         trigger: Trigger,
         recovery: Recovery | None,
     ) -> list[Delivery]:
@@ -52,7 +61,6 @@ class DeliveryPlanner:
 
         `chosen` and `held` are what the routes send and do not send, by destination. `recovery`: the repair of a gap found the event.
         """
-        steady = self._steady()
         wanted: list[Delivery] = []
         table = self._active.routing_table
         is_preferred = bool(table.router.once) and event.source in SOURCES
@@ -60,9 +68,7 @@ class DeliveryPlanner:
             order = table.orders.get(destination)
             key = None
             verdict = (
-                self._judge(table, event, destination, routes, event_seq, now, steady, recovery)
-                if is_preferred
-                else WANTED
+                self._judge(table, event, destination, routes, event_seq, came, recovery) if is_preferred else WANTED
             )
             # What waits takes its place in the order when its wait is over.
             if order is not None and trigger is not Trigger.CANARY and verdict.waits_until is None:
@@ -72,7 +78,7 @@ class DeliveryPlanner:
                 destination,
                 routes,
                 event_seq=event_seq,
-                accepted_at=steady,
+                accepted_at=came.steady,
                 order_key=key,
                 edits=verdict.edits,
                 waits_until=verdict.waits_until,
@@ -91,7 +97,7 @@ class DeliveryPlanner:
                 destination,
                 routes,
                 event_seq=event_seq,
-                accepted_at=steady,
+                accepted_at=came.steady,
                 order_key=None,
                 is_recovered=recovery is not None,
             )
@@ -116,8 +122,7 @@ class DeliveryPlanner:
         destination: DestinationName,
         routes: tuple[str, ...],
         event_seq: int,
-        now: datetime,
-        steady: datetime,
+        came: Arrival,
         recovery: Recovery | None,
     ) -> FirstWordDecision:
         """Return whether a destination gets this one of the two events of a post, and when. A full text replaces what waits for it."""
@@ -125,8 +130,8 @@ class DeliveryPlanner:
             return WANTED
         words = self._first_words
         if event.source == FULL:
-            for waiting in words.waiting(event.mid, destination, now=steady):
-                if self._outbox.replace(destination, waiting, now=now):
+            for waiting in words.waiting(event.mid, destination, now=came.steady):
+                if self._outbox.replace(destination, waiting, now=came.wall):
                     words.replaced(event.mid, destination, waiting)
                     self._counters.skipped += 1
         verdict = WANTED
@@ -138,7 +143,7 @@ class DeliveryPlanner:
                     destination,
                     event_seq=event_seq,
                     on_full=table.on_full.get(destination, OnFull.IGNORE),
-                    now=steady,
+                    now=came.steady,
                     wait=table.router.wait_of(routes),
                 )
         return verdict

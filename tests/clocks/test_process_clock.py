@@ -39,6 +39,17 @@ def test_the_steady_clock_knows_no_step(by: timedelta) -> None:
     assert status.by_s == by.total_seconds()
 
 
+def test_both_times_are_of_one_reading_and_a_step_that_it_shows_is_noted_first() -> None:
+    clocks = Clocks()
+    clock = adopted(clocks)
+    assert clock.both() == (clocks.wall(), clock.steady())
+    before = clock.steady()
+    clocks.set(DAY)
+    clocks.pass_(timedelta(seconds=3))
+    assert clock.both() == (clocks.wall(), before + timedelta(seconds=3))
+    assert [step.by for step in clock.steps.steps] == [DAY]
+
+
 def test_a_step_is_noted_once_and_forgotten_by_the_status_after_a_day() -> None:
     clocks = Clocks()
     clock = adopted(clocks)

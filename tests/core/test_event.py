@@ -158,6 +158,16 @@ def test_fingerprints_of_different_parts_differ(one: list[str], other: list[str]
     assert (fingerprint(*one) == fingerprint(*other)) == (one == other)
 
 
+@given(st.text(min_size=1), st.text(min_size=1), st.text(min_size=1), st.text())
+def test_the_id_is_the_fingerprint_of_source_mid_sid_and_payload(source: str, mid: str, sid: str, text: str) -> None:
+    payload = json.dumps({"text": text}, ensure_ascii=False)
+    envelope = json.dumps({"source": source, "mid": mid, "sid": sid, "timestamp": 1})
+    body = f'{envelope[:-1]}, "payload": {payload}}}'.encode("utf-8", "surrogatepass")
+    lone = any(0xD800 <= ord(character) <= 0xDFFF for character in source + mid + sid + text)
+    if not lone:
+        assert decode_event(body).id == fingerprint(source, mid, sid, payload.encode())
+
+
 def test_the_text_of_an_event_is_the_first_of_the_known_keys() -> None:
     assert event_text({"title": "t", "message": "m"}) == "m"
     assert event_text({"text": 5, "content": "c"}) == "c"

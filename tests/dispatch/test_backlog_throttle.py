@@ -22,8 +22,8 @@ def test_a_backlog_alone_is_not_slowed_down() -> None:
 
 def test_a_backlog_leaves_most_to_fresh_deliveries_for_a_second_after_each() -> None:
     throttle = BacklogThrottle()
-    throttle.note_fresh()
+    throttle.note_fresh(100)
     assert 350 <= most_in(throttle, 0.1, start=100) <= 460
     assert throttle.allowed_at(101.5) == 0
-    throttle.note_fresh()
+    throttle.note_fresh(102)
     assert 350 <= most_in(throttle, 0.1, start=102) <= 460

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 from time import monotonic
 
+from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, new_delivery
 from forwarder.core.dispatch.ordering import Order, order_key
 from forwarder.core.dispatch.quota import Allowance, QuotaLimit
@@ -117,7 +118,7 @@ async def test_an_ordered_lane_begins_when_the_lane_that_it_replaces_has_ended(t
             target,
             outbox=outbox,
             observer=Recorder(),
-            timing=Timing(wall=utc_now, steady=utc_now, chance=lambda: 0.5),
+            timing=Timing(clock=ProcessClock(), chance=lambda: 0.5),
             limits=dispatcher.limits(target),
             follows=True,
         )

@@ -12,7 +12,6 @@ from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
 from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postponed, RetryAt
 from forwarder.destinations.formats.discord import DiscordFormat
 from forwarder.dispatch.admission import Admission
-from forwarder.dispatch.backlog_throttle import BacklogThrottle
 from forwarder.dispatch.lane_queue import LaneQueue
 from forwarder.dispatch.message_edits import Edits
 from forwarder.dispatch.outcome_recorder import OutcomeRecorder
@@ -39,7 +38,6 @@ class Scene:
             lambda: NOW,
             admission=Admission(concurrency=1, bucket=None, quotas=[], breaker=BreakerPolicy()),
             workers=Workers(),
-            throttle=BacklogThrottle(),
             follows=False,
         )
         self.delivery = keep(outbox, 0)

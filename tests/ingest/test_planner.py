@@ -17,7 +17,7 @@ from forwarder.core.monitoring.counters import Counters
 from forwarder.core.routing.first_word import FirstWords, OnFull, Prefer
 from forwarder.core.routing.router import Route, Router
 from forwarder.core.routing.table import RoutingTable
-from forwarder.ingest.planner import DeliveryPlanner, Recovery
+from forwarder.ingest.planner import Arrival, DeliveryPlanner, Recovery
 from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
 from forwarder.outbox.sqlite.outbox import SqliteOutbox
@@ -61,7 +61,6 @@ class Scene:
             first_words=self.words,
             outbox=outbox,
             counters=self.counters,
-            steady=lambda: self.now,
         )
 
     def follow(
@@ -94,7 +93,7 @@ class Scene:
             {name: (cause, ROUTES) for name, cause in (held or {}).items()},
             self.skipped,
             seq,
-            self.now,
+            Arrival(self.now, self.now, 0.0),
             trigger,
             recovery,
         )

@@ -174,9 +174,10 @@ async def running(
     template_worker: TemplateWorker | None = None,
 ) -> AsyncIterator[Scene]:
     """Run a lane over the outbox at `path`; with a `clock` that goes on from what the outbox knows of it, as a daemon's does."""
-    wall, steady = (utc_now, utc_now) if clock is None else (clock, clock.steady)
+    is_adopted = clock is not None
+    clock = clock or ProcessClock()
     async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
-        if clock is not None:
+        if is_adopted:
             clock.adopt(
                 outbox.clock_steps,
                 latest=outbox.latest_steady,
@@ -190,7 +191,7 @@ async def running(
             target,
             outbox=outbox,
             observer=observer,
-            timing=Timing(wall=wall, steady=steady, chance=random.Random(seed).random),  # noqa: S311 - spreads waits
+            timing=Timing(clock=clock, chance=random.Random(seed).random),  # noqa: S311 - spreads waits
             limits=SharedLimits(
                 bucket=None if target.rate_limit is None else TokenBucket(target.rate_limit), quotas=quotas
             ),
@@ -200,7 +201,7 @@ async def running(
         async with open_sender(target.url, transport=target.transport, timeout=target.timeout, clock=utc_now) as sender:
             task = asyncio.create_task(lane.run(sender, has_backlog=has_backlog))
             try:
-                yield Scene(outbox, lane, observer, grace, task, wall, steady)
+                yield Scene(outbox, lane, observer, grace, task, clock, clock.steady)
             finally:
                 lane.stop(grace)
                 await task

@@ -42,3 +42,8 @@ class OneClock:
     def steady(self) -> datetime:
         """Return the same."""
         return self._now()
+
+    def both(self) -> tuple[datetime, datetime]:
+        """Return the same twice."""
+        now = self._now()
+        return now, now

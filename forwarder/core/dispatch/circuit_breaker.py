@@ -75,7 +75,8 @@ class Breaker:
         """When the first attempt of the outage failed."""
         self._probes = 0
         """Probes under way, also of an outage before this one."""
-        self._is_open = False
+        self.is_closed = True
+        """Attempts are made as they come."""
         self.probe_at = 0.0
         """When the next probe may be made, while it is open."""
         self.opened_at = 0.0
@@ -83,14 +84,9 @@ class Breaker:
     @property
     def state(self) -> BreakerState:
         """Return which of the three it is."""
-        if not self._is_open:
+        if self.is_closed:
             return BreakerState.CLOSED
         return BreakerState.HALF_OPEN if self._probes else BreakerState.OPEN
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether attempts are made as they come."""
-        return not self._is_open
 
     @property
     def may_be_one_deliverys(self) -> bool:
@@ -100,7 +96,7 @@ class Breaker:
     @property
     def is_probing(self) -> bool:
         """Whether the outcome of a probe is awaited."""
-        return self._is_open and self._probes > 0
+        return not self.is_closed and self._probes > 0
 
     @property
     def probes(self) -> int:
@@ -115,13 +111,13 @@ class Breaker:
     @property
     def opens_at(self) -> float | None:
         """When it opens by time, unless a success comes before; `None`: not at all."""
-        return self._row_began + STREAK_S if self._in_a_row and not self._is_open and self._policy.is_on else None
+        return self._row_began + STREAK_S if self._in_a_row and self.is_closed and self._policy.is_on else None
 
     def open(self, now: float, *, probe_in_s: float = SHORTEST_PROBE_WAIT_S) -> None:
         """Allow nothing but probes, the first after `probe_in_s`. Does nothing where it is switched off."""
         if not self._policy.is_on:
             return
-        self._is_open = True
+        self.is_closed = False
         self.opened_at = now
         self._down_since = self._row_began if self._in_a_row else now
         self.probe_at = now + probe_in_s
@@ -145,12 +141,12 @@ class Breaker:
 
     def give_up_probe(self, now: float, *, wait_s: float | None = None) -> None:
         """Note that a probe showed nothing about the receiver; another may be made, after the current wait or `wait_s`."""
-        if self._is_open:
+        if not self.is_closed:
             self.probe_at = now + (self._wait_s(now) if wait_s is None else wait_s)
 
     def probe_now(self, now: float) -> None:
         """Allow the next probe at once: there is a sign that the receiver is back."""
-        if self._is_open:
+        if not self.is_closed:
             self.probe_at = min(self.probe_at, now)
 
     def knock_wait_s(self, now: float) -> float:
@@ -168,7 +164,7 @@ class Breaker:
         if self.is_closed:
             self._count(now, is_failure=False)
             return False
-        self._is_open = False
+        self.is_closed = True
         self._parts.clear()
         return True
 
@@ -180,7 +176,7 @@ class Breaker:
         """
         if len(self._culprits) < 2:
             self._culprits.add(culprit)
-        if self._is_open or is_probe:
+        if not self.is_closed or is_probe:
             return False
         if not self._in_a_row:
             self._row_began = now

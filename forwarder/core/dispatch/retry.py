@@ -124,7 +124,7 @@ class Done:
     """The receiver has it."""
 
 
-_DONE = Done()
+DONE = Done()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ def decide(
     less than the receiver's `Retry-After` (cut to 24 h); after the last delay it is dead. `chance` returns a number in [0, 1).
     """
     if not policy.statuses and isinstance(outcome, Answered) and outcome.is_success:
-        return _DONE
+        return DONE
     reason = outcome.reason
     requested_wait = timedelta()
     match outcome:
@@ -209,7 +209,7 @@ def _follow(
     attempt = delivery.attempts + 1
     match rule:
         case Rule.DELIVERED:
-            return Done()
+            return DONE
         case Rule.DEAD:
             return Dead(reason=_with(outcome, ": the receiver will not take this request"), is_of_event=True)
         case Rule.PAUSE:

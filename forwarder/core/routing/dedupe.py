@@ -43,7 +43,7 @@ class RecentEvents:
             return True
         if now >= self._turns_at or self._newest.is_full:
             self._turn(now)
-        number = id_number(event_id)
+        number = int(event_id[:16], 16) or 1  # as `id_number`
         for table in self._older:
             if number in table:
                 return False

@@ -100,7 +100,8 @@ class Router:
         held: dict[DestinationName, tuple[SkipReason, tuple[str, ...]]] = {}
         is_matched = False
         subject = Subject(event, now)
-        for route in self.matching(subject):
+        for number in self.index.matching(subject):
+            route = self.routes[number]
             is_matched = True
             is_whole = route.sample is None and route.limit is None
             cause = None if is_whole else route.holds_back(subject, limiter)
@@ -110,6 +111,8 @@ class Router:
                 else:
                     before, names = held.get(destination, (cause, ()))
                     held[destination] = (max(before, cause, key=_WEIGHT.index), (*names, route.name))
+            if route.stop:
+                break
         if not is_matched and self.unmatched is not None:
             chosen[self.unmatched] = (UNMATCHED,)
         if held:
