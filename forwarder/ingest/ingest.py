@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
@@ -132,7 +133,7 @@ class Ingest:
         if is_new and event.source == FULL:
             is_new = not self._recovered.is_duplicate((event.mid, event.sid), now=came.steady)
         if self._on_arrival is not None:
-            self._on_arrival(event, stream, is_new, now, read_at)
+            self._on_arrival(event, stream, is_new, came.wall, came.read_at)
         if not is_new:
             self._counters.duplicates += 1
             self._outbox.count_duplicate(now=came.wall)
