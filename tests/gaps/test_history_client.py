@@ -83,13 +83,14 @@ async def test_a_refused_key_says_so() -> None:
 
 
 async def test_more_requests_than_allowed_wait_for_their_turn_over_all_openings() -> None:
-    histories = Histories(requests=2, per_s=0.5)
-    async with Emulator(EmulatorSettings(history_limit=2, history_per_s=0.45)) as emulator:
+    histories = Histories(requests=2, per_s=1)
+    # The server counts from when a request arrives, which may be late: so its span is much shorter.
+    async with Emulator(EmulatorSettings(history_limit=2, history_per_s=0.3)) as emulator:
         began = monotonic()
         for _ in range(5):
             async with history_at(emulator.ws_url, histories=histories) as history:
                 assert await history.page(Account(id="no", sid="1", name="no"), HOUR, None) is None
-        assert 1 <= monotonic() - began < 8
+        assert 2 <= monotonic() - began < 30
         assert emulator.history.stats.limited == 0
 
 
