@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -367,6 +368,9 @@ async def test_a_stop_while_the_outbox_is_waited_for_ends_the_run_at_once(scene:
             daemon.stop()
             with pytest.raises(asyncio.CancelledError):
                 await ended(run)
+        await until(
+            lambda: "outbox lock" not in {thread.name for thread in threading.enumerate()}, limit_s=60, what="its end"
+        )
     assert scene.course == []
     assert scene.states() == []
     assert scene.emulator.handshakes == []

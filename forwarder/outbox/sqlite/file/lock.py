@@ -3,12 +3,15 @@
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from time import sleep
 
 from forwarder.outbox.sqlite.file.names import beside
 from forwarder.outbox.sqlite.file.ownership import require_own
 from forwarder.outbox.sqlite.file.problems import in_use, unwritable
+
+_LOOKS, _LOOK_EVERY_S = 10, 0.02
 
 
 @contextmanager
@@ -28,20 +31,33 @@ def locked(path: Path, *, by_command: bool = False) -> Iterator[None]:
     try:
         require_own(path)  # what another user has put there just before
         leave_to_owner(descriptor, path.parent)
+        if (holder := _take(descriptor)) is not None:
+            number, *kind = holder.split() or ["unknown"]
+            raise in_use(path, number, by_command=bool(kind))
+        with suppress(OSError):  # a full disk: the lock holds without the number in it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}{' command' if by_command else ''}\n".encode(), 0)
+        try:
+            yield
+        finally:
+            with suppress(OSError):  # so that nobody takes us for the next holder, which has not written its number yet
+                os.ftruncate(descriptor, 0)
+    finally:
+        os.close(descriptor)
+
+
+def _take(descriptor: int) -> str | None:
+    """Take the lock and return `None`, or return what its holder has written. One that has just taken it writes in a moment."""
+    for _ in range(_LOOKS):
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            holder = os.read(descriptor, 32).decode("ascii", "replace").strip() or "unknown"
-            number, *kind = holder.split()
-            raise in_use(path, number, by_command=bool(kind)) from None
-        try:
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{os.getpid()}{' command' if by_command else ''}\n".encode(), 0)
-        except OSError:  # a full disk: the lock holds without the number in it
-            pass
-        yield
-    finally:
-        os.close(descriptor)
+            if holder := os.pread(descriptor, 32, 0).decode("ascii", "replace").strip():
+                return holder
+            sleep(_LOOK_EVERY_S)
+        else:
+            return None
+    return ""
 
 
 def leave_to_owner(descriptor: int, folder: Path) -> None:
