@@ -56,8 +56,8 @@ async def test_an_event_is_explained_with_the_config_of_its_time_and_that_of_tod
             await emulator.send(frame(1, "buy SOL now"))
             await emulator.send(frame(2, "buy ETH now"))
             await bot.wait_for(1)
-            settled = "SELECT count(*) FROM events"
-            await until(lambda: look(tmp_path / "outbox.db", settled) == [(2,)], limit_s=90, what="both are kept")
+            kept = "SELECT (SELECT count(*) FROM events), (SELECT count(*) FROM deliveries WHERE status = 'delivered')"
+            await until(lambda: look(tmp_path / "outbox.db", kept) == [(2, 1)], limit_s=90, what="both are kept")
             missed = await ask("explain", "--mid", "1", "-c", str(config))
             assert "✗ coins → bot  (stop: true)" in missed
             assert '  ✗ text contains "btc", "eth" — "buy SOL now"' in missed.replace("    ", "  ")
@@ -71,7 +71,7 @@ async def test_an_event_is_explained_with_the_config_of_its_time_and_that_of_tod
             await running.wait_for("reload.done")
             await emulator.send(frame(3, "more SOL"))
             await bot.wait_for(3)
-            await until(lambda: look(tmp_path / "outbox.db", settled) == [(3,)], limit_s=90, what="the third is kept")
+            await until(lambda: look(tmp_path / "outbox.db", kept) == [(3, 3)], limit_s=90, what="the third is kept")
 
             for out in (edited, await ask("explain", "--mid", "2", "-c", str(config))):
                 then, today = out.split("routes it differently:")
