@@ -1,11 +1,12 @@
 """What the daemon costs over a plain script that keeps nothing.
 
-    python -m benchmarks.compare [latency] [burst] [--pairs 5] [--folder DISK] [--json FILE]
+    python -m benchmarks.compare [latency] [burst] [--floor] [--pairs 7] [--folder DISK] [--json FILE]
 
 The daemon (durable, `full`) and `benchmarks/plain_script.py` take turns, each run in a new process with a new outbox, and
 get the same events of 2 KB. Added latency is from just before the frame is written until the POST has been read. Each
-figure is the median of the runs, with the lowest and the highest beside it. Exit code 1: an event did not arrive exactly
-once.
+figure is the median of the runs, with the lowest and the highest beside it. Below the tables each goal is met or missed
+(`benchmarks/goals.py`). With `--floor` there is a third program, `benchmarks/floor.py`: what no design can leave out. Exit
+code 1: an event did not arrive exactly once; a goal that is missed does not change it.
 """
 
 import argparse
@@ -15,12 +16,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks import rig
+from benchmarks import goals, rig
 from benchmarks.rig import BenchmarkError, LoadSide, Subject
 from benchmarks.stream_and_receiver import KEY
 
 Run = dict[str, float]
-SUBJECTS = ("daemon", "script")
+SUBJECTS = ("daemon", "script", "floor")
 _WARM_UP_EVENTS = 200
 """At 200 a second. Imports, connections and first pages are paid for before anything is measured."""
 
@@ -66,6 +67,7 @@ class Settings:
     burst: int
     size_bytes: int
     within_s: float
+    subjects: tuple[str, ...]
 
 
 class Comparison:
@@ -75,7 +77,7 @@ class Comparison:
         self._load = load
         self._settings = settings
         self.runs: dict[str, dict[str, list[Run]]] = {}
-        self.latencies_ms: dict[str, list[float]] = {subject: [] for subject in SUBJECTS}
+        self.latencies_ms: dict[str, list[float]] = {subject: [] for subject in settings.subjects}
         self.faults: list[str] = []
 
     def run(self, part: str, subject: str) -> Run:
@@ -85,7 +87,9 @@ class Comparison:
                 config = rig.write_config(folder, self._load, durability=self._settings.durability)
                 arguments = rig.daemon_arguments(config, self._settings.log_level)
             else:
-                arguments = ["benchmarks.plain_script", self._load.stream, KEY, self._load.receiver]
+                program = "benchmarks.floor" if subject == "floor" else "benchmarks.plain_script"
+                arguments = [program, self._load.stream, KEY, self._load.receiver]
+                arguments += [str(folder)] * (subject == "floor")
             with rig.running(arguments) as process:
                 self._load.do("wait_connected")
                 self._send(process, f"{subject}, warm-up", count=_WARM_UP_EVENTS, rate=200)
@@ -141,25 +145,34 @@ class Comparison:
         return [self._summarise(part, measure) for measure in MEASURES[part]]
 
     def _summarise(self, part: str, measure: Measure) -> dict[str, object]:
-        values = {subject: [run[measure.key] for run in self.runs[part][subject]] for subject in SUBJECTS}
-        medians = {subject: statistics.median(values[subject]) for subject in SUBJECTS}
+        subjects = self._settings.subjects
+        values = {subject: [run[measure.key] for run in self.runs[part][subject]] for subject in subjects}
+        medians = {subject: statistics.median(values[subject]) for subject in subjects}
+        ratios = {
+            "ratio" if other == "script" else f"ratio_{other}": medians["daemon"] / medians[other]
+            if medians[other]
+            else None
+            for other in subjects[1:]
+        }
         return {
             "measure": measure.key,
-            "ratio": medians["daemon"] / medians["script"] if medians["script"] else None,
+            **ratios,
             **{
                 subject: {"median": medians[subject], "lowest": min(values[subject]), "highest": max(values[subject])}
-                for subject in SUBJECTS
+                for subject in subjects
             },
         }
 
     def print_summary(self, part: str) -> None:
         """Print the table."""
-        rows = []
+        subjects, rows = self._settings.subjects, []
         for measure, line in zip(MEASURES[part], self.summary(part), strict=True):
-            cells = [_cell(line[subject], measure.digits) for subject in SUBJECTS]
-            ratio = line["ratio"]
-            rows.append([measure.name, *cells, f"{ratio:.2f}" if isinstance(ratio, float) else "-"])
-        rig.print_table([part, "daemon", "script", "daemon / script"], rows)
+            cells = [_cell(line[subject], measure.digits) for subject in subjects]
+            ratios = [ratio for name, ratio in line.items() if name.startswith("ratio")]
+            rows.append(
+                [measure.name, *cells, *(f"{ratio:.2f}" if isinstance(ratio, float) else "-" for ratio in ratios)]
+            )
+        rig.print_table([part, *subjects, *(f"daemon / {other}" for other in subjects[1:])], rows)
 
 
 def _cell(value: Any, digits: int) -> str:  # noqa: ANN401 - a part of the summary
@@ -170,7 +183,8 @@ def _cell(value: Any, digits: int) -> str:  # noqa: ANN401 - a part of the summa
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare the daemon with a plain script that keeps nothing.")
     parser.add_argument("parts", nargs="*", metavar="latency|burst", help="default: both")
-    parser.add_argument("--pairs", type=int, default=5, help="runs of each (default 5)")
+    parser.add_argument("--pairs", type=int, default=7, help="runs of each (default 7)")
+    parser.add_argument("--floor", action="store_true", help="measure what no design can leave out, too")
     parser.add_argument("--rate", type=float, default=200, help="events a second of the latency runs (default 200)")
     parser.add_argument("--seconds", type=float, default=10, help="length of a latency run (default 10)")
     parser.add_argument("--burst", type=int, default=20_000, help="events of a burst (default 20,000)")
@@ -206,6 +220,7 @@ def main() -> Literal[0, 1]:
         burst=arguments.burst,
         size_bytes=arguments.size,
         within_s=arguments.within,
+        subjects=SUBJECTS if arguments.floor else SUBJECTS[:2],
     )
     machine = rig.describe_machine(settings.folder)
     print("; ".join(f"{name} {value}" for name, value in machine.items()))
@@ -217,7 +232,7 @@ def main() -> Literal[0, 1]:
         comparison = Comparison(load, settings)
         for part in parts:
             for number in range(1, arguments.pairs + 1):
-                for subject in SUBJECTS:
+                for subject in settings.subjects:
                     found = comparison.run(part, subject)
                     shown = "  ".join(f"{measure.key} {found[measure.key]:.3g}" for measure in MEASURES[part])
                     print(f"{part} {number}/{arguments.pairs} {subject}: {shown}", file=sys.stderr)
@@ -225,6 +240,9 @@ def main() -> Literal[0, 1]:
         print()
         comparison.print_summary(part)
         results[part] = {"summary": comparison.summary(part), "runs": comparison.runs[part]}
+    print()
+    results["goals"] = verdicts = goals.judge({part: comparison.summary(part) for part in parts})
+    goals.print_verdict(verdicts, vars(arguments))
     results["latencies_ms"] = comparison.latencies_ms
     results["faults"] = comparison.faults
     print("\nevery event arrived exactly once" if not comparison.faults else "\n" + "\n".join(comparison.faults))

@@ -16,8 +16,12 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-_COLOURS = {"daemon": "#1f6feb", "script": "#8c959f"}
-_NAMES = {"daemon": "forwarder, durable", "script": "plain script, keeps nothing"}
+_COLOURS = {"daemon": "#1f6feb", "script": "#8c959f", "floor": "#1a7f37"}
+_NAMES = {
+    "daemon": "forwarder, durable",
+    "script": "plain script, keeps nothing",
+    "floor": "floor: what no design can leave out",
+}
 
 Results = dict[str, Any]
 
@@ -56,7 +60,7 @@ def draw_burst(results: Results) -> Figure:
     for at, (measure, title) in enumerate(wanted.items(), 1):
         axes = figure.add_subplot(1, 3, at)
         _tidy(axes)
-        for place, subject in enumerate(_NAMES):
+        for place, subject in enumerate(("daemon", "script")):
             value = lines[measure][subject]
             spread = [[value["median"] - value["lowest"]], [value["highest"] - value["median"]]]
             axes.bar(
