@@ -220,11 +220,14 @@ class StreamConnection:
         self.settled.set()
 
     def heard(self) -> None:
-        self._note_sign()
+        now = boot_time()
+        if self.taken == self._done and now - self.heard_at >= QUIET_S:  # no frame was being taken
+            self.drained_at = now
+        self.heard_at = now
         self._done = self.taken
 
     def take(self, frame: bytes) -> Awaitable[None]:
-        self._note_sign()
+        self.heard()
         self.taken += 1
         self._taken_bytes += len(frame)
         if not self._first.is_full:
@@ -237,12 +240,6 @@ class StreamConnection:
         """The event loop has had its turns since then: if nothing came, the socket is empty."""
         if self.is_open and not self.is_taking and self.heard_at < since:
             self.drained_at = boot_time()
-
-    def _note_sign(self) -> None:
-        now = boot_time()
-        if now - self.heard_at >= QUIET_S and not self.is_taking:
-            self.drained_at = now
-        self.heard_at = now
 
     def note_odd_frame(self, kind: NotAnEvent) -> None:
         self._on_odd_frame(kind)

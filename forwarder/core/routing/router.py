@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
 from forwarder.core.ledger import SkipReason
-from forwarder.core.matching import Condition, Subject
+from forwarder.core.matching import EVERYTHING, Condition, Subject
 from forwarder.core.matching.index import Index
 from forwarder.core.routing.first_word import WAIT, Prefer
 from forwarder.core.routing.limiter import Limiter, RouteLimit
@@ -71,6 +71,9 @@ class Router:
     index: Index = field(init=False, repr=False, compare=False)
     """Finds the routes that may match. Building it takes about 0.1 s for ten thousand routes, so it is not done in the loop's thread."""
 
+    always: Selection | None = field(init=False, repr=False, compare=False)
+    """The selection of every event, if no route asks anything of it; nobody may change it."""
+
     def __post_init__(self) -> None:
         once = frozenset(route.name for route in self.routes if route.prefer is not Prefer.ALL)
         waits = {route.name: route.wait for route in self.routes if route.prefer is Prefer.FULL}
@@ -79,6 +82,18 @@ class Router:
         limits = {route.name: route.limit for route in self.routes if route.limit is not None}
         object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "index", Index([route.condition for route in self.routes]))
+        object.__setattr__(self, "always", self._always())
+
+    def _always(self) -> Selection | None:
+        """Return what is selected where all routes send everything, or `None` where it depends on the event."""
+        chosen: dict[DestinationName, tuple[str, ...]] = {}
+        for route in self.routes:
+            if route.condition != EVERYTHING or route.sample is not None or route.limit is not None:
+                return None
+            _add(chosen, route)
+            if route.stop:
+                break
+        return Selection(chosen, is_matched=True) if self.routes else None
 
     def wait_of(self, routes: Sequence[str]) -> timedelta | None:
         """Return how long a first word that these routes chose waits for the full text. `None` means that it is sent at once."""
@@ -96,6 +111,8 @@ class Router:
 
     def select(self, event: Event, now: datetime, limiter: Limiter | None = None) -> Selection:
         """Return the selection for an event that is routed at `now`. Without a limiter, limits are ignored."""
+        if self.always is not None:
+            return self.always
         chosen: dict[DestinationName, tuple[str, ...]] = {}
         held: dict[DestinationName, tuple[SkipReason, tuple[str, ...]]] = {}
         is_matched = False
@@ -105,10 +122,10 @@ class Router:
             is_matched = True
             is_whole = route.sample is None and route.limit is None
             cause = None if is_whole else route.holds_back(subject, limiter)
-            for destination in route.to:
-                if cause is None:
-                    chosen[destination] = (*chosen.get(destination, ()), route.name)
-                else:
+            if cause is None:
+                _add(chosen, route)
+            else:
+                for destination in route.to:
                     before, names = held.get(destination, (cause, ()))
                     held[destination] = (max(before, cause, key=_WEIGHT.index), (*names, route.name))
             if route.stop:
@@ -118,3 +135,9 @@ class Router:
         if held:
             held = {destination: why for destination, why in held.items() if destination not in chosen}
         return Selection(chosen, is_matched, held)
+
+
+def _add(chosen: dict[DestinationName, tuple[str, ...]], route: Route) -> None:
+    """Note that a route sends an event to its destinations."""
+    for destination in route.to:
+        chosen[destination] = (*chosen.get(destination, ()), route.name)

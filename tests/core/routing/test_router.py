@@ -3,11 +3,14 @@
 from dataclasses import replace
 from datetime import timedelta
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from forwarder.core.config.model.sample_and_limit import LimitConfig
 from forwarder.core.config.runtime import router_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.ledger import SkipReason
-from forwarder.core.matching import EVERYTHING, NOTHING
+from forwarder.core.matching import EVERYTHING, NOTHING, AnyOf
 from forwarder.core.routing.limiter import Limiter, RouteLimit
 from forwarder.core.routing.router import Route, Router, Selection
 from forwarder.core.routing.sampling import is_in_sample
@@ -118,3 +121,21 @@ def test_every_matching_route_delivers_once_to_each_destination_until_one_stops(
 def test_what_no_route_wants_is_dropped_or_goes_where_the_config_says() -> None:
     assert Router(routes=[replace(route("b", "z"), condition=NOTHING)]).select(event(), NOW).chosen == {}
     assert Router(routes=[], unmatched=BOT).select(event(), NOW).chosen == {"bot": ("unmatched",)}
+
+
+@given(st.lists(st.tuples(st.lists(st.sampled_from(["bot", "alerts", "log"]), max_size=3), st.booleans()), max_size=5))
+def test_routes_that_ask_nothing_select_what_the_same_routes_select_with_a_condition_that_always_holds(
+    wanted: list[tuple[list[str], bool]],
+) -> None:
+    routes = [route(f"r{number}", *to, stop=stop) for number, (to, stop) in enumerate(wanted)]
+    asking = [replace(each, condition=AnyOf((EVERYTHING, NOTHING))) for each in routes]
+    for unmatched in (None, ALERTS):
+        direct, evaluated = (Router(routes=each, unmatched=unmatched) for each in (routes, asking))
+        assert (direct.always is not None) == bool(routes)
+        assert evaluated.always is None
+        assert direct.select(event(), NOW) == evaluated.select(event(), NOW)
+
+
+def test_routes_are_asked_about_every_event_where_any_of_them_holds_something_back_or_has_a_condition() -> None:
+    for one in (HALF, LIMITED, replace(WHOLE, condition=NOTHING)):
+        assert Router(routes=[WHOLE, one]).always is None
