@@ -134,7 +134,7 @@ class _View:
 
 def _decoded(text: str) -> str:
     """Return the text in lower case with its escapes replaced by what they mean."""
-    text = text.translate(_LOWER)
+    text = text.lower() if text.isascii() else text.translate(_LOWER)
     for _ in range(_MOST_LAYERS):
         if "\\" not in text and "%" not in text and "&" not in text:
             break

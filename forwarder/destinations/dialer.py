@@ -50,6 +50,8 @@ class Dialer:
         self._max_age_s = transport.max_connection_age.total_seconds()
         self._resolver = Resolver(host, port, cache_s=min(DNS_CACHE_S, self._max_age_s))
         self._order = AddressOrder()
+        self.failed_addresses = self._order.failed
+        """The addresses that failed, and have not responded since."""
 
     async def connect(self, deadline: float, *, is_knock: bool = False) -> HttpConnection:
         """Return a connection before the deadline (by the loop's clock). Raises `NotConnectedError`.

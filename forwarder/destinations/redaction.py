@@ -2,18 +2,74 @@
 
 import base64
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
+from yarl import URL
+
+from forwarder.core.destinations.request import WebhookRequest
 from forwarder.core.masking import HIDDEN, SHORTEST_SECRET, is_secret_name, masked
 from forwarder.core.url import read_url
 
-__all__ = ("HIDDEN", "SHORTEST_SECRET", "secret_texts", "with_headers", "without")
+__all__ = ("HIDDEN", "SHORTEST_SECRET", "Redactor", "secret_texts", "without")
 
+EXCERPT_CHARACTERS = 500
+_PUBLIC_HEADERS = frozenset({"accept-encoding", "content-encoding", "content-type", "host", "user-agent"})
+"""Headers whose values are not secret, so they may be kept if a receiver repeats them; the x-forwarder-* and webhook-* headers are too."""
 _SEGMENT_LENGTH = 12
 """A part of a path or a word of a header counts as secret from this length on; shorter ones are names."""
 _RANDOM_LENGTH = 8
 """A part of a path with a digit in it counts as secret from this length on."""
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/=_-]+)", re.IGNORECASE)
+
+
+class Redactor:
+    """Makes excerpts of the responses to the requests to one URL, without the secrets of those."""
+
+    def __init__(self, url: URL, target: str) -> None:
+        """`target` is the path and query of the URL as written."""
+        self._url = str(url)
+        self._target = target
+        self._lines = ""
+        self._headers: list[str] = []
+        """The values of the headers in `_lines` that may be secret."""
+        self._known: tuple[list[str], str] | None = None
+        """The values and the target whose secrets are in `_secrets`: those of the request before, and usually of the next."""
+        self._secrets: list[str] = []
+        self._last = b"", ""
+        """The last short body with nothing but those secrets to hide, and its excerpt: most receivers say the same each time."""
+
+    def excerpt(self, body: bytes, request: WebhookRequest, lines: str) -> str:
+        """Return the beginning of a response's body on one line, without the secrets of the request; `lines` are its fixed headers as sent."""
+        target = self._target if request.target is None else request.target
+        if self._lines != lines:
+            pairs = (line.partition(": ") for line in lines.split("\r\n") if line)
+            self._lines, self._headers = lines, [value for name, _, value in pairs if _is_secret(name)]
+        if self._known != (self._headers, target):
+            self._known, self._last = (self._headers, target), (b"", "")
+            self._secrets = secret_texts(headers=self._headers, target=target, url=self._url)
+        if request.more and (own := [value for name, value in request.more.items() if _is_secret(name)]):
+            return _excerpt(body, _with_headers(self._secrets, own))
+        known_body, text = self._last
+        if body != known_body:
+            text = _excerpt(body, self._secrets)
+            if len(body) <= EXCERPT_CHARACTERS:
+                self._last = body, text
+        return text
+
+
+def _excerpt(body: bytes, secrets: Sequence[str]) -> str:
+    reach = 6 * max(map(len, secrets), default=0)  # how long a secret can be if each of its characters is escaped
+    window = body[: 4 * (EXCERPT_CHARACTERS + reach)].decode("utf-8", "replace")
+    text = without(window[: EXCERPT_CHARACTERS + reach], secrets)
+    if len(window) > EXCERPT_CHARACTERS + reach:  # the end may be a part of a secret
+        text = text[: max(0, len(text) - reach)]
+    text = text[:EXCERPT_CHARACTERS]
+    return (text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)).strip()
+
+
+def _is_secret(header: str) -> bool:
+    name = header.lower()
+    return name not in _PUBLIC_HEADERS and not name.startswith(("x-forwarder-", "webhook-"))
 
 
 def secret_texts(*, headers: Iterable[str], target: str, url: str) -> list[str]:
@@ -34,7 +90,7 @@ def secret_texts(*, headers: Iterable[str], target: str, url: str) -> list[str]:
     return sorted(filter(None, found), key=len, reverse=True)
 
 
-def with_headers(secrets: Iterable[str], headers: Iterable[str]) -> list[str]:
+def _with_headers(secrets: Iterable[str], headers: Iterable[str]) -> list[str]:
     """Return these texts and those of more headers, the longest first; `headers` are their values."""
     return sorted({*secrets, *(text for value in headers for text in _of_header(value))}, key=len, reverse=True)
 

@@ -17,6 +17,7 @@ from forwarder.core.delivery import SENT_TWICE, Answered, Fault, Outcome, Unansw
 from forwarder.core.destinations.redirects import describe_redirect
 from forwarder.core.destinations.request import FixedHeaders, WebhookRequest
 from forwarder.core.destinations.response_hints import read_response_hints
+from forwarder.core.destinations.signing import ID, TIMESTAMP
 from forwarder.core.destinations.transport import Transport
 from forwarder.core.ports import Clock
 from forwarder.core.url import host_header, read_url, request_target
@@ -24,13 +25,11 @@ from forwarder.destinations.dialer import Dialer, authorization
 from forwarder.destinations.failures import NotConnectedError, broken, cut_short, refused_by_proxy
 from forwarder.destinations.http_connection import BrokenConnectionError, CutShortError, HttpConnection
 from forwarder.destinations.pool import LATE_S, Pool
-from forwarder.destinations.redaction import secret_texts, with_headers, without
+from forwarder.destinations.redaction import Redactor
 from forwarder.destinations.response_reader import MAX_BODY_BYTES, HttpResponse, NotHttpError
 
 MAX_ANSWER_BYTES = MAX_BODY_BYTES
-EXCERPT_CHARACTERS = 500
-_PUBLIC_HEADERS = frozenset({"accept-encoding", "content-encoding", "content-type", "host", "user-agent"})
-"""Headers whose values are not secret, so they may be kept if a receiver repeats them; the x-forwarder-* and webhook-* headers are too."""
+_NO_ANSWER = BrokenConnectionError, CutShortError, NotHttpError, TimeoutError
 
 
 @dataclass(slots=True)
@@ -65,8 +64,7 @@ class HttpSender:
         self._credentials = _basic_auth(url)
         self._fixed: tuple[FixedHeaders | None, str] = None, ""
         """The fixed headers used last, and their written form."""
-        self._secrets: list[str] | None = None
-        """Texts that must not get into the outbox from a response; `None` until they are needed."""
+        self._redactor = Redactor(url, target)
         self.transcript: Transcript | None = None
         """If set, receives the headers of request and response, for a person who tests the destination."""
 
@@ -83,50 +81,49 @@ class HttpSender:
             return Unanswered(
                 fault=Fault.FORMAT, detail="a header or the path contains a character that is not allowed there"
             )
-        if self.transcript is not None:
-            self.transcript.sent, self.transcript.body = head, request.body
-            self.transcript.came.clear()
-        idle = self._pool.take_idle(deadline)
-        if idle is not None:
+        pool, transcript = self._pool, self.transcript
+        if transcript is not None:
+            transcript.sent, transcript.body = head, request.body
+            transcript.came.clear()
+        connection = used = pool.take_idle(deadline)
+        while True:
+            if connection is None:
+                try:
+                    connection = await self._connect(deadline)
+                except NotConnectedError as error:
+                    return error.outcome
+            connection.transcript = None if transcript is None else transcript.came
             try:
-                return await self._exchange(idle, head, request)
-            except BrokenConnectionError as error:
-                if error.has_begun:
-                    return self._broken(idle, error)
-                self._pool.drop_idle()
-        try:
-            fresh = await self._connect(deadline)
-        except NotConnectedError as error:
-            return error.outcome
-        try:
-            outcome = await self._exchange(fresh, head, request)
-        except BrokenConnectionError as error:
-            outcome = self._broken(fresh, error)
-        return outcome if idle is None else structs.replace(outcome, note=SENT_TWICE)
+                answer = await connection.exchange(
+                    head, request.body, needs_body=request.needs_body or transcript is not None
+                )
+            except _NO_ANSWER as error:
+                outcome = self._unanswered(connection, error, may_be_stale=connection is used)
+            else:
+                outcome = self._answered(connection, answer, request)
+            finally:
+                pool.give_back(connection)
+            if outcome is not None:
+                return outcome if connection is used or used is None else structs.replace(outcome, note=SENT_TWICE)
+            connection = None
 
-    async def _exchange(self, connection: HttpConnection, head: bytes, request: WebhookRequest) -> Outcome:
-        """Send the request over the connection, and give the connection back. Raises `BrokenConnectionError`."""
-        needs_body = request.needs_body or self.transcript is not None
-        connection.transcript = None if self.transcript is None else self.transcript.came
-        try:
-            response = await connection.exchange(head, request.body, needs_body=needs_body)
-        except CutShortError as error:
-            return cut_short(error.status, timeout_s=self._timeout_s if error.is_late else None)
-        except NotHttpError as error:
-            return Unanswered(fault=Fault.PROTOCOL, detail=str(error))
-        except TimeoutError:
-            self._pool.note_silence(connection)
-            if connection.idle_since:  # it was used before
+    def _unanswered(self, connection: HttpConnection, error: Exception, *, may_be_stale: bool) -> Outcome | None:
+        """Return what an exchange without an answer came to. `None`: the receiver had probably closed the connection before."""
+        match error:
+            case CutShortError():
+                return cut_short(error.status, timeout_s=self._timeout_s if error.is_late else None)
+            case NotHttpError():
+                return Unanswered(fault=Fault.PROTOCOL, detail=str(error))
+            case BrokenConnectionError() if may_be_stale and not error.has_begun:
                 self._pool.drop_idle()
-            return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout_s:g} s")
-        finally:
-            self._pool.give_back(connection)
-        self._pool.note_response(connection)
-        return self._answered(response, request)
-
-    def _broken(self, connection: HttpConnection, error: BrokenConnectionError) -> Unanswered:
+                return None
+            case BrokenConnectionError():
+                self._pool.note_silence(connection)
+                return broken(error.error)
         self._pool.note_silence(connection)
-        return broken(error.error)
+        if may_be_stale:
+            self._pool.drop_idle()
+        return Unanswered(fault=Fault.TIMEOUT, detail=f"no answer within {self._timeout_s:g} s")
 
     async def knock(self) -> bool:
         """Return whether an attempt is worth making after the connection was refused. Only connects; sends nothing.
@@ -165,55 +162,34 @@ class HttpSender:
             target = request.target
             if not target.isprintable() or " " in target:
                 raise ValueError
-        return f"{request.method} {self._origin}{target} HTTP/1.1\r\n{fixed}{_lines(request.own)}Content-Length: {len(request.body)}\r\n\r\n".encode()
+        more = _lines(request.more) if request.more else ""
+        return (
+            f"{request.method} {self._origin}{target} HTTP/1.1\r\n{fixed}{ID}: {request.id}\r\n{TIMESTAMP}: {request.timestamp}\r\n"
+            f"{more}Content-Length: {len(request.body)}\r\n\r\n"
+        ).encode()
 
-    def _answered(self, answer: HttpResponse, request: WebhookRequest) -> Outcome:
-        if self._proxy is not None and answer.status == 407:
+    def _answered(self, connection: HttpConnection, answer: HttpResponse, request: WebhookRequest) -> Outcome:
+        if self._pool.failed_addresses:
+            self._pool.note_response(connection)
+        status, body = answer.status, answer.body
+        if self._proxy is not None and status == 407:
             return refused_by_proxy(has_password=self._proxy.authorization is not None)
+        excerpt = self._redactor.excerpt(body, request, self._fixed[1]) if body else ""
         is_complete = answer.is_complete or not request.needs_body
-        if not answer.has_hints and answer.status != 429:  # the response contains no hints
-            if not answer.body:
-                return Answered(status=answer.status, is_complete=is_complete)
-            return Answered(
-                status=answer.status,
-                excerpt=self._excerpt(answer.body, request),
-                body=answer.body,
-                is_complete=is_complete,
-            )
+        if not answer.headers and status != 429:  # no hints
+            return Answered(status=status, excerpt=excerpt, body=body, is_complete=is_complete)
         location = answer.headers.get(b"location")
         return Answered(
-            status=answer.status,
-            excerpt=self._excerpt(answer.body, request),
-            body=answer.body,
+            status=status,
+            excerpt=excerpt,
+            body=body,
             is_complete=is_complete,
             location=None if location is None else self._redirect(location, request),
-            **read_response_hints(answer.status, answer.headers, answer.body, now=self._clock()),
+            **read_response_hints(status, answer.headers, body, now=self._clock()),
         )
 
     def _redirect(self, location: bytes, request: WebhookRequest) -> str:
         return describe_redirect(self._url, request.target or self._target, location.decode("utf-8", "replace"))
-
-    def _excerpt(self, body: bytes, request: WebhookRequest) -> str:
-        """Return the beginning of a response's body on one line, without the secrets of the request that it repeats."""
-        if not body:
-            return ""
-        secrets = self._secret_texts(request)
-        reach = 6 * max(map(len, secrets), default=0)  # how long a secret can be if each of its characters is escaped
-        window = body[: 4 * (EXCERPT_CHARACTERS + reach)].decode("utf-8", "replace")
-        text = without(window[: EXCERPT_CHARACTERS + reach], secrets)
-        if len(window) > EXCERPT_CHARACTERS + reach:  # the end may be a part of a secret
-            text = text[: max(0, len(text) - reach)]
-        text = text[:EXCERPT_CHARACTERS]
-        return (text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)).strip()
-
-    def _secret_texts(self, request: WebhookRequest) -> list[str]:
-        """Return the secret texts of a request."""
-        if self._secrets is None or request.target is not None:
-            pairs = (line.partition(": ") for line in self._fixed[1].split("\r\n") if line)
-            secret = [value for name, _, value in pairs if not _is_public(name.lower())]
-            self._secrets = secret_texts(headers=secret, target=request.target or self._target, url=str(self._url))
-        own = [value for name, value in request.own.items() if not _is_public(name.lower())]
-        return with_headers(self._secrets, own) if own else self._secrets
 
 
 @asynccontextmanager
@@ -243,7 +219,3 @@ def _basic_auth(url: URL) -> str:
         return ""
     pair = base64.b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
     return f"Authorization: Basic {pair}\r\n"
-
-
-def _is_public(name: str) -> bool:
-    return name in _PUBLIC_HEADERS or name.startswith(("x-forwarder-", "webhook-"))

@@ -6,6 +6,7 @@ from datetime import datetime
 from msgspec.structs import replace
 
 from forwarder.core.delivery import SENT_TWICE, Answered, Delivery, Fault, Outcome, Unanswered
+from forwarder.core.destinations.answers import BY_STATUS
 from forwarder.core.destinations.content import (
     CannotFormatError,
     Content,
@@ -38,7 +39,8 @@ class Requests:
         `on_new_address` is called when requests go to another address from now on, with what to write in the config.
         Without a `template_worker` no event can be rendered that costs too much for the event loop.
         """
-        self._answers = destination.answers
+        self._answers = None if destination.answers == BY_STATUS else destination.answers
+        self._is_correctable = isinstance(destination.format_, Correctable)
         self._renderer = Renderer(
             headers=destination.headers,
             signing=destination.signing,
@@ -54,55 +56,62 @@ class Requests:
         """Make an attempt and return its outcome; `receipt` is that of the message to edit. Raises `CannotFormatError`."""
         renderer = self._renderer
         try:
-            request = await self._render(renderer, delivery, now=now, receipt=receipt)
-        except RendererUnavailableError as error:
-            return Unanswered(fault=Fault.FORMAT, detail=str(error), is_local_fault=True)
-        outcome = await self._send(sender, request, now=now)
-        if not isinstance(outcome, Answered) or outcome.is_success:
+            request = renderer.render(delivery, now=now, receipt=receipt)
+        except RenderElsewhereError as error:
+            try:
+                request = await self._render_elsewhere(error, renderer, delivery, now=now, receipt=receipt)
+            except RendererUnavailableError as unavailable:
+                return Unanswered(fault=Fault.FORMAT, detail=str(unavailable), is_local_fault=True)
+        outcome = self._read(await sender.send(request), now)
+        if not self._is_correctable or not isinstance(outcome, Answered) or outcome.is_success:
             return outcome
         correction = _correction(renderer.format_, outcome)
         if correction is None:
             return outcome
         corrected = renderer.with_format(correction.format_)
         try:
-            again = await self._render(corrected, delivery, now=now, receipt=receipt)
-        except RendererUnavailableError:
-            return outcome
+            again = corrected.render(delivery, now=now, receipt=receipt)
+        except RenderElsewhereError as error:
+            try:
+                again = await self._render_elsewhere(error, corrected, delivery, now=now, receipt=receipt)
+            except RendererUnavailableError:
+                return outcome
         if again.body == request.body:
             return outcome
         if correction.new_address and self._renderer is renderer:
             self._renderer = corrected
             self._on_new_address(correction.new_address)
         self._on_again()
-        second = await self._send(sender, again, now=now)
+        second = self._read(await sender.send(again), now)
         note = f"sent again {correction.how}, after {replace(outcome, note='').reason}"
         return replace(second, note=f"{note}; {second.note}" if second.note else note)
 
-    async def _send(self, sender: Sender, request: WebhookRequest, *, now: datetime) -> Outcome:
-        outcome = await sender.send(request)
+    def _read(self, outcome: Outcome, now: datetime) -> Outcome:
+        """Return the outcome of a request with what its answer means here."""
         if outcome.note == SENT_TWICE:
             self._on_again()
-        return self._answers.read(outcome, now=now)
+        return outcome if self._answers is None else self._answers.read(outcome, now=now)
 
-    async def _render(
-        self, renderer: Renderer, delivery: Delivery, *, now: datetime, receipt: str | None
+    async def _render_elsewhere(
+        self,
+        error: RenderElsewhereError,
+        renderer: Renderer,
+        delivery: Delivery,
+        *,
+        now: datetime,
+        receipt: str | None,
     ) -> WebhookRequest:
-        """Return a request. Raises `CannotFormatError`, and `RendererUnavailableError`."""
-        try:
-            return renderer.render(delivery, now=now, receipt=receipt)
-        except RenderElsewhereError as error:
-            content = await self._rendered_elsewhere(error)
-        return renderer.render(delivery, now=now, receipt=receipt, content=content)
-
-    async def _rendered_elsewhere(self, error: RenderElsewhereError) -> Content:
+        """Return a request whose templates cost too much for the event loop. Raises `CannotFormatError`, and `RendererUnavailableError`."""
         if self._template_worker is None:
             raise CannotFormatError("the templates cost too much for this event")
-        while True:
+        content: Content | None = None
+        while content is None:
             texts = await self._template_worker.render(error.job)
             try:
-                return error.resume(texts)
+                content = error.resume(texts)
             except RenderElsewhereError as another:
                 error = another
+        return renderer.render(delivery, now=now, receipt=receipt, content=content)
 
 
 def _correction(format_: Format, error: Answered) -> Correction | None:

@@ -363,7 +363,7 @@ async def test_a_body_that_is_whole_json_is_waited_for_no_longer() -> None:
 @pytest.mark.parametrize("reads_on", [False, True])
 async def test_an_answer_that_comes_before_the_request_is_read_counts(reads_on: bool) -> None:
     """A receiver that refuses by the headers alone: what is still to be sent is dropped with the connection."""
-    big = WebhookRequest(fixed=FixedHeaders({}), own={}, body=b"x" * 32 * MIB)
+    big = WebhookRequest(fixed=FixedHeaders({}), id="msg_1", timestamp=1, body=b"x" * 32 * MIB)
     connections = 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -190,6 +190,7 @@ async def test_a_request_that_is_sent_twice_says_so_also_when_it_arrives() -> No
         receiver.respond = lambda _received: Answer(action="close" if receiver.received == 9 else None)
         outcomes = [await sender.send(REQUEST) for _ in range(3)]
         assert receiver.received == 8 + 4
+        assert len(sender._pool._idle) == 1
     # The other idle connections are as old as the one that was closed, so they are not used any more.
     assert outcomes == [Answered(status=200, note=SENT_TWICE), Answered(status=200), Answered(status=200)]
 

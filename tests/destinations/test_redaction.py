@@ -3,8 +3,12 @@
 import base64
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from forwarder.destinations.redaction import HIDDEN, secret_texts, without
+from forwarder.core.destinations.request import WebhookRequest
+from forwarder.core.url import read_url
+from forwarder.destinations.redaction import HIDDEN, Redactor, secret_texts, without
 
 URL = "https://u:passw@a.example/api/webhooks/1/abcdefghijklmnop?token=qrstuvwxyz0123"
 
@@ -105,3 +109,44 @@ def test_a_url_that_php_repeats_in_json_is_hidden() -> None:
     headers = ["Basic dTpwYXNzdw=="]
     secrets = secret_texts(headers=headers, target="/api/webhooks/1/abcdefghijklmnop?wait=true", url=URL)
     assert without(body, secrets) == '{"error":"no hook","path":"***","auth":"***"}'
+
+
+REQUESTS = st.builds(
+    lambda target, more: WebhookRequest(fixed={}, id="msg_1", timestamp=1, more=more, target=target, body=b""),
+    st.sampled_from([None, "/canary-of-one", "/canary-of-two"]),
+    st.sampled_from([{}, {"Title": "canary-title"}, {"Content-Encoding": "gzip"}]),
+)
+LINES = st.sampled_from(
+    [
+        "Host: a.example\r\n",
+        "Host: a.example\r\nX-Key: canary-key\r\n",
+        "X-Key: canary-other\r\nx-forwarder-attempt: 2\r\n",
+    ]
+)
+BODIES = st.sampled_from(
+    [
+        *(b"ok", b"", b"canary-key", b"at /canary-of-one", b"at /canary-of-two", b"canary-title", b"gzip"),
+        *(b"canary-other " + b"x" * 900, b"/canary-hook", b"a\nb"),
+    ]
+)
+
+
+@given(exchanges=st.lists(st.tuples(BODIES, REQUESTS, LINES), max_size=12))
+def test_an_excerpt_does_not_depend_on_the_exchanges_before_it(
+    exchanges: list[tuple[bytes, WebhookRequest, str]],
+) -> None:
+    """What was found out for one of them is used for the next."""
+    url = read_url("https://a.example/canary-hook", "https")
+    redactor = Redactor(url, "/canary-hook")
+    for body, request, lines in exchanges:
+        text = redactor.excerpt(body, request, lines)
+        assert text == Redactor(url, "/canary-hook").excerpt(body, request, lines)
+        sent = f"{lines} {request.target or '/canary-hook'} {request.more.get('Title', '')}"
+        assert not any(word in text for word in sent.split() if word.strip("/").startswith("canary"))
+
+
+def test_what_a_response_repeats_is_kept_where_the_request_has_it_in_a_header_that_is_no_secret() -> None:
+    request = WebhookRequest(fixed={}, id="msg_1", timestamp=1, more={"Content-Encoding": "some-encoding"}, body=b"")
+    redactor = Redactor(read_url("https://a.example/", "https"), "/")
+    assert redactor.excerpt(b"no some-encoding", request, "User-Agent: some-agent/1.0\r\n") == "no some-encoding"
+    assert redactor.excerpt(b"no some-agent/1.0", request, "User-Agent: some-agent/1.0\r\n") == "no some-agent/1.0"

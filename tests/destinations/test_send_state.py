@@ -37,9 +37,7 @@ CUT_SHORT = Unanswered(
 
 
 def request(body: bytes = BODY) -> WebhookRequest:
-    return WebhookRequest(
-        fixed=FixedHeaders({"Content-Type": "application/json"}), own={"webhook-id": "msg_1"}, body=body
-    )
+    return WebhookRequest(fixed=FixedHeaders({"Content-Type": "application/json"}), id="msg_1", timestamp=1, body=body)
 
 
 @dataclass

@@ -43,6 +43,17 @@ async def test_no_answer_within_the_timeout() -> None:
     assert outcome == Unanswered(fault=Fault.TIMEOUT, detail="no answer within 0.2 s")
 
 
+async def test_an_address_that_was_silent_is_as_good_as_others_when_it_answers_again() -> None:
+    async with Receiver() as receiver, sender_to(receiver.url, timeout=0.2) as sender:
+        receiver.respond = lambda _received: Answer(action="hang")
+        await sender.send(REQUEST)
+        assert list(sender._pool.failed_addresses) == ["127.0.0.1"]
+        receiver.respond = None
+        while isinstance(await sender.send(REQUEST), Unanswered):  # a busy machine
+            pass
+        assert not sender._pool.failed_addresses
+
+
 @pytest.mark.parametrize(
     ("location", "said"),
     [
@@ -83,7 +94,7 @@ async def test_an_answer_is_read_up_to_64_kib_and_kept_as_one_harmless_line() ->
 
 async def test_what_an_answer_repeats_of_the_requests_secrets_is_not_kept() -> None:
     shared = FixedHeaders({"Content-Type": "application/json", "X-Key": "canary-header", "x-forwarder-attempt": "1"})
-    request = WebhookRequest(fixed=shared, own={"webhook-id": "msg_1", "Title": "canary of an event"}, body=b"{}")
+    request = WebhookRequest(fixed=shared, id="msg_1", timestamp=1, more={"Title": "canary of an event"}, body=b"{}")
     echoed: list[bytes] = []
 
     def echo(received: Received) -> Answer:
@@ -140,5 +151,16 @@ async def test_a_part_of_a_secret_at_the_end_of_what_is_read_is_not_kept() -> No
 async def test_a_target_that_no_request_can_carry_is_a_failure_for_good(target: str) -> None:
     async with sender_to("http://127.0.0.1:9/") as sender:
         outcome = await sender.send(msgspec.structs.replace(REQUEST, target=target))
+    assert isinstance(outcome, Unanswered)
+    assert outcome.fault is Fault.FORMAT
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "a\nb", "a\rb", "a\0b"])
+@pytest.mark.parametrize("place", ["fixed", "more"])
+async def test_a_header_that_no_request_can_carry_is_a_failure_for_good(place: str, value: str) -> None:
+    headers: dict[str, dict[str, str]] = {"fixed": {}, "more": {}, place: {"Title": value}}
+    request = WebhookRequest(fixed=headers["fixed"], id="msg_1", timestamp=1, more=headers["more"], body=b"")
+    async with sender_to("http://127.0.0.1:9/") as sender:
+        outcome = await sender.send(request)
     assert isinstance(outcome, Unanswered)
     assert outcome.fault is Fault.FORMAT

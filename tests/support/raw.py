@@ -11,7 +11,7 @@ from forwarder.core.destinations.transport import STRAIGHT, Transport
 from forwarder.destinations.sender import HttpSender, open_sender
 
 REQUEST = WebhookRequest(
-    fixed=FixedHeaders({"Content-Type": "application/json"}), own={"webhook-id": "msg_1"}, body=b'{"a": "\xc3\xa9"}'
+    fixed=FixedHeaders({"Content-Type": "application/json"}), id="msg_1", timestamp=1, body=b'{"a": "\xc3\xa9"}'
 )
 
 

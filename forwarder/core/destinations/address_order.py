@@ -4,7 +4,7 @@ An address that failed comes after the others for a while (RFC 1123, 2.3): one t
 carries nothing, as a broken IPv6 route does. RFC 8305 tries addresses at the same time only until one of them connects.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 FIRST_WAIT_S = 60.0
@@ -26,6 +26,8 @@ class AddressOrder:
 
     def __init__(self) -> None:
         self._marks: dict[str, _Mark] = {}
+        self.failed: Collection[str] = self._marks.keys()
+        """The addresses that failed, and have not responded since."""
 
     def ordered(self, addresses: Sequence[str], now: float) -> list[str]:
         """Return the addresses in the order to try them in.

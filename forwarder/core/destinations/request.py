@@ -14,18 +14,23 @@ from forwarder.core.dispatch.retry import RetryPolicy
 
 USER_AGENT = f"forwarder/{__version__}"
 _RESERVED = frozenset({ID, TIMESTAMP, SIGNATURE})
+_NONE: Mapping[str, str] = {}
 
 
 FixedHeaders = dict[str, str]
 """Headers that many requests share. They are the same object each time, so that the sender formats them once."""
 
 
-class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One request: its body and all headers that depend on the delivery or the config."""
 
     fixed: FixedHeaders
-    own: Mapping[str, str]
-    """The headers of this request only; none of the names is in `fixed`."""
+    id: str
+    """The `webhook-id`."""
+    timestamp: int
+    """The `webhook-timestamp`."""
+    more: Mapping[str, str] = {}
+    """The other headers of this request only; none of the names is in `fixed`."""
     body: bytes
     method: str = "POST"
     target: str | None = None
@@ -35,6 +40,11 @@ class WebhookRequest(msgspec.Struct, frozen=True, kw_only=True):
 
     def __repr__(self) -> str:  # headers may contain secrets
         return f"WebhookRequest({len(self.body)} bytes)"
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The headers of this request only."""
+        return {ID: self.id, TIMESTAMP: str(self.timestamp), **self.more}
 
     @property
     def headers(self) -> dict[str, str]:
@@ -100,17 +110,24 @@ class Renderer:
             content = self._format(delivery)
         if receipt is not None and isinstance(self._format, Editable):
             content = self._format.edit(content, receipt)
-        key = attempt, trigger, content.content_type, delivery.is_recovered, tuple(content.headers)
+        key = (
+            attempt,
+            trigger,
+            content.content_type,
+            delivery.is_recovered,
+            tuple(content.headers) if content.headers else (),
+        )
         fixed = self._fixed.get(key) or self._fix(*key)
-        id_, timestamp = delivery.id, int(now.timestamp())
-        own = {ID: id_, TIMESTAMP: str(timestamp)}
+        id_, timestamp, more = delivery.id, int(now.timestamp()), _NONE
         if self._signing is not None:
-            own |= self._signing.headers(message_id=id_, timestamp=timestamp, body=content.body)
+            more = self._signing.headers(message_id=id_, timestamp=timestamp, body=content.body)
         if content.headers:
-            own |= self._untaken(content.headers)
+            more = {**more, **self._untaken(content.headers)}
         return WebhookRequest(
             fixed=fixed,
-            own=own,
+            id=id_,
+            timestamp=timestamp,
+            more=more,
             body=content.body,
             method=content.method,
             target=content.target,

@@ -26,7 +26,9 @@ def test_it_gets_its_place_back_for_one_connection_and_for_good_with_a_response(
     assert order.ordered([A, B], FIRST_WAIT_S) == [B, A]
     order.note_response(B)
     assert order.ordered([A, B], FIRST_WAIT_S) == [B, A]
+    assert list(order.failed) == [A]
     order.note_response(A)
+    assert not order.failed
     assert order.ordered([A, B], FIRST_WAIT_S) == [A, B]
 
 
