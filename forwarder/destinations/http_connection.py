@@ -81,22 +81,24 @@ class HttpConnection(asyncio.Protocol):
         Raises `BrokenConnectionError`, `CutShortError`, `NotHttpError`, and `TimeoutError` if no response had come when `run_out`
         was called.
         """
-        if self._transport is None or not self.is_usable:
+        transport = self._transport
+        if transport is None or not self.is_usable:
             raise BrokenConnectionError(None, has_begun=False)
         waiter: asyncio.Future[HttpResponse] = self._loop.create_future()
         self._waiter, self._needs_body = waiter, needs_body
         self._is_sent = self.is_usable = False
         self._reader.start(self.transcript)
         try:
-            self._transport.write(head + body)
+            transport.write(head + body)
             return await waiter
         except asyncio.CancelledError:
+            self._waiter = None
+            self._stop_waiting()
             self.abort()
             raise
         finally:
-            self._waiter = None
-            self._stop_waiting()
-            self._sending.stop_watching()
+            if self._sending.is_watched:
+                self._sending.stop_watching()
 
     def run_out(self) -> None:
         """End the current exchange, because its time is up. A response that is incomplete counts as far as it came."""
@@ -169,8 +171,11 @@ class HttpConnection(asyncio.Protocol):
                     self._check_later(_CHECK_AFTER_S[0], was_sent=False)
             if not self._is_sent and response.is_success:
                 return
+        if self._reader.is_complete or self._transport is None:
+            self._conclude()
+            return
         is_needed = self._needs_body or not response.is_success
-        if self._reader.is_complete or self._transport is None or (is_needed and is_whole_json(self._reader.body)):
+        if is_needed and is_whole_json(self._reader.body):
             self._conclude()
         elif self._waiting is None:
             wait_s = _NEEDED_BODY_WAIT_S if is_needed else _UNNEEDED_BODY_WAIT_S
@@ -210,7 +215,7 @@ class HttpConnection(asyncio.Protocol):
         counts = response is not None and (not response.is_success or self._is_sent or self._sending.is_sent())
         self.abort()
         if counts:
-            self._finish()
+            self._conclude()
             return
         waiter, self._waiter = self._waiter, None
         if waiter is not None and not waiter.done():
@@ -219,24 +224,21 @@ class HttpConnection(asyncio.Protocol):
             waiter.set_exception(error)
 
     def _conclude(self) -> None:
-        """End the exchange with its response. Whatever is missing of its body is read later."""
-        self._waiting = None
-        self._finish()
+        """End the exchange with its response. Whatever is missing of its body is read later, if the connection is open."""
+        if self._waiting is not None:
+            self._stop_waiting()
+        waiter, self._waiter = self._waiter, None
+        reader, response = self._reader, self._reader.response
+        if waiter is not None and response is not None and not waiter.done():
+            response.body = reader.body
+            response.is_complete = reader.is_complete and not reader.is_broken
+            waiter.set_result(response)
         if not (self._is_sent or self._sending.is_sent()):  # a refusal: the rest of the request is not sent
             self.abort()
-        elif self._reader.is_complete:
+        elif reader.is_complete:
             self._settle()
-        elif self._transport is not None:
+        elif self._transport is not None and not self._transport.is_closing():
             self.has_rest = True
-
-    def _finish(self) -> None:
-        self._stop_waiting()
-        waiter, self._waiter = self._waiter, None
-        response = self._reader.response
-        if waiter is not None and response is not None and not waiter.done():
-            response.body = self._reader.body
-            response.is_complete = self._reader.is_complete and not self._reader.is_broken
-            waiter.set_result(response)
 
     def _settle(self) -> None:
         """Keep the connection for another exchange, now that the response is complete, or close it."""

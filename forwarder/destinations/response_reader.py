@@ -5,9 +5,12 @@ became of the request. What goes wrong after that costs the connection, not the 
 tidy first, and cost the connection too.
 """
 
-from dataclasses import dataclass
+import re
+from collections.abc import Callable
+from contextlib import suppress
 
 import httptools
+import msgspec
 
 from forwarder.core.destinations.untidy_head import head_length, tidy
 
@@ -23,19 +26,14 @@ MAX_INTERIM_ANSWERS = 100
 _TLS_ALERT = b"\x15\x03"
 _SPEAKS_TLS = "it speaks TLS at this port; should the URL begin with https://?"
 
-_DATE = {b"date"}
-_WANTED = frozenset(
-    {
-        b"retry-after",
-        b"date",
-        b"location",
-        b"webhook-delivery",
-        b"x-ratelimit-remaining",
-        b"x-ratelimit-reset-after",
-        b"x-ratelimit-global",
-    }
-)
-_LENGTH = frozenset({b"content-length", b"transfer-encoding"})
+_HINTS = rb"retry-after|location|webhook-delivery|x-ratelimit-remaining|x-ratelimit-reset-after|x-ratelimit-global"
+_HINT = re.compile(rb"\n(?=[lrwxLRWX])(?i:%b):" % _HINTS)
+"""The beginning of a header that is acted on. The letters in front of it make the search faster."""
+_WANTED = re.compile(rb"\n(?i:(date|%b)):[ \t]*([^\r\n]*)" % _HINTS)
+_LENGTH = re.compile(rb"\n(?i:content-length|transfer-encoding):")
+_INVALID = httptools.HttpParserError, httptools.HttpParserUpgrade, ValueError
+_BREAKS = b"\r\n"
+_END = b"\r\n\r\n"
 
 
 class NotHttpError(Exception):
@@ -45,20 +43,15 @@ class NotHttpError(Exception):
         super().__init__(why)
 
 
-@dataclass(slots=True)
-class HttpResponse:
+class HttpResponse(msgspec.Struct, gc=False):
     """The status, the headers that forwarder acts on (names in lower case), and the beginning of the body."""
 
     status: int
-    headers: dict[bytes, bytes]
+    headers: dict[bytes, bytes] = {}
+    """Empty if none of them says more than when the response was sent."""
     body: bytes = b""
     is_complete: bool = False
     """Whether `body` is all of the body."""
-
-    @property
-    def has_hints(self) -> bool:
-        """Whether a header says more than when the response was sent."""
-        return bool(self.headers) and self.headers.keys() != _DATE
 
     @property
     def is_success(self) -> bool:
@@ -70,15 +63,14 @@ class ResponseReader:
     """Reads one response after the other; `start` is called before each."""
 
     def __init__(self) -> None:
-        self._parser = self._new_parser()
         self._transcript: list[tuple[bytes, bytes]] | None = None
-        self._headers: dict[bytes, bytes] = {}
+        self.on_header: Callable[[bytes, bytes], None] | None = None
+        """The parser calls it if it is set when the parser is made: each call costs time."""
+        self._parser = self._new_parser()
         self._head = bytearray()
         """What has come of a head that is not complete."""
         self._is_untidy = False
         """Whether the parser does not accept the head as it came."""
-        self._body: list[bytes] = []
-        self._body_bytes = 0
         self._head_bytes = 0
         self._bytes_after_head = 0
         self._interim = 0
@@ -86,7 +78,10 @@ class ResponseReader:
         self._has_length = False
         """Whether a header gives the length of the body, or how its end is marked."""
         self.response: HttpResponse | None = None
-        """The response, once its headers are complete. Its body is in `body`."""
+        """The response, once its headers are complete."""
+        self._body = bytearray()
+        self.has_begun = False
+        """Whether any byte of it came."""
         self.is_complete = False
         """Whether all of the response is read."""
         self.may_be_followed = False
@@ -96,40 +91,41 @@ class ResponseReader:
 
     def start(self, transcript: list[tuple[bytes, bytes]] | None = None) -> None:
         """Begin with another response. Every header of it is added to `transcript` as it comes."""
-        self._transcript = transcript
-        self._headers, self._body = {}, []
-        self._body_bytes = self._head_bytes = self._bytes_after_head = self._interim = 0
-        self._refusal = None
-        self._has_length = False
-        self._head.clear()
-        self._is_untidy = False
-        self.response = None
-        self.is_complete = self.may_be_followed = self.is_broken = False
-
-    @property
-    def has_begun(self) -> bool:
-        """Whether any byte of the response came."""
-        return self._head_bytes > 0
+        if transcript is not self._transcript:
+            self._transcript = transcript
+            self.on_header = None if transcript is None else self._note_header
+            self._parser = self._new_parser()
+        if self._head:
+            self._head = bytearray()
+        if self._body:
+            self._body = bytearray()
+        self._head_bytes = self._bytes_after_head = self._interim = 0
+        self._refusal = self.response = None
+        self._is_untidy = self._has_length = False
+        self.has_begun = self.is_complete = self.may_be_followed = self.is_broken = False
 
     @property
     def body(self) -> bytes:
         """What has come of the body, up to the limit."""
-        return b"".join(self._body)[:MAX_BODY_BYTES]
+        return bytes(self._body[:MAX_BODY_BYTES])
 
     def feed(self, data: bytes) -> None:
         """Read more. Raises `NotHttpError` if that cannot become a response; once there is a `response`, it only becomes broken."""
-        if self.response is not None:
-            self._bytes_after_head += len(data)
-            is_valid = self._parse(data)
-        else:
-            self._head_bytes += len(data)
-            is_valid = self._read_head(data)
-        if not is_valid:
-            is_tls = self._head_bytes == len(data) and data.startswith(_TLS_ALERT)
+        is_first, self.has_begun = not self.has_begun, True
+        try:
+            if self.response is None:
+                self._read_head(data)
+            else:
+                self._bytes_after_head += len(data)
+                self._parser.feed_data(data)
+        except _INVALID:
+            is_tls = is_first and data.startswith(_TLS_ALERT)
             self._refuse(NotHttpError(_SPEAKS_TLS) if is_tls else NotHttpError())
-        if self.response is None and self._head_bytes > MAX_HEAD_BYTES:
-            self.cut_head()
-            self._refuse(NotHttpError("the headers of the answer have no end"))
+        if self.response is None:
+            self._head_bytes += len(data)
+            if self._head_bytes > MAX_HEAD_BYTES:
+                self.cut_head()
+                self._refuse(NotHttpError("the headers of the answer have no end"))
         elif self._bytes_after_head > MAX_BYTES_AFTER_HEAD:
             self.is_broken = True
         if self._refusal is not None:
@@ -146,7 +142,8 @@ class ResponseReader:
         lines = self._head.rfind(b"\n") + 1
         if self.response is None and self._refusal is None and lines > 0:
             del self._head[lines:]
-            self._read_untidy_head(b"\n")
+            with suppress(*_INVALID):
+                self._read_untidy_head(b"\n")
 
     def _new_parser(self) -> httptools.HttpResponseParser:
         """Return a parser that accepts the spaces that some servers write after the size of a chunk. They change nothing of its meaning."""
@@ -154,49 +151,59 @@ class ResponseReader:
         parser.set_dangerous_leniencies(lenient_spaces_after_chunk_size=True)
         return parser
 
-    def _parse(self, data: bytes) -> bool:
-        """Return whether the parser accepts the data."""
+    def _read_head(self, data: bytes) -> None:
+        """Read more of the head, and what follows it. Raises `_INVALID` if any of this is."""
+        if self._is_untidy:
+            self._read_untidy_head(data)
+            return
         try:
             self._parser.feed_data(data)
-        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
-            return False
-        return True
+        except _INVALID:
+            if self.response is None and self._refusal is None:
+                self._read_untidy_head(data)
+                return
+            raise  # what follows the head is wrong, or it is refused
+        finally:
+            if self.response is not None and not self._is_untidy:
+                seen = self._head + data if self._head else data
+                if not self.is_complete or _HINT.search(seen) is not None:
+                    self._read_fields(seen, interim=self._interim)
+        if self.response is None:
+            self._head += data
 
-    def _read_head(self, data: bytes) -> bool:
-        """Read more of the head, and what follows it. Return whether all of this is valid."""
-        if self._is_untidy:
-            return self._read_untidy_head(data)
-        if self._parse(data):
-            if self.response is None:
-                self._head += data
-            return True
-        if self.response is not None or self._refusal is not None:
-            return False
-        return self._read_untidy_head(data)
+    def _read_fields(self, data: bytes | bytearray, *, interim: int) -> None:
+        """Read the headers of the response, if it is there: `data` begins with so many heads of 1xx responses, and then its own."""
+        if self.response is None:
+            return
+        head, _, rest = data.lstrip(_BREAKS).partition(_END)
+        for _ in range(interim):
+            head, _, rest = rest.lstrip(_BREAKS).partition(_END)
+        self._has_length = _LENGTH.search(head) is not None
+        if _HINT.search(head) is not None:
+            fields = reversed(_WANTED.findall(head))  # the first of each counts
+            self.response.headers = {name.lower(): value for name, value in fields}
 
-    def _read_untidy_head(self, data: bytes) -> bool:
+    def _read_untidy_head(self, data: bytes) -> None:
         """Read the head from its beginning, with heads of 1xx responses in front of it, in the way that accepts untidy ones."""
         since = len(self._head)
         if not self._is_untidy:
             since = 0
             self._is_untidy = True
             self._parser = self._new_parser()
-            self._headers, self._interim, self._has_length = {}, 0, False
+            self._interim = 0
             if self._transcript is not None:
                 self._transcript.clear()
         self._head += data
-        try:
-            while self.response is None and self._refusal is None:
-                length = head_length(self._head, since=since)
-                if length is None:
-                    return True
-                if not self._parse(tidy(bytes(self._head[:length]))):
-                    return False
-                del self._head[:length]
-                since = 0
-        except ValueError:
-            return False
-        return self._parse(bytes(self._head))
+        while self.response is None and self._refusal is None:
+            length = head_length(self._head, since=since)
+            if length is None:
+                return
+            head = tidy(bytes(self._head[:length]))
+            self._parser.feed_data(head)
+            self._read_fields(head, interim=0)
+            del self._head[:length]
+            since = 0
+        self._parser.feed_data(bytes(self._head))
 
     def _refuse(self, error: NotHttpError) -> None:
         """Have `feed` raise the error, unless a response counts already."""
@@ -211,28 +218,18 @@ class ResponseReader:
         if self.response is not None:  # a second response
             self.is_broken = True
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        if self.is_broken:  # of a second response
-            return
-        if self._transcript is not None:
+    def _note_header(self, name: bytes, value: bytes) -> None:
+        if self._transcript is not None and not self.is_broken:  # by a second response
             self._transcript.append((name, value))
-        if self.response is not None:  # a trailer, which must not be merged into the headers (RFC 9110, 6.5.1)
-            return
-        lowered = name.lower()
-        if lowered in _LENGTH:
-            self._has_length = True
-        if lowered in _WANTED and len(self._headers) < len(_WANTED):
-            self._headers.setdefault(lowered, value)
 
     def on_headers_complete(self) -> None:
         if self.response is not None:
             return
         status = self._parser.get_status_code()
         if status >= 200:
-            self.response = HttpResponse(status, self._headers)
+            self.response = HttpResponse(status)
             return
         self._interim += 1
-        self._headers, self._has_length = {}, False
         if self._transcript is not None:
             self._transcript.clear()
         if status < 100:
@@ -245,9 +242,8 @@ class ResponseReader:
     def on_body(self, data: bytes) -> None:
         if self.is_broken:
             return
-        self._body.append(data)
-        self._body_bytes += len(data)
-        if self._body_bytes >= MAX_BODY_BYTES:
+        self._body += data
+        if len(self._body) >= MAX_BODY_BYTES:
             self.is_broken = True
 
     def on_message_complete(self) -> None:

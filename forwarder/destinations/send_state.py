@@ -9,8 +9,7 @@ from contextlib import suppress
 from fcntl import ioctl
 from termios import TIOCOUTQ
 
-_INT = struct.Struct("i")
-_NO_INT = bytes(_INT.size)
+_NOTHING = struct.pack("i", 0)
 _UNSUPPORTED = frozenset({errno.ENOTTY, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS})
 """The errors of a kernel that cannot report its queue."""
 
@@ -21,8 +20,13 @@ class SendState:
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._socket: socket.socket | None = None
+        self._is_unix = False
+        self._unsent = bytearray(_NOTHING)
+        """Where the kernel writes how many bytes are unsent; that costs half of what new bytes cost."""
         self._duplicate: socket.socket | None = None
         """A second descriptor of the socket, to ask the kernel after the transport has closed its own."""
+        self.is_watched = False
+        """Whether `stop_watching` has something to release."""
         self._is_aborted = False
         self._is_cut = False
         """Whether the connection ended with unsent bytes or an error, so that nobody knows what arrived."""
@@ -31,6 +35,7 @@ class SendState:
         """Note that the connection is open."""
         self._transport = transport
         self._socket = transport.get_extra_info("socket")
+        self._is_unix = self._socket is not None and self._socket.family == socket.AF_UNIX
 
     def aborted(self) -> None:
         """Note that the connection was aborted, which discards what is unsent."""
@@ -47,12 +52,14 @@ class SendState:
         if self._transport is not None and self._socket is not None:
             with suppress(OSError):
                 self._duplicate = socket.socket(fileno=os.dup(self._socket.fileno()))
+                self.is_watched = True
 
     def stop_watching(self) -> None:
         """Release the second descriptor."""
         if self._duplicate is not None:
             self._duplicate.close()
             self._duplicate = None
+            self.is_watched = False
 
     @property
     def is_draining(self) -> bool:
@@ -70,14 +77,15 @@ class SendState:
         if sock is None:
             return False
         try:
-            (unsent,) = _INT.unpack(ioctl(sock.fileno(), TIOCOUTQ, _NO_INT))
-            if unsent == 0 and sock.family == socket.AF_UNIX and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            ioctl(sock.fileno(), TIOCOUTQ, self._unsent)
+            is_empty = self._unsent == _NOTHING
+            if is_empty and self._is_unix and sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
                 self._is_cut = True  # the receiver closed the socket, which discards what it had not read
         except ValueError:  # the socket is closed
             return False
         except OSError as error:  # a kernel that cannot report its queue must not stop all deliveries
             return error.errno in _UNSUPPORTED
-        return bool(unsent == 0) and not self._is_cut
+        return is_empty and not self._is_cut
 
     def is_broken(self) -> bool:
         """Return whether what is unsent will never arrive, because the receiver has reset the connection."""

@@ -1,7 +1,9 @@
 """Bytes become a response in whatever pieces they come; what follows the headers can spoil the connection, but not the response."""
 
 import itertools
+from contextlib import suppress
 
+import httptools
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -166,3 +168,66 @@ def found_in(pieces: list[bytes]) -> object:
     if reader.response is None:
         return "not yet"
     return reader.response.status, reader.response.headers, reader.body[:4]
+
+
+class ParserReader:
+    """Collects the headers of the first response that is not a 1xx, as the parser itself reports them."""
+
+    def __init__(self, data: bytes) -> None:
+        self.headers: dict[bytes, bytes] = {}
+        self.is_response = False
+        self._parser = httptools.HttpResponseParser(self)
+        with suppress(httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._parser.feed_data(data)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if not self.is_response and name.lower() in HINTS | {b"date"}:
+            self.headers.setdefault(name.lower(), value)
+
+    def on_headers_complete(self) -> None:
+        if not self.is_response:
+            self.is_response = self._parser.get_status_code() >= 200
+            if not self.is_response:
+                self.headers.clear()
+
+
+HINTS = {
+    *(b"retry-after", b"location", b"webhook-delivery", b"x-ratelimit-global"),
+    *(b"x-ratelimit-remaining", b"x-ratelimit-reset-after"),
+}
+Fields = list[tuple[bytes, bytes, bytes]]
+FIELDS = st.lists(
+    st.tuples(
+        st.sampled_from([*sorted(HINTS), b"Retry-After", b"LOCATION", b"Date", b"Server", b"X-Location"]),
+        st.sampled_from([b":", b": ", b":\t "]),
+        st.sampled_from([b"7", b"", b"a b", b"Location: x", b"\xff", b"a:b", b"7 ", b"a\t"]),
+    ),
+    max_size=8,
+)
+HEADS = st.tuples(
+    st.sampled_from([b"", b"\r\n", b"\r\n\r\n"]),
+    st.sampled_from([b"HTTP/1.1 200 OK", b"HTTP/1.0 503 ", b"HTTP/1.1 204 No"]),
+    FIELDS,
+)
+
+
+@given(
+    interim=st.lists(HEADS, max_size=2),
+    final=HEADS,
+    tail=st.sampled_from([b"", b"ok", b"\r\nLocation: of the body\r\n\r\n", b"\nRetry-After: 9"]),
+)
+def test_the_headers_that_are_acted_on_are_those_that_the_parser_finds(
+    interim: list[tuple[bytes, bytes, Fields]], final: tuple[bytes, bytes, Fields], tail: bytes
+) -> None:
+    data = b"".join([head(before, b"HTTP/1.1 103 Early Hints", fields) for before, _, fields in interim])
+    data += head(*final) + tail
+    found = ParserReader(data).headers
+    reader = ResponseReader()
+    reader.start()
+    reader.feed(data)
+    assert reader.response is not None
+    assert reader.response.headers == (found if found.keys() & HINTS else {})
+
+
+def head(before: bytes, status_line: bytes, fields: Fields) -> bytes:
+    return b"%b%b\r\n%b\r\n" % (before, status_line, b"".join([b"%b%b%b\r\n" % field for field in fields]))
