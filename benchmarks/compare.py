@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks import goals, rig
+from benchmarks.endpoints import KEY
 from benchmarks.rig import BenchmarkError, LoadSide, Subject
-from benchmarks.stream_and_receiver import KEY
 
 Run = dict[str, float]
 SUBJECTS = ("daemon", "script", "floor")

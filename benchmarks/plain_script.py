@@ -3,7 +3,8 @@
     python -m benchmarks.plain_script ws://127.0.0.1:8765/ws KEY http://127.0.0.1:9000/hook
 
 It is the yardstick of `benchmarks.compare`, so it is written well: uvloop, one session, 16 POSTs at once, a queue with a
-bound, bytes that are never decoded. An event that a receiver refuses, and everything queued when it dies, is lost.
+bound, bytes that are never decoded. With several targets each event is posted to one after the other, as a loop does that. An event
+that a receiver refuses, and everything queued when it dies, is lost.
 """
 
 import argparse
@@ -19,16 +20,17 @@ QUEUED = 1_000
 HEADERS = {"Content-Type": "application/json"}
 
 
-async def post_queued(session: aiohttp.ClientSession, target: str, queue: "asyncio.Queue[bytes]") -> None:
+async def post_queued(session: aiohttp.ClientSession, targets: list[str], queue: "asyncio.Queue[bytes]") -> None:
     while True:
         body = await queue.get()
-        try:
-            async with session.post(target, data=body, headers=HEADERS) as response:
-                await response.read()
-                if response.status >= 300:
-                    print(f"lost an event: HTTP {response.status}", file=sys.stderr)
-        except (aiohttp.ClientError, TimeoutError) as error:
-            print(f"lost an event: {error!r}", file=sys.stderr)
+        for target in targets:
+            try:
+                async with session.post(target, data=body, headers=HEADERS) as response:
+                    await response.read()
+                    if response.status >= 300:
+                        print(f"lost an event: HTTP {response.status}", file=sys.stderr)
+            except (aiohttp.ClientError, TimeoutError) as error:
+                print(f"lost an event: {error!r}", file=sys.stderr)
 
 
 async def read_stream(session: aiohttp.ClientSession, stream: str, key: str, queue: "asyncio.Queue[bytes]") -> None:
@@ -38,7 +40,7 @@ async def read_stream(session: aiohttp.ClientSession, stream: str, key: str, que
                 await queue.put(message.data)
 
 
-async def relay(stream: str, key: str, target: str) -> None:
+async def relay(stream: str, key: str, targets: list[str]) -> None:
     queue: asyncio.Queue[bytes] = asyncio.Queue(QUEUED)
     async with (
         aiohttp.ClientSession() as reading,
@@ -47,7 +49,7 @@ async def relay(stream: str, key: str, target: str) -> None:
         ) as posting,
         asyncio.TaskGroup() as group,
     ):
-        workers = [group.create_task(post_queued(posting, target, queue)) for _ in range(CONCURRENCY)]
+        workers = [group.create_task(post_queued(posting, targets, queue)) for _ in range(CONCURRENCY)]
         await read_stream(reading, stream, key, queue)
         for worker in workers:
             worker.cancel()
@@ -57,6 +59,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("stream", help="ws:// or wss:// URL")
     parser.add_argument("key", help="sent as x-api-key")
-    parser.add_argument("target", help="where each event is posted")
+    parser.add_argument("targets", nargs="+", metavar="target", help="where each event is posted")
     arguments = parser.parse_args()
-    uvloop.run(relay(arguments.stream, arguments.key, arguments.target))
+    uvloop.run(relay(arguments.stream, arguments.key, arguments.targets))

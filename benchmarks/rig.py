@@ -17,7 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from benchmarks.stream_and_receiver import KEY
+from benchmarks.endpoints import KEY
 
 _ROOT = Path(__file__).parent.parent
 _TICKS_PER_S = os.sysconf("SC_CLK_TCK")

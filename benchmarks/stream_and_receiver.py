@@ -1,33 +1,24 @@
 """The load side, a process of its own: a WebSocket stream that writes prebuilt frames, and a receiver that answers at once.
 
-`benchmarks.rig.LoadSide` starts it and talks to it in lines of JSON: one command in, one answer out. Both ends are bare
-protocols without a framework, so that they cost little beside what is measured. All times come from this process's
+`benchmarks.rig.LoadSide` starts it and talks to it in lines of JSON: one command in, one answer out. Both ends
+(`benchmarks/endpoints.py`) cost little beside what is measured. All times come from this process's
 CLOCK_MONOTONIC: of a frame just before it is written, of a POST when its last byte was read.
 """
 
 import asyncio
-import base64
 import gc
-import hashlib
 import json
-import re
 import sys
 import time
 from array import array
-from collections.abc import Callable
-from typing import cast
 
 import uvloop
 
-KEY = "benchmark"
+from benchmarks.endpoints import Receiver, Stream, text_frame
+
 FIRST_MID = 2_006_700_000_000_000_000
 _IN_ONE_WRITE = 16
 """Frames of a burst that share a system call."""
-
-_ACCEPT_SUFFIX = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-_HEADER = re.compile(rb"\r\n([^:\r\n]+):[ \t]*([^\r\n]*)")
-_CONTENT_LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
-_MID = re.compile(rb'"mid":"(\d+)"')
 
 _WORDS = "markets open flat while futures drift lower ahead of the rate decision and traders wait for the minutes "
 _PLACE_OF_MID = "0" * 19
@@ -71,126 +62,11 @@ def build_events(first_mid: int, count: int, size_bytes: int) -> list[bytes]:
     return [template.replace(place, b"%019d" % mid) for mid in range(first_mid, first_mid + count)]
 
 
-def _text_frame(payload: bytes) -> bytes:
-    if len(payload) < 126:
-        return bytes((0x81, len(payload))) + payload
-    return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
-
-
-class Stream(asyncio.Protocol):
-    """A WebSocket server for one client at a time; a later one takes the place of an earlier one."""
-
-    def __init__(self, on_open: "Callable[[Stream | None], None]") -> None:
-        self._on_open = on_open
-        self._buffer = b""
-        self._is_open = False
-        self._writable = asyncio.Event()
-        self._writable.set()
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
-        self._transport.set_write_buffer_limits(high=256 * 1024)
-
-    def connection_lost(self, _error: Exception | None) -> None:
-        """Say that nobody listens any more."""
-        self._writable.set()
-        if self._is_open:
-            self._on_open(None)
-
-    def pause_writing(self) -> None:
-        """Note that the client reads slower than we write."""
-        self._writable.clear()
-
-    def resume_writing(self) -> None:
-        """Note that the client has caught up."""
-        self._writable.set()
-
-    def data_received(self, data: bytes) -> None:
-        """Take the upgrade, then the client's pings."""
-        self._buffer += data
-        if not self._is_open:
-            if b"\r\n\r\n" not in self._buffer:
-                return
-            request, self._buffer = self._buffer.split(b"\r\n\r\n", 1)
-            self._open(request)
-        while self._take_frame():
-            pass
-
-    def _open(self, request: bytes) -> None:
-        headers = {name.lower(): value for name, value in _HEADER.findall(request)}
-        if not request.startswith(b"GET /ws") or headers.get(b"x-api-key") != KEY.encode():
-            self._transport.write(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
-            self._transport.close()
-            return
-        digest = hashlib.sha1(headers[b"sec-websocket-key"] + _ACCEPT_SUFFIX).digest()  # noqa: S324 - RFC 6455 says so
-        self._transport.write(
-            b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Accept: " + base64.b64encode(digest) + b"\r\n\r\n"
-        )
-        self._is_open = True
-        self._on_open(self)
-
-    def _take_frame(self) -> bool:
-        """Take one short masked frame off the buffer, if there is a whole one. Clients send only pings, pongs and closes."""
-        if not self._is_open or len(self._buffer) < 6:
-            return False
-        opcode, length = self._buffer[0] & 0x0F, self._buffer[1] & 0x7F
-        end = 6 + length
-        if len(self._buffer) < end:
-            return False
-        mask = self._buffer[2:6]
-        payload = bytes(byte ^ mask[at % 4] for at, byte in enumerate(self._buffer[6:end]))
-        self._buffer = self._buffer[end:]
-        if opcode == 0x8:
-            self._transport.write(bytes((0x88, length)) + payload)
-            self._transport.close()
-        elif opcode in {0x1, 0x9}:  # the service answers both kinds of ping with a PONG frame
-            self._transport.write(bytes((0x8A, length if opcode == 0x9 else 0)) + (payload if opcode == 0x9 else b""))
-        return True
-
-    async def write(self, frames: bytes) -> None:
-        """Write, then wait while the client does not keep up."""
-        self._transport.write(frames)
-        await self._writable.wait()
-
-
-class Receiver(asyncio.Protocol):
-    """One keep-alive connection: reads POSTs with a Content-Length and answers each at once."""
-
-    def __init__(self, load: "Load") -> None:
-        self._load = load
-        self._buffer = bytearray()
-        self._body_at = 0
-        self._ends_at = 0
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport."""
-        self._transport = cast("asyncio.Transport", transport)  # uvloop's is one in all but name
-
-    def data_received(self, data: bytes) -> None:
-        """Answer every request that is complete."""
-        self._buffer += data
-        while self._is_complete():
-            mid = _MID.search(self._buffer, self._body_at, self._ends_at)
-            self._load.note_post(-1 if mid is None else int(mid[1]), time.monotonic_ns())
-            del self._buffer[: self._ends_at]
-            self._ends_at = 0
-            self._transport.write(self._load.answer)
-
-    def _is_complete(self) -> bool:
-        if not self._ends_at:
-            head = self._buffer.find(b"\r\n\r\n")
-            if head < 0:
-                return False
-            length = _CONTENT_LENGTH.search(self._buffer, 0, head + 2)
-            self._body_at = head + 4
-            self._ends_at = self._body_at + (int(length[1]) if length else 0)
-        return len(self._buffer) >= self._ends_at
-
-
 class Load:
-    """What is sent and what came back. One batch of events at a time; a POST of anything else is only counted."""
+    """What is sent and what came back. One batch of events at a time; a POST of anything else is only counted.
+
+    Where an event goes to several receivers, it has arrived when it is at the last of them.
+    """
 
     def __init__(self) -> None:
         self.answer = _answer(200)
@@ -201,27 +77,34 @@ class Load:
         self._first_mid = 0
         self._sent = array("q")
         self._received = array("q")
+        self._missing_at: list[int] = []
+        """For each event one bit for each receiver that does not have it yet."""
         self._repeats = 0
         self._left = 0
         self._others = 0
         self._first_other = 0
         self._last_other = 0
+        self._more_receivers: list[asyncio.Server] = []
 
     def note_stream(self, stream: Stream | None) -> None:
         """Remember the client that is connected, or that none is."""
         self._stream = stream
         (self._connected.clear if stream is None else self._connected.set)()
 
-    def note_post(self, mid: int, now: int) -> None:
+    def note_post(self, mid: int, now: int, receiver: int) -> None:
         """Match a POST with its event."""
         at = mid - self._first_mid
         if not 0 <= at < len(self._received):
             self._first_other = self._first_other or now
             self._last_other = now
             self._others += 1
-        elif self._received[at]:
+            return
+        missing = self._missing_at[at] & ~(1 << receiver)
+        if missing == self._missing_at[at]:
             self._repeats += 1
-        else:
+            return
+        self._missing_at[at] = missing
+        if not missing:
             self._received[at] = now
             self._left -= 1
             if not self._left:
@@ -244,20 +127,34 @@ class Load:
                 return {}
             case "send":
                 return await self._send(
-                    int(values["count"]), int(values["size_bytes"]), values["rate"], values["within_s"]
+                    int(values["count"]),
+                    int(values["size_bytes"]),
+                    values["rate"],
+                    values["within_s"],
+                    receivers=int(values.get("receivers", 1)),
                 )
+            case "more_receivers":
+                return {"urls": [await self._open_receiver(number) for number in range(1, int(values["count"]) + 1)]}
             case _:
                 raise ValueError(command)
 
     def _others_seen(self) -> dict[str, object]:
         return {"count": self._others, "first_ns": self._first_other, "last_ns": self._last_other}
 
-    async def _send(self, count: int, size_bytes: int, rate: float, within_s: float) -> dict[str, object]:
+    async def _open_receiver(self, number: int) -> str:
+        server = await asyncio.get_running_loop().create_server(lambda: Receiver(self, number), "127.0.0.1", 0)
+        self._more_receivers.append(server)
+        return _receiver_url(server)
+
+    async def _send(
+        self, count: int, size_bytes: int, rate: float, within_s: float, *, receivers: int
+    ) -> dict[str, object]:
         """Send `count` events, `rate` a second or (0) as fast as the client takes them; wait for the POSTs `within_s`."""
-        frames = [_text_frame(event) for event in build_events(self._next_mid, count, size_bytes)]
+        frames = [text_frame(event) for event in build_events(self._next_mid, count, size_bytes)]
         self._first_mid, self._next_mid = self._next_mid, self._next_mid + count
         self._sent = array("q", bytes(8 * count))
         self._received = array("q", bytes(8 * count))
+        self._missing_at = [(1 << receivers) - 1] * count
         self._repeats, self._left = 0, count
         self._all_received.clear()
         gc.collect()
@@ -274,7 +171,7 @@ class Load:
         arrived = [at for at in range(count) if self._received[at]]
         return {
             "sent": sum(map(bool, self._sent)),
-            "missing": count - len(arrived),
+            "missing": sum(missing.bit_count() for missing in self._missing_at),
             "repeats": self._repeats,
             "sending_s": (max(self._sent) - self._sent[0]) / 1e9,
             "taken_s": (max(self._received) - self._sent[0]) / 1e9,
@@ -301,6 +198,10 @@ class Load:
             await self._stream.write(b"".join(some))
 
 
+def _receiver_url(server: asyncio.Server) -> str:
+    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/hook"
+
+
 def _answer(status: int) -> bytes:
     reason = "OK" if status == 200 else "Refused"
     return f"HTTP/1.1 {status} {reason}\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\nok".encode()
@@ -310,8 +211,8 @@ async def main() -> None:
     loop, load = asyncio.get_running_loop(), Load()
     streams = await loop.create_server(lambda: Stream(load.note_stream), "127.0.0.1", 0)
     receivers = await loop.create_server(lambda: Receiver(load), "127.0.0.1", 0)
-    ports = [server.sockets[0].getsockname()[1] for server in (streams, receivers)]
-    print(json.dumps({"stream": f"ws://127.0.0.1:{ports[0]}/ws", "receiver": f"http://127.0.0.1:{ports[1]}/hook"}))
+    stream = f"ws://127.0.0.1:{streams.sockets[0].getsockname()[1]}/ws"
+    print(json.dumps({"stream": stream, "receiver": _receiver_url(receivers)}))
     while True:
         sys.stdout.flush()
         line = await asyncio.to_thread(sys.stdin.readline)
