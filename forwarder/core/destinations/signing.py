@@ -176,7 +176,9 @@ def decode_private_key(text: str) -> PrivateKey:
             "expected whsk_ and the base64 of an Ed25519 private key: 32 bytes, or 64 with the public key"
         )
     key, public = PrivateKey(data[:SEED_BYTES]), data[SEED_BYTES:]
-    if public and key.public != public:
+    if key.public != (
+        public or key.public
+    ):  # asked in any case, so that the library is loaded here and not at the first request
         raise KeyTextError(
             "the second half of this whsk_… is not the public key of its first half; was it cut or mixed up?"
         )
