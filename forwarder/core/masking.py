@@ -5,7 +5,6 @@ other), broken over lines, in Base64, and in hexadecimal. A secret that is split
 """
 
 import base64
-import html
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
@@ -149,6 +148,8 @@ def _meaning(found: re.Match[str]) -> str:
     if escape[0] == "%":
         decoded = bytes.fromhex(escape.replace("%", "")).decode("utf-8", "replace")
     elif escape[0] == "&":
+        import html  # noqa: PLC0415 - its table of names takes half a MiB
+
         decoded = html.unescape(escape)
     elif len(escape) == 2:
         decoded = _MARKS.get(escape[1], escape[1])

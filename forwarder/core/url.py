@@ -10,7 +10,6 @@ yarl does most of the work, because aiohttp uses it. It accepts some URLs that c
 
 import re
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address
 from urllib.parse import quote, unquote, urlencode
@@ -227,6 +226,8 @@ def _why_no_scheme(text: str, schemes: Sequence[str]) -> str:
         return f"the URL has no scheme; {instead}"
     if scheme in _KNOWN_SCHEMES:
         return f"the URL begins with {scheme}://, which cannot be used here; {instead}"
+    from difflib import get_close_matches  # noqa: PLC0415 - only mistakes need it
+
     if similar := get_close_matches(scheme, schemes, n=1):
         return f"the scheme of the URL is misspelt; did you mean {similar[0]}://?"
     return f"the URL has a scheme that cannot be used here; {instead}"

@@ -3,8 +3,7 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
-
-import re2
+from typing import TYPE_CHECKING
 
 from forwarder.core.durations import read_duration
 from forwarder.core.matching.compile_clock import compile_clock
@@ -12,7 +11,7 @@ from forwarder.core.matching.conditions import ValueTest
 from forwarder.core.matching.literals import Literals, as_json, did_you_mean, listed
 from forwarder.core.matching.sealed_equals import SealedEquals, sealed_equals
 from forwarder.core.matching.subject import Field
-from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
+from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word, shared
 from forwarder.core.matching.values import (
     TYPES,
     Age,
@@ -25,10 +24,16 @@ from forwarder.core.matching.values import (
 )
 from forwarder.core.yaml.tree import Path, Scalar, Sealed, Tree
 
+if TYPE_CHECKING:
+    import re2
+
 _MAX_REGEX_MEMORY = 1 << 20
 """How many bytes a compiled regex may take. RE2 refuses larger programs, such as `(a{1000}){1000}`."""
 _INTEGER = re.compile(r"-?[0-9]{1,40}")
 _DECIMAL = re.compile(r"-?[0-9]{1,40}\.[0-9]{1,40}")
+
+_FEW = 4
+"""Lists of up to so many values are often the same in many routes."""
 
 Compile = Callable[[Tree, Path, Literals, Field, bool], ValueTest]
 """Compiles one test from its tree, path, literals and field, and whether case is ignored. Problems go to the literals' report."""
@@ -62,10 +67,11 @@ def equals(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str = "") 
 
 
 def _plain(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str) -> Equals:
-    texts = (each.removeprefix(marker) if marker else str(each) for each in written)
+    plain = (each.removeprefix(marker) if marker else str(each) for each in written)
+    texts = frozenset(text.casefold() if ignore_case else text for text in plain)
     return Equals(
         written=written,
-        texts=frozenset(text.casefold() if ignore_case else text for text in texts),
+        texts=shared(texts) if len(texts) <= _FEW else texts,
         others=tuple(sorted((value for each in written if not each.quoted for value in as_json(each)), key=repr)),
         ignore_case=ignore_case,
     )
@@ -127,6 +133,8 @@ def _regex(tree: Tree, path: Path, literals: Literals, _field: Field, ignore_cas
 
 def regex_options(*, ignore_case: bool) -> "re2.Options":
     """Return the options for compiling the regexes of the config."""
+    import re2  # noqa: PLC0415 - with its libraries it takes 2.5 MiB, which only a config with a regex needs
+
     options = re2.Options()
     options.case_sensitive = not ignore_case
     options.log_errors = False
@@ -135,6 +143,8 @@ def regex_options(*, ignore_case: bool) -> "re2.Options":
 
 
 def _pattern(pattern: Scalar, path: Path, literals: Literals, *, ignore_case: bool) -> "re2._Regexp[str] | None":
+    import re2  # noqa: PLC0415 - see `regex_options`
+
     try:
         return re2.compile(str(pattern), regex_options(ignore_case=ignore_case))
     except re2.error as error:

@@ -4,11 +4,15 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-
-import ahocorasick
+from typing import TYPE_CHECKING, TypeVar
 
 from forwarder.core.matching.index_atoms import Atom, JSONKey, json_key
 from forwarder.core.matching.subject import Field, Subject
+
+if TYPE_CHECKING:
+    import ahocorasick
+
+_Key = TypeVar("_Key", str, JSONKey)
 
 _LONGEST = 16
 """How many characters of a part go into the automaton. They are nearly as rare as the whole part and keep the automaton small."""
@@ -76,18 +80,26 @@ def _table(field: Field, ignore_case: bool, members: Iterable[tuple[Atom, int]])
             others[other].append(number)
         for text in atom.texts:
             (parts[text[:_LONGEST]] if atom.is_part else texts[text]).append(number)
-    frozen = {part: tuple(numbers) for part, numbers in parts.items()}
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}
+
+    def frozen(found: Mapping[_Key, list[int]]) -> dict[_Key, tuple[int, ...]]:
+        """Return the numbers as tuples, one for all that are equal: most values of an atom are only in that one."""
+        return {key: known.setdefault(some := tuple(numbers), some) for key, numbers in found.items()}
+
+    few = frozen(parts)
     return _FieldTable(
         field=field,
         ignore_case=ignore_case,
-        texts={text: tuple(numbers) for text, numbers in texts.items()},
-        others={other: tuple(numbers) for other, numbers in others.items()},
-        few=tuple(frozen.items()) if len(frozen) <= _FEW else (),
-        automaton=None if len(frozen) <= _FEW else _automaton(frozen),
+        texts=frozen(texts),
+        others=frozen(others),
+        few=tuple(few.items()) if len(few) <= _FEW else (),
+        automaton=None if len(few) <= _FEW else _automaton(few),
     )
 
 
 def _automaton(parts: Mapping[str, tuple[int, ...]]) -> "ahocorasick.Automaton":
+    import ahocorasick  # noqa: PLC0415 - most configs have few parts of texts
+
     automaton = ahocorasick.Automaton()
     for part, numbers in parts.items():
         automaton.add_word(part, numbers)

@@ -1,6 +1,5 @@
 """Reads the values of a condition: written there, from `lists`, or from a file."""
 
-import difflib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
@@ -114,5 +113,7 @@ def listed(values: Sequence[str]) -> str:
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the nearest known name, if one is near."""
+    import difflib  # noqa: PLC0415 - only mistakes need it
+
     nearest = difflib.get_close_matches(name[:60], known, n=1)
     return f'; did you mean "{nearest[0]}"?' if nearest else ""

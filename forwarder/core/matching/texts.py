@@ -1,8 +1,10 @@
 """Tests of texts. Each has several values and passes for any of them."""
 
 import unicodedata
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from functools import lru_cache
+from typing import TYPE_CHECKING, TypeVar
 
 from forwarder.core.matching.subject import Found, Subject
 from forwarder.core.yaml.tree import Scalar
@@ -10,12 +12,20 @@ from forwarder.core.yaml.tree import Scalar
 if TYPE_CHECKING:
     import re2
 
+_Hashable = TypeVar("_Hashable", bound=Hashable)
+
+
+@lru_cache(maxsize=1_000)
+def shared(value: _Hashable) -> _Hashable:
+    """Return one object for all that are equal: thousands of routes name the same sources, or lists of values of the same types."""
+    return value
+
 
 @dataclass(frozen=True, slots=True)
 class Equals:
     """Passes for a value that is one of these. Text is compared as written; numbers, true, false and null by their JSON value."""
 
-    written: tuple[Scalar, ...] = field(compare=False)
+    written: Sequence[Scalar] = field(compare=False)
     texts: frozenset[str]
     """The texts, folded if case is ignored."""
     others: tuple[bool | int | float | None, ...]
@@ -27,7 +37,7 @@ class Equals:
     """The types of `others`, so that a test for 1 and a test for true are not equal."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "types", tuple(map(type, self.others)))
+        object.__setattr__(self, "types", shared(tuple(map(type, self.others))))
 
     def passes(self, value: Found, subject: Subject) -> bool:
         if isinstance(value, str):
@@ -42,7 +52,7 @@ class Equals:
 class _OfText:
     """What the tests for parts of a text have in common."""
 
-    written: tuple[Scalar, ...] = field(compare=False)
+    written: Sequence[Scalar] = field(compare=False)
     parts: tuple[str, ...]
     """The texts, folded if case is ignored."""
     ignore_case: bool
@@ -102,7 +112,7 @@ class Suffix(_OfText):
 class Wildcard:
     """Passes for a text that has one of these shapes as a whole: the pieces between the `*`, in their order."""
 
-    written: tuple[Scalar, ...] = field(compare=False)
+    written: Sequence[Scalar] = field(compare=False)
     shapes: tuple[tuple[str, ...], ...]
     """The pieces of each shape, folded if case is ignored. A single piece means that there is no `*`."""
     ignore_case: bool

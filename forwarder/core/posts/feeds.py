@@ -1,6 +1,5 @@
 """Reads all other sources: feeds, undocumented sources, and forwarder's own notices (`source: forwarder`)."""
 
-import html
 import re
 from collections.abc import Iterator
 
@@ -63,8 +62,12 @@ def _pictures(payload: dict[str, JSONValue]) -> Iterator[Media]:
 def _without_tags(written: str) -> str:
     if "<" in written:
         written = _TAG.sub("", _BREAK.sub("\n", written)).strip()
+    if "&" not in written:
+        return written
+    import html  # noqa: PLC0415 - its table of names takes half a MiB
+
     try:
-        return html.unescape(written) if "&" in written else written
+        return html.unescape(written)
     except ValueError:  # "&#" followed by more digits than Python reads
         return written
 

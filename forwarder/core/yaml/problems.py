@@ -1,6 +1,5 @@
 """Problems of a file with their places, and how messages show them."""
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
@@ -68,5 +67,7 @@ def printable(text: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the nearest of the known words; an empty text where none is near."""
+    import difflib  # noqa: PLC0415 - only mistakes need it
+
     nearest = difflib.get_close_matches(word[:_SHOWN], known, n=1)
     return f"; did you mean {quote(nearest[0])}?" if nearest else ""
