@@ -19,6 +19,7 @@ from forwarder.configfile.rule_tests import failures_of
 from forwarder.core.config import Config
 from forwarder.daemon.daemon import Daemon
 from forwarder.daemon.reload import ConfigSource, warn_of
+from forwarder.heap import give_back, share_arenas
 from forwarder.logs.setup import configure_logging, protect_standard_error
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
 from forwarder.systemd import ServiceManager
@@ -34,6 +35,7 @@ log = structlog.get_logger(__name__)
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the daemon and return the exit code."""
+    share_arenas()  # before the first thread
     protect_standard_error()
     configure_logging(level=arguments.log_level, format_=arguments.log_format, is_final=True)
     try:
@@ -138,6 +140,7 @@ async def _run_daemon(source: ConfigSource, outbox: Path, takeover: Takeover | N
     }
     signals.handle_in_loop(asyncio.get_running_loop(), handlers)
     gc.collect()
+    give_back()
     gc.freeze()  # no collection looks again at what the start made
     gc.set_threshold(*_GC_THRESHOLDS)
     try:

@@ -15,6 +15,7 @@ from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.routing_only import load_routing
 from forwarder.core.destinations.transport import Tls
 from forwarder.files import is_open_to_all
+from forwarder.heap import give_back
 
 _LONGEST_BYTES = 8 * 1024 * 1024
 """The longest secret, certificate or template."""
@@ -75,7 +76,7 @@ def _read_config(path: Path, files: Files) -> Config:
         return files.read_text(path.parent / name)
 
     with without_collections():
-        return load_config(
+        config = load_config(
             text,
             name=str(path),
             env=os.environ,
@@ -84,6 +85,8 @@ def _read_config(path: Path, files: Files) -> Config:
             read_list=read_list,
             check_tls=_check_tls,
         )
+    give_back()  # what was made of the file on the way
+    return config
 
 
 def _check_tls(tls: Tls) -> Iterable[tuple[str, str]]:
