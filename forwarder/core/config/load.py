@@ -17,6 +17,7 @@ from forwarder.core.config.routing_only import revision_of
 from forwarder.core.config.rule_tests.load import tests_of
 from forwarder.core.destinations.networks import is_address
 from forwarder.core.destinations.transport import Tls
+from forwarder.core.matching.written import shrink
 from forwarder.core.url import fixed_part, read_url
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.nodes import RefusedError
@@ -79,6 +80,7 @@ def load_config(
         raise ConfigError(name, findings.problems)
     assert isinstance(tree, dict)  # noqa: S101 - the model accepts nothing else
     config.note_revision(revision_of(tree, conditions.lines, (route.match for route in config.routes)))
+    shrink(route.match for route in config.routes)  # after the revision, which finds the scalars of the tree in them
     return config
 
 

@@ -1,5 +1,6 @@
 """The test of a revision that compares values by their digests: see `core.config.sealing`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 
@@ -15,7 +16,7 @@ _BYTES = 6
 class SealedEquals:
     """Passes for a value that is one of these, as `Equals` does. Of some of them only digests are known."""
 
-    written: tuple[Scalar, ...] = field(compare=False)
+    written: Sequence[Scalar] = field(compare=False)
     plain: Equals
     """The test for the values that are known."""
     digests: frozenset[str]

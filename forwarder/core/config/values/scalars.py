@@ -6,6 +6,7 @@ file, never what the variable holds.
 """
 
 import re
+import sys
 
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.yaml.problems import did_you_mean, quote
@@ -108,7 +109,7 @@ def parse_name(value: object) -> str:
         raise WrongValueError(
             f"{show(value)} is not a name: it contains invisible characters, or begins or ends with a space"
         )
-    return str(text)
+    return sys.intern(str(text))  # thousands of routes name the same destination
 
 
 def parse_file_path(value: object) -> str:

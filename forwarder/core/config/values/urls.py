@@ -14,7 +14,7 @@ def parse_stream_url(value: object) -> str:
         return ""
     text = text_of(value, "a URL such as wss://scrape.st/ws")
     try:
-        url = read_url(text, *_STREAM_SCHEMES["websocket"], *_STREAM_SCHEMES["sse"])
+        url = read_url(str(text), *_STREAM_SCHEMES["websocket"], *_STREAM_SCHEMES["sse"])
     except UrlError as error:
         raise WrongValueError(str(error)) from None
     if url.raw_user is not None or url.raw_password is not None:
@@ -57,7 +57,7 @@ def parse_webhook_url(value: object) -> Secret:
     """Return the URL of a destination. It is a secret, because anyone who knows a URL of Discord or Slack can post there."""
     text = text_of(value, "a URL such as https://example.com/hook")
     try:
-        read_url(text, "http", "https")
+        read_url(str(text), "http", "https")
     except UrlError as error:
         raise WrongValueError(f"{error} {_HIDDEN_URL}") from None
     return Secret(text)
