@@ -25,6 +25,11 @@ _LONGEST_SETTLE_S = 2.0
 _STEP_MS, _DEBOUNCE_MS = 50, 100
 """How long `watchfiles` collects reports. The longer one applies where another file in the folder is written all the time."""
 
+_MOST_IN_VAIN = 20
+"""After so many reports without a save, something else in the folder is written all the time, such as an outbox: a report of each of
+its commits costs more than to look often."""
+_LOOK_AT_BUSY_EVERY_S = 0.25
+
 _Stamp = dict[Path, tuple[int, ...] | None]
 
 log = structlog.get_logger(__name__)
@@ -56,6 +61,9 @@ class _FileWatch:
         self._files = files
         self._folders = folders
         self._notify = None
+        self._in_vain = 0
+        """How many reports came since the last save."""
+        self._look_every_s = _LOOK_EVERY_S
         if not folders:
             return
         from watchfiles._rust_notify import RustNotify  # noqa: PLC0415 - it imports anyio, which nothing else here needs
@@ -78,6 +86,8 @@ class _FileWatch:
         end = monotonic() + _LOOK_EVERY_S
         while (stamp := _stamp(self._files)) == seen and not over.is_set() and (left := end - monotonic()) > 0:
             self._wait(left, over)
+        if stamp != seen:
+            self._in_vain = 0
         end = monotonic() + _LONGEST_SETTLE_S
         while stamp != seen and not over.wait(_SETTLE_S):
             before, stamp = stamp, _stamp(self._files)
@@ -88,13 +98,19 @@ class _FileWatch:
     def _wait(self, longest_s: float, over: Event) -> None:
         """Wait for a report, or for this long where there is none."""
         if self._notify is None:
-            over.wait(longest_s)
+            over.wait(min(longest_s, self._look_every_s))
             return
         try:
-            self._notify.watch(_DEBOUNCE_MS, _STEP_MS, max(int(longest_s * 1000), 1), over)
+            found = self._notify.watch(_DEBOUNCE_MS, _STEP_MS, max(int(longest_s * 1000), 1), over)
         except (OSError, RuntimeError) as error:
             self._notify = None
             self._report(error)
+            return
+        if isinstance(found, set):  # else a word that says why it ended
+            self._in_vain += 1
+        if self._in_vain >= _MOST_IN_VAIN:
+            self._notify.close()
+            self._notify, self._look_every_s = None, _LOOK_AT_BUSY_EVERY_S
 
     def _report(self, error: Exception) -> None:
         log.warning(

@@ -4,12 +4,14 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from watchfiles import _rust_notify
 
 from forwarder.configfile import watcher
 from forwarder.configfile.watcher import watch_saves
+from tests.support.crash import until
 
 
 class Saved:
@@ -153,3 +155,34 @@ async def test_a_link_to_a_folder_on_the_way_that_is_replaced_is_noticed_by_the_
         (tmp_path / "next").symlink_to("v2")
         (tmp_path / "next").replace(tmp_path / "now")
         await saved.once_more_than(before)
+
+
+async def test_a_folder_in_which_another_file_is_written_all_the_time_is_looked_at_instead(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watcher, "_LOOK_EVERY_S", 60.0)
+    made: list[_rust_notify.RustNotify] = []
+    make = _rust_notify.RustNotify
+
+    def note(*arguments: Any) -> _rust_notify.RustNotify:  # noqa: ANN401 - those of the library
+        made.append(make(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(_rust_notify, "RustNotify", note)
+    file, outbox = tmp_path / "config.yaml", tmp_path / "outbox.db"
+    file.touch()
+    async with watching(file) as saved:
+        before = saved.count
+
+        def is_closed() -> bool:
+            outbox.write_text("a commit")
+            return repr(made[-1]) == "RustNotify(None)"
+
+        await until(is_closed, limit_s=90, what="the end of reports")
+        assert saved.count == before
+        write(file)
+        await saved.once_more_than(before)
+        before = saved.count
+        rename(file)
+        await saved.once_more_than(before)
+    assert len(made) == 1
