@@ -9,6 +9,7 @@ import argparse
 import itertools
 import json
 import statistics
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+mpl.rcParams.update({"font.size": 9, "path.simplify": True})
 _COLOURS = {"daemon": "#1f6feb", "script": "#8c959f", "floor": "#1a7f37"}
 _NAMES = {
     "daemon": "forwarder, durable",
@@ -118,6 +120,29 @@ def draw_steady(results: Results) -> Figure:
     return figure
 
 
+def draw_where(rows: Sequence[tuple[str, float, float, float]]) -> Figure:
+    """Return CPU time and calls of an event as bars: package, calls, CPU µs in a burst, CPU µs at a steady rate."""
+    names, calls, burst, steady = zip(*rows, strict=True)
+    panels = {"CPU µs, in a burst": burst, "CPU µs, at 200 a second": steady, "calls of functions": calls}
+    figure = Figure(figsize=(8.4, 0.8 + 0.24 * len(rows)), layout="constrained", facecolor="white")
+    for at, (title, values) in enumerate(panels.items(), 1):
+        axes = figure.add_subplot(1, 3, at)
+        _tidy(axes)
+        axes.barh(range(len(rows)), values, color="#1f6feb" if values is not calls else "#8c959f", height=0.7)
+        for place, value in enumerate(values):
+            text = f"{value:.0f}" if value >= 10 else f"{value:.1f}" if value else ""
+            axes.annotate(
+                text, (value, place), xytext=(3, 0), textcoords="offset points", va="center", fontsize=7, clip_on=False
+            )
+        axes.set_xlim(0, 1.2 * max(values))
+        axes.set_ylim(len(rows) - 0.5, -0.5)
+        axes.set_yticks(range(len(rows)), names if at == 1 else [""] * len(rows))
+        axes.grid(visible=False, axis="y")
+        axes.tick_params(left=False)
+        axes.set_title(title, loc="left", fontsize=10)
+    return figure
+
+
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
     axes = figure.add_subplot()
@@ -131,7 +156,9 @@ def _tidy(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _save(figure: Figure, path: Path) -> None:
+def save(figure: Figure, path: Path) -> None:
+    """Write a picture. Text stays text: small files, and the reader's own font. The salt keeps ids the same from run to run."""
+    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "forwarder"})
     figure.savefig(path, format="svg", metadata={"Date": None, "Creator": None})
     print(f"written: {path}")
 
@@ -143,19 +170,17 @@ def main() -> None:
     parser.add_argument("--steady", type=Path, help="what benchmarks.steady wrote with --json")
     parser.add_argument("--folder", type=Path, default=Path("docs"), help="where to draw (default: docs)")
     arguments = parser.parse_args()
-    # Text stays text: small files, and the reader's own font. The salt keeps ids the same from run to run.
-    mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "forwarder", "font.size": 9, "path.simplify": True})
     if arguments.compare is not None:
         results = json.loads(arguments.compare.read_text(encoding="utf-8"))
         if "latency" in results:
-            _save(draw_latency(results), arguments.folder / "latency.svg")
+            save(draw_latency(results), arguments.folder / "latency.svg")
         if "burst" in results:
-            _save(draw_burst(results), arguments.folder / "burst.svg")
+            save(draw_burst(results), arguments.folder / "burst.svg")
     if arguments.backlog is not None:
         results = json.loads(arguments.backlog.read_text(encoding="utf-8"))
-        _save(draw_backlog(results), arguments.folder / "backlog.svg")
+        save(draw_backlog(results), arguments.folder / "backlog.svg")
     if arguments.steady is not None:
-        _save(draw_steady(json.loads(arguments.steady.read_text(encoding="utf-8"))), arguments.folder / "steady.svg")
+        save(draw_steady(json.loads(arguments.steady.read_text(encoding="utf-8"))), arguments.folder / "steady.svg")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,14 @@ import json
 import os
 import platform
 import select
+import signal
 import sqlite3
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -84,6 +85,10 @@ class Subject:
     def is_running(self) -> bool:
         """Whether it has not ended."""
         return self._process.poll() is None
+
+    def send_signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
 
     def settle(self) -> None:
         """Let it finish what it does after the last POST: until it has used no CPU worth naming for a while."""
@@ -214,13 +219,16 @@ def _sync_ms(folder: Path) -> float:
 
 def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     """Print a Markdown table, columns aligned."""
+    print(table_text(header, rows))
+
+
+def table_text(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table, columns aligned."""
     widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
-    pad: Callable[[Sequence[str]], str] = lambda row: " | ".join(  # noqa: E731 - used three times right here
-        cell.ljust(width) for cell, width in zip(row, widths, strict=True)
+    lines = (header, ["-" * width for width in widths], *rows)
+    return "\n".join(
+        f"| {' | '.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True))} |" for row in lines
     )
-    print(f"| {pad(header)} |\n| {pad(['-' * width for width in widths])} |")
-    for row in rows:
-        print(f"| {pad(row)} |")
 
 
 def write_json(path: Path, results: dict[str, object]) -> None:

@@ -123,7 +123,7 @@ def _median_of(runs: Sequence[tuple[float, dict[str, float]]]) -> Measured:
 
 def count_once() -> dict[str, tuple[float, dict[str, float]]]:
     """Return deliveries and calls for an event, by config: one run of each, in this process, whose log goes to /dev/null."""
-    _discard_log()
+    discard_log()
     counted = {}
     for config, scenario in hot_path.CONFIGS.items():
         profile = cProfile.Profile()
@@ -136,7 +136,8 @@ def count_once() -> dict[str, tuple[float, dict[str, float]]]:
     return counted
 
 
-def _discard_log() -> None:
+def discard_log() -> None:
+    """Have the log of this process written to /dev/null, in the daemon's format."""
     out, sys.stdout = sys.stdout, Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - the log keeps it open
     configure_logging(level="info", format_="json", is_final=True)
     sys.stdout = out
