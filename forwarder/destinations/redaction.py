@@ -2,7 +2,7 @@
 
 import base64
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from yarl import URL
 
@@ -19,6 +19,7 @@ _SEGMENT_LENGTH = 12
 """A part of a path or a word of a header counts as secret from this length on; shorter ones are names."""
 _RANDOM_LENGTH = 8
 """A part of a path with a digit in it counts as secret from this length on."""
+_INCOMPRESSIBLE = re.compile(r"[A-Za-z0-9+/=_.:-]+")
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/=_-]+)", re.IGNORECASE)
 
 
@@ -47,14 +48,23 @@ class Redactor:
         if self._known != (self._headers, target):
             self._known, self._last = (self._headers, target), (b"", "")
             self._secrets = secret_texts(headers=self._headers, target=target, url=self._url)
-        if request.more and (own := [value for name, value in request.more.items() if _is_secret(name)]):
-            return _excerpt(body, _with_headers(self._secrets, own))
+        if request.more and (own := _own_secrets(request.more, len(body))):
+            return _excerpt(body, sorted({*self._secrets, *own}, key=len, reverse=True))
         known_body, text = self._last
         if body != known_body:
             text = _excerpt(body, self._secrets)
             if len(body) <= EXCERPT_CHARACTERS:
                 self._last = body, text
         return text
+
+
+def _own_secrets(headers: Mapping[str, str], length: int) -> list[str]:
+    """Return the secret texts of the headers that a request has alone, as far as a body of this length can contain them in any way.
+
+    A text without spaces and escapes gets no shorter in any way of writing it. To look for one that is new each time costs much.
+    """
+    texts = [text for name, value in headers.items() if _is_secret(name) for text in _of_header(value)]
+    return [text for text in texts if len(text) <= length or not _INCOMPRESSIBLE.fullmatch(text)]
 
 
 def _excerpt(body: bytes, secrets: Sequence[str]) -> str:
@@ -88,11 +98,6 @@ def secret_texts(*, headers: Iterable[str], target: str, url: str) -> list[str]:
         found[parts.password] = None
         found[parts.raw_password or ""] = None
     return sorted(filter(None, found), key=len, reverse=True)
-
-
-def _with_headers(secrets: Iterable[str], headers: Iterable[str]) -> list[str]:
-    """Return these texts and those of more headers, the longest first; `headers` are their values."""
-    return sorted({*secrets, *(text for value in headers for text in _of_header(value))}, key=len, reverse=True)
 
 
 def without(text: str, secrets: Iterable[str]) -> str:

@@ -107,7 +107,7 @@ class ResponseReader:
     @property
     def body(self) -> bytes:
         """What has come of the body, up to the limit."""
-        return bytes(self._body[:MAX_BODY_BYTES])
+        return bytes(self._body)
 
     def feed(self, data: bytes) -> None:
         """Read more. Raises `NotHttpError` if that cannot become a response; once there is a `response`, it only becomes broken."""
@@ -244,6 +244,7 @@ class ResponseReader:
             return
         self._body += data
         if len(self._body) >= MAX_BODY_BYTES:
+            del self._body[MAX_BODY_BYTES:]
             self.is_broken = True
 
     def on_message_complete(self) -> None:

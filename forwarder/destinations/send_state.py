@@ -27,9 +27,8 @@ class SendState:
         """A second descriptor of the socket, to ask the kernel after the transport has closed its own."""
         self.is_watched = False
         """Whether `stop_watching` has something to release."""
-        self._is_aborted = False
         self._is_cut = False
-        """Whether the connection ended with unsent bytes or an error, so that nobody knows what arrived."""
+        """Whether the connection ended with unsent bytes or an error, or was aborted, so that nobody knows what arrived."""
 
     def opened(self, transport: asyncio.Transport) -> None:
         """Note that the connection is open."""
@@ -39,12 +38,12 @@ class SendState:
 
     def aborted(self) -> None:
         """Note that the connection was aborted, which discards what is unsent."""
-        self._is_aborted = True
+        self._is_cut = True
 
     def closed(self, error: Exception | None) -> None:
         """Note that the transport is closed. An error or an abort has emptied its buffer, so what was in it is lost."""
         transport, self._transport = self._transport, None
-        if self._is_aborted or error is not None or (transport is not None and transport.get_write_buffer_size()):
+        if error is not None or (transport is not None and transport.get_write_buffer_size()):
             self._is_cut = True
 
     def watch(self) -> None:
@@ -69,7 +68,7 @@ class SendState:
     def is_sent(self) -> bool:
         """Return whether the transport's buffer and the kernel's are empty. A unix socket's is empty when the receiver has read it."""
         transport = self._transport
-        if self._is_cut or self._is_aborted:
+        if self._is_cut:
             return False
         if transport is not None and (transport.is_closing() or transport.get_write_buffer_size()):
             return False  # how a closing transport ends is known in `closed`

@@ -1,9 +1,10 @@
 """What of a request is secret, and is hidden where a response repeats it."""
 
 import base64
+from collections.abc import Callable
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forwarder.core.destinations.request import WebhookRequest
@@ -150,3 +151,33 @@ def test_what_a_response_repeats_is_kept_where_the_request_has_it_in_a_header_th
     redactor = Redactor(read_url("https://a.example/", "https"), "/")
     assert redactor.excerpt(b"no some-encoding", request, "User-Agent: some-agent/1.0\r\n") == "no some-encoding"
     assert redactor.excerpt(b"no some-agent/1.0", request, "User-Agent: some-agent/1.0\r\n") == "no some-agent/1.0"
+
+
+SECRETS = st.one_of(
+    st.binary(min_size=1, max_size=12).map(bytes.hex),
+    st.text("aA1 %&=\\+/;", min_size=1, max_size=16).filter(str.isprintable),
+    st.sampled_from(["sha256=0123456789abcdef", "sid=x1", "Basic dTpwYXNzdw==", "1 2 3 4 5 6 7"]),
+)
+WAYS = st.sampled_from(
+    [
+        str,
+        str.upper,
+        lambda value: value.encode().hex(),
+        lambda value: base64.b64encode(value.encode()).decode(),
+        lambda value: base64.b64encode(b"u:" + value.encode()).decode().rstrip("="),
+        lambda value: "".join(value.split()),
+        lambda value: value.rpartition("=")[2],
+        lambda value: value.replace("%", "").replace("&", ""),
+        lambda _value: "ok",
+    ]
+)
+
+
+@example(value="1 2 3 4 5 6 7", way=lambda value: value.replace(" ", ""), around="")
+@example(value="%61%62%63%64%65%66", way=lambda _value: "abcdef", around="")
+@given(value=SECRETS, way=WAYS, around=st.sampled_from(["", "a ", '{"a":"']))
+def test_a_secret_of_one_request_is_hidden_as_one_of_all_is(value: str, way: Callable[[str], str], around: str) -> None:
+    request = WebhookRequest(fixed={}, id="msg_1", timestamp=1, more={"X-Signature": value}, body=b"")
+    body = around + way(value)
+    hidden = without(body, found(value)).strip()
+    assert Redactor(read_url("https://a.example/", "https"), "/").excerpt(body.encode(), request, "") == hidden

@@ -102,8 +102,7 @@ class Renderer:
         all attempts; timestamp and signature are those of this attempt.
         """
         attempt = delivery.attempts + 1
-        has_own_trigger = attempt == 1 or delivery.trigger is Trigger.CANARY
-        trigger = delivery.trigger if has_own_trigger else Trigger.RETRY
+        trigger = delivery.trigger if attempt == 1 or delivery.trigger is Trigger.CANARY else Trigger.RETRY
         if not delivery.body:
             raise CannotFormatError(NOT_KEPT)
         if content is None:
