@@ -59,7 +59,8 @@ def _place_of(frame: FrameType | None) -> str:
     """Return what a sample counts for.
 
     Python handles a signal when the next function begins or a call of C ends. So a callback that is just beginning was not running when the
-    signal came: the loop was.
+    signal came: the loop was. What the loop does before it resumes a coroutine is not seen like that: it counts for what the coroutine does
+    first.
     """
     if frame is None or (_is_runner(frame.f_back) and _is_beginning(frame)):
         return LOOP

@@ -1,8 +1,9 @@
 """Where the time goes: what an event costs in which package, in calls and in CPU time.
 
     python -m benchmarks.where [--bursts 5] [--seconds 60] [--page docs/performance.md] [--picture docs/where.svg] [--json FILE]
+    python -m benchmarks.where --dry --destinations 10
 
-Calls are those of `tools.call_counts`, for one event to one destination. CPU time is measured in the daemon itself under the load of the other benchmarks,
+Calls are those of `tools.call_counts`, for one event to one destination, or to several. CPU time is measured in the daemon itself under the load of the other benchmarks,
 in bursts of 20,000 events and at 200 a second, by a sampler (`benchmarks/sampled_daemon.py`): the share of a package in the samples, of the CPU
 time that the loop's thread used. The rest of the process is SQLite's thread and the log's. Writes the table into the page, between its two marks, and
 draws the picture (which needs matplotlib: `pip install -e '.[bench]'`).
@@ -42,10 +43,10 @@ class Row(NamedTuple):
     steady_us: float
 
 
-def count_calls() -> dict[str, float]:
-    """Return the calls of an event to one destination, by package."""
+def count_calls(destinations: int) -> dict[str, float]:
+    """Return the calls of an event to so many destinations, by package."""
     call_counts.discard_log()
-    scenario, profile = hot_path.CONFIGS["one destination"], cProfile.Profile()
+    scenario, profile = hot_path.CONFIGS["ten destinations"]._replace(receivers=destinations), cProfile.Profile()
     hot_path.run(scenario, profile)
     made = call_counts.calls_of(profile.getstats())
     return call_counts.by_package({name: calls / scenario.events for name, calls in made.items()})
@@ -54,7 +55,8 @@ def count_calls() -> dict[str, float]:
 class SampledDaemon:
     """A daemon with a sampler, under load."""
 
-    def __init__(self, load: LoadSide, process: Subject, samples: Path) -> None:
+    def __init__(self, load: LoadSide, process: Subject, samples: Path, destinations: int) -> None:
+        self._destinations = destinations
         self._load = load
         self._process = process
         self._samples = samples
@@ -64,7 +66,12 @@ class SampledDaemon:
         self._snapshot()
         for _ in range(times):
             answer = self._load.do(
-                "send", count=count, rate=rate, size_bytes=_SIZE_BYTES, within_s=120 + count / (rate or 1000)
+                "send",
+                count=count,
+                rate=rate,
+                size_bytes=_SIZE_BYTES,
+                receivers=self._destinations,
+                within_s=120 + count / (rate or 1000),
             )
             if answer["missing"] or answer["repeats"]:
                 raise BenchmarkError(f"{answer['missing']} events missing, {answer['repeats']} repeated")
@@ -88,15 +95,16 @@ class SampledDaemon:
 def measure(settings: argparse.Namespace) -> dict[str, Costs]:
     """Return the costs in bursts and at a steady rate."""
     with rig.load_side() as load, rig.fresh_folder(settings.folder) as folder:
-        config, samples = rig.write_config(folder, load), folder / "samples.json"
+        urls = load.do("more_receivers", count=settings.destinations - 1)["urls"]
+        others = {f"bot{number}": url for number, url in enumerate(urls, 1)}
+        config, samples = rig.write_config(folder, load, others=others), folder / "samples.json"
         arguments = rig.daemon_arguments(config, "info")
         with rig.running(["benchmarks.sampled_daemon", str(samples), *arguments[1:]]) as process:
             load.do("wait_connected")
-            load.do("send", count=2_000, rate=0, size_bytes=_SIZE_BYTES, within_s=120)
-            daemon = SampledDaemon(load, process, samples)
-            process.settle()
+            daemon = SampledDaemon(load, process, samples, settings.destinations)
+            daemon.costs(times=1, count=2_000 // settings.destinations, rate=0)  # imports, connections and first pages
             return {
-                "burst": daemon.costs(times=settings.bursts, count=_BURST, rate=0),
+                "burst": daemon.costs(times=settings.bursts, count=_BURST // settings.destinations, rate=0),
                 "steady": daemon.costs(times=1, count=round(_RATE * settings.seconds), rate=_RATE),
             }
 
@@ -138,6 +146,7 @@ def put_into(page: str, table: str) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure what an event costs where.")
     parser.add_argument("--bursts", type=int, default=5, help="how many bursts of 20,000 events (default 5)")
+    parser.add_argument("--destinations", type=int, default=1, help="how many get each event (default 1)")
     parser.add_argument("--seconds", type=float, default=60, help="length of the run at 200 a second (default 60)")
     parser.add_argument(
         "--folder", type=Path, help="where the outbox is made: a real disk (default: the temporary folder)"
@@ -150,7 +159,7 @@ def main() -> None:
     machine = rig.describe_machine(settings.folder)
     print("; ".join(f"{name} {value}" for name, value in machine.items()) + "\n", flush=True)
     costs = measure(settings)
-    rows = rows_of(count_calls(), costs)
+    rows = rows_of(count_calls(settings.destinations), costs)
     print(table_of(rows))
     if settings.json is not None:
         rig.write_json(settings.json, {"machine": machine, "rows": rows})
