@@ -41,7 +41,8 @@ def test_calls_count_for_the_function_that_makes_them_and_those_from_outside_for
     event = decode_event(frame)
     profile.disable()
     calls = calls_of(profile.getstats())
-    assert set(calls) >= {"core/event.py decode_event", "core/event.py _event"}
+    assert calls["core/event.py decode_event"] > 1  # itself, from here, and what it calls
+    assert {call_counts.package_of(name) for name in calls} == {"core"}
     alone = cProfile.Profile()
     alone.enable()
     event.body.isascii()
@@ -172,6 +173,7 @@ def test_both_events_of_a_post_keep_the_same_id() -> None:
     assert first_words <= {event.mid for event in turn if event.source == "x"}
 
 
+@pytest.mark.skipif(sys.version_info[:2] != call_counts.PYTHON, reason="later versions profile all threads")
 @pytest.mark.parametrize("config", hot_path.CONFIGS)
 def test_two_runs_make_the_same_calls(config: str) -> None:
     scenario = hot_path.CONFIGS[config]._replace(events=48)
