@@ -65,6 +65,23 @@ def _without_rich() -> Iterator[None]:
             del sys.modules["rich"]
 
 
+@contextmanager
+def _without_certificates() -> Iterator[None]:
+    """Keep aiohttp from reading the CA certificates of the system while it is loaded: they take 2 MiB.
+
+    The daemon has a context of its own for its streams and destinations, where a URL has TLS. With the one of aiohttp no certificate
+    would be accepted.
+    """
+    import ssl
+
+    usual = ssl.create_default_context
+    vars(ssl)["create_default_context"] = lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        yield
+    finally:
+        ssl.create_default_context = usual
+
+
 def _open_standard_files() -> None:
     """Open standard input, output and error to nowhere where they are closed: another file would get their numbers, and our output."""
     for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
@@ -142,7 +159,10 @@ def _run(given: list[str], *, is_process: bool) -> int:
         from forwarder.private_memory import keep_memory_private  # ctypes takes 5 ms to load
 
         keep_memory_private()
-    with _without_rich() if name == "run" else nullcontext():
+    if name == "run":
+        with _without_rich(), _without_certificates():
+            handler = find_handler(arguments.handler)
+    else:
         handler = find_handler(arguments.handler)
     if is_process and name not in _WITHOUT_OUTBOX:
         from forwarder.cli import disk_watch  # the commands without the outbox do not need it

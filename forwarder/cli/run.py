@@ -19,7 +19,7 @@ from forwarder.configfile.rule_tests import failures_of
 from forwarder.core.config import Config
 from forwarder.daemon.daemon import Daemon
 from forwarder.daemon.reload import ConfigSource, warn_of
-from forwarder.heap import give_back, share_arenas
+from forwarder.heap import share_arenas
 from forwarder.logs.setup import configure_logging, protect_standard_error
 from forwarder.outbox.problems import OutboxFailedError, OutboxReplacedError, OutboxUnusableError
 from forwarder.systemd import ServiceManager
@@ -140,7 +140,6 @@ async def _run_daemon(source: ConfigSource, outbox: Path, takeover: Takeover | N
     }
     signals.handle_in_loop(asyncio.get_running_loop(), handlers)
     gc.collect()
-    give_back()
     gc.freeze()  # no collection looks again at what the start made
     gc.set_threshold(*_GC_THRESHOLDS)
     try:

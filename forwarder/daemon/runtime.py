@@ -5,15 +5,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from forwarder.core.config import Config
+from forwarder.core.config import Config, StreamConfig
 from forwarder.core.config.runtime import canaries_of, failure_recipients_of, routing_table_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import CanaryPolicy, Destination, FailureRecipients
+from forwarder.core.destinations.transport import Tls
 from forwarder.core.routing.table import RoutingTable
 from forwarder.destinations.build import destinations_of
+from forwarder.destinations.tls import context_of
 from forwarder.gaps.history_client import histories_of
 from forwarder.gaps.recorder import StreamGapSettings, gap_settings_of
 from forwarder.gaps.repair import RepairSettings
+from forwarder.heap import give_back
 from forwarder.streams.build import streams_of
 from forwarder.streams.stream import Stream
 
@@ -36,16 +39,23 @@ class RuntimeConfig:
 
 def runtime_of(config: Config) -> RuntimeConfig:
     """Build everything that the daemon needs of a config."""
-    return RuntimeConfig(
+    tls = context_of(Tls()) if any(map(_has_tls, config.streams)) else None
+    runtime = RuntimeConfig(
         config=config,
         routing_table=routing_table_of(config),
         destinations=destinations_of(config),
-        streams=streams_of(config),
+        streams=streams_of(config, tls),
         canaries=canaries_of(config),
         recipients=failure_recipients_of(config),
         gap_settings=gap_settings_of([(each.name, each.api_key.reveal(), each.gap_repair) for each in config.streams]),
-        repair=RepairSettings(sources=histories_of(config), kept_for=config.outbox.keep_delivered),
+        repair=RepairSettings(sources=histories_of(config, tls), kept_for=config.outbox.keep_delivered),
     )
+    give_back()  # what was made on the way to an index of all routes
+    return runtime
+
+
+def _has_tls(stream: StreamConfig) -> bool:
+    return stream.url.lower().startswith(("wss:", "https:"))
 
 
 class ActiveRuntime:

@@ -1,6 +1,7 @@
 """The client of scrape.st's REST history of tracked X accounts, which gaps are repaired from. It keeps to the rate limit."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -52,6 +53,8 @@ class HistorySource:
     api_key: str = field(repr=False)
     ignores_full: bool = False
     """Whether the stream brings only the first text of posts; then what was brought so is not missing."""
+    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
+    """For a URL with TLS. `None` means that of aiohttp."""
 
 
 def address_of(source: HistorySource) -> URL:
@@ -172,6 +175,7 @@ class Histories:
         """Provide the client of a history for the length of the block."""
         turns = self._turns.setdefault(source.api_key, SlidingWindow(self._requests, self._per_s))
         async with aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=source.tls or True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
@@ -184,7 +188,7 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def histories_of(config: Config) -> dict[str, HistorySource]:
+def histories_of(config: Config, tls: ssl.SSLContext | None = None) -> dict[str, HistorySource]:
     """Return the history of each stream that has `gap_repair`, by the name of the stream."""
     return {
         stream.name: HistorySource(
@@ -192,6 +196,7 @@ def histories_of(config: Config) -> dict[str, HistorySource]:
             url=stream.url,
             api_key=stream.api_key.reveal(),
             ignores_full=stream.ignore_full_payload,
+            tls=tls,
         )
         for stream in config.streams
         if stream.gap_repair

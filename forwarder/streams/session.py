@@ -1,6 +1,7 @@
 """What all transports share on the wire: the HTTP session, its sockets, and that no redirect is followed."""
 
 import socket
+import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -16,13 +17,17 @@ _ESTABLISHED = 1
 
 
 def open_session(
-    *, connect_within: timedelta, addresses: AddressMemory, on_connect: Callable[[], None] = lambda: None
+    *,
+    connect_within: timedelta,
+    addresses: AddressMemory,
+    tls: ssl.SSLContext | None = None,
+    on_connect: Callable[[], None] = lambda: None,
 ) -> aiohttp.ClientSession:
     """Return a session for one connection.
 
     It has no total timeout, for which aiohttp's default is five minutes, and no read timeout: that of aiohttp drops what is in the
-    socket when the process stood still for longer. `addresses` orders the addresses of the server. `on_connect` is
-    called for each TCP connection.
+    socket when the process stood still for longer. `addresses` orders the addresses of the server. `tls` is for
+    `wss://` and `https://`; without it aiohttp uses its own. `on_connect` is called for each TCP connection.
     """
     times_reused = 0
 
@@ -54,7 +59,9 @@ def open_session(
     trace.on_connection_create_end.append(note_connection)
     trace.on_connection_reuseconn.append(note_reuse)
     return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(socket_factory=_lively_socket, resolver=OrderedResolver(addresses)),
+        connector=aiohttp.TCPConnector(
+            socket_factory=_lively_socket, resolver=OrderedResolver(addresses), ssl=tls or True
+        ),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_within.total_seconds()),
         cookie_jar=aiohttp.DummyCookieJar(),
         trace_configs=[trace],

@@ -1,6 +1,7 @@
 """scrape.st's server-sent events: one connection, held from the token to its end."""
 
 import asyncio
+import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -47,6 +48,8 @@ class SseStream:
     answers_within: timedelta = timedelta(seconds=16)
     """By then a live server has sent the next comment. There is no way to ask for one."""
     addresses: AddressMemory = field(default_factory=AddressMemory, compare=False, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
+    """For a URL with TLS. `None` means that of aiohttp."""
     memory: SseMemory = field(default_factory=SseMemory, compare=False, repr=False)
 
     def address(self) -> URL:
@@ -66,7 +69,7 @@ class SseStream:
             connections += 1
 
         async with open_session(
-            connect_within=listener.connect_within, addresses=self.addresses, on_connect=count
+            connect_within=listener.connect_within, addresses=self.addresses, tls=self.tls, on_connect=count
         ) as session:
             try:
                 fault = await self._hold(session, listener)

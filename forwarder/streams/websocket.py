@@ -1,6 +1,7 @@
 """scrape.st's WebSocket: one connection, held from the upgrade to its end."""
 
 import asyncio
+import ssl
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -59,6 +60,8 @@ class WebSocketStream:
     answers_within: timedelta = timedelta(seconds=2)
     """By then a live server has answered a ping."""
     addresses: AddressMemory = field(default_factory=AddressMemory, compare=False, repr=False)
+    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
+    """For a URL with TLS. `None` means that of aiohttp."""
 
     def address(self) -> URL:
         """Return the URL to connect to."""
@@ -69,7 +72,9 @@ class WebSocketStream:
 
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: every text frame may be an event; a binary one is odd."""
-        async with open_session(connect_within=listener.connect_within, addresses=self.addresses) as session:
+        async with open_session(
+            connect_within=listener.connect_within, addresses=self.addresses, tls=self.tls
+        ) as session:
             try:
                 websocket = await self._connect(session, listener.connect_within)
             except StreamFaultError as never_open:

@@ -3,9 +3,12 @@
 from datetime import UTC, datetime, timedelta
 
 from forwarder.core.delivery import DestinationName
+from forwarder.core.destinations.transport import Tls
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.routing.first_word import OnFull
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
+from forwarder.destinations.tls import context_of
+from forwarder.streams.websocket import WebSocketStream
 from tests.core.config.support import load
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -53,3 +56,14 @@ def test_what_is_active_changes_as_a_whole() -> None:
     active.activate(second, at=later)
     assert (active.runtime, active.config, active.routing_table) == (second, second.config, second.routing_table)
     assert active.since == later
+
+
+def test_streams_and_histories_with_tls_share_one_context_with_the_destinations() -> None:
+    text = CONFIG.replace("name: backup,", "name: backup, url: 'ws://127.0.0.1:9/ws',")
+    runtime = runtime_of(load(text, {}))
+    main = runtime.streams[0]
+    assert isinstance(main, WebSocketStream)
+    assert main.tls is context_of(Tls())
+    assert runtime.repair.sources["main"].tls is main.tls
+    plain = runtime_of(load(text.replace("name: main,", "name: main, url: 'ws://127.0.0.1:9/ws',"), {}))
+    assert all(isinstance(each, WebSocketStream) and each.tls is None for each in plain.streams)
