@@ -1,8 +1,9 @@
-"""How the tests are run: in parallel, then those marked `alone` one at a time, all in one run of pytest.
+"""How the tests are run: in parallel, then those marked `quiet`, then those marked `alone` one at a time, all in one run of pytest.
 
 A run of whole folders, as a plain `pytest` is, starts several processes (pytest-xdist). A run of single files or tests stays in one
 process, as does one with `-s` or `--pdb`; `-n` decides otherwise. A test marked `alone` never runs at the same time as another one: while
-it runs it holds a lock that every other test shares. Such tests come last in every run.
+it runs it holds a lock that every other test shares. Such tests come last in every run. Before them come those marked `quiet`, which wait
+for time to pass and need little of the machine, but need that at once: they begin when no ordinary test runs (one that was handed out before may still begin), and run side by side.
 """
 
 import fcntl
@@ -15,7 +16,7 @@ from typing import Protocol, TextIO
 import pytest
 from hypothesis import HealthCheck, settings
 
-_LOCK = "forwarder_lock"
+_LOCKS = "forwarder_locks"
 _WORKERS_PER_CORE = 3
 """Most of the time a test waits for a process, a timer or a disk."""
 
@@ -54,20 +55,22 @@ def pytest_xdist_auto_num_workers() -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the tests marked `alone` last."""
-    items.sort(key=_is_alone)
+    """Put the tests marked `quiet` behind all others, and those marked `alone` last."""
+    items.sort(key=lambda item: (_is(item, "alone"), _is(item, "quiet")))
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the lock in the process that starts the others; use it in those."""
-    if (path := getattr(config, "workerinput", {}).get(_LOCK)) is not None:
-        lock = Path(path).open(encoding="ascii")  # noqa: SIM115 - closed at the end of the run
-        config.add_cleanup(lock.close)
-        config.pluginmanager.register(_TakingTurns(lock))
+    """Make the locks in the process that starts the others; use them in those."""
+    if (paths := getattr(config, "workerinput", {}).get(_LOCKS)) is not None:
+        machine, crowd = (Path(path).open(encoding="ascii") for path in paths)  # noqa: SIM115 - closed at the end of the run
+        config.add_cleanup(machine.close)
+        config.add_cleanup(crowd.close)
+        config.pluginmanager.register(_TakingTurns(machine, crowd))
     elif config.pluginmanager.hasplugin("xdist"):
-        made = NamedTemporaryFile(prefix="forwarder-tests-")  # noqa: SIM115 - closed at the end of the run
-        config.add_cleanup(made.close)
-        config.pluginmanager.register(_HandingOut(made.name))
+        made = [NamedTemporaryFile(prefix="forwarder-tests-") for _ in range(2)]  # noqa: SIM115 - closed at the end of the run
+        for each in made:
+            config.add_cleanup(each.close)
+        config.pluginmanager.register(_HandingOut([each.name for each in made]))
 
 
 class _Worker(Protocol):
@@ -76,31 +79,39 @@ class _Worker(Protocol):
 
 
 class _HandingOut:
-    """Tells each worker where the lock is."""
+    """Tells each worker where the locks are."""
 
-    def __init__(self, lock: str) -> None:
-        self._lock = lock
+    def __init__(self, locks: list[str]) -> None:
+        self._locks = locks
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: _Worker) -> None:
-        node.workerinput[_LOCK] = self._lock
+        node.workerinput[_LOCKS] = self._locks
 
 
 class _TakingTurns:
-    """Lets a test run while no test marked `alone` runs, and one marked `alone` while no other runs."""
+    """Lets a test run while no test marked `alone` runs, one marked `alone` while no other runs, and one marked `quiet` after the crowd."""
 
-    def __init__(self, lock: TextIO) -> None:
-        self._lock = lock
+    def __init__(self, machine: TextIO, crowd: TextIO) -> None:
+        """`machine` is shared by all tests that run but those marked `alone`, and `crowd` by all without a mark."""
+        self._machine = machine
+        self._crowd = crowd
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_protocol(self, item: pytest.Item) -> Generator[None, object, object]:
         # Outermost: the time spent waiting is no time of the test, nor of `faulthandler_timeout`.
-        fcntl.flock(self._lock, fcntl.LOCK_EX if _is_alone(item) else fcntl.LOCK_SH)
+        if _is(item, "quiet"):
+            fcntl.flock(self._crowd, fcntl.LOCK_EX)
+            fcntl.flock(self._crowd, fcntl.LOCK_UN)
+        fcntl.flock(self._machine, fcntl.LOCK_EX if _is(item, "alone") else fcntl.LOCK_SH)
+        if not (_is(item, "alone") or _is(item, "quiet")):
+            fcntl.flock(self._crowd, fcntl.LOCK_SH)
         try:
             return (yield)
         finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
+            fcntl.flock(self._crowd, fcntl.LOCK_UN)
+            fcntl.flock(self._machine, fcntl.LOCK_UN)
 
 
-def _is_alone(item: pytest.Item) -> bool:
-    return item.get_closest_marker("alone") is not None
+def _is(item: pytest.Item, mark: str) -> bool:
+    return item.get_closest_marker(mark) is not None

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,10 +19,10 @@ import pytest
 
 FOLDER = Path(__file__).parent
 
-def meet(number):
-    (FOLDER / f"here-{number}").touch()
+def meet(number, kind, them):
+    (FOLDER / f"{kind}-here-{number}").touch()
     end = monotonic() + 150
-    while not all((FOLDER / f"here-{each}").exists() for each in (0, 2)):
+    while not all((FOLDER / f"{kind}-here-{each}").exists() for each in them):
         assert monotonic() < end, "the other one does not run"
         sleep(0.005)
 
@@ -42,10 +43,17 @@ def running(name, others):
 def test_alone(number):
     running(f"alone-{number}", others="none")
 
+@pytest.mark.quiet
+@pytest.mark.parametrize("number", range(2))
+def test_quiet(number):
+    running(f"quiet-{number}", others="not alone")
+    if os.environ.get("MEET"):
+        meet(number, "quiet", (0, 1))
+
 @pytest.mark.parametrize("number", range(3))
 def test_together(number):
     if number != 1 and os.environ.get("MEET"):  # of three, which of the others a worker takes as its second
-        meet(number)
+        meet(number, "any", (0, 2))
 
 @pytest.mark.parametrize("number", range(12))
 def test_any(number):
@@ -82,10 +90,11 @@ def order(suite: Path) -> list[str]:
     return [line.split("-")[0] for line in (suite / "tests/order").read_text(encoding="ascii").splitlines()]
 
 
-def test_a_folder_runs_in_parallel_and_what_is_marked_alone_runs_last_and_alone(suite: Path) -> None:
+def test_a_folder_runs_in_parallel_and_what_is_marked_quiet_or_alone_runs_behind_it(suite: Path) -> None:
     code, said = run(suite, "tests", "-n", "3", MEET="1")
-    assert (code, "18 passed" in said) == (0, True), said
-    assert order(suite) == ["any"] * 12 + ["alone"] * 3
+    assert (code, "20 passed" in said) == (0, True), said
+    assert order(suite)[-3:] == ["alone"] * 3
+    assert Counter(order(suite)) == {"any": 12, "quiet": 2, "alone": 3}
 
 
 def test_a_plain_run_runs_in_parallel(suite: Path) -> None:
@@ -98,13 +107,13 @@ def test_a_plain_run_runs_in_parallel(suite: Path) -> None:
 )
 def test_a_file_or_a_run_that_says_so_stays_in_one_process(suite: Path, arguments: tuple[str, ...]) -> None:
     code, said = run(suite, *arguments)
-    assert (code, "18 passed" in said, "gw0" in said) == (0, True, False), said
-    assert order(suite) == ["any"] * 12 + ["alone"] * 3
+    assert (code, "20 passed" in said, "gw0" in said) == (0, True, False), said
+    assert order(suite) == ["any"] * 12 + ["quiet"] * 2 + ["alone"] * 3
 
 
 def test_one_failure_is_the_exit_code_of_the_run_and_what_is_alone_runs_all_the_same(suite: Path) -> None:
     code, said = run(suite, "tests", "-n", "2", FAIL="3")
-    assert (code, "1 failed, 17 passed" in said) == (1, True), said
+    assert (code, "1 failed, 19 passed" in said) == (1, True), said
 
 
 def test_the_first_failure_ends_a_run_with_x(suite: Path) -> None:

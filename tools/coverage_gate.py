@@ -88,7 +88,7 @@ def measure(part: str) -> tuple[int, Mapping[str, Any]]:
             "auto",
             *tests,
             "-m",
-            "not alone",
+            "not alone and not quiet",
             "-p",
             "no:cacheprovider",
         ]

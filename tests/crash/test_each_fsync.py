@@ -222,7 +222,7 @@ async def test_a_disk_that_fails_for_good_ends_the_process(tmp_path: Path, after
         await assert_a_restart_completes_it(config, oracle, emulator)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 async def test_syncs_of_two_seconds_delay_no_first_attempt_and_leave_the_watchdog_fed(tmp_path: Path) -> None:
     outbox = tmp_path / "outbox.db"
     latencies: dict[str, float] = {}

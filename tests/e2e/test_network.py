@@ -17,7 +17,7 @@ from tests.support.delivery import bodies, stopped
 from tests.support.netns import Wire, why_no_wire, wire
 from tests.support.process import Forwarder
 
-pytestmark = [pytest.mark.alone, pytest.mark.skipif(why_no_wire() is not None, reason=str(why_no_wire()))]
+pytestmark = [pytest.mark.quiet, pytest.mark.skipif(why_no_wire() is not None, reason=str(why_no_wire()))]
 
 BACK_WITHIN_S = 2.5
 """A second for the path that is tried, its round trip, and the rest for a busy machine."""

@@ -52,7 +52,7 @@ async def cut_now_and_then(
         await asyncio.sleep(_SETTLED_S)
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 @pytest.mark.parametrize("kinds", [("websocket", "websocket"), ("websocket", "sse")], ids=" and ".join)
 async def test_one_of_two_streams_cut_every_few_seconds_loses_and_duplicates_nothing(
     tmp_path: Path, kinds: tuple[str, str]

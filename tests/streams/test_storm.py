@@ -161,7 +161,7 @@ async def storm() -> dict[str, list[float]]:
     return dict(zip(servers, counted, strict=True))
 
 
-@pytest.mark.alone
+@pytest.mark.quiet
 def test_a_server_that_takes_and_ends_connections_sees_eight_in_a_minute_at_most(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
