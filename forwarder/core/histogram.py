@@ -17,12 +17,14 @@ class Histogram:
         self.longest_s = 0.0
         self._buckets = [0] * (len(_BOUNDS_S) + 1)
 
-    def observe(self, duration_s: float) -> None:
-        """Count one duration."""
-        self.count += 1
-        self.sum_s += duration_s
-        self.longest_s = max(self.longest_s, duration_s)
-        self._buckets[bisect_left(_BOUNDS_S, duration_s)] += 1
+    def observe(self, *durations_s: float) -> None:
+        """Count one duration, or several."""
+        for duration_s in durations_s:
+            self.count += 1
+            self.sum_s += duration_s
+            if duration_s > self.longest_s:  # noqa: PLR1730 - one call less for each event
+                self.longest_s = duration_s
+            self._buckets[bisect_left(_BOUNDS_S, duration_s)] += 1
 
     def quantile_s(self, share: float) -> float:
         """Return the duration that `share` (0 to 1) of the durations did not exceed; 0 if nothing was counted."""

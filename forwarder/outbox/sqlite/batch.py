@@ -6,19 +6,22 @@ and the loop that delivers would pass the lock to each other thousands of times 
 
 import asyncio
 import sqlite3
+from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, cast
 
+from msgspec.structs import astuple
+
 from forwarder.core.ledger import MinuteCounts
-from forwarder.outbox.sqlite.delivery_row import OPEN, ROW_BYTES, DeliveryRow, RowKey, Values
+from forwarder.outbox.sqlite.delivery_row import COLUMNS, OPEN, ROW_BYTES, DeliveryRow, RowKey, Values
 from forwarder.outbox.sqlite.statements import SQL
 from forwarder.outbox.sqlite.transactions import Step, transaction, unconditionally
 
 _STATUS, _REASON = map(DeliveryRow.__struct_fields__.index, ("status", "reason"))
-_SIZES = (128, 32, 8, 2, 1)
+_SIZES = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128)
 """Rows of one statement: a few sizes, so that SQLite compiles each kind of statement a few times and keeps it."""
 _FRAME_OVERHEAD = 512
 """Bytes that a waiting event takes in memory, without its body."""
@@ -50,7 +53,7 @@ class Batch:
     size: int = 0
     """Bytes of memory that its events take with their deliveries."""
     number: int = 0
-    """The number of the batch, which the file keeps; zero for a part of a batch."""
+    """The number of the batch, which the file keeps where the batch has no events; zero for a part of a batch."""
 
     def add_event(self, values: Values, *, size: int, planned: int, read_at: float) -> None:
         """Add a row of `events`, which has so many `planned` deliveries."""
@@ -62,7 +65,7 @@ class Batch:
         """Add rows of `deliveries` as they are now, with the attempts that moved to the history."""
         for row in rows:
             self.rows[row.key] = row
-            self.deliveries[row.key] = row.values()
+            self.deliveries[row.key] = cast("Values", astuple(row)[:COLUMNS])
             if row.earlier:
                 self.attempts += row.earlier
                 row.earlier = []
@@ -100,7 +103,7 @@ class Batch:
     def write(self, connection: sqlite3.Connection, before_commit: Step[None] = unconditionally) -> None:
         """Write it in one transaction. Raises what SQLite and `before_commit` raise, after the transaction was rolled back."""
         with transaction(connection, before_commit=before_commit):
-            _insert(connection, "insert_event", self.events)
+            insert(connection, "insert_event", self.events)
             self.write_rows(connection)
             if self.ledger:
                 entries = [
@@ -108,16 +111,24 @@ class Batch:
                     for minute, counts in self.ledger.items()
                     for entry, count in counts.entries().items()
                 ]
-                connection.executemany(SQL["add_to_ledger"], entries)
+                insert(connection, "add_to_ledger", entries)
             self.results = [step(connection) for step in self.steps]
             self.results_apart = [step(connection) for step in self.steps_apart]
-            if self.number:
+            if self.number and not self.events:
                 connection.execute(SQL["note_batch"], (self.number,))
+
+    def is_on_disk(self, connection: sqlite3.Connection) -> bool:
+        """Return whether it was written, though its write failed: the last event shows that, or the number of a batch without events."""
+        if self.events:
+            found = connection.execute(SQL["has_event"], (self.events[-1][0],))
+        else:
+            found = connection.execute(SQL["has_batch"], (self.number,))
+        return bool(found.fetchone()[0])
 
     def write_rows(self, connection: sqlite3.Connection) -> None:
         """Write only the deliveries and attempts, inside a transaction."""
-        _insert(connection, "upsert_delivery", list(self.deliveries.values()))
-        _insert(connection, "insert_attempt", self.attempts)
+        insert(connection, "upsert_delivery", list(self.deliveries.values()))
+        insert(connection, "insert_attempt", self.attempts)
 
 
 @dataclass(slots=True)
@@ -140,16 +151,19 @@ def answer(asked: Sequence[asyncio.Future[Any]], results: Sequence[Any]) -> None
             future.set_result(result)
 
 
-def _insert(connection: sqlite3.Connection, name: str, rows: Sequence[Values]) -> None:
-    start = 0
-    while (left := len(rows) - start) > 0:
-        size = next(size for size in _SIZES if size <= left)
-        values = [value for row in rows[start : start + size] for value in row]
-        connection.execute(_statement(name, len(rows[start]), size), values)
-        start += size
+def insert(connection: sqlite3.Connection, name: str, rows: Sequence[Values]) -> None:
+    """Write rows with the statement of that name: up to 128 with one. What a statement has room for in addition is NULL, and left out."""
+    for start in range(0, len(rows), _SIZES[-1]):
+        some = rows[start : start + _SIZES[-1]]
+        size = _SIZES[bisect_left(_SIZES, len(some))]
+        values = [value for row in some for value in row]
+        columns = len(some[0])
+        values += [None] * (size * columns - len(values))
+        connection.execute(_statement(name, columns, size), values)
 
 
 @cache
 def _statement(name: str, columns: int, size: int) -> str:
     places = ", ".join([f"({', '.join('?' * columns)})"] * size)
-    return f"{SQL[name]} {places} {SQL.get(f'{name}_conflict', '')}"
+    rows = f"SELECT * FROM (VALUES {places}) WHERE column1 IS NOT NULL"  # noqa: S608 - nothing but question marks
+    return f"{SQL[name]} {rows} {SQL.get(f'{name}_conflict', '')}"

@@ -6,10 +6,11 @@ from typing import assert_never
 from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, PauseChange, Replay
 from forwarder.core.delivery import Trigger
 from forwarder.core.ledger import NOT_SENT_BY_RULE, LedgerEntry, SkipReason
+from forwarder.outbox.sqlite.batch import insert
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.delivery_row import OPEN
 from forwarder.outbox.sqlite.destination_rows import forget_stretch
-from forwarder.outbox.sqlite.statements import MAX_EXPEDITED, SQL, load, storable
+from forwarder.outbox.sqlite.statements import MAX_EXPEDITED, load, storable
 
 _SQL = load(__package__, "commands.sql")
 _NOT_MISSING = frozenset({"delivered", SkipReason.PREFERRED, *NOT_SENT_BY_RULE})
@@ -67,7 +68,7 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
         if status is None:
             connection.execute(_SQL["add_delivery"], row | {"routes": routes})
             connection.execute(_SQL["plan_one_more"], (seq,))
-            connection.execute(SQL["add_to_ledger"], (accepted_ms // 60_000, LedgerEntry.REPLAYED, 1))
+            insert(connection, "add_to_ledger", [(accepted_ms // 60_000, LedgerEntry.REPLAYED, 1)])
         else:
             connection.execute(_SQL["again"], row | {"trigger": Trigger.REPLAY})
         changed += 1

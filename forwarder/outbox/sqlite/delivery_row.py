@@ -3,12 +3,11 @@
 import json
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any, cast
+from typing import Any
 
 import msgspec
-from msgspec.structs import astuple
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
 from forwarder.core.event import OWN_SOURCE, EventId
@@ -50,6 +49,8 @@ class DeliveryRow(msgspec.Struct):
     edits: int | None = None
     """The number of the event whose message it is to change; `None` where it makes a message of its own."""
 
+    key: RowKey = (0, "")
+    """The primary key, once more."""
     is_recovered: bool = False
     """The repair of a gap brought its event."""
     is_held: bool = True
@@ -65,26 +66,18 @@ class DeliveryRow(msgspec.Struct):
     earlier: list[Values] = msgspec.field(default_factory=list)
     """Attempts before the last one that are not on disk yet."""
 
-    @property
-    def key(self) -> RowKey:
-        """The primary key."""
-        return self.event_seq, self.destination
-
-    def values(self) -> Values:
-        """Return the columns."""
-        return cast("Values", astuple(self)[:COLUMNS])
-
-    def note(self, attempt: Attempt) -> None:
+    def note(self, attempt: Attempt, *, is_delivered: bool = False) -> None:
         """Make this the last attempt; the one before it moves to the history."""
-        self._move_last()
+        if self.started_ms is not None:
+            self._move_last()
         outcome = attempt.outcome
         self.attempts = attempt.number
         self.started_ms = to_ms(attempt.started_at)
-        self.duration_ms = round(attempt.duration_ms, 3)
+        self.duration_ms = attempt.duration / _MS
         self.http_status, self.excerpt = (
-            (outcome.status, outcome.excerpt) if isinstance(outcome, Answered) else (None, None)
+            (outcome.status, outcome.excerpt) if type(outcome) is Answered else (None, None)
         )
-        self.reason = None if attempt.is_delivered else storable(outcome.reason)
+        self.reason = None if is_delivered else storable(outcome.reason)
 
     def end(self, status: DeliveryStatus, *, reason: str | None, at_ms: int) -> None:
         """Close the delivery. A canary that was given up is no dead letter: its last attempt moves to the history too."""
@@ -107,13 +100,15 @@ OPEN = frozenset({"pending", "in_flight"})
 """The statuses of a delivery that is still to be made."""
 ROW_BYTES = 400
 """About how many bytes a row takes in memory; on disk it takes less, with its indexes."""
-COLUMNS = DeliveryRow.__struct_fields__.index("is_recovered")
+COLUMNS = DeliveryRow.__struct_fields__.index("key")
 """How many of the fields are columns of the table."""
+_MS = timedelta(milliseconds=1)
 
 
 def new_row(delivery: Delivery, became: DeliveryStatus | SkipReason, *, now_ms: int) -> DeliveryRow:
     """Return the row of a delivery whose event has just come. With a skip reason it is closed at `now_ms`, by the wall clock."""
-    is_skipped = isinstance(became, SkipReason)
+    is_held = became is DeliveryStatus.IN_FLIGHT
+    is_skipped = not is_held and isinstance(became, SkipReason)
     waits_until = None if is_skipped else delivery.waits_until
     return DeliveryRow(
         event_seq=delivery.event_seq,
@@ -133,13 +128,15 @@ def new_row(delivery: Delivery, became: DeliveryStatus | SkipReason, *, now_ms: 
         awaits_full=int(waits_until is not None),
         edits=delivery.edits,
         is_recovered=delivery.is_recovered,
-        is_held=became is DeliveryStatus.IN_FLIGHT,
+        key=(delivery.event_seq, delivery.destination),
+        is_held=is_held,
     )
 
 
 def row_on_disk(columns: Sequence[Any], *, is_recovered: bool = False) -> DeliveryRow:
     """Return the row that the disk has; no lane has it."""
     row = DeliveryRow(*columns)
+    row.key = row.event_seq, row.destination
     row.is_recovered, row.is_held, row.is_on_disk = is_recovered, False, True
     return row
 

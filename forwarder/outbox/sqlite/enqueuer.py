@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from math import inf
 
 import structlog
 
@@ -27,27 +28,30 @@ class Enqueuer:
         self._queue = queue
         self._rows = rows
         self._max_size = max_size
+        self._least_suspect = inf if max_size is None else least_suspect(max_size)
 
     def count_duplicate(self, *, now: datetime) -> None:
         """Count an event that came before, and is not kept again."""
         counts = self._queue.counts_of(to_ms(now) // 60_000)
         counts.seen += 1
         counts.duplicate += 1
+        self._queue.wake()
 
     def add(
         self, event: Event, event_seq: int, deliveries: Deliveries, *, entry: LedgerEntry, now: datetime, read_at: float
     ) -> None:
         """Queue the event with its deliveries; see `core.ports.Outbox.enqueue`."""
         now_ms = to_ms(now)
-        planned = 0
-        names: tuple[str, ...] = event.source, event.mid, event.sid
-        body = event.body
-        is_kept = self._has_room_for(event, deliveries)
+        source, mid, sid, body = event.source, event.mid, event.sid, event.body
+        size = len(body)
+        is_kept = size < self._least_suspect or self._has_room_for(event, deliveries)
         if not is_kept:
-            names, body = tuple(name[:KEPT_CHARACTERS] for name in names), b""
+            source, mid, sid = source[:KEPT_CHARACTERS], mid[:KEPT_CHARACTERS], sid[:KEPT_CHARACTERS]
+            body, size = b"", 0
+        planned = 0
         for became, those in deliveries.items():
-            planned += len(those)
             for delivery in those:
+                planned += 1
                 row = new_row(delivery, became, now_ms=now_ms)
                 if not is_kept:
                     _drop_body_of(row, now_ms=now_ms)
@@ -58,19 +62,14 @@ class Enqueuer:
         counts.unmatched += entry is LedgerEntry.UNMATCHED
         counts.own += entry is LedgerEntry.OWN
         counts.planned += planned
-        source, mid, sid = map(storable, names)
-        self._queue.add_event(
-            (event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, body),
-            size=len(body),
-            planned=planned,
-            read_at=read_at,
-        )
+        if not f"{source}{mid}{sid}".isascii():
+            source, mid, sid = storable(source), storable(mid), storable(sid)
+        row_of_event = event_seq, event.id, source, mid, sid, event.timestamp, now_ms, planned, body
+        self._queue.add_event(row_of_event, size=size, planned=planned, read_at=read_at)
 
     def _has_room_for(self, event: Event, deliveries: Deliveries) -> bool:
         """Return whether the file can ever hold the event. One that never fits would keep all events after it from being written."""
         most = self._max_size
-        if most is None or len(event.body) < least_suspect(most):
-            return True
         keys = (delivery.order_key for those in deliveries.values() for delivery in those)
         size = row_bytes(event.body, (event.source, event.mid, event.sid), keys)
         if not can_never_fit(size, most):

@@ -21,7 +21,7 @@ from time import monotonic
 import structlog
 
 from forwarder.core.counted import counted
-from forwarder.outbox.sqlite.batch import Batch, PendingBatch, answer
+from forwarder.outbox.sqlite.batch import Batch, PendingBatch, answer, insert
 from forwarder.outbox.sqlite.delivery_row import RowKey
 from forwarder.outbox.sqlite.file.database import Database
 from forwarder.outbox.sqlite.file.disk_space import RESERVE_BYTES, move_wal_if_short
@@ -233,7 +233,7 @@ def _delete(piece: Batch, database: Database) -> Step[list[int]]:
             counts = Counter(
                 (accepted[seq] // 60_000, entry) for seq in through for entry in ("pruned event", *entries[seq])
             )
-            connection.executemany(SQL["add_to_ledger"], [(*key, count) for key, count in counts.items()])
+            insert(connection, "add_to_ledger", [(*key, count) for key, count in counts.items()])
             delete_events(connection, through, is_noted=True)
         move_wal_if_short(connection, database.reserve)
         return through

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import sys
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import timedelta
@@ -30,6 +31,9 @@ from forwarder.threads import start_in_thread
 _COMMAND_MAY_TAKE_S = 35.0
 """How long a command is waited for. Ten restarts by the service manager then take longer than the five minutes after which it gives up."""
 _LOOK_AT_LOCK_EVERY_S = 0.05
+_SWITCH_AFTER_S = 0.0005
+"""How long the event loop may keep the interpreter while SQLite's thread waits for it. Python's 5 ms, once for each statement of a
+transaction, would keep events from the disk for tens of milliseconds in a burst."""
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +45,7 @@ async def open_outbox(settings: FileSettings, *, patience: timedelta | None = No
     `patience` is how long it waits for another daemon to leave the file; `None`: not at all. On the way out everything that is queued
     is written first. Raises `OutboxUnusableError` when the file cannot be used, and what ended the writer when it failed later.
     """
+    sys.setswitchinterval(_SWITCH_AFTER_S)
     async with _locked(settings.path, patience):
         if (warning := warning_of(settings.path)) is not None:
             log.warning("outbox.folder_is_open", note=warning)

@@ -124,7 +124,7 @@ class SqliteOutbox:
         self._queue.add_step(note_clock_steps(steps))
 
     async def wait_for_room(self) -> None:
-        await self._queue.wait_for_room()
+        await self._queue.has_room.wait()
 
     def count_duplicate(self, *, now: datetime) -> None:
         self._enqueuer.count_duplicate(now=now)

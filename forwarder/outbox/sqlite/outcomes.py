@@ -24,7 +24,7 @@ class Outcomes:
         row = self._rows.of(delivery)
         if receipt is not None:  # a replay then makes a message of its own
             row.receipt, row.edits = storable(receipt), None
-        row.note(attempt)
+        row.note(attempt, is_delivered=status is DeliveryStatus.DELIVERED)
         row.end(status, reason=reason, at_ms=to_ms(attempt.started_at + attempt.duration))
         self._rows.change(row, keep=False)
         self._queue.wake()

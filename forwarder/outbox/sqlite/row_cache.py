@@ -7,7 +7,7 @@ once, already finished.
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 
-from forwarder.core.delivery import Delivery, DeliveryStatus
+from forwarder.core.delivery import Delivery
 from forwarder.core.ports import DeliveryState
 from forwarder.outbox.sqlite.delivery_row import DeliveryRow, RowKey, state_of
 
@@ -80,10 +80,12 @@ class RowCache:
         self._count_of[row.destination] += 1
         if row.order_key is not None:
             self._lines[row.destination, row.order_key][row.event_seq] = row
-        self._note_free(row)
+        if not row.is_held:
+            self._note_free(row)
         if row.is_changed:
             self._changed.append(row)
-            self._note_unwritten(row)
+            if row.is_on_disk:
+                self._note_unwritten(row)
 
     def lease(self, row: DeliveryRow) -> None:
         """Give a row to its lane; it is added where it is not here."""
@@ -95,7 +97,8 @@ class RowCache:
 
     def put_in_order(self, row: DeliveryRow, order_key: str | None) -> None:
         """Give another order key to a row that no lane has."""
-        self._leave_line(row)
+        if row.order_key is not None:
+            self._leave_line(row, row.order_key)
         row.order_key = order_key
         if order_key is not None:
             self._lines[row.destination, order_key][row.event_seq] = row
@@ -111,7 +114,7 @@ class RowCache:
     def replace(self, key: RowKey) -> bool:
         """Keep a waiting delivery from being claimed, until `forget_replaced`; return `False` where a lane has it or it has ended."""
         row = self._rows.get(key)
-        if row is not None and (row.is_held or row.status != DeliveryStatus.PENDING):
+        if row is not None and (row.is_held or row.status != "pending"):
             return False
         self._replaced.add(key)
         return True
@@ -131,18 +134,22 @@ class RowCache:
 
     def change(self, row: DeliveryRow, *, keep: bool) -> None:
         """Note that a row changed and is to be written; with `keep` its lane keeps it."""
+        may_be_free = not row.is_held or row.status == "pending"
         row.is_held = keep
-        self._note_free(row)
+        if may_be_free:
+            self._note_free(row)
         if not row.is_changed:
             row.is_changed = True
             self._changed.append(row)
-        self._note_unwritten(row)
+        if row.is_on_disk:
+            self._note_unwritten(row)
 
     def release(self, row: DeliveryRow) -> None:
         """Take a row back from its lane, unchanged."""
         row.is_held = False
         self._note_free(row)
-        self._drop_if_done(row)
+        if not (row.is_changed or row.is_being_written):
+            self._drop(row)
 
     def collect(self, *, before_seq: int | None = None) -> list[DeliveryRow]:
         """Return the rows that are to be written as they are now, of all events or of those before a number."""
@@ -160,32 +167,38 @@ class RowCache:
             row.is_being_written, row.is_on_disk = False, True
             if row.is_changed:
                 self._note_unwritten(row)
-            elif row.is_counted:
+                continue
+            if row.is_counted:
                 row.is_counted = False
                 self._unwritten_on_disk -= 1
-            self._drop_if_done(row)
+            if not row.is_held:
+                self._drop(row)
 
     def _note_unwritten(self, row: DeliveryRow) -> None:
-        if row.is_on_disk and not row.is_counted:
+        """Count a row that the disk has as it was before."""
+        if not row.is_counted:
             row.is_counted = True
             self._unwritten_on_disk += 1
 
     def _note_free(self, row: DeliveryRow) -> None:
         free = self._free[row.destination]
-        if not row.is_held and row.status == DeliveryStatus.PENDING:
+        if not row.is_held and row.status == "pending":
             free[row.event_seq] = row
         else:
             free.pop(row.event_seq, None)
 
-    def _drop_if_done(self, row: DeliveryRow) -> None:
-        if not (row.is_held or row.is_changed or row.is_being_written) and self._rows.pop(row.key, None) is not None:
+    def _drop(self, row: DeliveryRow) -> None:
+        """Forget a row that no lane has and that is on disk as it is."""
+        if row.key in self._rows:
+            del self._rows[row.key]
             self._count_of[row.destination] -= 1
-            self._free[row.destination].pop(row.event_seq, None)
-            self._leave_line(row)
+            if row.status == "pending":
+                self._free[row.destination].pop(row.event_seq, None)
+            if row.order_key is not None:
+                self._leave_line(row, row.order_key)
 
-    def _leave_line(self, row: DeliveryRow) -> None:
-        if row.order_key is not None:
-            line = self._lines[row.destination, row.order_key]
-            line.pop(row.event_seq, None)
-            if not line:
-                del self._lines[row.destination, row.order_key]
+    def _leave_line(self, row: DeliveryRow, order_key: str) -> None:
+        line = self._lines[row.destination, order_key]
+        line.pop(row.event_seq, None)
+        if not line:
+            del self._lines[row.destination, order_key]

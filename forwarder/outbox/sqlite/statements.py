@@ -1,7 +1,7 @@
 """The statements of `statements.sql` by name, and the conversions between our types and the columns."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 
 MAX_EXPEDITED = 5
@@ -16,11 +16,14 @@ def load(package: str, name: str) -> dict[str, str]:
 
 
 SQL = load(__package__, "statements.sql")
+_MS = timedelta(milliseconds=1)
+_HALF_MS_BEFORE_EPOCH = datetime(1970, 1, 1, tzinfo=UTC) - _MS / 2
+"""What is subtracted from a time so that whole milliseconds are rounded, and not cut off."""
 
 
 def to_ms(at: datetime) -> int:
     """Return whole Unix milliseconds."""
-    return round(at.timestamp() * 1000)
+    return (at - _HALF_MS_BEFORE_EPOCH) // _MS
 
 
 def from_ms(ms: float) -> datetime:

@@ -1,12 +1,12 @@
 -- name: insert_event
-INSERT INTO events (seq, id, source, mid, sid, timestamp_ms, accepted_ms, planned, body) VALUES
+INSERT INTO events (seq, id, source, mid, sid, timestamp_ms, accepted_ms, planned, body)
 
 -- name: upsert_delivery
 INSERT INTO deliveries (
   event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, closed_ms,
   started_ms, duration_ms, http_status, reason, excerpt, refusals, order_key, receipt,
   awaits_full, edits
-) VALUES
+)
 
 -- name: upsert_delivery_conflict
 ON CONFLICT (event_seq, destination) DO UPDATE SET
@@ -20,14 +20,22 @@ ON CONFLICT (event_seq, destination) DO UPDATE SET
 -- name: insert_attempt
 INSERT OR REPLACE INTO attempts (
   event_seq, destination, number, started_ms, duration_ms, http_status, reason, excerpt
-) VALUES
+)
 
 -- name: add_to_ledger
-INSERT INTO books (minute, entry, count) VALUES (?, ?, ?)
-ON CONFLICT (minute, entry) DO UPDATE SET count = count + excluded.count;
+INSERT INTO books (minute, entry, count)
+
+-- name: add_to_ledger_conflict
+ON CONFLICT (minute, entry) DO UPDATE SET count = count + excluded.count
 
 -- name: last_batch
 SELECT value FROM state WHERE name = 'batch';
+
+-- name: has_batch
+SELECT EXISTS (SELECT 1 FROM state WHERE name = 'batch' AND value >= ?);
+
+-- name: has_event
+SELECT EXISTS (SELECT 1 FROM events WHERE seq = ?);
 
 -- name: note_batch
 UPDATE state SET value = ? WHERE name = 'batch';

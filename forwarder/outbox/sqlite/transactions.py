@@ -21,7 +21,7 @@ def transaction(connection: sqlite3.Connection, *, before_commit: Step[None] = u
     try:
         yield
         before_commit(connection)
-        connection.execute("COMMIT")
+        connection.commit()
     except BaseException:
         if connection.in_transaction:  # SQLite rolls back by itself after some failures
             connection.execute("ROLLBACK")

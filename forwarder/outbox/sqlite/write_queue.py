@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import TypeVar
 
 import structlog
@@ -10,6 +11,7 @@ import structlog
 from forwarder.core.ledger import MinuteCounts
 from forwarder.outbox.sqlite.batch import PendingBatch, answer
 from forwarder.outbox.sqlite.delivery_row import Values
+from forwarder.outbox.sqlite.pace import FEW_GATHER_S, MANY_GATHER_S, Pace
 from forwarder.outbox.sqlite.row_cache import RowCache
 from forwarder.outbox.sqlite.transactions import Step
 from forwarder.outbox.sqlite.write_outage import WriteOutage
@@ -48,11 +50,15 @@ class WriteQueue:
         """Of the batches that gather no more and are not on disk."""
         self._events: dict[int, Values] = {}
         """The rows of events that are not on disk, by number."""
-        self._room = asyncio.Event()
-        self._room.set()
+        self.has_room = asyncio.Event()
+        """Set while less waits than the limits allow."""
+        self.has_room.set()
         self._is_stop_of_reading_said = False
-        self.arrived = asyncio.Event()
-        """Set while there is something for the writer to do."""
+        self._timer: asyncio.TimerHandle | None = None
+        """Runs while a batch gathers, and is kept until the batch is taken."""
+        self.pace = Pace()
+        self.due = asyncio.Event()
+        """Set while there is something for the writer to do: a batch has gathered for as long as it should."""
         self.stirred = asyncio.Event()
         """Set when something came that a batch which cannot be written should not hold up."""
 
@@ -64,22 +70,24 @@ class WriteQueue:
         The rows of its `planned` deliveries are in the cache already.
         """
         batch = self._waiting.batch
+        if not batch.events:
+            self._write_within(self.pace.gather_s(now=monotonic()))
         batch.add_event(values, size=size, planned=planned, read_at=read_at)
         self._events[values[0]] = values
-        self.arrived.set()
         if batch.size >= self._most_bytes:
             self._gathered.append(self._turn_over())
+            self.due.set()
         if self._gathered or len(batch.events) > _LOOK_AT:
             self.stop_reading_if_full()
 
     def counts_of(self, minute: int) -> MinuteCounts:
-        """Return the ledger counts of a Unix minute, to be increased at once; they are written with the next batch."""
-        self.arrived.set()
+        """Return the ledger counts of a Unix minute, to be increased at once; call `wake` where no event is added then."""
         return self._waiting.batch.ledger[minute]
 
     def wake(self) -> None:
         """Have the changed rows of the cache written."""
-        self.arrived.set()
+        if self._timer is None:
+            self._write_within(MANY_GATHER_S)
 
     async def ask(self, step: Step[_T], *, apart: bool = False) -> _T:
         """Queue a step, and return its result once its transaction is committed.
@@ -95,7 +103,7 @@ class WriteQueue:
         else:
             self._waiting.batch.steps.append(step)
             self._waiting.asked.append(asked)
-        self.arrived.set()
+        self._write_within(FEW_GATHER_S)
         return await asked
 
     def add_step(self, step: Step[object], *, when_written: Callable[[], object] = lambda: None) -> None:
@@ -104,7 +112,7 @@ class WriteQueue:
         written.add_done_callback(lambda _: when_written())
         self._waiting.batch.steps.append(step)
         self._waiting.asked.append(written)
-        self.arrived.set()
+        self._write_within(FEW_GATHER_S)
 
     async def settle(self) -> bool:
         """Return `True` once everything queued so far is on disk, or `False` as soon as that is known to be impossible now."""
@@ -115,11 +123,9 @@ class WriteQueue:
             return True
         settled: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         behind.settling.append(settled)
+        if behind is self._waiting:
+            self._write_within(FEW_GATHER_S)
         return await settled
-
-    async def wait_for_room(self) -> None:
-        """Return once less waits than the limits allow."""
-        await self._room.wait()
 
     def unwritten_events(self) -> Mapping[int, Values]:
         """Return the rows of events that are not on disk, by number: a view that follows the queue."""
@@ -146,11 +152,6 @@ class WriteQueue:
         )
 
     @property
-    def has_full_batch(self) -> bool:
-        """Whether a batch is as large as one may be, and need not gather any longer."""
-        return bool(self._gathered)
-
-    @property
     def is_full(self) -> bool:
         """Whether more waits than the limits allow."""
         return (
@@ -160,11 +161,22 @@ class WriteQueue:
 
     def take(self) -> PendingBatch:
         """Return the next batch to write, with the changed rows; it is under way until `note_written`."""
-        taken = self._gathered.popleft() if self._gathered else self._turn_over()
+        if self._gathered:
+            taken = self._gathered.popleft()
+        else:
+            taken = self._turn_over()
+            self.rest()
         self._under_way = taken
         later = [behind.batch.events[0][0] for behind in (*self._gathered, self._waiting) if behind.batch.events]
         taken.batch.add_rows(self._rows.collect(before_seq=later[0] if later else None))
         return taken
+
+    def rest(self) -> None:
+        """Note that there is nothing to do for the writer until something comes."""
+        self.due.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def note_written(self, written: PendingBatch) -> None:
         """Note that a batch is on disk, and answer those who waited for it."""
@@ -181,7 +193,7 @@ class WriteQueue:
         if not self.has_work:  # after a fault the batch may have taken along what came later
             _settle(self._waiting.settling, is_on_disk=True)
         if not self.is_full:
-            self._room.set()
+            self.has_room.set()
             self._is_stop_of_reading_said = False
 
     def not_written(self) -> list[PendingBatch]:
@@ -195,7 +207,7 @@ class WriteQueue:
             _settle(waiting.settling, is_on_disk=False)
 
     def stop_reading_if_full(self) -> None:
-        """Have `wait_for_room` wait where more waits than the limits allow."""
+        """Note that there is no room where more waits than the limits allow."""
         if not self.is_full:
             return
         if (trouble := self.trouble) is not None and not self._is_stop_of_reading_said:
@@ -205,7 +217,17 @@ class WriteQueue:
                 reason=trouble,
                 note="memory is full; reading continues when the disk can be written",
             )
-        self._room.clear()
+        self.has_room.clear()
+
+    def _write_within(self, gather_s: float) -> None:
+        """Have what gathers now written when so much time has passed, or sooner where that was said before."""
+        loop = asyncio.get_running_loop()
+        at = loop.time() + gather_s
+        if self._timer is not None:
+            if self._timer.when() <= at:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_at(at, self.due.set)
 
     def _turn_over(self) -> PendingBatch:
         """Start to gather another batch; return the one that gathered until now."""

@@ -1,7 +1,8 @@
 """Group commits: one task takes what has gathered and writes it in one transaction, again and again.
 
-While one commit waits for the disk the next batch gathers, so that the cost of a sync is shared by as many events as arrive during it
-and in the two milliseconds after.
+While one commit waits for the disk the next batch gathers, so that its cost is shared by as many events as arrive meanwhile. How long a
+batch gathers at least depends on the pace of the events (`pace`). The POST that runs at the same time then has the interpreter to itself.
+Each batch is handed to SQLite's thread once, as a whole.
 
 What may wait for what, where there is no room for a batch:
 
@@ -40,13 +41,6 @@ from forwarder.outbox.sqlite.row_cache import RowCache
 from forwarder.outbox.sqlite.write_outage import WriteOutage
 from forwarder.outbox.sqlite.write_queue import WriteQueue
 
-GATHER_S = 0.002
-"""How long a batch gathers before it is written. The POST that runs at the same time as the commit then has the interpreter to itself, and
-an outcome that comes back within it is written together with its event, once."""
-BUSY_GATHER_S = 0.03
-_BUSY_EVENTS = 64
-"""After a batch of so many events the next one gathers longer: thirty large transactions a second cost less than a hundred, and the
-two threads pass the interpreter to each other less often."""
 MAX_UNKNOWN_IN_A_ROW = 3
 """After so many failures of the disk in a row the process ends: a restart reads the file as the disk has it."""
 _FIRST_REST_S, _LONGEST_REST_S = 0.1, 2.0
@@ -82,7 +76,6 @@ class Writer:
         self._closing_since: float | None = None
         self._is_tick_due = False
         self._number = 0
-        self._last_size = 0
         self._unknown_in_a_row = 0
         self._turns = 0
         self.commit_lag = Histogram()
@@ -98,7 +91,7 @@ class Writer:
     def close(self) -> None:
         """End `run` once everything that is queued is written, or when nothing could be written for five seconds more."""
         self._closing_since = monotonic()
-        self._queue.arrived.set()
+        self._queue.due.set()
         self._queue.stirred.set()
 
     async def run(self) -> None:
@@ -107,18 +100,18 @@ class Writer:
         ticking = asyncio.create_task(periodic(_TICK, self._tick))
         try:
             while True:
-                await self._queue.arrived.wait()
+                await self._queue.due.wait()
                 self._turns += 1
-                if self._closing_since is None and not self._queue.has_full_batch:
-                    await asyncio.sleep(GATHER_S if self._last_size < _BUSY_EVENTS else BUSY_GATHER_S)
                 if self._is_tick_due:
                     await self._keep_house()
                 if self._queue.has_work:
                     await self._write_waiting()
                 elif self._closing_since is not None:
                     return await self._end()
-                if not self._queue.has_work and not self._is_tick_due and self._closing_since is None:
-                    self._queue.arrived.clear()  # the time to gather begins with what comes next
+                else:
+                    self._queue.rest()
+                if self._is_tick_due or self._closing_since is not None:
+                    self._queue.due.set()
         finally:
             ticking.cancel()
 
@@ -130,10 +123,9 @@ class Writer:
         await self._commit(batch)
         if self._closing_since is not None:  # it moves: patience begins again
             self._closing_since = monotonic()
-        self._last_size = len(batch.events)
         now = monotonic()
-        for read_at in batch.read_at:
-            self.commit_lag.observe(now - read_at)
+        self._queue.pace.note_commit(len(batch.events), now=now)
+        self.commit_lag.observe(*[now - read_at for read_at in batch.read_at])
         self.commits += 1
         self._queue.note_written(waiting)
         self._checkpointer.note_written(size=batch.size, rows=len(batch.events) + len(batch.deliveries))
@@ -141,7 +133,7 @@ class Writer:
 
     def _tick(self) -> None:
         self._is_tick_due = True
-        self._queue.arrived.set()
+        self._queue.due.set()
         if self._outage.trouble is not None:
             self._queue.give_up_settling()
 
@@ -195,7 +187,7 @@ class Writer:
         self._turns += 1
         if self._unknown_in_a_row:
             await self._database.reopen()
-            if await self._database.last_batch() >= batch.number:
+            if await self._database.run(batch.is_on_disk):
                 return  # it was on disk after all
         if self._closing_since is not None:  # the last one may have the reserve, and all the room there is
             await self._database.write_in_excess(batch, is_last=True)

@@ -5,15 +5,16 @@ import sqlite3
 
 import pytest
 
-from forwarder.core.delivery import DeliveryStatus, new_delivery
+from forwarder.core.delivery import DeliveryStatus, DestinationName, new_delivery
 from forwarder.outbox.sqlite import batch as batch_module
 from forwarder.outbox.sqlite.batch import Batch, answer
 from forwarder.outbox.sqlite.delivery_row import DeliveryRow, new_row
 from tests.support.outbox import BOT, EVENTS, NOW, attempt
 
 
-def row_of(seq: int, became: DeliveryStatus = DeliveryStatus.PENDING) -> DeliveryRow:
-    return new_row(new_delivery(EVENTS[0], BOT, (), event_seq=seq, accepted_at=NOW), became, now_ms=0)
+def row_of(seq: int, became: DeliveryStatus = DeliveryStatus.PENDING, *, to: str = BOT) -> DeliveryRow:
+    delivery = new_delivery(EVENTS[0], DestinationName(to), (), event_seq=seq, accepted_at=NOW)
+    return new_row(delivery, became, now_ms=0)
 
 
 def batch_of(count: int) -> Batch:
@@ -33,7 +34,7 @@ def counts(connection: sqlite3.Connection) -> tuple[int, int, int]:
     return (int(found[0]), int(found[1]), int(found[2]))
 
 
-@pytest.mark.parametrize("count", [1, 2, 3, 127, 171])
+@pytest.mark.parametrize("count", [1, 2, 3, 5, 100, 127, 128, 129, 171])
 def test_any_number_of_rows_is_written(connection: sqlite3.Connection, count: int) -> None:
     batch_of(count).write(connection)
     assert counts(connection) == (count, count, 0)
@@ -101,6 +102,31 @@ def test_of_too_many_attempts_that_cannot_be_written_the_oldest_are_dropped(monk
         row.note(attempt(503, number))
         batch.add_rows([row])
     assert [tuple(values)[2] for values in batch.attempts] == [3, 4]
+
+
+def test_a_batch_is_on_disk_if_its_last_event_is_or_without_events_if_its_number_is(
+    connection: sqlite3.Connection,
+) -> None:
+    events, steps = batch_of(2), Batch(number=7)
+    steps.steps.append(lambda _: None)
+    assert not events.is_on_disk(connection)
+    assert not steps.is_on_disk(connection)
+    events.write(connection)
+    assert (events.is_on_disk(connection), steps.is_on_disk(connection)) == (True, False)
+    steps.write(connection)
+    assert steps.is_on_disk(connection)
+    assert not Batch(number=8).is_on_disk(connection)
+
+
+def test_one_event_for_many_destinations_is_one_statement_for_all_rows(connection: sqlite3.Connection) -> None:
+    batch, done = Batch(), list[str]()
+    batch.add_event((1, f"{1:032x}", "x", "1", "1", 1, 0, 100, b"{}"), size=2, planned=100, read_at=0)
+    batch.add_rows([row_of(1, to=f"bot{number}") for number in range(100)])
+    connection.set_trace_callback(done.append)
+    batch.write(connection)
+    connection.set_trace_callback(None)
+    assert [statement.split()[0] for statement in done] == ["BEGIN", "INSERT", "INSERT", "COMMIT"]
+    assert counts(connection) == (1, 100, 0)
 
 
 async def test_whoever_gave_up_waiting_is_left_out_of_the_answers() -> None:

@@ -4,6 +4,7 @@ import sqlite3
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import astuple
 
 from forwarder.core.delivery import Delivery, DeliveryStatus, Trigger, new_delivery
 from forwarder.core.ledger import SkipReason
@@ -26,7 +27,6 @@ def row_of(became: DeliveryStatus | SkipReason = DeliveryStatus.IN_FLIGHT, **fie
 def test_the_columns_are_those_of_the_table(connection: sqlite3.Connection) -> None:
     columns = [name for _, name, *_ in connection.execute("PRAGMA table_info(deliveries)")]
     assert list(DeliveryRow.__struct_fields__[:COLUMNS]) == columns
-    assert len(row_of().values()) == COLUMNS
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,8 @@ def test_the_columns_are_those_of_the_table(connection: sqlite3.Connection) -> N
     ids=["plain", "in order", "an edit, recovered"],
 )
 def test_a_delivery_is_the_same_again_after_it_was_stored(given: Delivery) -> None:
-    row = row_on_disk(new_row(given, DeliveryStatus.PENDING, now_ms=0).values(), is_recovered=given.is_recovered)
+    columns = astuple(new_row(given, DeliveryStatus.PENDING, now_ms=0))[:COLUMNS]
+    row = row_on_disk(columns, is_recovered=given.is_recovered)
     assert delivery_of(row, EVENT.id, NOW, EVENT.body, source=EVENT.source) == given
     assert (row.is_on_disk, row.is_held) == (True, False)
 
@@ -62,7 +63,7 @@ def test_the_attempt_before_the_last_one_moves_to_the_history() -> None:
     row = row_of()
     row.note(attempt(503))
     assert (row.http_status, row.reason, row.earlier) == (503, "HTTP 503: no", [])
-    row.note(attempt(200, 2))
+    row.note(attempt(200, 2), is_delivered=True)
     assert (row.attempts, row.http_status, row.reason) == (2, 200, None)
     assert [tuple(values)[2:6] for values in row.earlier] == [(1, to_ms(NOW), 12.0, 503)]
 

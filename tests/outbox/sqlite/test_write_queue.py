@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from pathlib import Path
+from time import monotonic
 
 import pytest
 from structlog.typing import EventDict
@@ -14,6 +15,7 @@ from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.file.database import Database
 from forwarder.outbox.sqlite.file.file_guard import FileGuard
 from forwarder.outbox.sqlite.file.problems import WriteFault
+from forwarder.outbox.sqlite.pace import FEW_GATHER_S, MANY_GATHER_S
 from forwarder.outbox.sqlite.row_cache import RowCache
 from forwarder.outbox.sqlite.write_outage import WriteOutage
 from forwarder.outbox.sqlite.write_queue import MAX_BATCH_BYTES, WriteQueue
@@ -51,9 +53,9 @@ async def test_a_batch_is_full_at_1_mib_or_at_a_sixteenth_of_the_file(
 ) -> None:
     parts = Queue(path, max_size=max_size)
     parts.add(1, size=size - 4 * KIB)
-    before = parts.queue.has_full_batch
+    before = parts.queue.due.is_set()
     parts.add(2, size=4 * KIB)
-    assert (before, parts.queue.has_full_batch) == (False, True)
+    assert (before, parts.queue.due.is_set()) == (False, True)
     parts.add(3)
     assert parts.queue.waiting_events == 3
     first = parts.queue.take()
@@ -75,10 +77,10 @@ async def test_streams_are_not_read_while_memory_is_full_and_that_is_logged_once
     parts = Queue(path)
     parts.outage.note_failure(WriteFault.FULL, "full", events_in_memory=0)
     for seq in range(1, 5):
-        await parts.queue.wait_for_room() if seq < 4 else None
+        await parts.queue.has_room.wait() if seq < 4 else None
         parts.add(seq)
     assert parts.queue.is_full
-    waiting = asyncio.ensure_future(parts.queue.wait_for_room())
+    waiting = asyncio.ensure_future(parts.queue.has_room.wait())
     await asyncio.sleep(0)
     assert not waiting.done()
     parts.queue.note_written(parts.queue.take())
@@ -96,11 +98,38 @@ async def test_whoever_asks_gets_the_result_of_the_own_step(path: Path, connecti
     ]
     parts.queue.add_step(lambda _: None, when_written=lambda: written.append("written"))
     await asyncio.sleep(0)
-    assert parts.queue.arrived.is_set()
+    await parts.queue.due.wait()
     assert parts.queue.stirred.is_set()
     parts.write(connection)
     assert await asyncio.gather(*asked) == [1, "two", "apart"]
     assert written == ["written"]
+
+
+def left_s(queue: WriteQueue) -> float:
+    """Return how long the batch that gathers still does so."""
+    assert queue._timer is not None
+    return queue._timer.when() - asyncio.get_running_loop().time()
+
+
+async def test_outcomes_gather_until_an_event_or_somebody_who_waits_comes(path: Path) -> None:
+    parts = Queue(path)
+    parts.queue.wake()
+    assert FEW_GATHER_S < left_s(parts.queue) <= MANY_GATHER_S
+    parts.add(1)
+    assert left_s(parts.queue) <= FEW_GATHER_S
+    assert not parts.queue.due.is_set()
+    await parts.queue.due.wait()
+    parts.queue.pace.note_commit(1_000, now=monotonic())
+    parts.queue.note_written(parts.queue.take())
+    assert not parts.queue.due.is_set()
+    parts.add(2)
+    assert FEW_GATHER_S < left_s(parts.queue) <= MANY_GATHER_S
+    settling = asyncio.ensure_future(parts.queue.settle())
+    await asyncio.sleep(0)
+    assert left_s(parts.queue) <= FEW_GATHER_S
+    await parts.queue.due.wait()
+    parts.queue.note_written(parts.queue.take())
+    assert await settling
 
 
 async def test_settling_ends_with_the_commit_or_as_soon_as_it_is_impossible(

@@ -7,7 +7,6 @@ from time import monotonic
 import structlog
 
 from forwarder.outbox.sqlite.file.database import Database
-from forwarder.outbox.sqlite.file.disk_space import free_bytes
 
 CHECKPOINT_PAGES = 500
 """Pages of the WAL from which on a quiet moment is used to move them: 4 MB."""
@@ -54,11 +53,8 @@ class Checkpointer:
 
     def _is_disk_small_for_it(self) -> bool:
         """Return whether the disk may be full before the WAL is moved: the file may grow by as much as the WAL holds."""
-        if self._database.wal_pages < _LEAST_CHECKPOINT_PAGES:
-            return False
-        with suppress(OSError):
-            return self._database.wal_pages * self._database.page_size > free_bytes(self._database.path.parent) / 4
-        return False
+        pages = self._database.wal_pages
+        return pages >= _LEAST_CHECKPOINT_PAGES and pages * self._database.page_size > self._database.free_bytes / 4
 
     async def shrink_wal(self) -> None:
         """Cut a WAL that a burst or a reader made large, once no reader needs it."""

@@ -101,7 +101,7 @@ def open_connection(settings: FileSettings, check: Check) -> sqlite3.Connection:
     try:
         require_own(path)
         _make_private(path)
-        connection = sqlite3.connect(path, isolation_level=None, cached_statements=64)
+        connection = sqlite3.connect(path, isolation_level=None, cached_statements=128)
         version = check_header(connection, path)
         _set_up(connection, settings, is_new=version == 0)
         check_pages(connection, path, check)

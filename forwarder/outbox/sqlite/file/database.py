@@ -15,6 +15,7 @@ from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.sqlite.batch import Batch
 from forwarder.outbox.sqlite.file.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to
 from forwarder.outbox.sqlite.file.disk_space import (
+    PLENTY_BYTES,
     RESERVE_BYTES,
     Made,
     Reserve,
@@ -38,6 +39,8 @@ _T = TypeVar("_T")
 STUCK_S = 5.0
 """When a call that the disk has not answered counts as a trouble; claims then go on from memory alone."""
 _READ_AGAIN_S = 1.0
+_ASK_DISK_EVERY_S = 1.0
+"""How often the disk is asked for its room while it has plenty; otherwise it is asked before each batch."""
 _ANY_NUMBER_OF_PAGES = 0xFFFF_FFFE
 """The most that SQLite knows."""
 
@@ -55,6 +58,9 @@ class Database:
         self.page_size = PAGE_SIZE
         self.wal_pages = 0.0
         """About how many pages the WAL holds that are not in the file."""
+        self.free_bytes = 0
+        """How many bytes the disk had free when it was asked last."""
+        self._asked_disk_at = 0.0
         self.delivered_may_go = ANY_DELIVERED
         """Which history may be deleted to make room."""
         self.beats = 0
@@ -79,7 +85,7 @@ class Database:
             await connection.open()
         self._connection = connection
         self.inodes = await self.run(lambda _connection: self.inodes_now())
-        self.page_size = await self.run(page_size)
+        self.page_size = self.reserve.page_size = await self.run(page_size)
         if self._pages_at_first is None:
             self._pages_at_first = await self.run(page_count)
         self.wal_pages = self.wal_size / self.page_size
@@ -162,12 +168,19 @@ class Database:
         """Write a batch, where it can be moved out of the WAL later. Raises what SQLite raises."""
 
         def write(connection: sqlite3.Connection) -> None:
-            if batch.events:
+            if self._may_lack_room() and batch.events:
                 require_room(connection, self.reserve, size=batch.size)
             keep = RESERVE_BYTES if self.reserve.is_there else 0
             batch.write(connection, partial(require_movable, reserve=self.reserve, keep=keep))
 
         await self.run(write)
+
+    def _may_lack_room(self) -> bool:
+        """Return whether the disk has less than plenty of room, as it said at most a second ago."""
+        now = monotonic()
+        if self.free_bytes <= PLENTY_BYTES or now - self._asked_disk_at > _ASK_DISK_EVERY_S:
+            self.free_bytes, self._asked_disk_at = free_bytes(self.path.parent), now
+        return self.free_bytes <= PLENTY_BYTES
 
     async def write_in_excess(self, batch: Batch, *, is_last: bool = False) -> None:
         """Write a batch as `run_in_excess` runs it."""

@@ -19,7 +19,7 @@ from forwarder.outbox.sqlite.transactions import transaction
 
 RESERVE_BYTES = 1024 * 1024
 _SLICE = 100
-_PLENTY_BYTES = 64 * 1024 * 1024
+PLENTY_BYTES = 64 * 1024 * 1024
 """Bytes free on the disk that are more than twice what any batch needs."""
 _MORE_PAGES = 16
 """Pages that a batch touches in addition to those of its events."""
@@ -51,6 +51,8 @@ class Reserve:
     def __init__(self, outbox: Path) -> None:
         self.outbox = outbox
         self.path = beside(outbox, ".reserve")
+        self.page_size = 0
+        """The size of the pages of the outbox, where it is known; otherwise it is asked for each time."""
 
     @property
     def size(self) -> int:
@@ -121,13 +123,14 @@ def is_short_of_room(folder: Path) -> bool:
     return found.f_bavail * found.f_frsize < min(64 * 1024 * 1024, found.f_blocks * found.f_frsize // 8)
 
 
-def growth_bytes(connection: sqlite3.Connection, outbox: Path) -> int:
+def growth_bytes(connection: sqlite3.Connection, reserve: Reserve) -> int:
     """Return how many bytes the file needs to grow by what the WAL holds, with a margin; 0 where it is large enough already.
 
     In a transaction, what that adds is counted.
     """
     try:
-        missing = page_count(connection) * page_size(connection) - outbox.stat().st_size
+        size = reserve.page_size or page_size(connection)
+        missing = page_count(connection) * size - reserve.outbox.stat().st_size
     except OSError:  # it was deleted: there is nothing to move the WAL into
         return 0
     if missing <= 0:
@@ -140,14 +143,14 @@ def require_movable(connection: sqlite3.Connection, reserve: Reserve, *, keep: i
 
     Raises `DiskFullError` where there is no room. Nothing else can take that room meanwhile: neither the WAL nor another program.
     """
-    growth = growth_bytes(connection, reserve.outbox)
+    growth = growth_bytes(connection, reserve)
     if growth and not reserve.hold(growth + keep):
         raise DiskFullError
 
 
 def free_usual_reserve(connection: sqlite3.Connection, reserve: Reserve) -> None:
     """Give up the reserve, except for what moving the WAL needs."""
-    reserve.cut(growth_bytes(connection, reserve.outbox))
+    reserve.cut(growth_bytes(connection, reserve))
 
 
 def move_whole_wal(connection: sqlite3.Connection, reserve: Reserve) -> None:
@@ -176,16 +179,16 @@ def _checkpoint(connection: sqlite3.Connection, reserve: Reserve, mode: str) -> 
     try:
         found = _pragma_checkpoint(connection, mode)
     except sqlite3.OperationalError:
-        growth = growth_bytes(connection, reserve.outbox)
+        growth = growth_bytes(connection, reserve)
         usual = min(max(reserve.size - growth, 0), RESERVE_BYTES)
         reserve.cut(usual)
         try:
             _pragma_checkpoint(connection, "PASSIVE")  # the others wait for readers
         finally:
-            if growth := growth_bytes(connection, reserve.outbox):
+            if growth := growth_bytes(connection, reserve):
                 reserve.hold(growth + usual)
         found = _pragma_checkpoint(connection, mode)
-    if not growth_bytes(connection, reserve.outbox):
+    if not growth_bytes(connection, reserve):
         reserve.cut(min(reserve.size, RESERVE_BYTES))
     return found
 
@@ -201,7 +204,7 @@ def require_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int)
     This is an estimate, so that no transaction begins that could not be committed. The reserve is not counted.
     """
     folder = reserve.path.parent
-    if free_bytes(folder) > _PLENTY_BYTES:
+    if free_bytes(folder) > PLENTY_BYTES:
         return
     for is_moved in (False, True):
         if is_moved:
@@ -215,7 +218,7 @@ def require_room(connection: sqlite3.Connection, reserve: Reserve, *, size: int)
 
 def move_wal_if_short(connection: sqlite3.Connection, reserve: Reserve) -> None:
     """Move the WAL into the file where the disk has little left, so that the next transaction finds room in it."""
-    if free_bytes(reserve.path.parent) < _PLENTY_BYTES:
+    if free_bytes(reserve.path.parent) < PLENTY_BYTES:
         _try_to_move(connection, reserve)
 
 

@@ -59,15 +59,14 @@ def is_moved(path: Path) -> bool:
 async def test_the_wal_is_moved_when_it_has_grown_enough(
     database: Database,
     path: Path,
-    monkeypatch: pytest.MonkeyPatch,
     *,
     pages: float,
     is_quiet: bool,
     free: int,
     moved: bool,
 ) -> None:
-    monkeypatch.setattr(checkpoints, "free_bytes", lambda _folder: free)
     await write(database, pages=pages)
+    database.free_bytes = free
     await Checkpointer(database).checkpoint(is_quiet=is_quiet)
     assert is_moved(path) == moved
     assert database.wal_pages == (0 if moved else pages)

@@ -142,7 +142,7 @@ def test_the_reserve_holds_what_the_file_needs_to_grow_by_the_wal(filled: Path) 
             require_movable(connection, reserve, keep=RESERVE_BYTES)
         move_whole_wal(connection, reserve)
         assert reserve.size == RESERVE_BYTES
-        assert growth_bytes(connection, filled) == 0
+        assert growth_bytes(connection, reserve) == 0
         free_usual_reserve(connection, reserve)
         assert not reserve.path.exists()
 
@@ -174,7 +174,7 @@ def test_where_no_room_can_be_held_commits_are_allowed(filled: Path, monkeypatch
 def test_a_file_that_was_deleted_needs_no_room_to_grow(filled: Path) -> None:
     with writing(filled) as connection, closing(held_wal(connection, filled)):
         filled.unlink()
-        assert growth_bytes(connection, filled) == 0
+        assert growth_bytes(connection, Reserve(filled)) == 0
 
 
 def raising(number: int) -> Callable[..., None]:
