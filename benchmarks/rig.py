@@ -74,6 +74,12 @@ class Subject:
         status = {name: value.split()[0] for name, value in lines if name in {"VmRSS", "VmHWM"}}
         return int(status["VmRSS"]) / 1024, int(status["VmHWM"]) / 1024
 
+    def own_and_files_mib(self) -> tuple[float, float]:
+        """Return which part of the resident memory is its own, and which is of the files of programs and libraries, shared with others."""
+        lines = (line.split(":", 1) for line in (self._proc / "status").read_text().splitlines())
+        status = {name: int(value.split()[0]) for name, value in lines if name.startswith("Rss")}
+        return status["RssAnon"] / 1024, (status["RssFile"] + status["RssShmem"]) / 1024
+
     def descriptors(self) -> int:
         """Return how many files and sockets it has open."""
         return len(list((self._proc / "fd").iterdir()))
