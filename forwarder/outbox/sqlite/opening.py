@@ -31,7 +31,7 @@ from forwarder.threads import start_in_thread
 _COMMAND_MAY_TAKE_S = 35.0
 """How long a command is waited for. Ten restarts by the service manager then take longer than the five minutes after which it gives up."""
 _LOOK_AT_LOCK_EVERY_S = 0.05
-_SWITCH_AFTER_S = 0.0005
+_SWITCH_AFTER_S = 0.0002
 """How long the event loop may keep the interpreter while SQLite's thread waits for it. Python's 5 ms, once for each statement of a
 transaction, would keep events from the disk for tens of milliseconds in a burst."""
 

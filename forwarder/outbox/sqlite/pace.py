@@ -7,8 +7,10 @@ FEW_GATHER_S = 0.002
 MANY_GATHER_S = 0.01
 """How long a batch gathers where many events come. Outcomes gather as long, because nobody waits until they are on disk: one that comes
 back in time is written together with its event, once."""
-_MANY = 30
-"""Events in about a second that are many."""
+BURST_GATHER_S = 0.008
+"""How long a batch gathers in a burst, where the commit itself takes longer: it waits for the interpreter, which the loop is using."""
+_MANY, _BURST = 30, 1_000
+"""Events in about a second that are many, and that are a burst."""
 
 
 class Pace:
@@ -26,4 +28,7 @@ class Pace:
 
     def gather_s(self, *, now: float) -> float:
         """Return how long a batch gathers whose first event comes now."""
-        return FEW_GATHER_S if self._events * exp(self._noted_at - now) < _MANY else MANY_GATHER_S
+        events = self._events * exp(self._noted_at - now)
+        if events < _MANY:
+            return FEW_GATHER_S
+        return MANY_GATHER_S if events < _BURST else BURST_GATHER_S
