@@ -29,6 +29,8 @@ from forwarder.dispatch.shared_limits import SharedLimits
 from forwarder.dispatch.work_queue import Work
 from forwarder.dispatch.workers import Workers
 
+_CANARY = Trigger.CANARY
+"""Python 3.11 takes a fifth of a microsecond to find a member of an enum, and this is needed for every attempt."""
 _LAST_TRY = timedelta(seconds=1)
 """How long after its deadline a delivery may still be tried: its last try is set for the deadline itself, and comes a little late."""
 
@@ -212,7 +214,7 @@ class Lane:
         """Attempt a delivery; `now_s` is now by the loop's clock."""
         delivery, is_backlog = work.delivery, work.is_backlog
         (started_at, began), started = self._clock.both(), monotonic()
-        if (self._may_expire or delivery.trigger is Trigger.CANARY) and self._is_too_old(delivery, began):
+        if (self._may_expire or delivery.trigger is _CANARY) and self._is_too_old(delivery, began):
             await asyncio.sleep(0)
             return
         receipt = None
