@@ -67,7 +67,7 @@ class Fault(StrEnum):
     PROTOCOL = "protocol"
 
 
-class Delivery(msgspec.Struct, frozen=True, kw_only=True):
+class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One event to be sent to one destination."""
 
     event_id: EventId
@@ -111,7 +111,7 @@ SENT_TWICE = "sent twice: the receiver closed an idle connection without an answ
 """The note of an attempt whose request was sent again over a fresh connection."""
 
 
-class Answered(msgspec.Struct, frozen=True, kw_only=True):
+class Answered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The receiver answered with a status, and perhaps with hints about retries and limits."""
 
     status: int
@@ -173,7 +173,7 @@ class Answered(msgspec.Struct, frozen=True, kw_only=True):
         return f"{said} ({self.note})" if self.note else said
 
 
-class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
+class Unanswered(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """No status came; `detail` says why, without URLs or secrets."""
 
     fault: Fault
@@ -201,7 +201,7 @@ class Unanswered(msgspec.Struct, frozen=True, kw_only=True):
 Outcome = Answered | Unanswered
 
 
-class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+class Attempt(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """One HTTP request for a delivery, and its outcome. Attempts are numbered from 1."""
 
     number: int

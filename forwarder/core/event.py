@@ -69,7 +69,7 @@ class NotAnEventError(ValueError):
         super().__init__(f"{kind}: {detail}")
 
 
-class Event(msgspec.Struct, frozen=True, kw_only=True):
+class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """A `SourceEvent`: its unchanged bytes, its envelope, and its payload decoded for the rules.
 
     `mid` and `sid` are always text. Telegram sends numbers, and 64-bit ids would lose digits as floats.
@@ -92,7 +92,7 @@ _TEXT_KEYS = ("text", "message", "content", "title")
 """The keys of the text that a person wrote: of x and fast-x, Telegram, Discord and feeds, in this order."""
 
 
-class _Envelope(msgspec.Struct):
+class _Envelope(msgspec.Struct, gc=False):
     source: str
     mid: str | int
     sid: str | int
@@ -217,7 +217,8 @@ def event_text(payload: JSONValue) -> str | None:
 
 def _is_deeper(value: JSONValue, depth: int, frame: bytes) -> bool:
     """Return whether `value`, a part of `frame`, has more than `depth` levels of arrays and objects."""
-    if frame.count(b"[") + frame.count(b"{") <= depth:  # this avoids the walk for nearly every event
+    # This avoids the walk for nearly every event: each level has two brackets.
+    if len(frame) < 2 * depth or frame.count(b"[") + frame.count(b"{") <= depth:
         return False
     level = [value]
     for _ in range(depth + 1):

@@ -52,11 +52,16 @@ class Outbox(Protocol):
 
     The verbs that return nothing only queue their work: they are carried out in the order they were called, many in one
     transaction, so an outcome is never on disk before its delivery. `wait_for_room` is the brake: whoever brings new
-    events awaits it first.
+    events awaits it first, unless there `has_room`.
     """
 
     async def wait_for_room(self) -> None:
         """Return when memory has room for another event; at once unless the disk fails."""
+        ...
+
+    @property
+    def has_room(self) -> bool:
+        """Whether `wait_for_room` would return at once."""
         ...
 
     def new_seq(self) -> int:

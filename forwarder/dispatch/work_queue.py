@@ -28,7 +28,7 @@ BACKLOG_TURN = 4
 """While fresh deliveries wait as well, every fourth turn is the backlog's."""
 
 
-class Work(msgspec.Struct, frozen=True):
+class Work(msgspec.Struct, frozen=True, gc=False):
     """A delivery to be attempted now."""
 
     delivery: Delivery

@@ -129,7 +129,8 @@ class Ingest:
         except NotAnEventError as error:
             self.note_odd_frame(error.kind, error.detail)
             return
-        await self._outbox.wait_for_room()
+        if not self._outbox.has_room:
+            await self._outbox.wait_for_room()
         self._counters.seen += 1
         is_new = self._recent.is_new(event.id, now=came.steady)
         if is_new and event.source == FULL:
@@ -156,7 +157,8 @@ class Ingest:
         except NotAnEventError as error:
             self.note_odd_frame(error.kind, error.detail)
             return False
-        await self._outbox.wait_for_room()
+        if not self._outbox.has_room:
+            await self._outbox.wait_for_room()
         if not self._recovered.is_new((event.mid, event.sid), now=came.steady) or not self._recent.is_new(
             event.id, now=came.steady
         ):

@@ -28,17 +28,11 @@ class RunningTimeout:
         self._limit = asyncio.timeout(None)
         self._loop = asyncio.get_running_loop()
         self._counted_s = 0.0
-        self._is_counting = True
-        self._is_restarted = False
+        self.is_counting = True
+        """Whether time counts. The block sets it to false while it does something else than to wait for the peer."""
+        self.is_restarted = False
+        """Set to true by the block to count from zero again, together with `is_counting`. Both are plain, because they are set for every message."""
         self._is_last_look = False
-
-    def restart(self) -> None:
-        """Count from zero again."""
-        self._is_counting = self._is_restarted = True
-
-    def pause(self) -> None:
-        """Count nothing until `restart`."""
-        self._is_counting = False
 
     async def __aenter__(self) -> Self:
         await self._limit.__aenter__()
@@ -58,8 +52,8 @@ class RunningTimeout:
     def _look(self) -> None:
         passed_s = self._loop.time() - self._looked_at
         was_last_look, self._is_last_look = self._is_last_look, False
-        if self._is_restarted or not self._is_counting:
-            self._is_restarted, self._counted_s = False, 0.0
+        if self.is_restarted or not self.is_counting:
+            self.is_restarted, self._counted_s = False, 0.0
         else:
             self._counted_s += min(passed_s, 2 * self._step_s)
         if self._counted_s < self._allowed_s:

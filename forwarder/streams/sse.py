@@ -115,12 +115,12 @@ class SseStream:
         try:
             async with RunningTimeout(self.dead_after.total_seconds()) as silence:
                 while not is_broken:
-                    silence.restart()
+                    silence.is_counting = silence.is_restarted = True
                     try:
                         chunk = await response.content.readany()
                     except (aiohttp.ClientError, ConnectionError):
                         is_broken, chunk = True, _unread(response.content)
-                    silence.pause()
+                    silence.is_counting = False
                     if not chunk:
                         break
                     listener.heard()

@@ -137,12 +137,12 @@ class WebSocketStream:
         try:
             async with RunningTimeout(dead_after_s) as silence:
                 while True:
-                    silence.restart()
+                    silence.is_counting = silence.is_restarted = True
                     reading.is_waiting = True
                     message = await websocket.receive()
                     reading.is_waiting = False
                     reading.messages += 1
-                    silence.pause()
+                    silence.is_counting = False
                     match message.type:
                         case aiohttp.WSMsgType.TEXT:
                             await listener.take(message.data)

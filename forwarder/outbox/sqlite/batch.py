@@ -65,7 +65,8 @@ class Batch:
         """Add rows of `deliveries` as they are now, with the attempts that moved to the history."""
         for row in rows:
             self.rows[row.key] = row
-            self.deliveries[row.key] = cast("Values", astuple(row)[:COLUMNS])
+            values: Any = astuple(row)
+            self.deliveries[row.key] = values[:COLUMNS]
             if row.earlier:
                 self.attempts += row.earlier
                 row.earlier = []

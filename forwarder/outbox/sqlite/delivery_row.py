@@ -22,7 +22,7 @@ Values = tuple[int, *tuple[Value, ...]]
 """A row of any table, in its order; the number of the event comes first."""
 
 
-class DeliveryRow(msgspec.Struct):
+class DeliveryRow(msgspec.Struct, gc=False):
     """One row of `deliveries` as it shall be on disk, with its columns in the table's order, and what memory knows of it."""
 
     event_seq: int

@@ -123,6 +123,10 @@ class SqliteOutbox:
         self.clock_steps = steps
         self._queue.add_step(note_clock_steps(steps))
 
+    @property
+    def has_room(self) -> bool:
+        return self._queue.has_room.is_set()
+
     async def wait_for_room(self) -> None:
         await self._queue.has_room.wait()
 
