@@ -24,6 +24,7 @@ CONDITIONS = [
     "timestamp: {within: 90s}",
     "now: {hours: '09:00-17:00', days: mon-tue}",
     "payload.list: {where: {name: [a, b]}}",
+    "payload.a: {type: [string, number]}",
     "any: [{not: {text: {contains: zzz}}}, {all: [{sid: ['1', 2]}]}]",
 ]
 
