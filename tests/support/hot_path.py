@@ -253,8 +253,11 @@ async def _run(scenario: Scenario, meter: Meter, durability: str) -> int:
         async with daemon_parts(Path(folder), scenario.text(urls), durability=durability) as parts:
             hot_path = _HotPath(loop, parts, scenario.at_a_time)
             loop.is_stopped = True
-            await hot_path.send(frames[:_WARM_UP_EVENTS], _NoMeter())
+            await hot_path.send(frames[: _WARM_UP_EVENTS // 2], _NoMeter())
             await hot_path.drain()
+            await hot_path.send(
+                frames[_WARM_UP_EVENTS // 2 : _WARM_UP_EVENTS], _NoMeter()
+            )  # opens as many connections as a step needs
             before = parts.counters.delivered
             gc.collect()
             await hot_path.send(frames[_WARM_UP_EVENTS:], meter)
