@@ -5,7 +5,7 @@ step of the wall clock is noticed at each reading, and once a second in any case
 """
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 
@@ -33,8 +33,9 @@ class ProcessClock:
         self._steps = ClockSteps()
         self._offset = timedelta()
         self._began, self._began_s = wall(), boot_s()
-        self._ahead_s = 0.0
-        """How many seconds the wall clock is ahead of the clock since boot, as far as steps are known."""
+        self._ahead_s = self._steady_ahead_s = 0.0
+        """How many seconds the wall clock and the steady clock are ahead of the clock since boot, as far as steps are known."""
+        self._note_ahead()
         self._next_seq: Callable[[], int] | None = None
         self._keep: Callable[[ClockSteps], None] = lambda _steps: None
 
@@ -47,11 +48,11 @@ class ProcessClock:
         wall, boot_s = self._wall(), self._boot_s()
         if self._next_seq is not None and abs(wall.timestamp() - boot_s - self._ahead_s) > STEP_S:
             self._look(self._next_seq)
-        return wall, self._began + timedelta(seconds=boot_s - self._began_s)
+        return wall, datetime.fromtimestamp(boot_s + self._steady_ahead_s, UTC)
 
     def steady(self) -> datetime:
         """Return now by the steady clock."""
-        return self._began + timedelta(seconds=self._boot_s() - self._began_s)
+        return datetime.fromtimestamp(self._boot_s() + self._steady_ahead_s, UTC)
 
     def wall_of(self, steady: datetime) -> datetime:
         """Return the wall time of a steady time, with the wall clock as it is set now."""
@@ -85,8 +86,10 @@ class ProcessClock:
         self._next_seq, self._keep = next_seq, keep
         if latest is not None and latest - self._began > timedelta(seconds=STEP_S):
             behind, self._began = self._began - latest, latest
+            self._note_ahead()
             self._note(behind, next_seq())
-        self._note_ahead()
+        else:
+            self._note_ahead()
 
     async def run(self) -> None:
         """Look whether the wall clock was set, forever."""
@@ -123,7 +126,8 @@ class ProcessClock:
         return self._wall(), self._boot_s() - began_s
 
     def _note_ahead(self) -> None:
-        self._ahead_s = (self._began + self._offset).timestamp() - self._began_s
+        self._steady_ahead_s = self._began.timestamp() - self._began_s
+        self._ahead_s = self._steady_ahead_s + self._offset.total_seconds()
 
     def _note(self, by: timedelta, first_seq: int) -> None:
         self._steps = self._steps.plus(ClockStep(at=self.steady(), by=by, first_seq=first_seq))
