@@ -24,7 +24,7 @@ class Written(Sequence[Scalar]):
         kept = {text: text for text in known}
         found = tuple(scalars)
         texts = tuple(kept.get(each, str(each)) if _is_plain(each) else each for each in found)
-        self._texts = known if texts == known else texts
+        self._texts = known if texts == known and all(map(_is_plain, found)) else texts
         self._quoted = sum(1 << number for number, each in enumerate(found) if each.quoted)
 
     def __len__(self) -> int:

@@ -47,6 +47,11 @@ def test_a_text_that_the_test_has_anyway_is_not_kept_twice() -> None:
     assert Written([TextNode("ab"), TextNode("c")], known := ("ab", "c"))._texts is known
 
 
+def test_a_variable_stays_one_if_the_test_has_its_value() -> None:
+    kept = Written([Expanded("secret", written="${A}")], ("secret",))
+    assert [each.written for each in kept if isinstance(each, Expanded)] == ["${A}"]
+
+
 @pytest.mark.parametrize("asked", CONDITIONS)
 def test_an_explanation_is_the_same(asked: str) -> None:
     event = subject({"text": "btc 99 eth", "a": 1, "n": 7, "list": [{"name": "b"}]})
