@@ -51,7 +51,7 @@ class _Mask:
 
     def __init__(self, secrets: tuple[str, ...]) -> None:
         decoded = {_decoded(secret) for secret in secrets}
-        words = [re.escape(form) for form in decoded if 0 < len(form) < SHORTEST_SECRET]
+        words = [re.escape(form) for form in sorted(decoded, key=len, reverse=True) if 0 < len(form) < SHORTEST_SECRET]
         self._words = re.compile(rf"(?<!\w)(?:{'|'.join(words)})(?!\w)") if words else None
         self._forms = {form for form in decoded if len(form) >= SHORTEST_SECRET}
         self._forms |= {form.replace(" ", "+") for form in self._forms}

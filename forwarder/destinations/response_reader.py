@@ -181,7 +181,7 @@ class ResponseReader:
         self._has_length = _LENGTH.search(head) is not None
         if _HINT.search(head) is not None:
             fields = reversed(_WANTED.findall(head))  # the first of each counts
-            self.response.headers = {name.lower(): value for name, value in fields}
+            self.response.headers = {name.lower(): value.rstrip() for name, value in fields}
 
     def _read_untidy_head(self, data: bytes) -> None:
         """Read the head from its beginning, with heads of 1xx responses in front of it, in the way that accepts untidy ones."""

@@ -113,6 +113,11 @@ def test_secrets_that_overlap_are_hidden_together() -> None:
     assert masked("abcdefabcdef", ["abcdef"]) == "******"
 
 
+def test_of_short_secrets_the_longer_one_is_hidden_whole() -> None:
+    for number in range(20):
+        assert masked(f"pin {number}-x", [f"{number}", f"{number}-x"]) == "pin ***"
+
+
 def test_an_empty_secret_hides_nothing() -> None:
     assert masked("text", ["", "*****"]) == "text"
     assert masked("", ["secret"]) == ""

@@ -59,6 +59,13 @@ def test_nothing_of_a_second_response_gets_into_the_first(pieces: int) -> None:
     assert (reader.response.status, reader.response.headers, reader.body) == (200, {b"retry-after": b"1"}, b"some")
 
 
+@pytest.mark.parametrize("space", [b" ", b"\t", b" \t "])
+def test_spaces_after_the_value_of_a_header_are_no_part_of_it(space: bytes) -> None:
+    reader = read(b"HTTP/1.1 200 OK\r\nX-RateLimit-Remaining: 0%b\r\nContent-Length: 0\r\n\r\n" % space)
+    assert reader.response is not None
+    assert reader.response.headers == {b"x-ratelimit-remaining": b"0"}
+
+
 def test_a_trailer_is_no_header() -> None:
     transcript: list[tuple[bytes, bytes]] = []
     reader = ResponseReader()
@@ -182,7 +189,7 @@ class ParserReader:
 
     def on_header(self, name: bytes, value: bytes) -> None:
         if not self.is_response and name.lower() in HINTS | {b"date"}:
-            self.headers.setdefault(name.lower(), value)
+            self.headers.setdefault(name.lower(), value.rstrip())
 
     def on_headers_complete(self) -> None:
         if not self.is_response:
