@@ -81,7 +81,9 @@ class Pruner:
             used = used_pages(connection) * page_size(connection)
             return (most is not None and used > share * most) or is_short_of_room(self._database.path.parent)
 
-        with suppress(sqlite3.Error):  # the writer meets the same error and reports it
+        with suppress(
+            sqlite3.Error, OSError
+        ):  # the writer meets the same error and reports it; or the folder was deleted
             return await self._database.run(look)
         return False
 

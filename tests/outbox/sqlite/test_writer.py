@@ -1,7 +1,10 @@
 """What the writer does when the disk fails, by failures put between it and a real file."""
 
+import asyncio
 import errno
 import os
+import shutil
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,9 +12,10 @@ from structlog.typing import EventDict
 
 from forwarder.outbox.problems import OutboxFailedError
 from forwarder.outbox.sqlite import writer as writer_module
+from forwarder.outbox.sqlite.file import database as database_module
 from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
-from tests.support.outbox import audit, keep
+from tests.support.outbox import attempt, audit, keep
 from tests.support.process import look
 from tests.support.write_faults import BUSY, FULL, IOERR, IOERR_WRITE, WriteFaults
 
@@ -89,3 +93,23 @@ async def test_what_cannot_be_written_at_the_end_is_named(
 
     with pytest.raises(OutboxFailedError, match=r"1 event and 1 delivery were in memory alone"):
         await until_it_ends()
+
+
+async def test_a_folder_that_was_deleted_ends_nothing_and_is_restored_with_what_came_meanwhile(
+    path: Path, logged: list[EventDict], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer_module, "_TICK", timedelta(milliseconds=20))
+    monkeypatch.setattr(database_module, "_ASK_DISK_EVERY_S", 0.0)
+    async with open_outbox(FileSettings(path=path)) as outbox, asyncio.timeout(90):
+        delivery = keep(outbox, 0)
+        assert await outbox.settle()
+        shutil.rmtree(path.parent)
+        outbox.complete(delivery, attempt(200))
+        assert await outbox.settle()
+        keep(outbox, 1)
+        assert await outbox.settle()
+        assert await outbox.prune_to_size() == 0
+        path.parent.mkdir()
+        while not any(line["event"] == "outbox.restored" for line in logged):
+            await asyncio.sleep(0.01)
+    assert look(path, "SELECT event_seq, status FROM deliveries") == [(1, "delivered"), (2, "in_flight")]

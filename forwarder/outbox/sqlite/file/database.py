@@ -179,7 +179,10 @@ class Database:
         """Return whether the disk has less than plenty of room, as it said at most a second ago."""
         now = monotonic()
         if self.free_bytes <= PLENTY_BYTES or now - self._asked_disk_at > _ASK_DISK_EVERY_S:
-            self.free_bytes, self._asked_disk_at = free_bytes(self.path.parent), now
+            try:
+                self.free_bytes, self._asked_disk_at = free_bytes(self.path.parent), now
+            except OSError:  # the folder was deleted; the open file can be written until it is restored
+                return False
         return self.free_bytes <= PLENTY_BYTES
 
     async def write_in_excess(self, batch: Batch, *, is_last: bool = False) -> None:
