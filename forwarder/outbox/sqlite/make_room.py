@@ -104,9 +104,18 @@ class RoomMaker:
         return made.pruned
 
     async def _waits(self) -> bool:
-        """Return whether something waits on disk, so that there will be room when it has ended."""
+        """Return whether something waits on disk, so that there will be room when it has ended.
+
+        A first word that a full text has replaced ends only when the full text is written, and so waits for room itself.
+        """
+        replaced = self._rows.replaced
+
+        def look(connection: sqlite3.Connection) -> bool:
+            found = connection.execute(SQL["keys_of_waiting"], (len(replaced) + 1,))
+            return any(key not in replaced for key in found)
+
         try:
-            return bool(await self._database.run(lambda connection: connection.execute(SQL["waiting"]).fetchall()))
+            return await self._database.run(look)
         except sqlite3.Error:
             return True
 

@@ -119,6 +119,11 @@ class RowCache:
         self._replaced.add(key)
         return True
 
+    @property
+    def replaced(self) -> frozenset[RowKey]:
+        """The keys of the deliveries that were replaced, and whose end is not on disk yet."""
+        return frozenset(self._replaced)
+
     def forget_replaced(self, key: RowKey) -> None:
         """Note that the end of a replaced delivery is on disk."""
         self._replaced.discard(key)

@@ -191,6 +191,12 @@ SELECT destination, sum(count) FROM (
   WHERE status = 'pending' AND order_key IS NOT NULL GROUP BY destination
 ) GROUP BY destination;
 
+-- name: keys_of_waiting
+SELECT event_seq, destination FROM deliveries INDEXED BY deliveries_due WHERE status = 'pending' AND order_key IS NULL
+UNION ALL
+SELECT event_seq, destination FROM deliveries INDEXED BY deliveries_in_order WHERE status = 'pending' AND order_key IS NOT NULL
+LIMIT ?;
+
 -- name: oldest_events
 SELECT seq, accepted_ms < :before_ms FROM events WHERE seq > :after_seq ORDER BY seq LIMIT :limit;
 

@@ -1,5 +1,7 @@
 """A file at its largest gives up history, and says when it is full."""
 
+import asyncio
+from datetime import timedelta
 from pathlib import Path
 
 from forwarder.core.delivery import DeliveryStatus
@@ -32,4 +34,20 @@ async def test_a_file_at_its_largest_gives_up_delivered_history_and_then_says_th
         await outbox._queue.ask(lambda _connection: None)  # is carried out as soon as there is room again
         assert outbox._queue.trouble is None
     assert look(path, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == [(len(waiting),)]
+    assert audit(path).is_balanced
+
+
+async def test_dead_letters_go_where_nothing_waits_but_a_first_word_that_what_has_no_room_replaces(path: Path) -> None:
+    async with open_outbox(FileSettings(path=path, max_size=1024 * 1024)) as outbox, asyncio.timeout(90):
+        first = keep(outbox, 0, DeliveryStatus.PENDING, waits_until=NOW + timedelta(hours=1))
+        assert await outbox.settle()
+        while outbox._queue.trouble is None:
+            for number in range(20):
+                outbox.bury(keep(outbox, number), attempt(400), reason="no")
+            await outbox.settle()
+        assert outbox.replace(BOT, first.event_seq, now=NOW)
+        outbox.complete(keep(outbox, 0), attempt(200))
+        await outbox._queue.ask(lambda _connection: None)  # is carried out as soon as there is room again
+        assert outbox.health().health == "ok"
+    assert look(path, "SELECT status FROM deliveries ORDER BY event_seq LIMIT 1") == [("skipped",)]
     assert audit(path).is_balanced

@@ -15,6 +15,7 @@ from forwarder.outbox.sqlite import writer as writer_module
 from forwarder.outbox.sqlite.file import database as database_module
 from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
+from tests.support.crash import until
 from tests.support.outbox import attempt, audit, keep
 from tests.support.process import look
 from tests.support.write_faults import BUSY, FULL, IOERR, IOERR_WRITE, WriteFaults
@@ -110,6 +111,5 @@ async def test_a_folder_that_was_deleted_ends_nothing_and_is_restored_with_what_
         assert await outbox.settle()
         assert await outbox.prune_to_size() == 0
         path.parent.mkdir()
-        while not any(line["event"] == "outbox.restored" for line in logged):
-            await asyncio.sleep(0.01)
+        await until(lambda: any(line["event"] == "outbox.restored" for line in logged), limit_s=90, what="restored")
     assert look(path, "SELECT event_seq, status FROM deliveries") == [(1, "delivered"), (2, "in_flight")]
