@@ -9,6 +9,7 @@ from yarl import URL
 from forwarder.core.destinations.request import WebhookRequest
 from forwarder.core.masking import HIDDEN, SHORTEST_SECRET, is_secret_name, masked
 from forwarder.core.url import read_url
+from forwarder.destinations.response_reader import MAX_BODY_BYTES
 
 __all__ = ("HIDDEN", "SHORTEST_SECRET", "Redactor", "secret_texts", "without")
 
@@ -39,8 +40,11 @@ class Redactor:
         self._last = b"", ""
         """The last short body with nothing but those secrets to hide, and its excerpt: most receivers say the same each time."""
 
-    def excerpt(self, body: bytes, request: WebhookRequest, lines: str) -> str:
-        """Return the beginning of a response's body on one line, without the secrets of the request; `lines` are its fixed headers as sent."""
+    def excerpt(self, body: bytes, request: WebhookRequest, lines: str, *, is_cut: bool = False) -> str:
+        """Return the beginning of a response's body on one line, without the secrets of the request; `lines` are its fixed headers as sent.
+
+        `is_cut`: the rest of the body did not come, or was not read, so it may end within a secret.
+        """
         target = self._target if request.target is None else request.target
         if self._lines != lines:
             pairs = (line.partition(": ") for line in lines.split("\r\n") if line)
@@ -48,6 +52,9 @@ class Redactor:
         if self._known != (self._headers, target):
             self._known, self._last = (self._headers, target), (b"", "")
             self._secrets = secret_texts(headers=self._headers, target=target, url=self._url)
+        if is_cut:
+            own = _own_secrets(request.more, MAX_BODY_BYTES)
+            return _excerpt(body, sorted({*self._secrets, *own}, key=len, reverse=True), is_cut=True)
         if request.more and (own := _own_secrets(request.more, len(body))):
             return _excerpt(body, sorted({*self._secrets, *own}, key=len, reverse=True))
         known_body, text = self._last
@@ -67,14 +74,25 @@ def _own_secrets(headers: Mapping[str, str], length: int) -> list[str]:
     return [text for text in texts if len(text) <= length or not _INCOMPRESSIBLE.fullmatch(text)]
 
 
-def _excerpt(body: bytes, secrets: Sequence[str]) -> str:
+def _excerpt(body: bytes, secrets: Sequence[str], *, is_cut: bool = False) -> str:
     reach = 6 * max(map(len, secrets), default=0)  # how long a secret can be if each of its characters is escaped
     window = body[: 4 * (EXCERPT_CHARACTERS + reach)].decode("utf-8", "replace")
     text = without(window[: EXCERPT_CHARACTERS + reach], secrets)
     if len(window) > EXCERPT_CHARACTERS + reach:  # the end may be a part of a secret
         text = text[: max(0, len(text) - reach)]
+    elif is_cut:
+        text = _without_begun(text, secrets)
     text = text[:EXCERPT_CHARACTERS]
     return (text if text.isprintable() else "".join(mark if mark.isprintable() else " " for mark in text)).strip()
+
+
+def _without_begun(text: str, secrets: Iterable[str]) -> str:
+    """Return the text with a mark in the place of the beginning of a secret at its end, where that is written as it is."""
+    for secret in secrets:
+        for length in range(min(len(secret), len(text)), SHORTEST_SECRET - 1, -1):
+            if text.endswith(secret[:length]):
+                return text[:-length] + HIDDEN
+    return text
 
 
 def _is_secret(header: str) -> bool:

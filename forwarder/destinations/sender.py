@@ -174,7 +174,8 @@ class HttpSender:
         status, body = answer.status, answer.body
         if self._proxy is not None and status == 407:
             return refused_by_proxy(has_password=self._proxy.authorization is not None)
-        excerpt = self._redactor.excerpt(body, request, self._fixed[1]) if body else ""
+        lines = self._fixed[1]
+        excerpt = self._redactor.excerpt(body, request, lines, is_cut=not answer.is_complete) if body else ""
         is_complete = answer.is_complete or not request.needs_body
         if not answer.headers and status != 429:  # no hints
             return Answered(status=status, excerpt=excerpt, body=body, is_complete=is_complete)

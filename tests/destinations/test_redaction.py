@@ -146,6 +146,18 @@ def test_an_excerpt_does_not_depend_on_the_exchanges_before_it(
         assert not any(word in text for word in sent.split() if word.strip("/").startswith("canary"))
 
 
+@pytest.mark.parametrize("length", [5, 12, 17])
+def test_the_beginning_of_a_secret_at_the_end_of_a_body_that_is_cut_is_hidden(length: int) -> None:
+    request = WebhookRequest(fixed={}, id="msg_1", timestamp=1, more={"X-Own": "own-canary-of-this"}, body=b"")
+    redactor = Redactor(read_url("https://a.example/", "https"), "/")
+    lines = "X-Key: all-canary-of-all\r\n"
+    for secret in ("own-canary-of-this", "all-canary-of-all"):
+        body = b"you sent " + secret[:length].encode()
+        assert redactor.excerpt(body, request, lines, is_cut=True) == "you sent ***"
+    assert redactor.excerpt(b"you sent own-", request, lines) == "you sent own-"
+    assert redactor.excerpt(b"you sent nothing", request, lines, is_cut=True) == "you sent nothing"
+
+
 def test_what_a_response_repeats_is_kept_where_the_request_has_it_in_a_header_that_is_no_secret() -> None:
     request = WebhookRequest(fixed={}, id="msg_1", timestamp=1, more={"Content-Encoding": "some-encoding"}, body=b"")
     redactor = Redactor(read_url("https://a.example/", "https"), "/")

@@ -9,7 +9,7 @@ from forwarder.core.delivery import Answered, Fault, Unanswered
 from forwarder.core.destinations.request import FixedHeaders, WebhookRequest
 from forwarder.destinations.sender import MAX_ANSWER_BYTES
 from forwarder.emulator.receiver import Answer, Received, Receiver
-from tests.support.raw import REQUEST, sender_to
+from tests.support.raw import REQUEST, raw_server, says, sender_to
 
 
 async def test_the_body_and_the_headers_arrive_as_they_are() -> None:
@@ -145,6 +145,14 @@ async def test_a_part_of_a_secret_at_the_end_of_what_is_read_is_not_kept() -> No
             outcome = await sender.send(REQUEST)
     assert isinstance(outcome, Answered)
     assert "canary" not in outcome.excerpt
+
+
+async def test_a_part_of_a_secret_at_the_end_of_an_answer_that_breaks_off_is_not_kept() -> None:
+    async with raw_server(says(b"HTTP/1.1 400 Bad\r\nContent-Length: 99\r\n\r\nno /canary-lo")) as url:
+        async with sender_to(f"{url}canary-long-path") as sender:
+            outcome = await sender.send(REQUEST)
+    assert isinstance(outcome, Answered)
+    assert outcome.excerpt == "no ***"
 
 
 @pytest.mark.parametrize("target", ["/a b", "/a\r\nX: y", "/\ud800", "/\0"])
