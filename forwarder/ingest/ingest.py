@@ -123,20 +123,20 @@ class Ingest:
 
     async def take(self, frame: bytes, *, stream: str = "") -> None:
         """Take one text frame that `stream` brought. The first attempts start at the same time as the commit. It waits only if the disk cannot keep up."""
-        came = self._came_now()
+        came = arrived = self._came_now()
         try:
             event = decode_foreign_event(frame)
         except NotAnEventError as error:
             self.note_odd_frame(error.kind, error.detail)
             return
         if not self._outbox.has_room:
-            await self._outbox.wait_for_room()
+            came = await self._has_waited(arrived)
         self._counters.seen += 1
         is_new = self._recent.is_new(event.id, now=came.steady)
         if is_new and event.source == FULL:
             is_new = not self._recovered.is_duplicate((event.mid, event.sid), now=came.steady)
         if self._on_arrival is not None:
-            self._on_arrival(event, stream, is_new, came.wall, came.read_at)
+            self._on_arrival(event, stream, is_new, arrived.wall, arrived.read_at)
         if not is_new:
             self._counters.duplicates += 1
             self._outbox.count_duplicate(now=came.wall)
@@ -158,7 +158,7 @@ class Ingest:
             self.note_odd_frame(error.kind, error.detail)
             return False
         if not self._outbox.has_room:
-            await self._outbox.wait_for_room()
+            came = await self._has_waited(came)
         if not self._recovered.is_new((event.mid, event.sid), now=came.steady) or not self._recent.is_new(
             event.id, now=came.steady
         ):
@@ -170,6 +170,11 @@ class Ingest:
 
     def _came_now(self) -> Arrival:
         return Arrival(*self._clock.both(), monotonic())
+
+    async def _has_waited(self, arrived: Arrival) -> Arrival:
+        """Wait for room; return when the event counts as accepted. The wait may be long: other waits have ended meanwhile, or a clock was set."""
+        await self._outbox.wait_for_room()
+        return self._came_now()._replace(read_at=arrived.read_at)
 
     def _route(self, event: Event, came: Arrival, repair: Recovery | None = None) -> None:
         """Route a new event, and store it."""

@@ -1,5 +1,6 @@
 """What ingest makes of the two events of a post: which routes brought what decides, at the moment it is brought."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -23,7 +24,7 @@ from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
 from forwarder.outbox.sqlite.outbox import SqliteOutbox
 from tests.support.accepting_lanes import AcceptingLanes
-from tests.support.outbox import audit
+from tests.support.outbox import attempt, audit
 from tests.support.process import look
 from tests.support.routing import ActiveTable, OneClock
 
@@ -247,6 +248,31 @@ async def test_one_that_a_lane_has_is_not_replaced_even_by_a_clock_that_was_set_
     await take_at(scene, FAST, 0)
     assert await claimed(scene, after(3)) == [1]
     assert await take_at(scene, FULL, 1) == []
+
+
+@pytest.mark.parametrize("is_repair", [False, True], ids=["stream", "repair"])
+async def test_a_full_text_that_waits_for_room_does_not_replace_a_first_word_that_went_meanwhile(
+    scene: Scene, path: Path, *, is_repair: bool
+) -> None:
+    scene.reload(FULL_TEXT)
+    await take_at(scene, FAST, 0)
+    assert await scene.outbox.settle()
+    scene.outbox._queue.has_room.clear()
+    scene.now = after(1)
+    full = frame(FULL, text="full")
+    taking = asyncio.ensure_future(
+        scene.ingest.recover(full, GapId(1), FirstWords()) if is_repair else scene.ingest.take(full)
+    )
+    await asyncio.sleep(0)
+    scene.now = after(10)
+    (first,) = (await scene.outbox.claim(BOT, now=after(3), limit=10)).deliveries
+    scene.outbox.complete(first, attempt(200))
+    assert await scene.outbox.settle()  # which makes room
+    await taking
+    assert await scene.outbox.settle()
+    assert scene.lanes.taken == []
+    assert look(path, HOW) == [(FAST, "delivered", None, 0), (FULL, "skipped", "preferred", 0)]
+    assert look(path, "SELECT max(accepted_ms) FROM events") == [(int(after(10).timestamp() * 1000),)]
 
 
 @pytest.mark.parametrize(
