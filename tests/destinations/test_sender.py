@@ -155,6 +155,14 @@ async def test_a_part_of_a_secret_at_the_end_of_an_answer_that_breaks_off_is_not
     assert outcome.excerpt == "no ***"
 
 
+async def test_a_header_of_one_request_takes_the_place_of_the_password_in_the_url() -> None:
+    request = msgspec.structs.replace(REQUEST, more={"authorization": "Bearer of-this-event"})
+    async with sender_to("http://u:canary@127.0.0.1:9/") as sender:
+        head = sender.head_of(request)
+    assert head.lower().count(b"authorization:") == 1
+    assert b"Bearer of-this-event" in head
+
+
 @pytest.mark.parametrize("target", ["/a b", "/a\r\nX: y", "/\ud800", "/\0"])
 async def test_a_target_that_no_request_can_carry_is_a_failure_for_good(target: str) -> None:
     async with sender_to("http://127.0.0.1:9/") as sender:
