@@ -151,9 +151,8 @@ class HttpSender:
         """Return the request line and the headers. Raises `ValueError` if a value contains a line break."""
         known, fixed = self._fixed
         if known is not request.fixed:
-            names = {
-                name.lower() for name in (*request.fixed, *request.more)
-            }  # all requests with these have the same names
+            # All requests with these have the same names of their own.
+            names = {name.lower() for name in (*request.fixed, *request.more)}
             host = "" if "host" in names else self._host
             credentials = "" if "authorization" in names else self._credentials
             proxy = authorization(self._proxy) if self._proxy is not None else ""
