@@ -54,7 +54,7 @@ class FakeClock:
         }
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 @pytest.mark.skipif(library() is None, reason="needs libfaketime (Debian: faketime)")
 async def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
     clock = FakeClock(tmp_path)
@@ -88,7 +88,7 @@ async def test_a_wall_clock_that_jumps_changes_nothing(tmp_path: Path) -> None:
     say(f"{len(oracle.committed)} events over four jumps")
 
 
-@pytest.mark.quiet
+@pytest.mark.alone
 async def test_a_process_that_stood_still_is_back_at_once_if_it_was_given_up(tmp_path: Path) -> None:
     outbox = tmp_path / "outbox.db"
     async with Emulator() as emulator, Receiver() as receiver:

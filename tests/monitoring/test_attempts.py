@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
-from structlog.testing import CapturingLogger, capture_logs
+from structlog.testing import CapturingLogger
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryId, DestinationName, Trigger, new_delivery
 from forwarder.core.destinations.destination import CanaryPolicy, Destination, FailureRecipients
@@ -109,20 +109,20 @@ DEAD, EXPIRED = Dead(reason="HTTP 400"), Expired(reason="expired: 1 h old")
     ids=["delivered", "retry", "postponed", "dead", "expired"],
 )
 def test_each_decision_is_counted_logged_and_handed_on(
-    scene: Scene, decision: Decision, counts: dict[str, int], level: str
+    scene: Scene, lines: Callable[[int], CapturingLogger], decision: Decision, counts: dict[str, int], level: str
 ) -> None:
-    with capture_logs() as lines:
-        scene.reporter = AttemptReporter(
-            scene.counters,
-            watch=scene.monitor,
-            canaries=scene.canaries,
-            on_attempt=lambda _delivery, _attempt, decision: scene.heard.append(decision),
-        )
-        scene.finish(delivery(), decision)
+    kept = lines(DEBUG)
+    scene.reporter = AttemptReporter(
+        scene.counters,
+        watch=scene.monitor,
+        canaries=scene.canaries,
+        on_attempt=lambda _delivery, _attempt, decision: scene.heard.append(decision),
+    )
+    scene.finish(delivery(), decision)
     assert scene.counts() == counts
     assert scene.heard == [decision]
-    (line,) = lines
-    assert (line["log_level"], line["destination"]) == (level, BOT)
+    (line,) = kept.calls
+    assert (line.method_name, line.kwargs["destination"]) == (level, BOT)
 
 
 @pytest.mark.parametrize("decision", [DEAD, EXPIRED])
