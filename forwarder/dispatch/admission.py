@@ -61,7 +61,7 @@ class Admission:
         self._is_refused = False
         """The last failed attempt was refused: nobody listened there."""
         self._is_unlimited = bucket is None and not quotas
-        self.is_unrestricted = self._is_unlimited
+        self._is_unrestricted = self._is_unlimited
         """No restriction applies now: an attempt may begin without further checks."""
 
     @property
@@ -79,7 +79,7 @@ class Admission:
 
         `has_fresh` returns whether a delivery waits that was never attempted.
         """
-        if self.is_unrestricted:
+        if self._is_unrestricted:
             return 0.0
         if self.is_paused:
             return inf
@@ -105,7 +105,7 @@ class Admission:
     def begin(self, now: float) -> bool:
         """Note that an attempt begins; return whether it is a probe."""
         self.active += 1
-        if self.is_unrestricted:
+        if self._is_unrestricted:
             return False
         self.count_request(now)
         if self.breaker.is_closed:
@@ -134,7 +134,7 @@ class Admission:
         self.active -= 1
         if is_probe:
             self.breaker.end_probe()
-        if self.is_unrestricted and isinstance(decision, Done):
+        if self._is_unrestricted and isinstance(decision, Done):
             if self.breaker.note_success(now):
                 raise AssertionError("an open breaker is a restriction")
             return []
@@ -180,7 +180,7 @@ class Admission:
         self._update(now)
 
     def _update(self, now: float) -> None:
-        self.is_unrestricted = (
+        self._is_unrestricted = (
             self._is_unlimited
             and not self.is_paused
             and self.breaker.is_closed
