@@ -14,6 +14,7 @@ from tempfile import NamedTemporaryFile
 from typing import Protocol, TextIO
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 _LOCKS = "forwarder_locks"
@@ -27,6 +28,16 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) is not None:
 # A busy machine is no mistake of the code: speed is measured in benchmarks/.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")
+pytest.register_assert_rewrite("tests.support")
+
+
+@pytest.fixture(autouse=True)
+def _log_as_found() -> Generator[None]:
+    """Leave the log as it was: how it is set up holds for the process, so for every later test in it."""
+    yield
+    cached = structlog.get_config()["cache_logger_on_first_use"]
+    structlog.reset_defaults()
+    assert not cached, "this test had loggers cached, which no later test in this process can undo"
 
 
 @pytest.hookimpl(tryfirst=True)

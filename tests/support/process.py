@@ -17,6 +17,7 @@ KEY = "test-key"
 PROGRAM = (sys.executable, "-m", "forwarder")
 LOG_ALL = ("--log-level", "debug")
 """With these arguments a daemon logs each delivery; without them only those that something happened to."""
+_SHOWN_LINES = 40
 HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail"}
 """Commands that run until a signal: they need a process of their own."""
 
@@ -103,6 +104,10 @@ async def forwarder(
     reading = asyncio.ensure_future(running.read())
     try:
         yield running
+    except BaseException:
+        print(f"the daemon's exit code: {process.returncode}; the end of its log:", file=sys.stderr)  # shown if the test fails
+        print("\n".join(json.dumps(line) for line in running.lines[-_SHOWN_LINES:]), file=sys.stderr)
+        raise
     finally:
         if process.returncode is None:
             with suppress(ProcessLookupError):

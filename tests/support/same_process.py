@@ -13,6 +13,8 @@ from contextlib import chdir, nullcontext, redirect_stderr, redirect_stdout
 from pathlib import Path
 from unittest import mock
 
+import structlog
+
 from forwarder.cli import main
 
 _only_one = threading.Lock()
@@ -51,6 +53,7 @@ def _run(arguments: tuple[str, ...], cwd: Path | None) -> tuple[int, str, str]:
         mock.patch.object(sys, "stdin", nothing),
         redirect_stdout(out),
         redirect_stderr(err),
+        mock.patch.object(structlog, "configure"),  # the daemon's set-up of the log holds for a process, and this one is the tests'
         nullcontext() if cwd is None else chdir(cwd),
     ):
         try:
