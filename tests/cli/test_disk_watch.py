@@ -151,6 +151,12 @@ def is_running(pid: int) -> bool:
         return False
 
 
+def has_open(pid: int, name: str) -> bool:
+    with suppress(FileNotFoundError):  # closed meanwhile
+        return any(each.readlink().name == name for each in Path(f"/proc/{pid}/fd").iterdir())
+    return False
+
+
 async def begun(process: asyncio.subprocess.Process) -> int:
     """Return the child, once there is one."""
     async with asyncio.timeout(20):
@@ -167,7 +173,7 @@ async def test_a_signal_to_the_command_reaches_the_process_that_does_the_work(
     waiting: asyncio.subprocess.Process, number: signal.Signals, code: int
 ) -> None:
     child = await begun(waiting)
-    await asyncio.sleep(0.5)  # it works
+    await until(lambda: has_open(child, "outbox.db"), limit_s=90, what="the child's work")
     waiting.send_signal(number)
     async with asyncio.timeout(20):
         assert await waiting.wait() == code

@@ -105,7 +105,9 @@ async def forwarder(
     try:
         yield running
     except BaseException:
-        print(f"the daemon's exit code: {process.returncode}; the end of its log:", file=sys.stderr)  # shown if the test fails
+        print(
+            f"the daemon's exit code: {process.returncode}; the end of its log:", file=sys.stderr
+        )  # shown if the test fails
         print("\n".join(json.dumps(line) for line in running.lines[-_SHOWN_LINES:]), file=sys.stderr)
         raise
     finally:

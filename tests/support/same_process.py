@@ -53,7 +53,9 @@ def _run(arguments: tuple[str, ...], cwd: Path | None) -> tuple[int, str, str]:
         mock.patch.object(sys, "stdin", nothing),
         redirect_stdout(out),
         redirect_stderr(err),
-        mock.patch.object(structlog, "configure"),  # the daemon's set-up of the log holds for a process, and this one is the tests'
+        mock.patch.object(
+            structlog, "configure"
+        ),  # the daemon's set-up of the log holds for a process, and this one is the tests'
         nullcontext() if cwd is None else chdir(cwd),
     ):
         try:
