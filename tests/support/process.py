@@ -105,10 +105,10 @@ async def forwarder(
     try:
         yield running
     except BaseException:
-        print(
-            f"the daemon's exit code: {process.returncode}; the end of its log:", file=sys.stderr
+        end = "\n".join(json.dumps(line) for line in running.lines[-_SHOWN_LINES:])
+        sys.stderr.write(
+            f"the daemon's exit code: {process.returncode}; the end of its log:\n{end}\n"
         )  # shown if the test fails
-        print("\n".join(json.dumps(line) for line in running.lines[-_SHOWN_LINES:]), file=sys.stderr)
         raise
     finally:
         if process.returncode is None:
