@@ -4,6 +4,7 @@ from typing import Any
 
 from forwarder.core.matching.bodies import TEXT_TESTS
 from forwarder.core.matching.compile import ALL_TESTS
+from forwarder.core.matching.compile_tests import NUMBER
 from forwarder.core.matching.values import TYPES
 from forwarder.core.posts.common_fields import COMMON_FIELDS
 
@@ -22,7 +23,8 @@ _REFERENCE: Schema = {
     "maxProperties": 1,
     "additionalProperties": False,
 }
-_NUMBER: Schema = {"anyOf": [{"type": "number"}, VARIABLE]}
+_NUMBER: Schema = {"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^{NUMBER}$"}, VARIABLE]}
+"""A text too: for YAML 1.1, which some editors read, `1e3` is one."""
 _NUMBERS: dict[str, Schema] = {
     "gt": {**_NUMBER, "description": "The value is a number greater than this."},
     "gte": {**_NUMBER, "description": "The value is a number of at least this."},

@@ -20,10 +20,10 @@ from forwarder.core.matching.fields import NAMED_FIELDS, NOW, field_of, path_wit
 from forwarder.core.matching.literals import Literals, Report, did_you_mean, switch
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Equals
+from forwarder.core.matching.values import Length, TypeIs
 from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 BLOCKS = ("any", "all", "not")
-_OF_NODE = ("type", "length")
 CLOCK = ("hours", "days", "timezone")
 
 
@@ -181,8 +181,8 @@ class _Tests:
             elif name == "where":
                 self._of_element.append(Where(within(below, place)))
             elif name in TESTS:
-                tests = self._of_node if name in _OF_NODE else self._of_element
-                tests.append(self._test(name, below, place, ignore_case=ignore_case))
+                test = self._test(name, below, place, ignore_case=ignore_case)
+                (self._of_node if _is_of_node(test) else self._of_element).append(test)
             elif name != "ignore_case" and name not in CLOCK:
                 self._report(place, _unknown_test(name, self._field))
                 self._is_refused = True
@@ -204,6 +204,11 @@ class _Tests:
         if self._exists is None:
             return test
         return AllOf((self._exists, test)) if has_tests else self._exists
+
+
+def _is_of_node(test: ValueTest) -> bool:
+    """Return whether a test is of the value itself where that is an array: of its length, or of its type if it may be an array."""
+    return isinstance(test, Length) or (isinstance(test, TypeIs) and "array" in test.types)
 
 
 ALL_TESTS = (*TESTS, "exists", "where", *CLOCK)

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
+from math import isfinite
 from typing import TYPE_CHECKING
 
 from forwarder.core.durations import read_duration
@@ -29,8 +31,9 @@ if TYPE_CHECKING:
 
 _MAX_REGEX_MEMORY = 1 << 20
 """How many bytes a compiled regex may take. RE2 refuses larger programs, such as `(a{1000}){1000}`."""
-_INTEGER = re.compile(r"-?[0-9]{1,40}")
-_DECIMAL = re.compile(r"-?[0-9]{1,40}\.[0-9]{1,40}")
+_INTEGER = re.compile(r"[-+]?[0-9]{1,40}")
+NUMBER = r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?"
+"""A number as YAML 1.2 and JSON have it: also `.5`, `1e3` and `2.5e-6`."""
 
 _FEW = 4
 """Lists of up to so many values are often the same in many routes."""
@@ -164,8 +167,9 @@ def _number(tree: Tree, path: Path, literals: Literals) -> int | float | None:
     if isinstance(tree, Scalar):
         if _INTEGER.fullmatch(tree):
             return int(tree)
-        if _DECIMAL.fullmatch(tree):
-            return float(tree)
+        if re.fullmatch(NUMBER, tree) and isfinite(number := float(tree)):
+            # A large whole number such as 1e23 is exact, as it is when all its digits are written.
+            return int(Decimal(tree)) if number.is_integer() and "e" in tree.lower() else number
     literals.report(path, "expected a number such as 5 or 0.25")
     return None
 

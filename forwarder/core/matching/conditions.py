@@ -77,7 +77,8 @@ class Matcher:
 class FieldTest:
     """Matches if one value of the field passes all tests.
 
-    `of_node` test the value of the field itself (`length`, `type`). `of_element` test each element if that value is an array.
+    `of_node` test the value of the field itself (`length`, and a `type` that may be `array`). `of_element` test each element if that value is an
+    array.
     """
 
     field: Field
