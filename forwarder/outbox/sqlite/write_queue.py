@@ -54,8 +54,10 @@ class WriteQueue:
         """Set while less waits than the limits allow."""
         self.has_room.set()
         self._is_stop_of_reading_said = False
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         """Runs while a batch gathers, and is kept until the batch is taken."""
+        self._timer_at = 0.0
+        """When the timer runs, by the loop's clock. It is kept separately, because a handle of uvloop may not know when it is due."""
         self.pace = Pace()
         self.due = asyncio.Event()
         """Set while there is something for the writer to do: a batch has gathered for as long as it should."""
@@ -224,10 +226,10 @@ class WriteQueue:
         loop = asyncio.get_running_loop()
         at = loop.time() + gather_s
         if self._timer is not None:
-            if self._timer.when() <= at:
+            if self._timer_at <= at:
                 return
             self._timer.cancel()
-        self._timer = loop.call_at(at, self.due.set)
+        self._timer, self._timer_at = loop.call_at(at, self.due.set), at
 
     def _turn_over(self) -> PendingBatch:
         """Start to gather another batch; return the one that gathered until now."""
