@@ -106,9 +106,9 @@ async def test_a_folder_that_was_deleted_ends_nothing_and_is_restored_with_what_
         assert await outbox.settle()
         shutil.rmtree(path.parent)
         outbox.complete(delivery, attempt(200))
-        assert await outbox.settle()
+        await outbox._queue.ask(lambda _connection: None)  # `settle` says no once it is known that the file is gone
         keep(outbox, 1)
-        assert await outbox.settle()
+        await outbox._queue.ask(lambda _connection: None)
         assert await outbox.prune_to_size() == 0
         path.parent.mkdir()
         await until(lambda: any(line["event"] == "outbox.restored" for line in logged), limit_s=90, what="restored")
