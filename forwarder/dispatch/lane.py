@@ -206,7 +206,7 @@ class Lane:
                 self._throttle.take(now)
             else:
                 self._throttle.note_fresh(now)
-            if workers.has_idle and queue.has_work(may_be_backlog=may_be_backlog):
+            if workers.may_wake_another and queue.has_work(may_be_backlog=may_be_backlog):
                 workers.wake()
         return work
 

@@ -11,21 +11,28 @@ class Workers:
     def __init__(self) -> None:
         self._idle: deque[asyncio.Future[None]] = deque()
         """One future for each worker that waits for work."""
+        self._coming = 0
+        """Workers that were woken, and have not looked for work since."""
         self._timer: asyncio.TimerHandle | None = None
         self._timer_at = inf
         self.all_blocked = False
         """Nothing may be attempted before the timer wakes a worker."""
 
     @property
-    def has_idle(self) -> bool:
-        """Whether a worker waits for work."""
-        return bool(self._idle)
+    def may_wake_another(self) -> bool:
+        """Whether a worker waits for work, and none is about to look for some: that one will see that there is more."""
+        return bool(self._idle) and not self._coming
 
     async def wait_for_work(self) -> None:
         """Return when there may be work."""
         idle = asyncio.get_running_loop().create_future()
         self._idle.append(idle)
-        await idle
+        try:
+            await idle
+        except asyncio.CancelledError:
+            self._coming -= not idle.cancelled()
+            raise
+        self._coming -= 1
 
     def wake(self, count: int = 1) -> None:
         """Wake `count` workers, or all that wait if they are fewer."""
@@ -33,6 +40,7 @@ class Workers:
             idle = self._idle.popleft()
             if not idle.done():
                 idle.set_result(None)
+                self._coming += 1
                 count -= 1
 
     def wake_at(self, at: float, *, all_blocked: bool) -> None:

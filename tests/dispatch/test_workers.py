@@ -19,15 +19,32 @@ async def done(tasks: list["asyncio.Task[None]"]) -> int:
 
 async def test_so_many_are_woken_as_are_asked_for_and_no_more_than_wait() -> None:
     workers = Workers()
-    idle = [workers.has_idle]
+    idle = [workers.may_wake_another]
     workers.wake()  # nobody waits
     tasks = await waiting(workers, 3)
-    idle.append(workers.has_idle)
+    idle.append(workers.may_wake_another)
     workers.wake()
     assert await done(tasks) == 1
     workers.wake(5)
     assert await done(tasks) == 3
-    assert [*idle, workers.has_idle] == [False, True, False]
+    assert [*idle, workers.may_wake_another] == [False, True, False]
+
+
+async def test_while_one_is_about_to_look_no_other_is_needed() -> None:
+    workers = Workers()
+    tasks = await waiting(workers, 3)
+    workers.wake()
+    needed = [workers.may_wake_another]  # the first has not looked yet
+    assert await done(tasks) == 1
+    needed.append(workers.may_wake_another)
+    workers.wake()
+    tasks[1].cancel()  # after it was woken
+    assert await done(tasks) == 2
+    needed.append(workers.may_wake_another)
+    tasks[2].cancel()
+    await asyncio.sleep(0)
+    workers.wake()
+    assert [*needed, workers.may_wake_another] == [False, True, True, False]
 
 
 async def test_one_that_was_cancelled_takes_nobodys_turn() -> None:
