@@ -8,9 +8,10 @@ import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from forwarder.files import is_trusted, read_argument, user_name
 
@@ -48,8 +49,7 @@ class ConfigUnreadableError(Exception):
         super().__init__(f"{self.reason}. {self.advice}")
 
 
-@dataclass(frozen=True, slots=True)
-class Choice:
+class Choice(msgspec.Struct, frozen=True):
     """A file that a command uses, and another one that could be meant as well."""
 
     path: Path

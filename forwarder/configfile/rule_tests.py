@@ -2,7 +2,8 @@
 
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from forwarder.core.config import Config
 from forwarder.core.config.model.rule_test import RuleTest
@@ -11,6 +12,7 @@ from forwarder.core.config.runtime import router_of
 from forwarder.core.delivery import DestinationName, new_delivery
 from forwarder.core.destinations.content import CannotFormatError
 from forwarder.core.matching import Subject
+from forwarder.core.routing.router import Router
 from forwarder.core.yaml.problems import printable
 from forwarder.destinations.formats.build import format_of
 from forwarder.destinations.render_once import render_content
@@ -19,7 +21,8 @@ from forwarder.destinations.render_once import render_content
 def run_tests(config: Config, tests: Iterable[RuleTest]) -> Iterator[Result]:
     """Yield the result of each test with a config."""
     whole = router_of(config)
-    router = replace(whole, routes=[replace(route, sample=None, limit=None) for route in whole.routes])
+    routes = [replace(route, sample=None, limit=None) for route in whole.routes]
+    router = Router(routes=routes, unmatched=whole.unmatched)
     for test in tests:
         result = run_test(router, test)
         bodies = tuple(

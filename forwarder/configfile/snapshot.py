@@ -3,10 +3,11 @@
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
+
+import msgspec
 
 from forwarder.core.config import Config
 from forwarder.files import LONGEST_BYTES, read_argument, read_file, too_long
@@ -63,8 +64,7 @@ class Files:
         return {path: _digest(held) for path, held in self._held.items()}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     """The result of loading a config: the config, or why it cannot be used, and the files that were read."""
 
     config: Config | None
@@ -77,7 +77,7 @@ class Loaded:
     """Whether the config file itself could be read."""
     advice: str = ""
     """What to do if it could not, to add to the problem."""
-    files: Mapping[Path, str] = field(default_factory=dict)
+    files: Mapping[Path, str] = msgspec.field(default_factory=dict)
     """`Files.digests` of the load, also for a config that cannot be used."""
 
     @property

@@ -5,15 +5,15 @@ person reads or a receiver checks are wall-clock times.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+import msgspec
 
 MOST_STEPS = 32
 """How many steps are kept separately. Older ones count as if they had happened before all events."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockStep:
+class ClockStep(msgspec.Struct, frozen=True, kw_only=True):
     """One change of the wall clock: it was set forward (`by` is positive) or back."""
 
     at: datetime
@@ -23,12 +23,11 @@ class ClockStep:
     """The number of the first event that was accepted after the step."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClockSteps:
+class ClockSteps(msgspec.Struct, frozen=True, kw_only=True):
     """All steps of the wall clock since the outbox was created, oldest first."""
 
     steps: Sequence[ClockStep] = ()
-    older: timedelta = field(default=timedelta())
+    older: timedelta = msgspec.field(default=timedelta())
     """The sum of the steps that are no longer kept separately."""
 
     @property

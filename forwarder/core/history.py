@@ -4,9 +4,10 @@ A store implements `History`; what goes through it are the values of this module
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from forwarder.core.delivery import Chosen
 from forwarder.core.ledger import Audit
@@ -23,8 +24,7 @@ AWAITS_FULL = "waits for the full text"
 """The `reason` in the record of a pending delivery that waits for the full text of its post."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Query:
+class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Selects events or deliveries; a field that is `None` matches all. `since_ms` is included, `until_ms` is not."""
 
     since_ms: int = 0
@@ -36,8 +36,7 @@ class Query:
     limit: int = NO_LIMIT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredRevision:
+class StoredRevision(msgspec.Struct, frozen=True, kw_only=True):
     """The routing part of a config, as it was kept with the events that it routed."""
 
     digest: str
@@ -46,8 +45,7 @@ class StoredRevision:
     loaded_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistorySpan:
+class HistorySpan(msgspec.Struct, frozen=True, kw_only=True):
     """A range of the history, from its first event to the last one that is kept now."""
 
     first_seq: int
@@ -58,8 +56,7 @@ class HistorySpan:
     """How many events of the same time are not kept any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastEvent:
+class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event of the history and the destinations that the routes of its time chose."""
 
     seq: int

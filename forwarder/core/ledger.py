@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+import msgspec
+
 from forwarder.core.delivery import DeliveryStatus
 
 
@@ -77,8 +79,7 @@ _ENDS = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD, DeliveryStatus.EXPIRED, 
 _KNOWN = frozenset({*_ENDS, DeliveryStatus.PENDING, DeliveryStatus.IN_FLIGHT})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Imbalance:
+class Imbalance(msgspec.Struct, frozen=True, kw_only=True):
     """A line of the ledger that does not balance, with the numbers of both sides."""
 
     what: str

@@ -4,9 +4,10 @@ The name of a counter ends in `_total`; it begins again at zero with the process
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+
+import msgspec
 
 from forwarder.core.dispatch.circuit_breaker import BreakerState
 from forwarder.core.monitoring.status import (
@@ -30,8 +31,7 @@ class MetricType(StrEnum):
     SUMMARY = "summary"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One value of a metric; `suffix` is appended to the name of its family."""
 
     value: float
@@ -39,8 +39,7 @@ class Sample:
     suffix: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(msgspec.Struct, frozen=True):
     """All values of one metric."""
 
     name: str

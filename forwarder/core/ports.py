@@ -1,9 +1,10 @@
 """What ingest and dispatch need from the outside, as Protocols: they know these and no concrete part. `history` has that of the commands."""
 
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
+
+import msgspec
 
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, Outcome
 from forwarder.core.destinations.destination import Destination
@@ -28,16 +29,14 @@ class TemplateWorker(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
     """What a claim brought: deliveries now in flight, oldest first, and when the next one falls due, if any waits."""
 
     deliveries: list[Delivery]
     next_due: datetime | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryState:
+class DeliveryState(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a delivery that another one waits for."""
 
     is_open: bool

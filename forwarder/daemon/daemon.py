@@ -1,11 +1,11 @@
 """One run of forwarder, from its start to its stop. It builds every part; how a part is built says `daemon/` and the part's own room."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from forwarder.clocks.process_clock import ProcessClock
@@ -36,12 +36,14 @@ from forwarder.upgrade.takeover import Takeover
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listeners:
+class Listeners(msgspec.Struct, frozen=True, kw_only=True):
     """Who else is notified of events and attempts: the demo."""
 
     on_event: OnEvent | None = None
     on_attempt: OnAttempt | None = None
+
+
+_NOBODY = Listeners()
 
 
 class Daemon:
@@ -54,7 +56,7 @@ class Daemon:
         outbox_path: Path,
         socket_path: Path,
         service: ServiceManager,
-        listeners: Listeners = Listeners(),
+        listeners: Listeners = _NOBODY,
         takeover: Takeover | None = None,
     ) -> None:
         """`takeover`: another daemon runs, and this one takes its place."""

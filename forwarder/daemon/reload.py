@@ -6,12 +6,12 @@ Everything that takes time (reading, checking, building, counting what waits) is
 import asyncio
 import traceback
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+import msgspec
 import structlog
 
 from forwarder.configfile.snapshot import Files, Loaded
@@ -42,8 +42,7 @@ class ReloadTrigger(StrEnum):
     REQUEST = "request"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConfigSource:
+class ConfigSource(msgspec.Struct, frozen=True, kw_only=True):
     """Where the config comes from: how it was read at the start, and how it is read again."""
 
     file: Path
@@ -61,8 +60,7 @@ class ConfigSource:
         return self.loaded.config
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReloadAttempt:
+class ReloadAttempt(msgspec.Struct, frozen=True, kw_only=True):
     """The result of reading a config: its problems, or everything that is needed to activate it."""
 
     loaded: Loaded
@@ -76,8 +74,7 @@ class ReloadAttempt:
     """What to log of an unexpected error."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RefusedEdit:
+class RefusedEdit(msgspec.Struct, frozen=True, kw_only=True):
     """The last config that was refused. It is forgotten when another one is activated."""
 
     at: datetime

@@ -1,9 +1,10 @@
 """What the daemon runs by: a config with everything that is built of it, as one value that a reload replaces."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
+
+import msgspec
 
 from forwarder.core.config import Config, StreamConfig
 from forwarder.core.config.runtime import canaries_of, failure_recipients_of, routing_table_of
@@ -21,8 +22,7 @@ from forwarder.streams.build import streams_of
 from forwarder.streams.stream import Stream
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuntimeConfig:
+class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A config, and what is built of it beforehand: of ten thousand routes that takes longer than the event loop may wait."""
 
     config: Config

@@ -1,18 +1,18 @@
 """What the process is asked for from outside: by signals, by the service manager, by a test."""
 
 import asyncio
-from dataclasses import dataclass, field
+
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class DaemonSignals:
+class DaemonSignals(msgspec.Struct, frozen=True):
     """Requests that may come at any time, before everything is built too. They are kept until they are carried out."""
 
-    stopped: asyncio.Event = field(default_factory=asyncio.Event)
+    stopped: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Stop: finish the attempts under way."""
-    hurry: asyncio.Event = field(default_factory=asyncio.Event)
+    hurry: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Asked to stop twice: do not wait for the attempts under way."""
-    reload_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    reload_wanted: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Read the config again."""
-    upgrade_wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    upgrade_wanted: asyncio.Event = msgspec.field(default_factory=asyncio.Event)
     """Start a successor and hand over to it."""

@@ -1,7 +1,8 @@
 """Builds the destinations of a config."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from forwarder.core.config import Config
 from forwarder.core.config.model.destination import DestinationConfig

@@ -1,7 +1,9 @@
 """The health of a destination: since when it fails, when it has recovered, and when it is paused until a person resumes it."""
 
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+
+import msgspec
+from msgspec.structs import replace
 
 from forwarder.core.delivery import Answered, Attempt, Fault, Unanswered
 from forwarder.core.dispatch.destination_state import DestinationState, FailureStretch, Pause, PausedBy, with_failure
@@ -26,8 +28,7 @@ _KEPT_EVERY = 40
 """A stretch of failures is reported, to be stored, whenever it has grown by this part of `pause_after`."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HealthChange:
+class HealthChange(msgspec.Struct, frozen=True, kw_only=True):
     """What an attempt changes for the destination."""
 
     events: tuple[LaneEvent, ...] = ()

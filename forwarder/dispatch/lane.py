@@ -5,9 +5,10 @@ Fresh deliveries go first. The backlog, which is claimed from the outbox, drains
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
+
+import msgspec
 
 from forwarder.core.delivery import Attempt, Delivery, Fault, Outcome, Trigger, Unanswered
 from forwarder.core.destinations.content import CannotFormatError, Editable
@@ -35,8 +36,7 @@ _LAST_TRY = timedelta(seconds=1)
 """How long after its deadline a delivery may still be tried: its last try is set for the deadline itself, and comes a little late."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timing:
+class Timing(msgspec.Struct, frozen=True, kw_only=True):
     """Where a lane gets the time and the spread of its waits from."""
 
     clock: Clocks

@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+import msgspec
 import structlog
+from msgspec.structs import replace
 
 from forwarder.clocks.periodic import periodic
 from forwarder.core.gaps.gap import Gap, GapBook, Repair
@@ -21,8 +22,7 @@ _REMOVED = "the stream is no longer in the config"
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamGapSettings:
+class StreamGapSettings(msgspec.Struct, frozen=True):
     """Holds what the config says about the gaps of one stream."""
 
     repairs: bool
@@ -31,8 +31,7 @@ class StreamGapSettings:
     """The other streams that bring the same events, because they have the same API key."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GapsLeft:
+class GapsLeft(msgspec.Struct, frozen=True, kw_only=True):
     """What an earlier process left in the book."""
 
     at: datetime

@@ -8,10 +8,10 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from time import monotonic
 
+import msgspec
 import structlog
 
 from forwarder.core.durations import spell
@@ -36,8 +36,7 @@ _LOOK_BACK_AT_MOST = timedelta(hours=1)
 log = structlog.get_logger(__name__)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RepairSettings:
+class RepairSettings(msgspec.Struct, frozen=True, kw_only=True):
     """What the config says about the repair of gaps."""
 
     sources: Mapping[str, HistorySource]

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import Collection
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Protocol
+
+from msgspec.structs import replace
 
 from forwarder.core.gaps.gap import Gap, GapId
 from forwarder.core.gaps.history_api import RECENT_ACCOUNTS, Account, HistoryPost, Page, TimeSpan

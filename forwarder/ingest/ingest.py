@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
 from datetime import datetime
 from time import monotonic
 from typing import Protocol
 
+import msgspec
 import structlog
 
 from forwarder.core.delivery import (
@@ -64,26 +64,27 @@ class Lanes(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestMemory:
+class IngestMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What ingest remembers of earlier events. At a start it comes from the outbox."""
 
     recent: RecentEvents
     """The events of the duplicate window."""
-    recovered: RecoveredPosts = field(default_factory=RecoveredPosts)
+    recovered: RecoveredPosts = msgspec.field(default_factory=RecoveredPosts)
     """The posts that the repair of gaps has brought."""
-    first_words: FirstWords = field(default_factory=FirstWords)
+    first_words: FirstWords = msgspec.field(default_factory=FirstWords)
     """Which destination has had which of the two events of a post."""
-    limiter: Limiter = field(default_factory=Limiter)
+    limiter: Limiter = msgspec.field(default_factory=Limiter)
     """What counts against the limits of the routes."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IngestListeners:
+class IngestListeners(msgspec.Struct, frozen=True, kw_only=True):
     """Who else is notified of events."""
 
     on_event: OnEvent | None = None
     on_arrival: OnArrival | None = None
+
+
+_NOBODY = IngestListeners()
 
 
 class Ingest:
@@ -98,7 +99,7 @@ class Ingest:
         lanes: Lanes,
         counters: Counters,
         clock: Clocks,
-        listeners: IngestListeners = IngestListeners(),
+        listeners: IngestListeners = _NOBODY,
     ) -> None:
         """`active` holds the routing table; each event is routed by the one that is active when it is taken."""
         self._active = active

@@ -1,9 +1,10 @@
 """Plans the deliveries of an event: which are to be made, when, in which order, and which are skipped for what reason."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
+
+import msgspec
 
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, Trigger, new_delivery
 from forwarder.core.dispatch.ordering import order_key
@@ -27,8 +28,7 @@ class Arrival(NamedTuple):
     """By the monotonic clock, in seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class Recovery:
+class Recovery(msgspec.Struct, frozen=True):
     """The repair of a gap that found an event."""
 
     gap: GapId

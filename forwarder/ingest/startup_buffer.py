@@ -6,9 +6,10 @@ A process that takes over from another one opens its streams before it has the o
 import asyncio
 from collections import deque
 from collections.abc import Callable, Coroutine
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
+
+import msgspec
 
 from forwarder.core.event import NotAnEvent
 from forwarder.core.ports import Clock, FrameSink, GapNotes
@@ -21,8 +22,7 @@ _AT_A_TIME = 32
 """Frames handed on in one turn of the loop: deliveries and the streams themselves must have their turns."""
 
 
-@dataclass(frozen=True, slots=True)
-class Dropped:
+class Dropped(msgspec.Struct, frozen=True):
     """Frames of one stream that were kept and are handed on no more."""
 
     frames: int

@@ -15,9 +15,10 @@ import termios
 import threading
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from time import monotonic
+
+import msgspec
 
 MAX_BYTES = 4 * 1024 * 1024
 """The limit of what is held in memory: more than ten seconds of log at 600 deliveries per second, with a line for each."""
@@ -36,8 +37,7 @@ _SOCKET_PIECE_BYTES = 32 * 1024
 _NOT_READ = "it is not read as fast as it is written"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loss:
+class Loss(msgspec.Struct, frozen=True, kw_only=True):
     """Describes what could not be written, and why. `dropped` is 0 if writes failed for a while and nothing was lost."""
 
     dropped: int

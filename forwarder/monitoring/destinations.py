@@ -1,10 +1,10 @@
 """Keeps the states of the destinations over restarts, logs their changes, and sends notices when one fails or recovers."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
+from msgspec.structs import replace
 
 from forwarder.clocks.periodic import periodic
 from forwarder.core.commands import PauseChange
@@ -279,7 +279,7 @@ class DestinationMonitor:
     # States
 
     def _set(self, name: DestinationName, **changes: Pause | FailureStretch | datetime | None) -> None:
-        self._states[name] = replace(self.state_of(name), **changes)  # type: ignore[arg-type] # each caller passes the type of the field
+        self._states[name] = replace(self.state_of(name), **changes)
 
     def _write(self, name: DestinationName) -> None:
         """Store the state of a destination if it has changed."""

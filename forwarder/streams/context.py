@@ -1,8 +1,9 @@
 """What a supervisor needs from the rest of the program."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from forwarder.clocks.boot_time import boot_time
 from forwarder.core.event import NotAnEvent
@@ -10,8 +11,7 @@ from forwarder.core.ports import Clock, GapRecord
 from forwarder.core.streams.state import StreamState
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StreamContext:
+class StreamContext(msgspec.Struct, frozen=True, kw_only=True):
     """Connects the supervisor of one stream to ingest, to the gap record and to the stream's state."""
 
     take: Callable[[bytes], Awaitable[None]]

@@ -1,14 +1,13 @@
 """When the event loop last ran, and when it last stood still. What came during a standstill may have been sent at any time in it."""
 
-from dataclasses import dataclass
+import msgspec
 
 BEAT_EVERY_S = 1.0
 _LATE_S = 3.0
 """A beat that is this late ends a standstill."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standstill:
+class Standstill(msgspec.Struct, frozen=True):
     """Is a time in which the loop did not run, by `boot_time`."""
 
     began: float

@@ -1,7 +1,8 @@
 """When the next try of a stream is due: after a try that failed, or a connection that ended."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+
+import msgspec
 
 from forwarder.clocks.boot_time import boot_time
 from forwarder.core.streams.reconnect_policy import ReconnectPolicy
@@ -13,8 +14,7 @@ _SUSPECT_AFTER = 3
 """After so many connections in a row that are closed as soon as they open, the key is the likely cause."""
 
 
-@dataclass(frozen=True, slots=True)
-class NextTry:
+class NextTry(msgspec.Struct, frozen=True):
     """Says why a stream is tried next, and when."""
 
     fault: StreamFaultError

@@ -1,7 +1,8 @@
 """When an open connection is to be renewed: because of its age, or because nothing is received on it."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from forwarder.clocks.boot_time import boot_time
 from forwarder.streams.connection import StreamConnection
@@ -17,8 +18,7 @@ _BUSY_LOOK_S = 1.0
 """How long to wait at least while a frame is being taken: until then silence has no meaning."""
 
 
-@dataclass(frozen=True, slots=True)
-class RenewalReason:
+class RenewalReason(msgspec.Struct, frozen=True):
     """Why a connection is to be renewed."""
 
     sentence: str

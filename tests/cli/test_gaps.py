@@ -4,11 +4,11 @@ import json
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from forwarder.cli import exit_codes, main
 from forwarder.cli.gaps import write_length
@@ -37,7 +37,7 @@ def note(outbox: SqliteOutbox, began: datetime, *, stream: str = "main", lasts: 
         ended=None if lasts else began + timedelta(seconds=2.53),
         reason="the connection was reset",
     )
-    gap = replace(gap, **fields)  # type: ignore[arg-type] # each call names its own
+    gap = replace(gap, **fields)
     outbox.gaps.note_gap(gap)
     return gap
 

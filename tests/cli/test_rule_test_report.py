@@ -1,7 +1,8 @@
 """The results of tests as text, as JSON and as JUnit XML."""
 
-from dataclasses import replace
 from xml.etree import ElementTree as ET
+
+from msgspec.structs import replace
 
 from forwarder.cli.rule_test_report import Suite, as_json, difference_text, junit
 from forwarder.configfile.rule_tests import run_tests

@@ -1,8 +1,8 @@
 """Gaps and recovered events, over restarts."""
 
-from dataclasses import replace
 from datetime import timedelta
 
+from msgspec.structs import replace
 from msgspec.structs import replace as change
 
 from forwarder.core.delivery import DeliveryStatus, Trigger
@@ -32,7 +32,7 @@ def gap(book: GapBook, *, hours: int = 0, lasts: bool = False, repair: Repair = 
 
 def _stored(of: Gap) -> Gap:
     """Return it with the text that a store can hold."""
-    return Gap(**{name: getattr(of, name) for name in Gap.__slots__} | {"reason": "no sign of life ?"})
+    return Gap(**{name: getattr(of, name) for name in Gap.__struct_fields__} | {"reason": "no sign of life ?"})
 
 
 async def test_gaps_are_stored_whole_and_in_their_last_state_over_restarts(store: Store) -> None:

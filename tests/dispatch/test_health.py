@@ -2,10 +2,10 @@
 
 import random
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, Fault, Outcome, Unanswered, new_delivery
 from forwarder.core.dispatch.destination_state import DestinationState, Pause, PausedBy

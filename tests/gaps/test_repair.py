@@ -1,14 +1,15 @@
 """The repair of gaps with a real outbox, a real ingest and the emulator's history: everything once, whatever comes between."""
 
 import asyncio
+import dataclasses
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from forwarder.core.delivery import DestinationName
@@ -245,7 +246,7 @@ async def test_an_interrupted_repair_is_gone_on_with_and_brings_nothing_twice(pa
         assert (gap.repair, gap.note) == (Repair.PENDING, "the history is busy or broken (HTTP 503)")
         emulator.clear()
         scene.source = (
-            replace(scene.source, api_key="wrong") if scene.source else None
+            dataclasses.replace(scene.source, api_key="wrong") if scene.source else None
         )  # asked at once: it is another one
         scene.repairer.follow(scene.settings())
         gap = await scene.until(lambda gap: "API key" in gap.note)

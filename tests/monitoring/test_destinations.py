@@ -1,10 +1,10 @@
 """Who is notified of what, and when: the watch alone, with a clock of its own."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 from structlog.testing import capture_logs
 
 from forwarder.core.commands import PauseChange

@@ -1,9 +1,9 @@
 """What a supervisor reports through: the time of something in the past, and a gap that is over already."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from forwarder.streams import context
 from tests.support.streams import Notes

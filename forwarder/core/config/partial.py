@@ -6,6 +6,7 @@ The rest of the file is ignored, so these commands also work during an edit and 
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
 from pydantic import ValidationError
 
 from forwarder.core.config.model.admin import AdminConfig
@@ -19,8 +20,7 @@ from forwarder.core.yaml.tree import Tree
 from forwarder.core.yaml.variables import expand
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outline:
+class Outline(msgspec.Struct, frozen=True, kw_only=True):
     """The part of a config that says where the outbox and the control socket are, and which destinations there are."""
 
     outbox: OutboxConfig

@@ -4,8 +4,9 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+import msgspec
 
 from forwarder.core.yaml.tree import Expanded, Scalar, Sealed, Tree
 
@@ -21,8 +22,7 @@ class NotARevisionError(ValueError):
     """The bytes are not a revision that this program can read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
+class Revision(msgspec.Struct, frozen=True):
     """The packed routing part of a config, and its digest."""
 
     digest: str

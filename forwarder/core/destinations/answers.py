@@ -1,8 +1,8 @@
 """What an answer means for a destination, beyond its status: by the errors of its service, and by what its body must be."""
 
-from dataclasses import dataclass
 from datetime import datetime
 
+import msgspec
 from msgspec.structs import replace
 
 from forwarder.core.answer_words import json_object
@@ -15,8 +15,7 @@ _WITH_OK = frozenset({"telegram", "slack"})
 _REFUSED = 'it says "ok": false'
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AnswerRules:
+class AnswerRules(msgspec.Struct, frozen=True, kw_only=True):
     """Reads the answers to the requests of one destination."""
 
     service: str | None = None

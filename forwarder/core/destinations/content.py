@@ -1,7 +1,6 @@
 """The content of a request: the event unchanged, or as a format has rendered it. Headers about the delivery are added elsewhere."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import msgspec
@@ -113,8 +112,7 @@ def raw(delivery: Delivery) -> Content:
     return Content(body=delivery.body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WithMethod:
+class WithMethod(msgspec.Struct, frozen=True, kw_only=True):
     """Wraps another format and sends its content with another method than POST."""
 
     format_: Format

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import msgspec
+
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.answers import BY_STATUS, AnswerRules
 from forwarder.core.destinations.content import Format, raw
@@ -16,26 +18,23 @@ from forwarder.core.dispatch.retry import RetryPolicy
 from forwarder.core.dispatch.token_bucket import Rate
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OnFailure:
+class OnFailure(msgspec.Struct, frozen=True, kw_only=True):
     """Who is notified when a destination has failed for `after` without a success, and when it works again."""
 
     to: DestinationName
     after: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureRecipients:
+class FailureRecipients(msgspec.Struct, frozen=True, kw_only=True):
     """Who is notified when a destination fails, as the config says it."""
 
-    of_destination: Mapping[DestinationName, OnFailure] = field(default_factory=dict)
+    of_destination: Mapping[DestinationName, OnFailure] = msgspec.field(default_factory=dict)
     """Whom each destination names, where it names somebody."""
     all: Sequence[OnFailure] = ()
     """Everybody who is notified of a failure of anything, each once."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CanaryPolicy:
+class CanaryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When canaries are sent: one every `every`, to be delivered within `within`."""
 
     every: timedelta

@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
+import msgspec
+
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 
@@ -131,8 +133,7 @@ def read_networks(text: str) -> Named:
     return Named(text, (network,))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Networks:
+class Networks(msgspec.Struct, frozen=True, kw_only=True):
     """The networks that the config denies, and the exceptions that it allows. Cloud metadata addresses are always denied."""
 
     deny: tuple[Named, ...] = ()

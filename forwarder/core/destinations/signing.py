@@ -11,6 +11,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 if TYPE_CHECKING:  # it needs 10 MiB of memory, so it is loaded only for Ed25519 keys
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -72,8 +74,7 @@ class PrivateKey:
 Key = SecretKey | PrivateKey
 
 
-@dataclass(frozen=True, slots=True)
-class StandardSigning:
+class StandardSigning(msgspec.Struct, frozen=True):
     """Signs with `webhook-signature`: one signature for each key, so that keys can be rotated."""
 
     keys: Sequence[Key]

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+import msgspec
+
 from forwarder.core.destinations.networks import Networks
 
 MAX_CONNECTION_AGE = timedelta(minutes=5)
@@ -35,15 +37,14 @@ class Proxy:
     """Whether the config file itself contains the whole URL: it is not from a variable."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transport:
+class Transport(msgspec.Struct, frozen=True, kw_only=True):
     """How to reach a destination. Equal values mean that open connections can be kept after a reload."""
 
     tls: Tls = Tls()
     proxy: Proxy | None = None
     socket: str | None = None
     """The path of a unix socket that is used instead of the URL's host and port."""
-    networks: Networks = field(default_factory=Networks)
+    networks: Networks = msgspec.field(default_factory=Networks)
     max_connection_age: timedelta = MAX_CONNECTION_AGE
     """A connection that is older is not used again, so that a change of the receiver's addresses is followed."""
 

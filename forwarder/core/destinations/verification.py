@@ -9,6 +9,8 @@ from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
 from forwarder.core.destinations.signing import (
     ID,
     PRIVATE_KEY_PREFIX,
@@ -75,8 +77,7 @@ class PublicKey:
         return Ed25519PublicKey.from_public_bytes(self.data)
 
 
-@dataclass(frozen=True, slots=True)
-class StandardVerifier:
+class StandardVerifier(msgspec.Struct, frozen=True):
     """Checks `webhook-signature`: one of the signatures must be valid for one of the keys."""
 
     keys: Sequence[SecretKey | PublicKey]

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+import msgspec
+
 SHORTEST_PROBE_WAIT_S = 1.0
 LONGEST_PROBE_WAIT_S = 30.0
 _SHARE_OF_OUTAGE = 0.05
@@ -36,8 +38,7 @@ class BreakerState(StrEnum):
     HALF_OPEN = "half_open"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerPolicy:
+class BreakerPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When it opens: so many failures in a row, or so large a share of the attempts of a window."""
 
     in_a_row: int = 5

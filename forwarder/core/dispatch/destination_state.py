@@ -1,8 +1,10 @@
 """The state of a destination that outlasts a restart: its pause, since when it fails, and how long it was seen to fail. Pure."""
 
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import replace
 
 
 class PausedBy(StrEnum):
@@ -15,8 +17,7 @@ class PausedBy(StrEnum):
     """There was nothing but failures for days."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class Pause(msgspec.Struct, frozen=True, kw_only=True):
     """A pause: since when by the wall clock, by whom, and why."""
 
     since: datetime
@@ -31,8 +32,7 @@ HOLES = 4
 of a destination that nothing was sent to."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailureStretch:
+class FailureStretch(msgspec.Struct, frozen=True, kw_only=True):
     """Attempts that failed one after the other, with no sign that the receiver works and no long gap between them. In steady time.
 
     Such a sign is a success, and an answer that refuses one event or asks for a lower rate.
@@ -66,8 +66,7 @@ def with_failure(
     return replace(stretch, last=max(ended, stretch.last), attempts=stretch.attempts + 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationState:
+class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a destination. Its times are in steady time, except that of the pause."""
 
     pause: Pause | None = None

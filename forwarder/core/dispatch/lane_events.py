@@ -1,88 +1,77 @@
 """What a lane reports of its destination, apart from single attempts."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+import msgspec
 
 from forwarder.core.delivery import Delivery
 from forwarder.core.dispatch.destination_state import FailureStretch, Pause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Failing:
+class Failing(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt failed after successes, or as the first one."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FailedForLonger:
+class FailedForLonger(msgspec.Struct, frozen=True, kw_only=True):
     """The stretch of failures has grown so much that it is to be stored."""
 
     stretch: FailureStretch
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StretchEnded:
+class StretchEnded(msgspec.Struct, frozen=True, kw_only=True):
     """The receiver refused one event, or asked for a lower rate: it works, although nothing was delivered."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recovered:
+class Recovered(msgspec.Struct, frozen=True, kw_only=True):
     """An attempt was delivered after failures."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerOpened:
+class BreakerOpened(msgspec.Struct, frozen=True, kw_only=True):
     """So many attempts failed that only probes are made."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BreakerClosed:
+class BreakerClosed(msgspec.Struct, frozen=True, kw_only=True):
     """A probe was answered: everything that waits is due at once."""
 
     after: timedelta | None
     """How long the destination was down; `None` where it was only probed as a precaution, after a start or a pause."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThrottledByReceiver:
+class ThrottledByReceiver(msgspec.Struct, frozen=True, kw_only=True):
     """The receiver asked to be sent nothing for a while."""
 
     until: datetime
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalOutageBegan:
+class LocalOutageBegan(msgspec.Struct, frozen=True, kw_only=True):
     """Nothing can be sent because of a fault on this machine."""
 
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LocalOutageEnded:
+class LocalOutageEnded(msgspec.Struct, frozen=True, kw_only=True):
     """The fault on this machine is gone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PausedItself:
+class PausedItself(msgspec.Struct, frozen=True, kw_only=True):
     """The destination is paused: nothing is sent until a person resumes it, and everything is kept."""
 
     pause: Pause
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AddressChanged:
+class AddressChanged(msgspec.Struct, frozen=True, kw_only=True):
     """The receiver has another address, which is used from now on, until the lane ends."""
 
     address: str
     """What to write in the config."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpiredUnsent:
+class ExpiredUnsent(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery expired before its next attempt."""
 
     delivery: Delivery

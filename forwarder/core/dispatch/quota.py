@@ -1,7 +1,8 @@
 """How much a service allows, from all destinations together that use it. Pure; times are monotonic seconds."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 from forwarder.core.delivery import Answered
 from forwarder.core.dispatch.retry import MAX_RETRY_AFTER
@@ -12,16 +13,14 @@ _MARGIN_S = 0.1
 _BAD_STATUSES = frozenset({401, 403, 429})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuotaLimit:
+class QuotaLimit(msgspec.Struct, frozen=True, kw_only=True):
     """At most `count` requests within any `per`."""
 
     count: int
     per: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Allowance:
+class Allowance(msgspec.Struct, frozen=True, kw_only=True):
     """What a service allows for one of its webhooks, bots or chats, or for all of them from one address.
 
     `key` says for what: destinations whose allowances have the same key share a quota. It holds no secret.

@@ -1,10 +1,11 @@
 """Whether, and when, a delivery is tried again. Pure: time and chance come in as arguments."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
+
+import msgspec
 
 from forwarder.core.delivery import Answered, Delivery, Fault, Outcome, Trigger, Unanswered
 from forwarder.core.durations import spell
@@ -46,8 +47,7 @@ class OnExpiry(StrEnum):
     DIGEST = "digest"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryPolicy:
+class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """Waits between attempts: `delays[0]` follows the first failure. One attempt more than there are delays.
 
     Each wait is spread evenly over ±`jitter` of itself, so that what failed together does not come back together.
@@ -55,7 +55,7 @@ class RetryPolicy:
 
     delays: tuple[timedelta, ...]
     jitter: float = 0.2
-    statuses: Mapping[str, Rule] = field(default_factory=dict)
+    statuses: Mapping[str, Rule] = msgspec.field(default_factory=dict)
     """Rules of the user's own, by a status such as `404` or a class such as `5xx`."""
     max_age: timedelta | None = None
     """How old a delivery may be, from its acceptance; an older one is not sent."""
@@ -119,16 +119,14 @@ NAMED_POLICIES: Mapping[str, RetryPolicy] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(msgspec.Struct, frozen=True):
     """The receiver has it."""
 
 
 DONE = Done()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RetryAt:
+class RetryAt(msgspec.Struct, frozen=True, kw_only=True):
     """Try again at `at`; `reason` is what went wrong this time."""
 
     at: datetime
@@ -139,16 +137,14 @@ class RetryAt:
     """The receiver wants nothing any more: the destination is to be paused until a person resumes it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Postponed:
+class Postponed(msgspec.Struct, frozen=True, kw_only=True):
     """Try again without counting this attempt: it showed nothing about the receiver. `at` `None` leaves the delivery due as it was."""
 
     at: datetime | None
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Dead:
+class Dead(msgspec.Struct, frozen=True, kw_only=True):
     """Give up; `reason` is shown with the dead letter."""
 
     reason: str
@@ -156,8 +152,7 @@ class Dead:
     """The receiver refuses this event; it may accept others."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expired:
+class Expired(msgspec.Struct, frozen=True, kw_only=True):
     """Give up: the delivery is too old to be useful."""
 
     reason: str

@@ -1,14 +1,14 @@
 """A rate limit: a token bucket, stored as one number. Pure; times are monotonic seconds."""
 
-from dataclasses import dataclass
 from datetime import timedelta
+
+import msgspec
 
 _SLACK_S = 0.01
 """How much of a late timer may be caught up: otherwise a rate without bursts would never be reached."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rate:
+class Rate(msgspec.Struct, frozen=True, kw_only=True):
     """At most `count` requests in each `per`, evenly spaced; up to `burst` of them at once after a pause."""
 
     count: int

@@ -1,9 +1,10 @@
 """A gap: a time in which a stream was not open, whether other streams covered it, and what was recovered."""
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NewType, Protocol
+
+import msgspec
 
 GapId = NewType("GapId", int)
 
@@ -24,8 +25,7 @@ class Repair(StrEnum):
     """It was abandoned; `note` says why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
+class Gap(msgspec.Struct, frozen=True, kw_only=True):
     """Describes one gap of a stream. Times are aware, in UTC, by the wall clock."""
 
     id: GapId

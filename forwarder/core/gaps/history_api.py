@@ -6,9 +6,10 @@ history may have less of a post than the stream; the post is used as it is there
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import NoReturn
+
+import msgspec
 
 from forwarder.core.event import JSONValue, NotAnEventError, decode_event
 from forwarder.core.posts.fields import mapping, text, time_of_ms, time_of_text
@@ -32,8 +33,7 @@ _EXACT_WITHIN = timedelta(seconds=2)
 _OTHER_SOURCES = ("telegram", "discord", "rss", "web")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Account:
+class Account(msgspec.Struct, frozen=True, kw_only=True):
     """Is an X account that the key tracks."""
 
     id: str
@@ -48,8 +48,7 @@ ANYBODY = Account(id="", sid="", name="")
 """Stands for no account in particular: each post says who wrote it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Accounts:
+class Accounts(msgspec.Struct, frozen=True):
     """Holds the tracked accounts."""
 
     known: list[Account]
@@ -57,8 +56,7 @@ class Accounts:
     """How many more are tracked whose record cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class TimeSpan:
+class TimeSpan(msgspec.Struct, frozen=True):
     """Is a time span that includes both ends. Times are aware, in UTC."""
 
     since: datetime
@@ -68,8 +66,7 @@ class TimeSpan:
         return self.since <= at <= self.until
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HistoryPost:
+class HistoryPost(msgspec.Struct, frozen=True, kw_only=True):
     """Is a post of the history, as an event."""
 
     mid: str
@@ -79,8 +76,7 @@ class HistoryPost:
     """The frame that the stream would have sent, as far as the history has its content."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class Page(msgspec.Struct, frozen=True, kw_only=True):
     """Holds one response of the history."""
 
     posts: list[HistoryPost]

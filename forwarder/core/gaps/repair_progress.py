@@ -1,8 +1,10 @@
 """How far the repair of a gap has come, and which time span of the history it requests. Pure."""
 
 from collections import Counter, deque
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+
+from msgspec.structs import replace
 
 from forwarder.core.counted import counted
 from forwarder.core.gaps.gap import Gap, Repair

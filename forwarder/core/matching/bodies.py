@@ -6,8 +6,9 @@ are AND, lists are OR, `any` / `all` / `not` nest. Without a JSON object or arra
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from forwarder.core.event import Event, JSONValue, decode_event
 from forwarder.core.matching.compile import Names, compile_condition
@@ -42,16 +43,14 @@ class Body(Subject):
 _TEXT = Field("body", lambda subject: (subject.text,) if isinstance(subject, Body) else (), is_single=True)
 
 
-@dataclass(frozen=True, slots=True)
-class _IsJson:
+class _IsJson(msgspec.Struct, frozen=True):
     """Matches a body that is a JSON object or array."""
 
     def matches(self, subject: Subject) -> bool:
         return isinstance(subject, Body) and subject.is_json
 
 
-@dataclass(frozen=True, slots=True)
-class BodyCondition:
+class BodyCondition(msgspec.Struct, frozen=True):
     """A condition on the body of a response."""
 
     condition: Condition

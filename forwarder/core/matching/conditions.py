@@ -1,7 +1,8 @@
 """The parts of a condition: blocks, and fields with their tests."""
 
-from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
+
+import msgspec
 
 from forwarder.core.matching.subject import Field, Found, Subject, spread
 
@@ -23,8 +24,7 @@ class ValueTest(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class AllOf:
+class AllOf(msgspec.Struct, frozen=True):
     """Matches if all of its conditions match; without conditions it matches every event."""
 
     conditions: tuple[Condition, ...]
@@ -36,8 +36,7 @@ class AllOf:
         return True
 
 
-@dataclass(frozen=True, slots=True)
-class AnyOf:
+class AnyOf(msgspec.Struct, frozen=True):
     """Matches if at least one of its conditions matches; without conditions it matches no event."""
 
     conditions: tuple[Condition, ...]
@@ -49,8 +48,7 @@ class AnyOf:
         return False
 
 
-@dataclass(frozen=True, slots=True)
-class Not:
+class Not(msgspec.Struct, frozen=True):
     """Matches if its condition does not match."""
 
     condition: Condition
@@ -59,8 +57,7 @@ class Not:
         return not self.condition.matches(subject)
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(msgspec.Struct, frozen=True):
     """Refers to a condition of the config's `matchers`. It is evaluated once for each event, even if many routes use it."""
 
     name: str
@@ -73,8 +70,7 @@ class Matcher:
         return known[1]
 
 
-@dataclass(frozen=True, slots=True)
-class FieldTest:
+class FieldTest(msgspec.Struct, frozen=True):
     """Matches if one value of the field passes all tests.
 
     `of_node` test the value of the field itself (`length`, and a `type` that may be `array`). `of_element` test each element if that value is an
@@ -102,8 +98,7 @@ class FieldTest:
         return not self.of_element or any(passes_all(self.of_element, value, subject) for value in spread(node))
 
 
-@dataclass(frozen=True, slots=True)
-class Exists:
+class Exists(msgspec.Struct, frozen=True):
     """Matches if the field has a value, or if it has none. Null counts as no value."""
 
     field: Field
@@ -113,8 +108,7 @@ class Exists:
         return any(node is not None for node in subject.nodes(self.field)) == self.wanted
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(msgspec.Struct, frozen=True):
     """Passes for an object that matches a condition whose paths begin at that object."""
 
     condition: Condition

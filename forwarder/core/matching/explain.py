@@ -1,7 +1,8 @@
 """Explains why a condition matches an event or not: a tree of its parts as the config has them, with the values that were tested."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+
+import msgspec
 
 from forwarder.core.matching.conditions import (
     AllOf,
@@ -22,8 +23,7 @@ from forwarder.core.matching.suggestions import nothing_at
 _VALUES_SHOWN = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class Trace(msgspec.Struct, frozen=True, kw_only=True):
     """The evaluation of one part of a condition: its result and the reason. All texts are safe to print on a terminal."""
 
     label: str
@@ -34,7 +34,7 @@ class Trace:
     """The values of the field, or a note that there are none. If the part matches, the value that passed."""
     hit: str = ""
     """Which of several values in the config matched."""
-    children: tuple["Trace", ...] = field(default=())
+    children: tuple["Trace", ...] = msgspec.field(default=())
     """The parts of this part."""
 
     def as_json(self) -> dict[str, object]:

@@ -2,7 +2,8 @@
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+
+import msgspec
 
 from forwarder.core.matching.conditions import AllOf, AnyOf, Condition, FieldTest, Matcher, Not, ValueTest
 from forwarder.core.matching.regex_literals import pieces_of, rarity
@@ -13,8 +14,7 @@ JSONKey = tuple[bool, bool | int | float | None]
 """A JSON scalar other than text, and whether it is a boolean. True == 1 in Python, but not in JSON."""
 
 
-@dataclass(frozen=True, slots=True)
-class Atom:
+class Atom(msgspec.Struct, frozen=True):
     """True of an event if an element of the field is one of these values or, with `is_part`, contains one of these texts."""
 
     field: Field

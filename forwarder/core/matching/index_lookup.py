@@ -3,8 +3,9 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
 
 from forwarder.core.matching.index_atoms import Atom, JSONKey, json_key
 from forwarder.core.matching.subject import Field, Subject
@@ -22,8 +23,7 @@ _FEW = 12
 _NO_HITS: frozenset[int] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class _FieldTable:
+class _FieldTable(msgspec.Struct, frozen=True):
     """All atoms of one field that ignore case, or all that do not."""
 
     field: Field

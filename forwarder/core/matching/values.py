@@ -6,6 +6,8 @@ from datetime import datetime, time, timedelta, tzinfo
 from enum import StrEnum
 from operator import ge, gt, le, lt
 
+import msgspec
+
 from forwarder.core.event import JSONValue
 from forwarder.core.matching.subject import Found, Subject
 from forwarder.core.posts.fields import time_of_ms, time_of_text
@@ -63,8 +65,7 @@ class Between:
 NumberTest = Compare | Between
 
 
-@dataclass(frozen=True, slots=True)
-class Length:
+class Length(msgspec.Struct, frozen=True):
     """Passes if the number of characters of a text, elements of an array, or keys of an object passes the tests."""
 
     tests: tuple[NumberTest, ...]
@@ -87,8 +88,7 @@ TYPES: dict[str, Callable[[Found], bool]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class TypeIs:
+class TypeIs(msgspec.Struct, frozen=True):
     """Passes for a value of one of these JSON types."""
 
     types: tuple[str, ...]
@@ -110,8 +110,7 @@ class Age:
         return at is not None and (subject.now - at > self.than) == self.is_older
 
 
-@dataclass(frozen=True, slots=True)
-class Hours:
+class Hours(msgspec.Struct, frozen=True):
     """A span of the day in wall-clock time. If it ends before it begins, it goes over midnight."""
 
     begin: time

@@ -5,11 +5,11 @@ show it. When a notice is due is decided in `forwarder/monitoring`.
 """
 
 import shlex
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from forwarder.core.counted import counted
 from forwarder.core.durations import spell
@@ -35,8 +35,7 @@ class NoticeSubject(StrEnum):
     EXPECT = "expect"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(msgspec.Struct, frozen=True, kw_only=True):
     """One message of forwarder's own, ready to become an event."""
 
     kind: str
@@ -70,8 +69,7 @@ def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
     return decode_event(body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoticeTemplate:
+class NoticeTemplate(msgspec.Struct, frozen=True, kw_only=True):
     """The wording of one kind of notice; `{name}` and the fields that `about` is given are filled in."""
 
     kind: str

@@ -5,8 +5,9 @@ of an event is known, a message shows its JSON, and here the event has no `text`
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
+
+import msgspec
 
 from forwarder.core.event import JSONValue
 from forwarder.core.posts import Kind, Post, Tag, has_link, read_payload, read_tags
@@ -33,8 +34,7 @@ class Facts:
         return self._post
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CommonField:
+class CommonField(msgspec.Struct, frozen=True, kw_only=True):
     """A field that rules can test for events of every source."""
 
     name: str

@@ -1,7 +1,8 @@
 """Which module reads which source: one table for posts, tags and links."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from forwarder.core.event import JSONValue
 from forwarder.core.posts import discord, feeds, telegram, x
@@ -11,8 +12,7 @@ from forwarder.core.posts.tags import Tag
 Payload = dict[str, JSONValue]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceReader:
+class SourceReader(msgspec.Struct, frozen=True, kw_only=True):
     """Reads the payloads of one source."""
 
     read: Callable[[str, Payload], Post]

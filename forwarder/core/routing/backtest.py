@@ -6,6 +6,8 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from forwarder.core.delivery import Chosen, DestinationName
 from forwarder.core.event import Event, event_text
 from forwarder.core.routing.first_word import FAST, FULL, SOURCES, FirstWords, OnFull
@@ -96,8 +98,7 @@ def looking_ahead(moments: Iterable[Moment], span: timedelta) -> Iterator[tuple[
         yield leave()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class Example(msgspec.Struct, frozen=True, kw_only=True):
     """A short description of an event whose destinations change; `routes` are those that would choose it, or that chose it."""
 
     event_id: str

@@ -1,9 +1,11 @@
 """Explains, route by route, how one event is routed and why, and how two explanations differ."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
 from datetime import datetime, timedelta
 from enum import StrEnum
+
+import msgspec
+from msgspec.structs import fields
 
 from forwarder.core.delivery import Chosen
 from forwarder.core.durations import write_duration
@@ -27,8 +29,7 @@ class RouteOutcome(StrEnum):
     DISABLED = "disabled"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AtRoute:
+class AtRoute(msgspec.Struct, frozen=True, kw_only=True):
     """One route of an explanation: its result and the trace of its condition."""
 
     name: str
@@ -42,13 +43,12 @@ class AtRoute:
     """The name of the route with `stop` because of which this one was not evaluated."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     """How an event is routed: every route with its result, and the destinations."""
 
     routes: tuple[AtRoute, ...]
-    chosen: Chosen = field(default_factory=dict)
-    sampled: Chosen = field(default_factory=dict)
+    chosen: Chosen = msgspec.field(default_factory=dict)
+    sampled: Chosen = msgspec.field(default_factory=dict)
     """The destinations that do not get the event because it is not in the samples of these routes."""
     is_matched: bool
 
@@ -92,7 +92,7 @@ def notes_of(route: Route) -> tuple[str, ...]:
     return tuple(
         f"{each.name}: {_setting(each.name, getattr(route, each.name))}"
         for each in fields(route)
-        if each.name not in _KNOWN and each.init and getattr(route, each.name) != each.default
+        if each.name not in _KNOWN and getattr(route, each.name) != each.default
     )
 
 
@@ -108,8 +108,7 @@ def _setting(name: str, value: object) -> str:
             return str(value)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WalkDifference:
+class WalkDifference(msgspec.Struct, frozen=True, kw_only=True):
     """How two explanations of one event differ, as sentences; `routes` are the names of those with another result."""
 
     sentences: tuple[str, ...]

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+import msgspec
+
 from forwarder.core.delivery import DestinationName
 from forwarder.core.ledger import NOT_SENT_BY_RULE, SkipReason
 
@@ -37,8 +39,7 @@ class OnFull(StrEnum):
     SEND = "send"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstWordDecision:
+class FirstWordDecision(msgspec.Struct, frozen=True, kw_only=True):
     """Whether an event is sent to a destination, and how."""
 
     is_wanted: bool
@@ -52,8 +53,7 @@ WANTED = FirstWordDecision(is_wanted=True)
 UNWANTED = FirstWordDecision(is_wanted=False)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EarlierDelivery:
+class EarlierDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery of one of the two events of a post by an earlier process."""
 
     event_seq: int
@@ -68,8 +68,7 @@ class EarlierDelivery:
     """Until when the delivery waits for the full text, if it does."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(msgspec.Struct, frozen=True):
     event_seq: int
     until: datetime
 

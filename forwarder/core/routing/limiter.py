@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
+import msgspec
+
 from forwarder.core.delivery import DestinationName
 from forwarder.core.durations import write_duration
 from forwarder.core.event import fingerprint
@@ -38,8 +40,7 @@ class RouteLimit:
         return f"{self.count} in {write_duration(self.per)}{by}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBack:
+class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
     """A summary of the posts that a route did not send since the last summary."""
 
     route: str

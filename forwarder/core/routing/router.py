@@ -4,6 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+import msgspec
+
 from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
 from forwarder.core.ledger import SkipReason
@@ -19,8 +21,7 @@ _WEIGHT = (SkipReason.SAMPLED, SkipReason.LIMITED)
 """If several routes do not send an event to a destination, the last reason in this order is recorded."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
+class Route(msgspec.Struct, frozen=True, kw_only=True):
     """A rule: events that match the condition go to every destination in `to`. With `stop`, later routes are not evaluated."""
 
     name: str

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.dispatch.ordering import Order
@@ -11,16 +12,15 @@ from forwarder.core.routing.first_word import OnFull
 from forwarder.core.routing.router import Router
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RoutingTable:
+class RoutingTable(msgspec.Struct, frozen=True, kw_only=True):
     """The routes, and what the destinations ask of the events that the routes choose for them."""
 
     router: Router
     disabled: AbstractSet[DestinationName] = frozenset()
     """Destinations with `enabled: false`. What is chosen for them is skipped."""
-    orders: Mapping[DestinationName, Order] = field(default_factory=dict)
+    orders: Mapping[DestinationName, Order] = msgspec.field(default_factory=dict)
     """The order of each destination that keeps one."""
-    on_full: Mapping[DestinationName, OnFull] = field(default_factory=dict)
+    on_full: Mapping[DestinationName, OnFull] = msgspec.field(default_factory=dict)
     """What each destination does with a full text whose first word it has."""
 
 

@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+import msgspec
+
 from forwarder.core.event import EventId
 from forwarder.core.streams.state import StreamState
 
@@ -18,8 +20,7 @@ WasOpen = Callable[[str, float, float], bool]
 """Returns whether a stream was open all the time between two moments."""
 
 
-@dataclass(frozen=True, slots=True)
-class Runner:
+class Runner(msgspec.Struct, frozen=True):
     """Is one stream in the race, with what it asks the server for."""
 
     name: str

@@ -3,7 +3,8 @@
 import json
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+import msgspec
 
 from forwarder.core.yaml.tree import Path
 
@@ -14,8 +15,7 @@ _SHOWN = 60
 """The most characters of a text that a message shows."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One mistake in a file. Line and column count from 1; `path` is written as `routes[2].to[0]`, empty for the whole file."""
 
     line: int

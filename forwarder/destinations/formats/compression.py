@@ -2,9 +2,9 @@
 
 import sys
 import zlib
-from dataclasses import dataclass
 from typing import Literal
 
+import msgspec
 from msgspec.structs import replace
 
 from forwarder.core.delivery import Delivery
@@ -15,8 +15,7 @@ _GZIP_WINDOW = 31
 """Makes zlib write a gzip header. The header contains no time, so equal bodies stay equal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Compressed:
+class Compressed(msgspec.Struct, frozen=True, kw_only=True):
     """Wraps another format and compresses its body from `from_bytes` bytes on."""
 
     format_: Format

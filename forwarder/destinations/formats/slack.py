@@ -7,9 +7,9 @@ are written out.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 
 import msgspec
+from msgspec.structs import replace
 
 from forwarder.core.delivery import Delivery
 from forwarder.core.destinations.content import Content, Correction
@@ -36,8 +36,7 @@ _REFUSED_BLOCKS = re.compile(rb"invalid_blocks|invalid_attachments|downloading i
 """Errors of a message that Slack cannot show. As all limits are kept, the cause is a picture that Slack cannot fetch."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SlackFormat:
+class SlackFormat(msgspec.Struct, frozen=True, kw_only=True):
     """Renders an event as a message for a Slack incoming webhook."""
 
     pictures: bool = True

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, cast
 
+import msgspec
 from msgspec import structs
 
 from forwarder.core.clock_steps import ClockSteps
@@ -28,8 +29,7 @@ _LINE_BYTES = 64 * 1024
 """The bodies that a lane takes at once of one order key: what waits in order should not fill the memory."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClaimableRow:
+class ClaimableRow(msgspec.Struct, frozen=True):
     """A row that may be claimed, and its delivery."""
 
     row: DeliveryRow
@@ -60,8 +60,7 @@ OLDEST = 500
 """So many events are the oldest ones. They bound what is claimed beyond the usual limit."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryView:
+class MemoryView(msgspec.Struct, frozen=True, kw_only=True):
     """What a search reads in addition to the file."""
 
     rows: RowCache

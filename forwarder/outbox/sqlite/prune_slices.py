@@ -3,16 +3,17 @@
 import json
 import sqlite3
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime
+
+import msgspec
+from msgspec.structs import replace
 
 from forwarder.outbox.sqlite.statements import SQL, to_ms
 
 _FOREVER_MS = 1 << 62
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cutoff:
+class Cutoff(msgspec.Struct, frozen=True, kw_only=True):
     """The times before which closed deliveries may be deleted, in Unix milliseconds. What waits is never deleted."""
 
     delivered_before_ms: int
@@ -32,8 +33,7 @@ ANY_CLOSED = Cutoff(delivered_before_ms=_FOREVER_MS, dead_before_ms=_FOREVER_MS)
 """For making room where nothing else is left: dead letters too, because otherwise the streams could not be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Slice:
+class Slice(msgspec.Struct, frozen=True, kw_only=True):
     """The result of one slice."""
 
     last_seq: int

@@ -1,16 +1,16 @@
 """What the outbox reads from its file once, when it is opened: where its numbers go on, and what the clock has done."""
 
 import sqlite3
-from dataclasses import dataclass
 from datetime import datetime
+
+import msgspec
 
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.outbox.sqlite.clock_rows import clock_steps, latest_steady
 from forwarder.outbox.sqlite.statements import SQL, time_of
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredState:
+class StoredState(msgspec.Struct, frozen=True, kw_only=True):
     """The counters and the clock of the file."""
 
     last_seq: int

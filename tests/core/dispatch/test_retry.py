@@ -1,11 +1,11 @@
 """When a delivery is tried again: a table to read, and bounds that hold for every attempt and every chance."""
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from forwarder.core.delivery import (
     Answered,

@@ -1,7 +1,8 @@
 """The explanation of the routing of one event: what each route did, and how two routings differ."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.matching.fields import NAMED_FIELDS

@@ -1,10 +1,10 @@
 """What the routes make of an event that some of them hold back."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from forwarder.core.config.model.sample_and_limit import LimitConfig
 from forwarder.core.config.runtime import router_of

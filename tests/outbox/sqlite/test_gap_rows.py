@@ -1,9 +1,9 @@
 """A gap is the same again after it was stored."""
 
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from forwarder.core.gaps.gap import Gap, GapId, Repair
 from forwarder.outbox.sqlite.gap_rows import gap_of, row_of

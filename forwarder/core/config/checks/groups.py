@@ -4,7 +4,8 @@ Routes are changed to name the destinations themselves. A destination that is na
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from forwarder.core.config.checks.names import mappings, scalars_of
 from forwarder.core.config.model.routing import DROP
@@ -38,8 +39,7 @@ def expand_groups(tree: dict[str, Tree], findings: Findings) -> None:
             route["to"] = list(members)
 
 
-@dataclass(frozen=True, slots=True)
-class _Resolved:
+class _Resolved(msgspec.Struct, frozen=True):
     members: tuple[Scalar, ...]
     height: int
 

@@ -1,8 +1,9 @@
 """Reads the tests under `tests`, and reports every mistake at its place, including unknown names."""
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
+
+import msgspec
 
 from forwarder.core.config.model.rule_test import Expected, RuleTest
 from forwarder.core.config.rule_tests.event import ReportMistake, make_event
@@ -18,8 +19,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 """The default of `at`: a Thursday."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownNames:
+class KnownNames(msgspec.Struct, frozen=True, kw_only=True):
     """The destinations, routes, lists and matchers that a test may name."""
 
     destinations: Collection[str]

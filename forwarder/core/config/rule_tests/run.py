@@ -1,14 +1,13 @@
 """Runs a test of the rules, and explains each difference from what the test expects."""
 
-from dataclasses import dataclass
+import msgspec
 
 from forwarder.core.config.model.rule_test import RuleTest
 from forwarder.core.matching import Subject
 from forwarder.core.routing.router import Route, Router
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Mismatch:
+class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
     """One difference from what the test expects."""
 
     said: str
@@ -16,8 +15,7 @@ class Mismatch:
     """A route that should match and does not; its condition shows why."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Result:
+class Result(msgspec.Struct, frozen=True, kw_only=True):
     """The result of a test: where its event went, and the differences from what the test expects."""
 
     test: RuleTest

@@ -9,12 +9,12 @@ import asyncio
 import os
 import sqlite3
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 import aiosqlite
+import msgspec
 
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.sqlite.file.disk_space import Reserve, require_movable
@@ -52,8 +52,7 @@ _SETTINGS: dict[str, int | str] = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileSettings:
+class FileSettings(msgspec.Struct, frozen=True, kw_only=True):
     """The settings of the file."""
 
     path: Path

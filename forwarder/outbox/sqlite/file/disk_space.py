@@ -8,9 +8,10 @@ import errno
 import os
 import sqlite3
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+
+import msgspec
 
 from forwarder.outbox.sqlite.file.names import beside
 from forwarder.outbox.sqlite.pages import free_pages, give_back, page_count, page_size
@@ -222,8 +223,7 @@ def move_wal_if_short(connection: sqlite3.Connection, reserve: Reserve) -> None:
         _try_to_move(connection, reserve)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class Made(msgspec.Struct, frozen=True, kw_only=True):
     """The result of `make_room`."""
 
     pruned: int

@@ -8,13 +8,14 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import cast, get_args
 
 import structlog
+from msgspec.structs import replace
 
 from forwarder.core.config.revision import Revision
 from forwarder.core.delivery import Trigger

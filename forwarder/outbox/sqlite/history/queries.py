@@ -188,7 +188,7 @@ class SqliteHistory:
 
 def _values(query: Query) -> dict[str, int | str | None]:
     """Return the parameters of the statements."""
-    return {name: getattr(query, name) for name in query.__slots__}
+    return {name: getattr(query, name) for name in query.__struct_fields__}
 
 
 def _beginning_with(event_id: str) -> dict[str, int | str]:
