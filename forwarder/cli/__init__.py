@@ -143,6 +143,9 @@ def _run(given: list[str], *, is_process: bool) -> int:
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     if is_process:
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # we have none, and to look for them takes 0.03 s
+        os.environ.setdefault(
+            "FROZENLIST_NO_EXTENSIONS", "true"
+        )  # it alone loads the C++ library, 0.9 MiB, and no event needs it
     name = next((word for word in given if not word.startswith("-")), None)
     if name in COMMANDS:
         module, text = COMMANDS[name]

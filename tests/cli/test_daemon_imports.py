@@ -42,7 +42,9 @@ USES = {
     "re2": {"of_route": ", match: {text: {regex: a+}}"},
 }
 """For each package that only some configs need, a config that needs it."""
-NEVER = frozenset({"ahocorasick", "difflib", "html", "rich"})
+NEVER = frozenset(
+    {"ahocorasick", "anyio", "difflib", "frozenlist._frozenlist", "html", "rich", "tenacity", "watchfiles"}
+)
 PARTS_NEVER = (
     "forwarder.emulator",
     "forwarder.demo",
