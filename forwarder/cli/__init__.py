@@ -48,6 +48,8 @@ _WITHOUT_OUTBOX = frozenset({"run", "check", "test", "demo", "send", "listen", "
 _WITH_SECRETS = frozenset({"run", "check", "test", "send", "preview"})
 """Commands that read the secrets of a config."""
 
+_CERTIFICATES = "SSL_CERT_FILE"
+"""Names the file of the CA certificates for OpenSSL."""
 _OBJECTS_BETWEEN_COLLECTIONS = 20_000
 """A command ends soon: with Python's own 700 it looks for garbage all the while it loads its modules, a tenth of what `check` costs."""
 
@@ -72,14 +74,14 @@ def _without_certificates() -> Iterator[None]:
     The daemon has a context of its own for its streams and destinations, where a URL has TLS. With the one of aiohttp no certificate
     would be accepted.
     """
-    import ssl
-
-    usual = ssl.create_default_context
-    vars(ssl)["create_default_context"] = lambda: ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    usual = os.environ.get(_CERTIFICATES)
+    os.environ[_CERTIFICATES] = os.devnull
     try:
         yield
     finally:
-        ssl.create_default_context = usual
+        del os.environ[_CERTIFICATES]
+        if usual is not None:
+            os.environ[_CERTIFICATES] = usual
 
 
 def _open_standard_files() -> None:

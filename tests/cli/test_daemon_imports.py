@@ -9,20 +9,25 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
 from tests.support.process import PROGRAM
 
 SCRIPT = """
-import json, sys, threading
+import json, ssl, sys, threading
 loaded_in = {}
 
 class Note:
     def find_spec(self, name, *_):
         loaded_in.setdefault(name, threading.current_thread() is threading.main_thread())
 
+def certificates():
+    contexts = {id(each): each for module in list(sys.modules.values()) for each in list(vars(module).values()) if isinstance(each, ssl.SSLContext)}
+    return [each.cert_store_stats()["x509"] for each in contexts.values()]
+
 def answer():
     for _ in sys.stdin:
-        print("LOADED", json.dumps([sorted(sys.modules), loaded_in]), flush=True)
+        print("LOADED", json.dumps([sorted(sys.modules), loaded_in, certificates()]), flush=True)
 
 sys.meta_path.insert(0, Note())
 threading.Thread(target=answer, daemon=True).start()
@@ -62,12 +67,20 @@ class Daemon:
 
     def loaded(self) -> tuple[set[str], dict[str, bool]]:
         """Return the modules that are loaded, and for each that was looked for whether that was in the thread of the event loop."""
+        modules, in_loop, _ = self._ask()
+        return set(modules), in_loop
+
+    def certificates(self) -> list[int]:
+        """Return how many CA certificates each TLS context of a module holds."""
+        return self._ask()[2]
+
+    def _ask(self) -> tuple[list[str], dict[str, bool], list[int]]:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         print(file=self._process.stdin, flush=True)
         line = next(line for line in self._process.stdout if line.startswith("LOADED "))
-        modules, in_loop = json.loads(line.removeprefix("LOADED "))
-        return set(modules), in_loop
+        modules, in_loop, certificates = json.loads(line.removeprefix("LOADED "))
+        return modules, in_loop, certificates
 
     def edit(self, **uses: str) -> None:
         """Change the config and have it read."""
@@ -80,14 +93,14 @@ def write(config: Path, **uses: str) -> None:
 
 
 @contextmanager
-def running(config: Path) -> Iterator[Daemon]:
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+def running(config: Path, **environment: str) -> Iterator[Daemon]:
+    usual = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
     with subprocess.Popen(
         [sys.executable, "-c", SCRIPT, str(config)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
-        env=environment,
+        env=usual | environment,
         cwd=config.parent,
     ) as process:
         try:
@@ -105,6 +118,16 @@ def test_a_small_config_loads_no_package_that_only_others_need(tmp_path: Path) -
     assert "forwarder.daemon.daemon" in modules
     assert not modules & {*USES, *NEVER}
     assert not [name for name in modules if name.startswith(PARTS_NEVER)]
+
+
+def test_the_certificates_of_the_system_are_read_only_for_a_url_with_tls(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(file := tmp_path / "ca.pem")
+    write(config := tmp_path / "config.yaml")
+    with running(config, SSL_CERT_FILE=str(file)) as daemon:
+        found = daemon.certificates()
+    assert found  # aiohttp makes its own when it is loaded
+    assert set(found) == {0}
 
 
 @pytest.mark.parametrize("package", USES)
