@@ -133,9 +133,9 @@ def _main(argv: Sequence[str] | None) -> int:
 
 def _run(given: list[str], *, is_process: bool) -> int:
     """Run the command; `is_process`: this process does nothing else."""
-    import argparse  # after the signals are handled
+    from forwarder.cli.parser import Parser  # after the signals are handled
 
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="forwarder",
         description="Self-hosted push for scrape.st: one stream in, YAML rules, webhooks out, nothing accepted is lost.",
         epilog="A command that asks the running daemon or reads the outbox ends with exit code 69 if the daemon or the disk does not "

@@ -1,6 +1,7 @@
 """What `forwarder explain` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config, add_json
+from forwarder.cli.arguments.values import source
 
 
 def add_parser(commands: Commands) -> None:
@@ -16,7 +17,7 @@ def add_parser(commands: Commands) -> None:
     which.add_argument(
         "--id", metavar="EVENT", help="from the history: an event's id, the beginning of one, or a webhook-id"
     )
-    parser.add_argument("--source", metavar="NAME", help="with --mid: x, fast-x, telegram, discord")
+    parser.add_argument("--source", type=source, metavar="NAME", help="with --mid: x, fast-x, telegram, discord")
     parser.add_argument("--route", metavar="NAME", help="only this route")
     parser.add_argument("--all", action="store_true", help="also the conditions that did not decide")
     add_json(parser)

@@ -3,7 +3,7 @@
 import argparse
 
 from forwarder.cli.arguments.options import add_json
-from forwarder.cli.arguments.values import moment, row_count
+from forwarder.cli.arguments.values import moment, named_words, one_of, row_count, source
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.history import FOREVER_MS, NO_LIMIT
 
@@ -26,9 +26,9 @@ def add_filters(parser: argparse.ArgumentParser, *, with_status: bool = False) -
     add_period(parser)
     parser.add_argument("--destination", metavar="NAME")
     parser.add_argument("--route", metavar="NAME", help="the route that chose the destination")
-    parser.add_argument("--source", metavar="NAME", help="x, fast-x, telegram, discord")
+    parser.add_argument("--source", type=source, metavar="NAME", help="x, fast-x, telegram, discord")
     if with_status:
-        parser.add_argument("--status", choices=STATUSES)
+        parser.add_argument("--status", type=one_of(*STATUSES), metavar=named_words(*STATUSES))
 
 
 def add_list(parser: argparse.ArgumentParser) -> None:

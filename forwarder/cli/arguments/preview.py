@@ -1,6 +1,7 @@
 """What `forwarder preview` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config
+from forwarder.cli.arguments.values import named_words, one_of
 
 _FORMATS = ("raw", "discord", "slack", "telegram")
 
@@ -16,7 +17,12 @@ def add_parser(commands: Commands) -> None:
         "destination", nargs="?", metavar="DESTINATION", help="a destination of the config, with all its settings"
     )
     add_config(parser)
-    parser.add_argument("--format", choices=_FORMATS, help="a format, without a config; a template needs a destination")
+    parser.add_argument(
+        "--format",
+        type=one_of(*_FORMATS),
+        metavar=named_words(*_FORMATS),
+        help="a format, without a config; a template needs a destination",
+    )
     parser.add_argument("--event", metavar="FILE", help="a file with an event as JSON; - reads standard input")
     parser.add_argument("--json", action="store_true", help="print only the bodies")
     parser.set_defaults(handler="preview:run", parser=parser)

@@ -1,7 +1,7 @@
 """What `forwarder replay` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config, add_json
-from forwarder.cli.arguments.values import delivery_rate, moment
+from forwarder.cli.arguments.values import delivery_rate, moment, source
 
 
 def add_parser(commands: Commands) -> None:
@@ -11,7 +11,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument("--until", type=moment, metavar="WHEN", help="default: now")
     parser.add_argument("--to", required=True, metavar="DESTINATION")
     parser.add_argument("--route", metavar="NAME", help="only events that this route chose, for any destination")
-    parser.add_argument("--source", metavar="NAME", help="x, fast-x, telegram, discord")
+    parser.add_argument("--source", type=source, metavar="NAME", help="x, fast-x, telegram, discord")
     parser.add_argument(
         "--missing",
         action="store_true",

@@ -1,16 +1,21 @@
 """What `forwarder run` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config
+from forwarder.cli.arguments.values import named_words, one_of
+
+_LEVELS = ("debug", "info", "warning", "error")
+_FORMATS = ("auto", "console", "json")
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("run")
     add_config(parser)
-    parser.add_argument("--log-level", choices=("debug", "info", "warning", "error"), default="info")
+    parser.add_argument("--log-level", type=one_of(*_LEVELS), metavar=named_words(*_LEVELS), default="info")
     parser.add_argument(
         "--log-format",
-        choices=("auto", "console", "json"),
+        type=one_of(*_FORMATS),
+        metavar=named_words(*_FORMATS),
         default="auto",
         help="auto: console on a terminal, JSON otherwise",
     )

@@ -3,8 +3,10 @@
 import argparse
 from pathlib import Path
 
+from forwarder.cli.arguments.values import named_words, one_of
 from forwarder.core.destinations.signing import Algorithm, Encoding
 
+_SCHEMES = ("standard", "hmac")
 VARIABLE = "FORWARDER_LISTEN_SECRET"
 
 
@@ -29,12 +31,17 @@ def add_signatures(parser: argparse.ArgumentParser) -> None:
         help=f"a file of secrets, one per line; {VARIABLE} has the same form",
     )
     group.add_argument(
-        "--scheme", choices=("standard", "hmac"), help="as under signing: in the config; default: standard"
+        "--scheme",
+        type=one_of(*_SCHEMES),
+        metavar=named_words(*_SCHEMES),
+        help="as under signing: in the config; default: standard",
     )
     group.add_argument(
         "--timestamped", action="store_true", default=None, help="hmac: t=…,v1=… over timestamp.body (Stripe)"
     )
     group.add_argument("--header", metavar="NAME", help="hmac; default: as in the config, X-Hub-Signature-256")
-    group.add_argument("--algorithm", choices=tuple(Algorithm), help="hmac; default: sha256")
-    group.add_argument("--encoding", choices=tuple(Encoding), help="hmac; default: hex")
+    group.add_argument(
+        "--algorithm", type=one_of(*Algorithm), metavar=named_words(*Algorithm), help="hmac; default: sha256"
+    )
+    group.add_argument("--encoding", type=one_of(*Encoding), metavar=named_words(*Encoding), help="hmac; default: hex")
     group.add_argument("--prefix", metavar="TEXT", help='hmac; default: the algorithm and "="')

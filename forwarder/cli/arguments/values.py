@@ -5,12 +5,14 @@ argparse shows the message of an ArgumentTypeError as it is.
 
 import argparse
 import math
+from collections.abc import Callable
 from datetime import datetime
 from time import time
 
 from forwarder.core.destinations.networks import is_address
 from forwarder.core.durations import read_duration
 from forwarder.core.url import UrlError, read_host
+from forwarder.core.yaml.words import known_word
 
 
 def moment(text: str) -> int:
@@ -25,6 +27,31 @@ def moment(text: str) -> int:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither a duration before now (30m, 24h, 7d) nor a time (2026-01-31T18:00, 2026-01-31T17:00Z)"
         ) from None
+
+
+def one_of(*words: str) -> Callable[[str], str]:
+    """Return the type of an argument that is one of these words, in upper or lower case."""
+
+    def read(text: str) -> str:
+        if (word := known_word(text, words)) is not None:
+            return word
+        raise argparse.ArgumentTypeError(
+            f"invalid choice: {text!r} (choose from {', '.join(map(repr, map(str, words)))})"
+        )
+
+    return read
+
+
+def source(text: str) -> str:
+    """Return the name of a source; a known one may be written in upper or lower case."""
+    from forwarder.core.event import KNOWN_SOURCES
+
+    return known_word(text, KNOWN_SOURCES) or text
+
+
+def named_words(*words: str) -> str:
+    """Return how `--help` shows an argument that is one of these words."""
+    return f"{{{','.join(words)}}}"
 
 
 def row_count(text: str) -> int:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
 from forwarder.core.config.checks.exposure import warnings_of_exposure
+from forwarder.core.config.checks.sources import warnings_of_sources
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.model.route import RouteConfig
 from forwarder.core.config.model.signing import SigningConfig
@@ -12,27 +13,16 @@ from forwarder.core.counted import counted
 from forwarder.core.destinations.service_rules import SLACK_HOSTS
 from forwarder.core.destinations.signing import PRIVATE_KEY_PREFIX
 from forwarder.core.durations import spell
-from forwarder.core.event import KNOWN_SOURCES
 from forwarder.core.matching import Condition, FieldTest
 from forwarder.core.matching.conditions import ValueTest
 from forwarder.core.matching.implications import implies, parts_of, why_never
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Suffix, Word
 from forwarder.core.routing.first_word import OnFull, Prefer
 from forwarder.core.url import fixed_part, read_url, server_name_of
-from forwarder.core.yaml.problems import did_you_mean, quote
+from forwarder.core.yaml.problems import quote
 
 _MOST_PAIRS = 200_000
 """The most pairs of routes that are all compared. Beyond that, only routes that name the same value are."""
-_OTHER_NAMES = {
-    "twitter": "x",
-    "tweet": "x",
-    "tweets": "x",
-    "x.com": "x",
-    "fastx": "fast-x",
-    "tg": "telegram",
-    "dc": "discord",
-}
-"""What people call the sources."""
 _LONG_TEXTS = frozenset({"text", "title"})
 _MOST_OF_A_KIND = 20
 """The most warnings of one kind."""
@@ -56,7 +46,7 @@ def warnings_of(config: Config) -> list[str]:
     routes = [(index, route) for index, route in enumerate(config.routes) if route.enabled]
     kinds = (
         _shadowed(routes),
-        _misspelt_sources(routes),
+        warnings_of_sources(config),
         _whole_texts(routes),
         _to_nobody(config, routes),
         _on_full(config),
@@ -157,21 +147,6 @@ def _values(test: ValueTest) -> Iterable[str]:
     if isinstance(test, Equals):
         return test.texts
     return test.parts if isinstance(test, Contains | Word | Prefix | Suffix) else ()
-
-
-def _misspelt_sources(routes: Sequence[tuple[int, RouteConfig]]) -> Iterator[str]:
-    for index, route in routes:
-        for part in parts_of(route.match):
-            if isinstance(part, FieldTest) and part.field.name == "source":
-                for test in part.of_element:
-                    for value in test.written if isinstance(test, Equals) else ():
-                        if value not in KNOWN_SOURCES and (hint := _source_meant(value)):
-                            yield f"{_named(index, route)}: {quote(value)} is not a known source{hint}"
-
-
-def _source_meant(value: str) -> str:
-    meant = _OTHER_NAMES.get(value.lower())
-    return did_you_mean(value, KNOWN_SOURCES) if meant is None else f"; did you mean {quote(meant)}?"
 
 
 def _whole_texts(routes: Sequence[tuple[int, RouteConfig]]) -> Iterator[str]:

@@ -7,6 +7,7 @@ found by a digest, and stays as it is.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from forwarder.core.matching.conditions import AllOf, AnyOf, Condition, FieldTest, Matcher, Not, ValueTest, Where
+from forwarder.core.matching.known_words import is_respelt
 from forwarder.core.matching.literals import as_json
 from forwarder.core.matching.sealed_equals import normal_form, seal
 from forwarder.core.matching.texts import Equals
@@ -116,6 +117,8 @@ class _Uses:
                 for test in (*of_element, *of_node):
                     if isinstance(test, Equals) and not field.values:
                         for each in test.written:
+                            if is_respelt(each, field):  # its digest would not mean the known word
+                                self._otherwise.add(id(each))
                             self._as_a_whole.setdefault(id(each), set()).add((test.ignore_case, field.marker))
                     else:
                         self._read_test(test)

@@ -124,7 +124,7 @@ def is_address(host: str) -> bool:
 
 def read_networks(text: str) -> Named:
     """Return the networks for `private`, an address, or a network such as `10.0.0.0/8`. Raises `ValueError` for any other text."""
-    if text == PRIVATE:
+    if text.casefold() == PRIVATE:
         return Named(PRIVATE, _PRIVATE)
     network = ip_network(text)
     if isinstance(network, IPv6Network) and network.subnet_of(_MAPPED):  # treated as the IPv4 network inside

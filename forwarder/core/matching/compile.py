@@ -17,10 +17,11 @@ from forwarder.core.matching.conditions import (
     Where,
 )
 from forwarder.core.matching.fields import NAMED_FIELDS, NOW, field_of, path_within
-from forwarder.core.matching.literals import Literals, Report, did_you_mean, switch
+from forwarder.core.matching.literals import Literals, Report, switch
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Equals
 from forwarder.core.matching.values import Length, TypeIs
+from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 BLOCKS = ("any", "all", "not")

@@ -1,15 +1,19 @@
 """Compiles the tests of wall-clock time: hours of the day and days of the week, in a time zone."""
 
 import re
-from datetime import UTC, time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from datetime import UTC, time, tzinfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from forwarder.core.matching.literals import Literals
 from forwarder.core.matching.values import Hours, WallClock
+from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Path, Scalar, Tree
+from forwarder.core.yaml.words import known_word
 
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _DAY_NAMES = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_SHORT = 4
+"""A longer word is compared with the long names: `weekend` is not near to `wed`."""
 _HOURS = re.compile(r"([01]?[0-9]|2[0-4]):([0-5][0-9])\s*[-\u2013]\s*([01]?[0-9]|2[0-4]):([0-5][0-9])")
 
 
@@ -20,12 +24,13 @@ def compile_clock(tree: Tree, path: Path, literals: Literals) -> WallClock:
     hours = [_hours(each, at, literals) for at, each in words["hours"]]
     days = [day for at, each in words["days"] for day in _days(each, at, literals)]
     zone_name = next((each for _, each in words["timezone"]), Scalar("UTC"))
-    try:
-        zone = UTC if zone_name == "UTC" else ZoneInfo(zone_name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
+    if (zone := _zone(zone_name)) is None and (word := known_word(zone_name, available_timezones())) is not None:
+        zone = _zone(word)
+    if zone is None:
+        hint = did_you_mean(zone_name, available_timezones())
         literals.report(
             (*path, "timezone"),
-            f"{str(zone_name)!r} is no time zone; write one such as Europe/Berlin, America/New_York or UTC",
+            f"{str(zone_name)!r} is no time zone{hint or '; write one such as Europe/Berlin, America/New_York or UTC'}",
         )
         zone = UTC
     return WallClock(
@@ -35,6 +40,14 @@ def compile_clock(tree: Tree, path: Path, literals: Literals) -> WallClock:
         zone_name=str(zone_name),
         written=tuple(each for placed in words.values() for _, each in placed),
     )
+
+
+def _zone(name: str) -> tzinfo | None:
+    """Return the time zone of that name, or `None` if there is none."""
+    try:
+        return UTC if name.upper() == "UTC" else ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
 
 
 def _words(parts: dict[str, Tree], key: str, path: Path, literals: Literals) -> list[tuple[Path, Scalar]]:
@@ -59,7 +72,10 @@ def _days(written: Scalar, path: Path, literals: Literals) -> list[int]:
     first, dash, last = written.lower().replace("\u2013", "-").partition("-")
     found = [_day(first.strip()), _day(last.strip()) if dash else _day(first.strip())]
     if None in found:
-        literals.report(path, f"{str(written)!r} is no weekday; write {', '.join(DAYS)}, or a span such as mon-fri")
+        word = (last if found[0] is not None else first).strip()
+        hint = did_you_mean(word, DAYS if len(word) <= _SHORT else _DAY_NAMES)
+        hint = hint or f"; write {', '.join(DAYS)}, or a span such as mon-fri"
+        literals.report(path, f"{str(written)!r} is no weekday{hint}")
         return []
     begin, end = (day or 0 for day in found)
     return [(begin + step) % 7 for step in range((end - begin) % 7 + 1)]

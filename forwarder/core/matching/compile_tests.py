@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
 from math import isfinite
@@ -10,7 +11,8 @@ from typing import TYPE_CHECKING
 from forwarder.core.durations import read_duration
 from forwarder.core.matching.compile_clock import compile_clock
 from forwarder.core.matching.conditions import ValueTest
-from forwarder.core.matching.literals import Literals, as_json, did_you_mean, listed
+from forwarder.core.matching.known_words import with_known_words
+from forwarder.core.matching.literals import Literals, as_json, listed
 from forwarder.core.matching.sealed_equals import SealedEquals, sealed_equals
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word, shared
@@ -24,7 +26,9 @@ from forwarder.core.matching.values import (
     Operator,
     TypeIs,
 )
+from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Path, Scalar, Sealed, Tree
+from forwarder.core.yaml.words import known_word
 
 if TYPE_CHECKING:
     import re2
@@ -56,10 +60,13 @@ def compile_test(
 def _equals(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
     written = literals.placed(tree, path)
     for at, each in written if field.values else ():
-        if each not in field.values:
+        if known_word(each, field.values) is None:
             hint = did_you_mean(each, field.values) or f"; it is {listed(field.values)}"
             literals.report(at, f"{field.name} is never {str(each)!r}{hint}")
-    return equals(tuple(value for _, value in written), ignore_case=ignore_case, marker=field.marker)
+    test = equals(tuple(value for _, value in written), ignore_case=ignore_case, marker=field.marker)
+    if isinstance(test, SealedEquals):
+        return replace(test, plain=with_known_words(test.plain, field))
+    return with_known_words(test, field)
 
 
 def equals(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str = "") -> Equals | SealedEquals:
@@ -230,10 +237,10 @@ def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_cas
 def _type(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
     written = literals.placed(tree, path)
     for at, each in written:
-        if each not in TYPES:
+        if known_word(each, TYPES) is None:
             hint = did_you_mean(each, TYPES) or f"; types are {', '.join(TYPES)}"
             literals.report(at, f"{str(each)!r} is no type{hint}")
-    return TypeIs(tuple(str(each) for _, each in written if each in TYPES))
+    return TypeIs(tuple(word for _, each in written if (word := known_word(each, TYPES)) is not None))
 
 
 def _age(*, is_older: bool) -> Compile:

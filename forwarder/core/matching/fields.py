@@ -1,5 +1,6 @@
 """The fields that a condition may test."""
 
+from forwarder.core.event import KNOWN_SOURCES
 from forwarder.core.matching.paths import nodes_at, parse_path
 from forwarder.core.matching.subject import Field
 from forwarder.core.posts.common_fields import COMMON_FIELDS, CommonField
@@ -7,7 +8,7 @@ from forwarder.core.posts.common_fields import COMMON_FIELDS, CommonField
 NOW = Field("now", lambda subject: (subject.now,), is_single=True)
 """The time at which the event is matched, which is when it arrived. For quiet hours."""
 _ENVELOPE = (
-    Field("source", lambda subject: (subject.event.source,), is_single=True),
+    Field("source", lambda subject: (subject.event.source,), known=KNOWN_SOURCES, is_single=True),
     Field("sid", lambda subject: (subject.event.sid,), is_single=True),
     Field("mid", lambda subject: (subject.event.mid,), is_single=True),
     Field("timestamp", lambda subject: (subject.event.timestamp,), is_single=True),

@@ -1,7 +1,7 @@
 """Reads the values of a condition: written there, from `lists`, or from a file."""
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from forwarder.core.yaml.tree import Path, Scalar, Tree
 
@@ -109,11 +109,3 @@ def as_json(text: str) -> Iterator[bool | int | float | None]:
 def listed(values: Sequence[str]) -> str:
     """Return words as people list them: `a, b or c`."""
     return " or ".join(filter(None, (", ".join(values[:-1]), values[-1])))
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `; did you mean "x"?` for the nearest known name, if one is near."""
-    import difflib  # noqa: PLC0415 - only mistakes need it
-
-    nearest = difflib.get_close_matches(name[:60], known, n=1)
-    return f'; did you mean "{nearest[0]}"?' if nearest else ""

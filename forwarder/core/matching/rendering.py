@@ -174,6 +174,8 @@ def hit_of(test: ValueTest, value: Found, subject: Subject, *, marker: str) -> t
     match test:
         case Equals():
             found = next((each for each in test.written if _equals(test, each, value, subject, marker)), None)
+            if found is None and isinstance(value, str):  # a known word in another case
+                found = next((each for each in test.written if each.casefold() == value.casefold()), None)
             part = ""
         case SealedEquals():
             if (digest := test.digest_of(value, subject)) is None:

@@ -27,6 +27,8 @@ class Field:
     """A mark that a value in the config may begin with, such as the `@` of a handle."""
     values: tuple[str, ...] = ()
     """All possible values, if they are known."""
+    known: tuple[str, ...] = ()
+    """The usual values, where others are possible too."""
     is_single: bool = False
     """Whether the field never has two values at once."""
 

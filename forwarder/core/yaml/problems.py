@@ -66,8 +66,11 @@ def printable(text: str) -> str:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return `; did you mean "x"?` for the nearest of the known words; an empty text where none is near."""
+    """Return `; did you mean "x"?` for the nearest of the known words, whatever their case; an empty text where none is near."""
     import difflib  # noqa: PLC0415 - only mistakes need it
 
-    nearest = difflib.get_close_matches(word[:_SHOWN], known, n=1)
-    return f"; did you mean {quote(nearest[0])}?" if nearest else ""
+    by_folded: dict[str, str] = {}
+    for each in known:
+        by_folded.setdefault(each.casefold(), each)
+    nearest = difflib.get_close_matches(word[:_SHOWN].casefold(), by_folded, n=1)
+    return f"; did you mean {quote(by_folded[nearest[0]])}?" if nearest else ""

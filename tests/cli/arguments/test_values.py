@@ -10,6 +10,11 @@ import pytest
 from forwarder.cli.arguments import values
 
 READ = [
+    (values.one_of("info", "POST"), "INFO", "info"),
+    (values.one_of("info", "POST"), "post", "POST"),
+    (values.source, "Telegram", "telegram"),
+    (values.source, "X", "x"),
+    (values.source, "Mastodon", "Mastodon"),
     (values.row_count, "1", 1),
     (values.row_count, str((1 << 63) - 1), (1 << 63) - 1),
     (values.delivery_rate, "50", 50.0),
@@ -29,6 +34,7 @@ READ = [
     (values.http_status, "599", 599),
 ]
 REFUSED = [
+    (values.one_of("info", "POST"), "inf\x1bo", r"^invalid choice: 'inf\\x1bo' \(choose from 'info', 'POST'\)$"),
     (values.row_count, "0", "is not a number from 1 to"),
     (values.row_count, str(1 << 63), "is not a number from 1 to"),
     (values.row_count, "9" * 5_000, "is not a number from 1 to"),

@@ -53,11 +53,6 @@ def said(routes: str) -> list[str]:
             "- {to: bot, match: {source: [telegrm, x]}}",
             ['routes[0] "route 1": "telegrm" is not a known source; did you mean "telegram"?'],
         ),
-        ("- {to: bot, match: {source: mastodon}}", []),
-        (
-            "- {to: bot, match: {source: Twitter}}",
-            ['routes[0] "route 1": "Twitter" is not a known source; did you mean "x"?'],
-        ),
         (
             "- {to: bot, match: {text: [btc, eth]}}",
             [

@@ -10,6 +10,7 @@ from forwarder.core.config import (
     Secret,
     StreamConfig,
 )
+from forwarder.core.config.runtime import router_of
 from forwarder.core.dispatch.retry import NAMED_POLICIES, RetryPolicy
 from forwarder.core.event import Event, decode_event
 from forwarder.core.matching import Subject
@@ -132,3 +133,57 @@ def test_a_name_that_the_package_does_not_have() -> None:
 def test_a_file_that_is_a_list_is_no_config() -> None:
     with pytest.raises(ConfigError, match="expected a mapping, got a list"):
         load("[a]")
+
+
+def test_the_words_of_the_config_may_be_in_another_case() -> None:
+    config = load("""
+streams: [{api_key: k, transport: WebSocket}]
+outbox: {durability: Normal}
+destinations:
+  bot:
+    url: ${DISCORD_WEBHOOK_URL}
+    format: Discord
+    on_full: EDIT
+    order: Strict
+    retry: Standard
+    pause_after: Never
+  Other:
+    url: http://127.0.0.1:9000/hook
+    method: put
+    format: {type: RAW}
+    compression: GZip
+    enabled: False
+    retry: {schedule: LIVE, statuses: {404: Dead}, max_age: 1h, on_expiry: Digest}
+    signing: {scheme: HMAC, secret: "${BOT_SECRET}", algorithm: SHA1, encoding: Base64}
+networks: {deny: Private, allow: 127.0.0.1}
+routes: [{to: bot, prefer: First, limit: {count: 1, per: 1m, summary: FALSE}, match: {now: {days: Mon}}}]
+unmatched: Drop
+tests: [{event: {}, expect: Nowhere}]
+""")
+    bot, other = config.destinations["bot"], config.destinations["Other"]
+    assert (config.streams[0].transport, config.outbox.durability, config.unmatched) == ("websocket", "normal", "drop")
+    assert (bot.format.type, bot.on_full, bot.order, bot.pause_after) == ("discord", "edit", "strict", None)
+    assert bot.retry.delays == NAMED_POLICIES["standard"].delays
+    assert (other.method, other.format.type, other.compression, other.enabled) == ("PUT", "raw", "gzip", False)
+    assert (other.retry.statuses, other.retry.on_expiry) == ({"404": "dead"}, "digest")
+    assert other.signing is not None
+    assert (other.signing.scheme, other.signing.algorithm, other.signing.encoding) == ("hmac", "sha1", "base64")
+    assert [each.name for each in config.networks.value.deny] == ["private"]
+    route = config.routes[0]
+    assert route.limit is not None
+    assert (route.prefer, route.limit.summary) == ("first", False)
+    assert config.tests[0].expected == {}
+    assert router_of(config).unmatched is None
+
+
+def test_a_name_comes_before_a_word_that_looks_like_it() -> None:
+    config = load(config_text(rest="unmatched: Drop").replace("bot", "Drop"))
+    assert config.unmatched == "Drop"
+
+
+def test_a_notice_to_a_destination_that_is_disabled_in_capitals_is_refused() -> None:
+    text = config_text(destination="on_failure: {to: alerts}", rest="unmatched: bot").replace(
+        "routes:", "  alerts: {url: 'http://127.0.0.1:9001/', enabled: FALSE}\nroutes:"
+    )
+    with pytest.raises(ConfigError, match="is disabled and gets no notices"):
+        load(text)

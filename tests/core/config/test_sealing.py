@@ -153,3 +153,20 @@ def test_lists_and_routes_that_are_none_are_left_to_the_checks() -> None:
     assert isinstance(kept["lists"]["one"], Sealed)
     assert isinstance(files["f"][0], Sealed)
     assert kept["routes"] == ["z"]
+
+
+def test_a_source_in_another_case_routes_as_the_config_did() -> None:
+    text = """
+streams: [{api_key: k}]
+destinations: {bot: {url: "https://example.com/"}}
+lists: {sources: [X, telegram]}
+routes: [{name: all, match: {source: {list: sources}}, to: bot}]
+"""
+    config = load(text)
+    assert config.revision is not None
+    past = router_of(load_revision(config.revision.data))
+    assert [bool(past.select(event(source=source), NOW).chosen) for source in ("x", "telegram", "discord")] == [
+        True,
+        True,
+        False,
+    ]

@@ -1,6 +1,6 @@
 """Hours and days, as the config has them."""
 
-from datetime import time
+from datetime import UTC, time
 
 import pytest
 
@@ -56,3 +56,11 @@ def test_a_mistake_is_reported_with_its_path(text: str, path: Path, said: str) -
     ((place, message),) = problems
     assert place == path
     assert said in message
+
+
+def test_days_and_time_zones_may_be_in_another_case() -> None:
+    clock, problems = compiled("{days: [MON, Tuesday], hours: '09:00-17:00', timezone: europe/berlin}")
+    assert problems == []
+    assert clock.days == {0, 1}
+    assert str(clock.zone) == "Europe/Berlin"
+    assert compiled("{days: mon, timezone: utc}")[0].zone is UTC

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forwarder.core.matching.literals import Literals, as_json, did_you_mean, lines_of, listed
+from forwarder.core.matching.literals import Literals, as_json, lines_of, listed
 from forwarder.core.yaml.tree import Path, Scalar
 from tests.support.conditions import tree
 
@@ -69,7 +69,5 @@ def test_an_unquoted_text_may_be_a_json_scalar(text: str, found: list[object]) -
     assert list(as_json(text)) == found
 
 
-def test_words_are_listed_and_the_nearest_is_suggested() -> None:
+def test_words_are_listed() -> None:
     assert (listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])) == ("a", "a or b", "a, b or c")
-    assert did_you_mean("contians", ["contains", "word"]) == '; did you mean "contains"?'
-    assert did_you_mean("zzz", ["contains", "word"]) == ""

@@ -82,6 +82,7 @@ def test_a_long_text_is_cut_around_what_matched() -> None:
         ("text: {regex: ['a+', 'b+']}", "bbb", '"b+"'),
         ("text: {contains: btc}", "btc", ""),
         ("payload.a: {gt: 1}", 2, ""),
+        ("source: [fast-x, X]", "x", '"X"'),
     ],
 )
 def test_of_several_values_the_one_that_matched_is_named(asked: str, value: str | int, hit: str) -> None:

@@ -14,6 +14,7 @@ from forwarder.core.config.values.scalars import FileLine, WrongValueError, is_n
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.problems import quote
 from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
+from forwarder.core.yaml.words import known_word
 
 ReadFile = Callable[[str], str]
 """Returns the text of a file. Raises `OSError` where the file cannot be read."""
@@ -73,6 +74,8 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
     _check_on_failure(tree, destinations, groups, findings)
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
+        if unmatched not in known and known_word(unmatched, [DROP]) is not None:
+            tree["unmatched"] = unmatched = Scalar(DROP)
         _check_one(unmatched, {DROP: None, **destinations}, groups, ("unmatched",), findings)
 
 
@@ -100,7 +103,7 @@ def _check_notified(name: Scalar, destinations: Mapping[str, Tree], path: Path, 
 
 
 def _is_disabled(destination: Tree | None) -> bool:
-    return isinstance(destination, dict) and destination.get("enabled") == "false"
+    return isinstance(destination, dict) and str(destination.get("enabled")).lower() == "false"
 
 
 def check_transports(tree: dict[str, Tree], findings: Findings) -> None:

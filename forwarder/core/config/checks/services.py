@@ -7,11 +7,13 @@ import re
 from urllib.parse import parse_qs
 
 from forwarder.core.config.checks.names import ReadFile, mappings, read_named_file, settings_of
+from forwarder.core.config.model.format import FORMATS
 from forwarder.core.config.values.scalars import is_null
 from forwarder.core.destinations.service_rules import DISCORD_HOSTS, SLACK_HOSTS, TELEGRAM_HOSTS
 from forwarder.core.url import UrlError, fixed_part, read_url, server_name_of
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.tree import Path, Scalar, Tree
+from forwarder.core.yaml.words import known_word
 
 _NAMES = {"discord": "Discord", "slack": "Slack", "telegram": "Telegram"}
 
@@ -36,7 +38,7 @@ def check_services(tree: dict[str, Tree], findings: Findings) -> None:
         url, settings = destination.get("url"), destination.get("format")
         fields = settings if isinstance(settings, dict) else {}
         type_ = fields.get("type") if isinstance(settings, dict) else settings
-        format_ = "raw" if type_ is None or is_null(type_) else str(type_)
+        format_ = "raw" if type_ is None or is_null(type_) else known_word(str(type_), FORMATS) or str(type_)
         if not isinstance(url, Scalar):
             continue
         try:

@@ -14,6 +14,7 @@ from forwarder.core.config.values.urls import parse_webhook_url
 from forwarder.core.url import UrlError, fixed_part, is_url_template, read_url
 from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Expanded
+from forwarder.core.yaml.words import known_word
 
 if TYPE_CHECKING:  # it brings Jinja2
     from forwarder.core.templates.url import UrlTemplate
@@ -162,8 +163,8 @@ class FormatConfig(Section):
     def _from_a_word(cls, data: object) -> object:
         if not isinstance(data, str):
             return data
-        if data in FORMATS:
-            return {"type": data}
+        if (word := known_word(data, FORMATS)) is not None:
+            return {"type": word}
         names = ", ".join(FORMATS)
         hint = did_you_mean(data, FORMATS) if not isinstance(data, Expanded) else ""
         raise WrongValueError(f"expected {names}, or a mapping with type: …, got {show(data)}{hint}")

@@ -11,12 +11,15 @@ from forwarder.core.config.values.scalars import WrongValueError, show, text_of
 from forwarder.core.config.values.section import Section, Switch, duration, left_out, meaning_of, scalar, whole_number
 from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
 from forwarder.core.dispatch.token_bucket import Rate
-from forwarder.core.yaml.tree import Scalar
+from forwarder.core.yaml.problems import did_you_mean
+from forwarder.core.yaml.tree import Expanded, Scalar
+from forwarder.core.yaml.words import known_word
 
 _RATE = re.compile(r"(?P<count>[1-9][0-9]{0,5})/(?P<unit>[smh])")
 _UNITS = {"s": timedelta(seconds=1), "m": timedelta(minutes=1), "h": timedelta(hours=1)}
 _BURST_S = 0.1
 """The default burst is what the rate allows in this time, at least one."""
+_NEVER = "never"
 _PERCENT = re.compile(r"(?P<number>[1-9][0-9]?|100)%")
 
 
@@ -37,7 +40,11 @@ def _parse_percent(value: object) -> float:
 
 
 def _parse_pause_after(value: object) -> timedelta | None:
-    return None if value is None or value == "never" else parse_duration(value, low="1m", high="365d")
+    if value is None or (isinstance(value, str) and known_word(value, [_NEVER]) is not None):
+        return None
+    if isinstance(value, str) and not isinstance(value, Expanded) and (hint := did_you_mean(value, [_NEVER])):
+        raise WrongValueError(f"expected a duration such as 5d, or never, got {show(value)}{hint}")
+    return parse_duration(value, low="1m", high="365d")
 
 
 class RateLimitConfig(Section):

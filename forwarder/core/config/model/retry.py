@@ -11,6 +11,7 @@ from forwarder.core.config.values.section import Section, choice, duration, left
 from forwarder.core.dispatch.retry import NAMED_POLICIES, OnExpiry, RetryPolicy, Rule
 from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Expanded, Scalar
+from forwarder.core.yaml.words import known_word
 
 _STATUS = re.compile(r"[1-5][0-9]{2}|[1-5]xx")
 _DEFAULT = "live"
@@ -19,7 +20,8 @@ _DEFAULT = "live"
 def _parse_status(value: object) -> str:
     text = text_of(value, "a status code such as 404, or a class such as 5xx")
     if not _STATUS.fullmatch(text):
-        raise WrongValueError(f"expected a status code such as 404, or a class such as 5xx, got {show(value)}")
+        hint = f"; write {text.lower()}" if _STATUS.fullmatch(text.lower()) and not isinstance(value, Expanded) else ""
+        raise WrongValueError(f"expected a status code such as 404, or a class such as 5xx, got {show(value)}{hint}")
     return str(text)
 
 
@@ -87,8 +89,8 @@ class RetrySchedule(Section):
     def _resolve_name(cls, data: object) -> object:
         if not isinstance(data, Scalar):
             return data
-        if data in NAMED_POLICIES:
-            return {"schedule": data}
+        if (word := known_word(data, NAMED_POLICIES)) is not None:
+            return {"schedule": word}
         names = ", ".join(NAMED_POLICIES)
         hint = did_you_mean(data, NAMED_POLICIES) if not isinstance(data, Expanded) else ""
         raise WrongValueError(f"expected {names}, or {{delays: [5s, 1m, …]}}, got {show(data)}{hint}")

@@ -61,7 +61,7 @@ def _parse_summary(value: object) -> bool | str:
     if isinstance(value, bool):
         return value
     text = text_of(value, "true, false or the name of a destination")
-    return _SWITCH[text] if text in _SWITCH else parse_name(value)
+    return _SWITCH[text.lower()] if text.lower() in _SWITCH else parse_name(value)
 
 
 SampleField = Annotated[int, scalar(_parse_share, "percentage")]
@@ -132,5 +132,5 @@ def named_in_limit(route: dict[str, Tree], path: Path) -> Iterator[tuple[Path, S
     """Yield the destination in `summary` of a route's limit with its place, where one is named."""
     limit = route.get("limit")
     summary = limit.get("summary") if isinstance(limit, dict) else None
-    if isinstance(summary, Scalar) and not is_null(summary) and summary not in _SWITCH:
+    if isinstance(summary, Scalar) and not is_null(summary) and summary.lower() not in _SWITCH:
         yield (*path, "limit", "summary"), summary

@@ -13,11 +13,12 @@ from forwarder.core.config.values.headers import parse_header_value
 from forwarder.core.config.values.scalars import WrongValueError, is_null, show, text_of
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.config.values.section import FilePath, Section, Switch, left_out, one_or_more, scalar
-from forwarder.core.destinations.networks import Named, Networks, read_networks
+from forwarder.core.destinations.networks import PRIVATE, Named, Networks, read_networks
 from forwarder.core.destinations.transport import Proxy, Tls
 from forwarder.core.url import UrlError, has_user, read_host, read_url, server_name_of
 from forwarder.core.yaml.findings import Findings
-from forwarder.core.yaml.tree import Path, Scalar, Tree
+from forwarder.core.yaml.problems import did_you_mean
+from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
 
 _MAX_SOCKET_BYTES = 107
 """The longest path of a Unix socket on Linux."""
@@ -105,8 +106,9 @@ def parse_networks(value: object) -> Named:
             raise WrongValueError(
                 f"{show(value)} is an address with the length of a network; write the address alone, or the network with its host bits zero"
             ) from None
+        hint = "" if isinstance(value, Expanded) else did_you_mean(text, [PRIVATE])
         raise WrongValueError(
-            f"expected private, an address or a network such as 10.0.0.0/8, got {show(value)}"
+            f"expected private, an address or a network such as 10.0.0.0/8, got {show(value)}{hint}"
         ) from None
 
 

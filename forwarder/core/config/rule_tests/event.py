@@ -7,6 +7,7 @@ from typing import cast
 
 from forwarder.core.event import Event, JSONValue, NotAnEventError, decode_event
 from forwarder.core.matching.literals import as_json
+from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 KEYS = ("file", "source", "sid", "mid", "timestamp", "payload")
@@ -27,7 +28,10 @@ def make_event(
         return None
     for key in tree:
         if key not in KEYS:
-            report((*path, key), f"unknown key; the keys of an event are {', '.join(KEYS)}")
+            report(
+                (*path, key),
+                "unknown key" + (did_you_mean(key, KEYS) or f"; the keys of an event are {', '.join(KEYS)}"),
+            )
             return None
     envelope: dict[str, JSONValue] = dict(_DEFAULTS)
     if (file := tree.get("file")) is not None:

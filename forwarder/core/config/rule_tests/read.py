@@ -12,6 +12,7 @@ from forwarder.core.matching import Condition, Names, compile_condition
 from forwarder.core.routing.router import UNMATCHED
 from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
+from forwarder.core.yaml.words import known_word
 
 KEYS = ("name", "event", "expect", "at", "body")
 NOWHERE = "nowhere"
@@ -94,7 +95,9 @@ class _TestReader:
 
     def _expected(self, tree: Tree, path: Path) -> Expected:
         match tree:
-            case Scalar() if tree == NOWHERE:
+            case Scalar() if tree == NOWHERE or (
+                tree not in self._known.destinations and known_word(tree, [NOWHERE]) is not None
+            ):
                 return {}
             case dict():
                 return {
@@ -119,7 +122,9 @@ class _TestReader:
     def _is_destination(self, name: str, path: Path) -> bool:
         if name in self._known.destinations:
             return True
-        hint = "" if isinstance(name, Expanded) else did_you_mean(name, self._known.destinations)
+        hint = ""
+        if not isinstance(name, Expanded):
+            hint = did_you_mean(name, self._known.destinations) or did_you_mean(name, [NOWHERE])
         self._report(path, f"{show(name)} is not a destination{hint}")
         return False
 

@@ -11,6 +11,7 @@ import sys
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.yaml.problems import did_you_mean, quote
 from forwarder.core.yaml.tree import Expanded, Scalar
+from forwarder.core.yaml.words import known_word
 
 MAX_NAME_LENGTH = 64
 
@@ -91,11 +92,11 @@ def parse_int(value: object, *, low: int, high: int) -> int:
 
 
 def parse_choice(value: object, *allowed: str) -> str:
-    """Return one of the allowed words."""
+    """Return one of the allowed words. It may be written in upper or lower case."""
     words = " or ".join([", ".join(allowed[:-1]), allowed[-1]] if len(allowed) > 1 else allowed)
     text = text_of(value, words)
-    if text in allowed:
-        return str(text)
+    if (word := known_word(text, allowed)) is not None:
+        return word
     hint = "" if isinstance(value, Expanded) else did_you_mean(text, allowed)
     raise WrongValueError(f"expected {words}, got {show(value)}{hint}")
 
