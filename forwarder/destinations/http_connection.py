@@ -53,7 +53,7 @@ class HttpConnection(asyncio.Protocol):
         self._needs_body = False
         self._is_sent = False
         """Whether the whole request is known to be sent. Nobody asks before the headers of its response are complete."""
-        self._waiting: asyncio.TimerHandle | None = None
+        self._waiting: asyncio.Handle | None = None
         """Set while a response waits for its request to be sent, or for the rest of its body."""
         self.deadline = 0.0
         """When the current exchange must end, by the loop's clock. The rest of a body is read until then, too."""

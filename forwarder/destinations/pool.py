@@ -31,7 +31,7 @@ class Pool:
         """All connections. Those that are handed out, and those in `_finishing`, have a deadline."""
         self._finishing: list[HttpConnection] = []
         """Connections that were given back, and that read the rest of a response until their deadline; the oldest first."""
-        self._sweeping: asyncio.TimerHandle | None = None
+        self._sweeping: asyncio.Handle | None = None
         self._timing: asyncio.Handle | None = None
         """The one timer of all connections in use; it runs at the first deadline or earlier."""
         self._timing_at = inf

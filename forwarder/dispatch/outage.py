@@ -29,7 +29,7 @@ class OutageWatch:
         self._observer = observer
         self._is_down = asyncio.Event()
         """Set while the breaker is open."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         """Opens the breaker where nothing but failures came for too long."""
 
     async def run(self, sender: Sender) -> None:

@@ -13,7 +13,7 @@ class Workers:
         """One future for each worker that waits for work."""
         self._coming = 0
         """Workers that were woken, and have not looked for work since."""
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.Handle | None = None
         self._timer_at = inf
         self.all_blocked = False
         """Nothing may be attempted before the timer wakes a worker."""

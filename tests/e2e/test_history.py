@@ -72,7 +72,16 @@ class Scene:
         return [json.loads(line) for line in out.splitlines()]
 
     async def settled(self, statement: str, value: object) -> None:
-        await until(lambda: look(self.outbox, statement) == [(value,)], limit_s=90, what=f"{statement} is {value}")
+        def is_so() -> bool:
+            assert self.running.process.returncode is None, "the daemon has ended"
+            return look(self.outbox, statement) == [(value,)]
+
+        try:
+            await until(is_so, limit_s=90, what=f"{statement} is {value}")
+        except TimeoutError as error:
+            there = look(self.outbox, "SELECT status, reason, count(*) FROM deliveries GROUP BY status, reason")
+            sent = f"{self.emulator.counters()}, {self.bot.received} requests"
+            raise TimeoutError(f"{error}; there are {look(self.outbox, statement)}: {there}; {sent}") from None
 
     async def stop(self) -> None:
         self.running.send(signal.SIGTERM)

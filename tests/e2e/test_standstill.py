@@ -1,9 +1,12 @@
 """The real daemon is stopped for longer than any limit of a stream: what was sent meanwhile is delivered, and nothing is misjudged."""
 
 import asyncio
+import fcntl
 import json
 import signal
+import struct
 import sys
+import termios
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -16,7 +19,7 @@ from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from tests.support import short_limits
-from tests.support.crash import Load
+from tests.support.crash import Load, until
 from tests.support.delivery import bodies, stopped
 from tests.support.process import KEY, Forwarder, forwarder, look
 from tests.support.streams import numbered
@@ -53,6 +56,20 @@ def gaps(folder: Path) -> list[tuple[str, float, float]]:
         "SELECT reason, began_ms, ended_ms FROM gaps WHERE ended_ms IS NOT NULL ORDER BY id",
     )
     return [(reason, began / 1000, (ended - began) / 1000) for reason, began, ended in rows]
+
+
+async def has_all(emulator: Emulator) -> None:
+    """Return once the kernel of the one client has everything that was sent to it."""
+    (connection,) = emulator.connections
+    transport = connection.request.transport
+    assert transport is not None
+    plug = transport.get_extra_info("socket")
+
+    def is_all_there() -> bool:
+        (unacknowledged,) = struct.unpack("i", fcntl.ioctl(plug.fileno(), termios.TIOCOUTQ, bytes(4)))
+        return not (transport.get_write_buffer_size() or unacknowledged)
+
+    await until(is_all_there, limit_s=60, what="everything that was sent in the client's kernel")
 
 
 @TRANSPORTS
@@ -112,9 +129,10 @@ async def test_where_the_server_closed_meanwhile_what_it_had_sent_is_delivered_a
             await asyncio.sleep(1.1)  # it knows that it runs
             stopped_at = datetime.now(UTC).timestamp()
             async with standing_still(daemon, seconds=short_limits.STANDSTILL_S):
-                # A reset discards what is still in the server's own buffer: this fits into ours.
+                # A reset discards what is still in the server's own buffers: this fits into those of the daemon.
                 frames = await Load(emulator, rate=1).send(40 if how is DropHow.RESET else 300)
-                await asyncio.sleep(0.2)  # until the kernel has it
+                if how is DropHow.RESET:
+                    await has_all(emulator)
                 await emulator.drop(how)
                 await emulator.wait_disconnected()
                 await Load(emulator, rate=1).send(100)  # nobody gets these

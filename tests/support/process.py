@@ -44,6 +44,8 @@ class Forwarder:
         self.process = process
         self.lines: list[dict[str, Any]] = []
         self._news = asyncio.Condition()
+        self._is_read = False
+        """Its log has ended, and with it the process: no other line comes."""
 
     async def read(self) -> None:
         assert self.process.stdout is not None
@@ -51,6 +53,9 @@ class Forwarder:
             async with self._news:
                 self.lines.append(json.loads(line))
                 self._news.notify_all()
+        async with self._news:
+            self._is_read = True
+            self._news.notify_all()
 
     async def wait_for(self, event: str, *, count: int = 1, limit_s: float = 90, **fields: object) -> dict[str, Any]:
         """Return the `count`th log line of that name and with those fields, once it is there."""
@@ -59,7 +64,8 @@ class Forwarder:
             return [line for line in self.lines if line["event"] == event and fields.items() <= line.items()]
 
         async with asyncio.timeout(limit_s), self._news:
-            await self._news.wait_for(lambda: len(found()) >= count)
+            await self._news.wait_for(lambda: len(found()) >= count or self._is_read)
+        assert len(found()) >= count, f"the daemon's log ended without {event} {fields or ''}"
         return found()[count - 1]
 
     async def wait_where(
@@ -71,9 +77,9 @@ class Forwarder:
             return next(filter(holds, self.lines[after:]), None)
 
         async with asyncio.timeout(limit_s), self._news:
-            await self._news.wait_for(lambda: found() is not None)
+            await self._news.wait_for(lambda: found() is not None or self._is_read)
         line = found()
-        assert line is not None
+        assert line is not None, "the daemon's log ended without the line that was waited for"
         return line
 
     def send(self, number: signal.Signals) -> None:
@@ -82,6 +88,11 @@ class Forwarder:
     async def ended(self, limit_s: float = 90) -> int:
         async with asyncio.timeout(limit_s):
             return await self.process.wait()
+
+    def assert_no_bug(self) -> None:
+        """Assert that no error of our own ended it: a test that expects an end, or kills it anyway, would not notice."""
+        bugs = [line for line in self.lines if line["event"] == "daemon.failed" and "a bug" in line.get("note", "")]
+        assert not bugs, bugs
 
 
 @asynccontextmanager
@@ -116,6 +127,7 @@ async def forwarder(
                 process.kill()
         await process.wait()
         await reading
+    running.assert_no_bug()
 
 
 async def command(*arguments: str, cwd: Path | None = None, limit_s: float = 90) -> tuple[int, str, str]:
