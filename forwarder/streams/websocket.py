@@ -31,6 +31,8 @@ _CLOSE_TIMEOUT_S = 1
 
 _QUIET_S = 0.05
 _MOST_LOOKS = 200
+_TURNS = 4
+"""Turns of the loop after each look: what came during a standstill is read in the first, and taken by the reader in the next."""
 _MOST_PINGS = 16
 
 _WebSocket = aiohttp.ClientWebSocketResponse[Literal[False]]
@@ -217,5 +219,9 @@ class _Reading:
         for _ in range(_MOST_LOOKS):
             before = self.messages
             await asyncio.sleep(_QUIET_S)
+            for _turn in range(
+                _TURNS
+            ):  # after a standstill the timer comes first, and nothing of what is there has been read
+                await asyncio.sleep(0)
             if self.is_waiting and self.messages == before:
                 return

@@ -1,6 +1,8 @@
 """One connection against the emulator and against servers that behave badly."""
 
 import asyncio
+import socket
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -14,7 +16,7 @@ from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.probe import try_once
-from forwarder.streams.websocket import WebSocketStream
+from forwarder.streams.websocket import _QUIET_S, WebSocketStream, _Reading
 from tests.support.streams import FakeListener
 
 
@@ -80,11 +82,12 @@ async def test_it_sends_the_text_ping_and_takes_either_answer(text_pong: bool) -
 @pytest.mark.alone
 async def test_it_answers_pings_so_that_the_server_keeps_it() -> None:
     async with (
-        Emulator(EmulatorSettings(ping_interval_s=0.05, idle_limit_s=0.3)) as emulator,
+        # It answers once nothing has come for 0.05 s, so the pings are further apart.
+        Emulator(EmulatorSettings(ping_interval_s=0.2, idle_limit_s=1.2)) as emulator,
         held(stream_to(emulator)) as seen,
     ):
         await emulator.wait_connected()
-        await asyncio.sleep(0.6)  # twice the limit of the server
+        await asyncio.sleep(2.4)  # twice the limit of the server
         assert not seen.fault.done()
 
 
@@ -179,3 +182,40 @@ async def test_a_binary_frame_is_odd_and_the_next_one_is_taken() -> None:
         async with asyncio.timeout(90):
             await seen.last.wait()
     assert seen.odd == [NotAnEvent.BINARY]
+
+
+async def test_a_look_that_ends_with_a_standstill_reads_first_and_does_not_take_it_for_quiet() -> None:
+    """What would be written then is answered with a reset by a peer that closed meanwhile, and what it had sent is lost."""
+    ours, peer = socket.socketpair()
+    bell, ringer = socket.socketpair()
+    reading = _Reading()
+
+    class StandsStill(asyncio.Protocol):
+        """Is called while the loop polls: as after SIGCONT, timers come first then."""
+
+        def data_received(self, data: bytes) -> None:  # noqa: ARG002 - it only has to come
+            peer.send(b"sent meanwhile\n")
+            time.sleep(2 * _QUIET_S)
+
+    reader, writer = await asyncio.open_unix_connection(sock=ours)
+    ringing, _ = await asyncio.get_running_loop().create_unix_connection(StandsStill, sock=bell)
+
+    async def read() -> None:
+        while not reader.at_eof():
+            reading.is_waiting = True
+            await reader.readline()
+            reading.is_waiting = False
+            reading.messages += 1
+
+    with peer, ringer:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(read())
+            quiet = group.create_task(reading.quiet())
+            await asyncio.sleep(0)  # it looks now
+            ringer.send(b"now")
+            await quiet
+            read_before = reading.messages
+            peer.shutdown(socket.SHUT_WR)
+    writer.close()
+    ringing.close()
+    assert read_before == 1
