@@ -3,7 +3,7 @@
 from typing import Any
 
 from forwarder.core.matching.bodies import TEXT_TESTS
-from forwarder.core.matching.compile import ALL_TESTS
+from forwarder.core.matching.compile import ALL_TESTS, OPTIONS
 from forwarder.core.matching.compile_tests import NUMBER
 from forwarder.core.matching.values import TYPES
 from forwarder.core.posts.common_fields import COMMON_FIELDS
@@ -77,6 +77,14 @@ _TESTS: dict[str, Schema] = {
         "type": "boolean",
         "description": "true: upper and lower case are the same. Default: true for texts, handles and tags, false for other fields.",
     },
+    "exact": {
+        "type": "boolean",
+        "description": "true: contains, word, prefix, suffix and wildcard find only what is the same text, except for case. false: also texts that look the same. Default: that of exact at the top of the file.",
+    },
+    "fold": {
+        "type": "boolean",
+        "description": "true: regex sees the folded text, in which texts that look the same are the same. Default: false.",
+    },
 }
 _ENVELOPE = {
     "source": "The source of the event: x, fast-x, telegram, discord, …",
@@ -94,7 +102,7 @@ _BLOCKS = {
 
 def conditions_schema() -> dict[str, Schema]:
     """Return the definitions that the fields of `model/compiled.py` refer to."""
-    assert set(_TESTS) == {*ALL_TESTS, "ignore_case"}  # noqa: S101 - a new test needs a description here
+    assert set(_TESTS) == {*ALL_TESTS, *OPTIONS}  # noqa: S101 - a new test needs a description here
     values: Schema = {"anyOf": [_SCALAR, {"type": "array", "items": {"anyOf": [_SCALAR, _REFERENCE]}}, _REFERENCE]}
     tests: Schema = {
         "anyOf": [

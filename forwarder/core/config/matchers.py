@@ -1,10 +1,11 @@
 """Compiles `lists`, `matchers`, and the `match` of each route and expectation."""
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import TypeVar
 
 from forwarder.core.config.checks.names import ReadFile, default_route_name
-from forwarder.core.config.values.scalars import WrongValueError, is_null, kind, parse_file_path, show
+from forwarder.core.config.values.scalars import WrongValueError, is_null, kind, parse_bool, parse_file_path, show
 from forwarder.core.matching import NOTHING, Condition, Names, compile_condition
 from forwarder.core.matching.bodies import compile_body
 from forwarder.core.matching.literals import Literals, Report, lines_of
@@ -72,8 +73,8 @@ class Conditions:
         self._findings = findings
         self._files = ListFiles(read_list, known)
         self.lists = self._read_lists(tree.get("lists"))
-        self.names = Names(lists=self.lists, read_list=self._files.lines)
-        self.names = Names(lists=self.lists, read_list=self._files.lines, matchers=self._matchers(tree.get("matchers")))
+        self.names = Names(lists=self.lists, read_list=self._files.lines, exact=_is_true(tree.get("exact")))
+        self.names = replace(self.names, matchers=self._matchers(tree.get("matchers")))
 
     @property
     def lines(self) -> Mapping[str, tuple[Scalar, ...]]:
@@ -100,7 +101,7 @@ class Conditions:
         """Return the named conditions; one may use others in any order, but not itself."""
         written = dict(self._named(section, "matchers"))
         compiled: dict[str, Condition] = dict.fromkeys(written, NOTHING)
-        self._names_of_matchers = Names(lists=self.lists, read_list=self._files.lines, matchers=compiled)
+        self._names_of_matchers = replace(self.names, matchers=compiled)
         sizes: dict[str, int] = {}
         for name in written:
             self._compile_matcher(name, written, compiled, sizes, [])
@@ -213,6 +214,14 @@ class Conditions:
                 add = self._findings.add_at_key if shown.startswith("unknown") else self._findings.add
                 add((*path, *below), shown)
         return condition
+
+
+def _is_true(written: Tree | None) -> bool:
+    """Return whether a switch is on. Another value than a switch has is reported by the model."""
+    try:
+        return written is not None and parse_bool(written)
+    except WrongValueError:
+        return False
 
 
 def _size(tree: Tree) -> int:

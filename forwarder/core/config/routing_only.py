@@ -23,7 +23,7 @@ from forwarder.core.yaml.problems import ConfigError
 from forwarder.core.yaml.tree import Scalar, Tree
 from forwarder.core.yaml.variables import expand
 
-_SECTIONS = ("routes", "matchers", "lists", "groups", "unmatched")
+_SECTIONS = ("routes", "matchers", "lists", "exact", "groups", "unmatched")
 _OF_DESTINATION = tuple(RoutedDestination.model_fields)
 
 
@@ -36,7 +36,8 @@ def revision_of(
     """
     destinations = tree.get("destinations")
     named = destinations.items() if isinstance(destinations, dict) else ()
-    kept: dict[str, Tree] = {key: tree[key] for key in _SECTIONS if key in tree}
+    said = {"exact": Scalar("false"), **tree}
+    kept: dict[str, Tree] = {key: said[key] for key in _SECTIONS if key in said}
     kept["destinations"] = {
         name: {key: settings[key] for key in _OF_DESTINATION if key in settings}
         for name, settings in named
@@ -50,6 +51,9 @@ def revision_of(
 def load_revision(data: bytes) -> RoutingConfig:
     """Return the routing part that a revision was made of. Raises `NotARevisionError`."""
     kept = unpacked(data)
+    kept.tree.setdefault(
+        "exact", Scalar("true")
+    )  # a revision that does not say it is of a version that folded no texts
     findings = Findings(MapNode(1, 1), [])
 
     def read_list(_name: str) -> str:

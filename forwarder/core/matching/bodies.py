@@ -6,6 +6,7 @@ are AND, lists are OR, `any` / `all` / `not` nest. Without a JSON object or arra
 
 import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 
 import msgspec
@@ -14,6 +15,7 @@ from forwarder.core.event import Event, JSONValue, decode_event
 from forwarder.core.matching.compile import Names, compile_condition
 from forwarder.core.matching.compile_tests import compile_test
 from forwarder.core.matching.conditions import NOTHING, AllOf, AnyOf, Condition, FieldTest, Not, ValueTest
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.literals import Literals, Report, switch
 from forwarder.core.matching.subject import Field, Subject
 from forwarder.core.yaml.tree import Path, Tree
@@ -66,6 +68,7 @@ NO_BODY = BodyCondition(NOTHING, has_paths=False, has_texts=False)
 
 def compile_body(tree: Tree, report: Report, names: Names) -> BodyCondition:
     """Return the condition that `tree` describes. Each problem goes to `report` with its path, and that part matches nothing."""
+    names = replace(names, exact=True)  # a response is written by a program
     return _Compiler(names, Literals(names.lists, names.read_list, report)).block(tree, ())
 
 
@@ -133,7 +136,7 @@ class _Compiler:
                 (*path, name) if at is None else at,
                 self._literals,
                 field=_TEXT,
-                ignore_case=bool(chosen),
+                form=Form.CASELESS if chosen else Form.WRITTEN,
             )
             for name, below in tree.items()
             if name != "ignore_case"

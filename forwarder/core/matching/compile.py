@@ -17,6 +17,7 @@ from forwarder.core.matching.conditions import (
     Where,
 )
 from forwarder.core.matching.fields import NAMED_FIELDS, NOW, field_of, path_within
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.literals import Literals, Report, switch
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Equals
@@ -36,6 +37,8 @@ class Names:
     lists: Mapping[str, tuple[Scalar, ...]] = field(default_factory=dict)
     read_list: Callable[[Scalar], tuple[Scalar, ...]] | None = None
     """Returns the lines of a list file. Raises `ValueError` with a sentence."""
+    exact: bool = False
+    """Whether texts are not folded, where a test does not say it itself."""
 
 
 def compile_condition(tree: Tree, report: Report, names: Names | None = None, *, is_within: bool = False) -> Condition:
@@ -133,7 +136,7 @@ class _Compiler:
                 "of now there are hours, days and timezone to ask for; the age of a post is timestamp: {within: 5m}",
             )
             return NOTHING
-        tests = _Tests(field, self._literals, path)
+        tests = _Tests(field, self._literals, path, exact=self._names.exact)
         if isinstance(tree, dict):
             tests.read(
                 tree, lambda below, place: _Compiler(self._names, self._literals, is_within=True).block(below, place)
@@ -146,7 +149,8 @@ class _Compiler:
 class _Tests:
     """Collects the tests of one field and combines them into one condition."""
 
-    def __init__(self, field: Field, literals: Literals, path: Path) -> None:
+    def __init__(self, field: Field, literals: Literals, path: Path, *, exact: bool) -> None:
+        self._exact = exact
         self._field = field
         self._literals = literals
         self._report = literals.report
@@ -158,21 +162,18 @@ class _Tests:
 
     def read_values(self, tree: Tree) -> None:
         """Read a single value or a list of values."""
-        test = self._test("equals", tree, self._path, ignore_case=self._field.ignores_case)
+        test = self._test("equals", tree, self._path, Form.CASELESS if self._field.ignores_case else Form.WRITTEN)
         self._of_element.append(replace(test, is_short=True) if isinstance(test, Equals) else test)
 
     def read(self, tree: dict[str, Tree], within: Callable[[Tree, Path], Condition]) -> None:
         """Read a mapping of tests; `within` compiles the block below `where`."""
-        chosen = (
-            switch(tree["ignore_case"], (*self._path, "ignore_case"), self._report) if "ignore_case" in tree else None
-        )
-        ignore_case = self._field.ignores_case if chosen is None else chosen
+        forms = self._forms(tree)
         clock = {key: tree[key] for key in CLOCK if key in tree}
         if set(clock) == {"timezone"}:
             self._report((*self._path, "timezone"), "a time zone is for hours and days; there are none here")
             self._is_refused = True
         elif clock:
-            self._of_element.append(self._test("clock", clock, self._path))
+            self._of_element.append(self._test("clock", clock, self._path, Form.WRITTEN))
         for name, below in tree.items():
             place = (*self._path, name)
             if name == "exists":
@@ -182,14 +183,34 @@ class _Tests:
             elif name == "where":
                 self._of_element.append(Where(within(below, place)))
             elif name in TESTS:
-                test = self._test(name, below, place, ignore_case=ignore_case)
+                test = self._test(name, below, place, forms.get(name, forms[""]))
                 (self._of_node if _is_of_node(test) else self._of_element).append(test)
-            elif name != "ignore_case" and name not in CLOCK:
+            elif name not in OPTIONS and name not in CLOCK:
                 self._report(place, _unknown_test(name, self._field))
                 self._is_refused = True
 
-    def _test(self, name: str, tree: Tree, path: Path, *, ignore_case: bool = False) -> ValueTest:
-        return compile_test(name, tree, path, self._literals, field=self._field, ignore_case=ignore_case)
+    def _forms(self, tree: dict[str, Tree]) -> dict[str, Form]:
+        """Return the form in which each test of texts compares them; under the empty name that of the others."""
+        ignores_case = self._option(tree, "ignore_case", default=self._field.ignores_case)
+        caseless = Form.CASELESS if ignores_case else Form.WRITTEN
+        is_exact = self._option(tree, "exact", default=self._exact or not ignores_case)
+        is_seen_folded = self._option(tree, "fold", default=False)
+        for name, is_meant in (("exact", not is_exact), ("fold", is_seen_folded)):
+            if is_meant and not ignores_case:
+                self._report((*self._path, name), _NO_CASE)
+        of_parts = caseless if is_exact else Form.FOLDED
+        return {
+            **dict.fromkeys(OF_PARTS, of_parts),
+            "regex": Form.FOLDED if is_seen_folded else caseless,
+            "": caseless,
+        }
+
+    def _option(self, tree: dict[str, Tree], name: str, *, default: bool) -> bool:
+        chosen = switch(tree[name], (*self._path, name), self._report) if name in tree else None
+        return default if chosen is None else chosen
+
+    def _test(self, name: str, tree: Tree, path: Path, form: Form) -> ValueTest:
+        return compile_test(name, tree, path, self._literals, field=self._field, form=form)
 
     def condition(self) -> Condition:
         """Return the condition for all tests that were read."""
@@ -213,6 +234,11 @@ def _is_of_node(test: ValueTest) -> bool:
 
 
 ALL_TESTS = (*TESTS, "exists", "where", *CLOCK)
+OF_PARTS = ("contains", "word", "prefix", "suffix", "wildcard")
+"""The tests that look for parts of a text, and compare folded texts by default."""
+OPTIONS = ("ignore_case", "exact", "fold")
+"""Keys next to the tests of a field, which say how those compare texts."""
+_NO_CASE = "folded text has no upper case, but case matters here; write ignore_case: true as well"
 
 
 def _unknown_test(name: str, field: Field) -> str:
@@ -220,7 +246,7 @@ def _unknown_test(name: str, field: Field) -> str:
         return f"unknown test; write not: {{{field.name}: …}} around the field"
     if name in {"in", "is", "eq", "any", "any_of", "one_of"}:
         return f"unknown test; write {field.name}: [value, value], or equals"
-    known = [*ALL_TESTS, "ignore_case"]
+    known = [*ALL_TESTS, *OPTIONS]
     below = f"; a field within it is written {field.name}.{name}" if field.is_deep else ""
     return "unknown test" + (did_you_mean(name, known) or f"; tests are {', '.join(ALL_TESTS)}{below}")
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from forwarder.core.durations import read_duration
 from forwarder.core.matching.compile_clock import compile_clock
 from forwarder.core.matching.conditions import ValueTest
+from forwarder.core.matching.folding import Form, form_of
 from forwarder.core.matching.known_words import with_known_words
 from forwarder.core.matching.literals import Literals, as_json, listed
 from forwarder.core.matching.sealed_equals import SealedEquals, sealed_equals
@@ -39,31 +40,27 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,40}")
 NUMBER = r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?"
 """A number as YAML 1.2 and JSON have it: also `.5`, `1e3` and `2.5e-6`."""
 
+_NOTHING_TO_SEE = "nothing is left of this text without what nobody sees in it, and that is contained in every text; exact: true compares it as it is written"
+
 _FEW = 4
 """Lists of up to so many values are often the same in many routes."""
 
-Compile = Callable[[Tree, Path, Literals, Field, bool], ValueTest]
-"""Compiles one test from its tree, path, literals and field, and whether case is ignored. Problems go to the literals' report."""
+Compile = Callable[[Tree, Path, Literals, Field, Form], ValueTest]
+"""Compiles one test from its tree, path, literals and field, and the form in which it compares texts. Problems go to the literals' report."""
 
 
-def compile_test(
-    name: str, tree: Tree, path: Path, literals: Literals, *, field: Field, ignore_case: bool
-) -> ValueTest:
+def compile_test(name: str, tree: Tree, path: Path, literals: Literals, *, field: Field, form: Form) -> ValueTest:
     """Return the test with this name; `clock` is the name for hours and days."""
-    return (
-        compile_clock(tree, path, literals)
-        if name == "clock"
-        else TESTS[name](tree, path, literals, field, ignore_case)
-    )
+    return compile_clock(tree, path, literals) if name == "clock" else TESTS[name](tree, path, literals, field, form)
 
 
-def _equals(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+def _equals(tree: Tree, path: Path, literals: Literals, field: Field, form: Form) -> ValueTest:
     written = literals.placed(tree, path)
     for at, each in written if field.values else ():
         if known_word(each, field.values) is None:
             hint = did_you_mean(each, field.values) or f"; it is {listed(field.values)}"
             literals.report(at, f"{field.name} is never {str(each)!r}{hint}")
-    test = equals(tuple(value for _, value in written), ignore_case=ignore_case, marker=field.marker)
+    test = equals(tuple(value for _, value in written), ignore_case=form is not Form.WRITTEN, marker=field.marker)
     if isinstance(test, SealedEquals):
         return replace(test, plain=with_known_words(test.plain, field))
     return with_known_words(test, field)
@@ -88,32 +85,30 @@ def _plain(written: tuple[Scalar, ...], *, ignore_case: bool, marker: str) -> Eq
 
 
 def _of_parts(kind: type[Contains | Word | Prefix | Suffix], *, keeps_marker: bool = True) -> Compile:
-    def compile_(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+    def compile_(tree: Tree, path: Path, literals: Literals, field: Field, form: Form) -> ValueTest:
         written = literals.values(tree, path)
-        if any(not each for each in written):
-            literals.report(path, "an empty text is contained in every text")
         marker = "" if keeps_marker else field.marker
-        parts = (each.removeprefix(marker) if marker else str(each) for each in written if each)
+        parts = [form_of(each.removeprefix(marker) if marker else str(each), form) for each in written]
+        if any(each in {"", marker} for each in written):
+            literals.report(path, "an empty text is contained in every text")
+        elif not all(parts):
+            literals.report(path, _NOTHING_TO_SEE)
+        used = [number for number, part in enumerate(parts) if part]
         return kind(
-            written=written,
-            parts=tuple(part.casefold() if ignore_case else part for part in parts),
-            ignore_case=ignore_case,
+            written=tuple(written[number] for number in used), parts=tuple(parts[number] for number in used), form=form
         )
 
     return compile_
 
 
-def _wildcard(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+def _wildcard(tree: Tree, path: Path, literals: Literals, field: Field, form: Form) -> ValueTest:
     written = literals.values(tree, path)
-    shapes: list[tuple[str, ...]] = []
-    for each in written:
-        text = each.removeprefix(field.marker) if field.marker else str(each)
-        shapes.append(_pieces(text.casefold() if ignore_case else text))
-    return Wildcard(written=written, shapes=tuple(shapes), ignore_case=ignore_case)
+    shapes = (_pieces(each.removeprefix(field.marker) if field.marker else str(each), form) for each in written)
+    return Wildcard(written=written, shapes=tuple(shapes), form=form)
 
 
-def _pieces(text: str) -> tuple[str, ...]:
-    r"""Return the texts between the `*`. `\*` is a literal star and `\\` a backslash."""
+def _pieces(text: str, form: Form) -> tuple[str, ...]:
+    r"""Return the texts between the `*`, in the form in which they are compared. `\*` is a literal star and `\\` a backslash."""
     pieces, at = [""], 0
     while at < len(text):
         if text[at] == "\\" and text[at + 1 : at + 2] in {"*", "\\"}:
@@ -125,19 +120,20 @@ def _pieces(text: str) -> tuple[str, ...]:
         else:
             pieces[-1] += text[at]
         at += 1
-    first, *rest = pieces
+    first, *rest = (form_of(piece, form) for piece in pieces)
     if not rest:
         return (first,)
     return (first, *filter(None, rest[:-1]), rest[-1])
 
 
-def _regex(tree: Tree, path: Path, literals: Literals, _field: Field, ignore_case: bool) -> ValueTest:
+def _regex(tree: Tree, path: Path, literals: Literals, _field: Field, form: Form) -> ValueTest:
     written = literals.placed(tree, path)
+    ignore_case = form is not Form.WRITTEN
     compiled = [_pattern(each, at, literals, ignore_case=ignore_case) for at, each in written]
     return Regex(
         written=tuple(value for _, value in written),
         patterns=tuple(each for each in compiled if each is not None),
-        ignore_case=ignore_case,
+        form=form,
     )
 
 
@@ -186,7 +182,7 @@ def _scalars(tree: Tree) -> tuple[Scalar, ...]:
     return tuple(each for each in (tree if isinstance(tree, list) else [tree]) if isinstance(each, Scalar))
 
 
-_CompileNumber = Callable[[Tree, Path, Literals, Field, bool], NumberTest]
+_CompileNumber = Callable[[Tree, Path, Literals, Field, Form], NumberTest]
 """Compiles a test of a number, which a length can have too."""
 
 _NEVER = Between(1, 0)
@@ -194,14 +190,14 @@ _NEVER = Between(1, 0)
 
 
 def _compare(operator: Operator) -> _CompileNumber:
-    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> NumberTest:
+    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _form: Form) -> NumberTest:
         bound = _number(tree, path, literals)
         return _NEVER if bound is None else Compare(operator, bound, _scalars(tree))
 
     return compile_
 
 
-def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> NumberTest:
+def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _form: Form) -> NumberTest:
     if not isinstance(tree, list) or len(tree) != 2:
         literals.report(path, "expected two numbers, the lower one first: [1, 5]")
         return _NEVER
@@ -216,7 +212,7 @@ def _between(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_
 _NUMBER_TESTS: dict[str, _CompileNumber] = {**{str(each): _compare(each) for each in Operator}, "between": _between}
 
 
-def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_case: bool) -> ValueTest:
+def _length(tree: Tree, path: Path, literals: Literals, field: Field, form: Form) -> ValueTest:
     if not isinstance(tree, dict):
         exact = _number(tree, path, literals)
         return _NEVER if exact is None else Length((Between(exact, exact, _scalars(tree)),))
@@ -228,13 +224,13 @@ def _length(tree: Tree, path: Path, literals: Literals, field: Field, ignore_cas
                 f"unknown test{did_you_mean(name, _NUMBER_TESTS)}; a length has {', '.join(_NUMBER_TESTS)}",
             )
         else:
-            tests.append(_NUMBER_TESTS[name](below, (*path, name), literals, field, ignore_case))
+            tests.append(_NUMBER_TESTS[name](below, (*path, name), literals, field, form))
     if not tree:
         literals.report(path, "expected a number, or a test of one: {gte: 1}")
     return Length(tuple(tests))
 
 
-def _type(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+def _type(tree: Tree, path: Path, literals: Literals, _field: Field, _form: Form) -> ValueTest:
     written = literals.placed(tree, path)
     for at, each in written:
         if known_word(each, TYPES) is None:
@@ -244,7 +240,7 @@ def _type(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_cas
 
 
 def _age(*, is_older: bool) -> Compile:
-    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _ignore_case: bool) -> ValueTest:
+    def compile_(tree: Tree, path: Path, literals: Literals, _field: Field, _form: Form) -> ValueTest:
         try:
             if isinstance(tree, Scalar):
                 return Age(read_duration(tree), is_older, _scalars(tree))
@@ -269,10 +265,6 @@ TESTS: dict[str, Compile] = {
     "type": _type,
     "within": _age(is_older=False),
     "older_than": _age(is_older=True),
-    "list": lambda tree, path, literals, field, ignore_case: _equals(
-        {"list": tree}, path[:-1], literals, field, ignore_case
-    ),
-    "file": lambda tree, path, literals, field, ignore_case: _equals(
-        {"file": tree}, path[:-1], literals, field, ignore_case
-    ),
+    "list": lambda tree, path, literals, field, form: _equals({"list": tree}, path[:-1], literals, field, form),
+    "file": lambda tree, path, literals, field, form: _equals({"file": tree}, path[:-1], literals, field, form),
 }

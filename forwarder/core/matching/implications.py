@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from math import inf
 
 from forwarder.core.matching.conditions import AllOf, AnyOf, Condition, Exists, FieldTest, Matcher, Not, ValueTest
+from forwarder.core.matching.folding import Form, form_of
 from forwarder.core.matching.literals import listed
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Suffix, Word
@@ -79,22 +80,30 @@ def _test_implies(one: ValueTest, other: ValueTest) -> bool:
                 and {text.casefold() if other.ignore_case else text for text in one.texts} <= other.texts
                 and all(any(_is_same(mine, theirs) for theirs in other.others) for mine in one.others)
             )
-        case Equals(others=()), Contains() | Word() | Prefix() | Suffix() if other.ignore_case or not one.ignore_case:
-            texts = (text.casefold() if other.ignore_case else text for text in one.texts)
+        case Equals(others=()), Contains() | Word() | Prefix() | Suffix() if _decides(one, other.form):
+            texts = (form_of(text, other.form) for text in one.texts)
             return all(any(_has(other, text, part) for part in other.parts) for text in texts)
-        case Contains() | Word() | Prefix() | Suffix(), Contains() if one.ignore_case == other.ignore_case:
+        case Contains() | Word() | Prefix() | Suffix(), Contains() if one.form == other.form:
             return all(any(theirs in mine for theirs in other.parts) for mine in one.parts)
-        case Prefix(), Prefix() if one.ignore_case == other.ignore_case:
+        case Prefix(), Prefix() if one.form == other.form:
             return all(mine.startswith(other.parts) for mine in one.parts)
-        case Suffix(), Suffix() if one.ignore_case == other.ignore_case:
+        case Suffix(), Suffix() if one.form == other.form:
             return all(mine.endswith(other.parts) for mine in one.parts)
-        case Word(), Word() if one.ignore_case == other.ignore_case:
+        case Word(), Word() if one.form == other.form:
             return set(one.parts) <= set(other.parts)
         case TypeIs(), TypeIs():
             return set(one.types) <= set(other.types)
         case ((Compare() | Between()), (Compare() | Between())):
             return _is_within(_span([one]), _span([other]))
     return False
+
+
+def _decides(test: Equals, form: Form) -> bool:
+    """Return whether a value that equals one of these texts is, in this form, that text in this form."""
+    if not test.ignore_case:
+        return True
+    # Texts that are the same without upper case may be composed otherwise, and then look different.
+    return form is Form.CASELESS or (form is Form.FOLDED and all(map(str.isascii, test.texts)))
 
 
 def _is_same(one: object, other: object) -> bool:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from forwarder.core.matching.conditions import AllOf, AnyOf, Condition, FieldTest, Matcher, Not, ValueTest
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.regex_literals import pieces_of, rarity
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
@@ -18,10 +19,10 @@ class Atom(msgspec.Struct, frozen=True):
     """True of an event if an element of the field is one of these values or, with `is_part`, contains one of these texts."""
 
     field: Field
-    ignore_case: bool
+    form: Form
     is_part: bool
     texts: frozenset[str]
-    """The texts, folded if case is ignored."""
+    """The texts, in the form in which they are compared."""
     others: frozenset[JSONKey] = frozenset()
 
     def values(self) -> Iterator[str | JSONKey]:
@@ -135,21 +136,22 @@ def _atom(field: Field, test: ValueTest) -> Atom | None:
     """Return the atom that is true of every element that passes the test, or `None` if there is none."""
     match test:
         case Equals(texts=texts, others=others, ignore_case=ignore_case):
-            return Atom(field, ignore_case, False, texts, frozenset(map(json_key, others)))
+            form = Form.CASELESS if ignore_case else Form.WRITTEN
+            return Atom(field, form, False, texts, frozenset(map(json_key, others)))
         case Contains() | Word() | Prefix() | Suffix():
-            return _parts(field, test.parts, ignore_case=test.ignore_case)
-        case Wildcard(shapes=shapes, ignore_case=ignore_case):
+            return _parts(field, test.parts, test.form)
+        case Wildcard(shapes=shapes, form=form):
             if all(len(pieces) == 1 for pieces in shapes):
-                return Atom(field, ignore_case, False, frozenset(pieces[0] for pieces in shapes))
-            return _parts(field, (max(pieces, key=len) for pieces in shapes), ignore_case=ignore_case)
-        case Regex(patterns=patterns, ignore_case=ignore_case):
-            found = [pieces_of(pattern.pattern, ignore_case=ignore_case) for pattern in patterns]
+                return Atom(field, form, False, frozenset(pieces[0] for pieces in shapes))
+            return _parts(field, (max(pieces, key=len) for pieces in shapes), form)
+        case Regex(patterns=patterns, form=form):
+            found = [pieces_of(pattern.pattern, form) for pattern in patterns]
             if None in found:
                 return None
-            return _parts(field, (piece for pieces in found for piece in pieces or ()), ignore_case=ignore_case)
+            return _parts(field, (piece for pieces in found for piece in pieces or ()), form)
     return None
 
 
-def _parts(field: Field, parts: Iterable[str], *, ignore_case: bool) -> Atom | None:
+def _parts(field: Field, parts: Iterable[str], form: Form) -> Atom | None:
     texts = frozenset(parts)
-    return None if "" in texts else Atom(field, ignore_case, True, texts)
+    return None if "" in texts else Atom(field, form, True, texts)

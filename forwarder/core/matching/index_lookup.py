@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.index_atoms import Atom, JSONKey, json_key
 from forwarder.core.matching.subject import Field, Subject
 
@@ -24,10 +25,10 @@ _NO_HITS: frozenset[int] = frozenset()
 
 
 class _FieldTable(msgspec.Struct, frozen=True):
-    """All atoms of one field that ignore case, or all that do not."""
+    """All atoms of one field that compare texts in the same form."""
 
     field: Field
-    ignore_case: bool
+    form: Form
     texts: dict[str, tuple[int, ...]]
     others: dict[JSONKey, tuple[int, ...]]
     few: tuple[tuple[str, tuple[int, ...]], ...]
@@ -37,7 +38,7 @@ class _FieldTable(msgspec.Struct, frozen=True):
         """Add the numbers of the atoms that are true to `hits`."""
         for value in subject.elements(self.field):
             if isinstance(value, str):
-                text = subject.fold(value) if self.ignore_case else value
+                text = subject.compared(value, self.form)
                 if (numbers := self.texts.get(text)) is not None:
                     hits.update(numbers)
                 for part, numbers in self.few:
@@ -56,10 +57,10 @@ class Lookup:
     __slots__ = ("_tables",)
 
     def __init__(self, atoms: Mapping[Atom, int] | None = None) -> None:
-        grouped: defaultdict[tuple[Field, bool], list[tuple[Atom, int]]] = defaultdict(list)
+        grouped: defaultdict[tuple[Field, Form], list[tuple[Atom, int]]] = defaultdict(list)
         for atom, number in (atoms or {}).items():
-            grouped[atom.field, atom.ignore_case].append((atom, number))
-        self._tables = [_table(field, ignore_case, members) for (field, ignore_case), members in grouped.items()]
+            grouped[atom.field, atom.form].append((atom, number))
+        self._tables = [_table(field, form, members) for (field, form), members in grouped.items()]
 
     def hits(self, subject: Subject) -> AbstractSet[int]:
         """Return the numbers of the atoms that are true of the event, and possibly of some that are only nearly true."""
@@ -71,7 +72,7 @@ class Lookup:
         return hits
 
 
-def _table(field: Field, ignore_case: bool, members: Iterable[tuple[Atom, int]]) -> _FieldTable:
+def _table(field: Field, form: Form, members: Iterable[tuple[Atom, int]]) -> _FieldTable:
     texts: defaultdict[str, list[int]] = defaultdict(list)
     others: defaultdict[JSONKey, list[int]] = defaultdict(list)
     parts: defaultdict[str, list[int]] = defaultdict(list)
@@ -89,7 +90,7 @@ def _table(field: Field, ignore_case: bool, members: Iterable[tuple[Atom, int]])
     few = frozen(parts)
     return _FieldTable(
         field=field,
-        ignore_case=ignore_case,
+        form=form,
         texts=frozen(texts),
         others=frozen(others),
         few=tuple(few.items()) if len(few) <= _FEW else (),

@@ -6,6 +6,8 @@ The reader knows less than RE2. For a pattern that it does not understand, it re
 import re
 import string
 
+from forwarder.core.matching.folding import Form, fold
+
 _REPEAT = re.compile(r"\{([0-9]+)(?:,[0-9]*)?\}|[*+?]")
 _GROUP = re.compile(r"\?(?:P?<[^>]+>|([imsU]*)(?:-[imsU]+)?(:|\)))")
 _CONTROL = {"n": "\n", "t": "\t", "r": "\r", "f": "\f", "v": "\v", "a": "\a"}
@@ -30,12 +32,12 @@ class _UnknownError(Exception):
     """The pattern contains a construct that this reader does not know."""
 
 
-def pieces_of(pattern: str, *, ignore_case: bool) -> frozenset[str] | None:
+def pieces_of(pattern: str, form: Form) -> frozenset[str] | None:
     """Return texts of which at least one is in every text that the pattern matches; `None` if there are none.
 
-    With `ignore_case` they are folded and occur in the folded text.
+    They are in the form in which the text is compared, and occur in the text in that form.
     """
-    reader = _RegexReader(pattern, ignore_case=ignore_case)
+    reader = _RegexReader(pattern, form)
     try:
         found = reader.alternatives(0)
     except _UnknownError:
@@ -53,9 +55,10 @@ def rarity(piece: str) -> float:
 class _RegexReader:
     """Reads one pattern and returns the texts that it requires."""
 
-    def __init__(self, pattern: str, *, ignore_case: bool) -> None:
+    def __init__(self, pattern: str, form: Form) -> None:
         self._pattern = pattern
-        self._ignore_case = ignore_case
+        self._form = form
+        self._ignore_case = form is not Form.WRITTEN
         self.at = 0
 
     def alternatives(self, depth: int) -> frozenset[str] | None:
@@ -120,15 +123,19 @@ class _RegexReader:
                 return "", None
             case "*" | "+" | "?":
                 raise _UnknownError
-        return self._folded(character), None
+        return self._compared(character), None
 
-    def _folded(self, character: str) -> str:
+    def _compared(self, character: str) -> str:
         if character in {"?", "�"}:  # in the text that RE2 sees, it may replace a lone surrogate
             return ""
         if not self._ignore_case:
             return character
         code = ord(character)
-        return character.casefold() if any(first <= code <= last for first, last in _STABLE) else ""
+        if not any(first <= code <= last for first, last in _STABLE):
+            return ""
+        caseless = character.casefold()
+        # In a folded text, a character that folding changes is another one, or a part of one.
+        return caseless if self._form is Form.CASELESS or (len(caseless) == 1 and fold(caseless) == caseless) else ""
 
     def _group(self, depth: int) -> frozenset[str] | None:
         if self._peek() == "?":
@@ -164,12 +171,12 @@ class _RegexReader:
         if character == "x" and (found := _CODE.match(self._pattern, self.at)):
             self.at = found.end()
             code = int(found[1] or found[2], 16)
-            return self._folded(chr(code)) if code <= _MAX_CODE else ""
+            return self._compared(chr(code)) if code <= _MAX_CODE else ""
         if character and character in "pP" and (found := _PROPERTY.match(self._pattern, self.at)):
             self.at = found.end()
             return ""
         if character and character in "dDwWsSbBAzC":
             return ""
         if character and character in string.punctuation:
-            return self._folded(character)
+            return self._compared(character)
         raise _UnknownError

@@ -1,6 +1,7 @@
 """Renders tests as the config has them, and values of events in few characters. All texts are safe to print on a terminal."""
 
 import json
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,6 +11,7 @@ from forwarder.core.counted import counted
 from forwarder.core.durations import write_duration
 from forwarder.core.matching.compile_clock import DAYS
 from forwarder.core.matching.conditions import ValueTest, Where
+from forwarder.core.matching.folding import Form, fold
 from forwarder.core.matching.literals import as_json
 from forwarder.core.matching.sealed_equals import SealedEquals
 from forwarder.core.matching.subject import Field, Found, Subject
@@ -54,8 +56,8 @@ def _quoted(text: str) -> str:
 
 
 def seen_by(test: ValueTest, value: Found, subject: Subject, *, part: str = "") -> str:
-    """Return a value together with what the test compares: its age, its length, or its wall-clock time."""
-    text = cut_around(value, part, subject)
+    """Return a value together with what the test compares: its folded text, age, length, or wall-clock time."""
+    text = cut_around(value, part, subject, form=_form_of(test))
     at = time_of(value) if isinstance(test, Age | WallClock) else None
     match test:
         case Length() if isinstance(value, str | list | dict):
@@ -69,6 +71,12 @@ def seen_by(test: ValueTest, value: Found, subject: Subject, *, part: str = "") 
     return text
 
 
+def _form_of(test: ValueTest) -> Form:
+    if isinstance(test, Contains | Word | Prefix | Suffix | Wildcard | Regex):
+        return test.form
+    return Form.CASELESS
+
+
 def _roughly(length: timedelta) -> str:
     seconds = length / timedelta(seconds=1)
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
@@ -77,17 +85,29 @@ def _roughly(length: timedelta) -> str:
     return f"{seconds:.1f}s"
 
 
-def cut_around(value: Found, part: str, subject: Subject) -> str:
-    """Return a value like `shown`. A long text is cut around `part` (folded)."""
-    if not isinstance(value, str) or len(value) <= _LONGEST_VALUE or not part:
+def cut_around(value: Found, part: str, subject: Subject, *, form: Form) -> str:
+    """Return a value like `shown`, and how it is compared if that looks different. A long text is cut around `part`, which is in this form."""
+    if not isinstance(value, str):
         return shown(value)
-    at = value.find(part)
-    at = at if at >= 0 else subject.fold(value).find(part)
-    begin = min(max(at - _LONGEST_VALUE // 3, 0), len(value) - _LONGEST_VALUE)
-    if begin == 0:
-        return shown(value)
+    at = _place_of(part, value, subject, form) if len(value) > _LONGEST_VALUE else 0
+    begin = max(min(at - _LONGEST_VALUE // 3, len(value) - _LONGEST_VALUE), 0)
     piece = value[begin : begin + _LONGEST_VALUE]
-    return _quoted(f"…{piece}{'…' if begin + _LONGEST_VALUE < len(value) else ''}")
+    more = "…" if begin + _LONGEST_VALUE < len(value) else ""
+    text = _quoted(f"{'…' if begin else ''}{piece}{more}")
+    if form is Form.FOLDED and (compared := fold(piece)) != piece.casefold():
+        text += f", compared as {shown(compared)}"
+    return text
+
+
+def _place_of(part: str, value: str, subject: Subject, form: Form) -> int:
+    """Return about where in a value the text is that `part` is in this form."""
+    if (at := value.find(part)) >= 0:
+        return at
+    at = subject.compared(value, form).find(part)
+    if form is not Form.FOLDED or at < 0:
+        return at
+    # Folding changes the length: this is the longest beginning that is folded to no more than what is before the part.
+    return bisect_right(range(len(value)), at, key=lambda end: len(fold(value[:end]))) - 1
 
 
 def word(written: Scalar) -> str:
@@ -117,15 +137,26 @@ def _words(written: Sequence[Scalar]) -> str:
 def label_of(test: ValueTest, field: Field) -> str:
     """Return a test as a phrase that follows the name of its field."""
     match test:
-        case Equals() | SealedEquals() | Contains() | Word() | Prefix() | Suffix() | Wildcard() | Regex():
-            case_ = ""
-            if test.ignore_case != field.ignores_case:
-                case_ = " (ignoring case)" if test.ignore_case else " (case-sensitive)"
-            return f"{_VERBS[type(test)]} {_words(test.written)}{case_}"
+        case Equals() | SealedEquals():
+            form = Form.CASELESS if test.ignore_case else Form.WRITTEN
+            return f"{_VERBS[type(test)]} {_words(test.written)}{_comparing(form, Form.CASELESS, field)}"
+        case Contains() | Word() | Prefix() | Suffix() | Wildcard() | Regex():
+            usual = Form.CASELESS if isinstance(test, Regex) else Form.FOLDED
+            return f"{_VERBS[type(test)]} {_words(test.written)}{_comparing(test.form, usual, field)}"
         case Where():
             return "where"
         case _:
             return _label_of_value(test)
+
+
+def _comparing(form: Form, usual: Form, field: Field) -> str:
+    """Return how a test compares texts, if it is not as usual; `usual` is how it does on a field that ignores case."""
+    said = []
+    if (form is not Form.WRITTEN) != field.ignores_case:
+        said.append("case-sensitive" if form is Form.WRITTEN else "ignoring case")
+    if form not in {usual, Form.WRITTEN}:
+        said.append("exact" if form is Form.CASELESS else "folded")
+    return f" ({', '.join(said)})" if said else ""
 
 
 def _label_of_value(test: ValueTest) -> str:
@@ -193,7 +224,7 @@ def hit_of(test: ValueTest, value: Found, subject: Subject, *, marker: str) -> t
         case Regex():
             patterns = (replace(test, patterns=(pattern,)) for pattern in test.patterns)
             found, _ = _first(zip(test.written, patterns, _empty(), strict=False), value, subject)
-            part = _match(test, value)
+            part = _match(test, value, subject)
         case _:
             return "", ""
     return word(found) if found is not None and len(test.written) > 1 else "", part
@@ -208,21 +239,22 @@ def _empty() -> Iterator[str]:
         yield ""
 
 
-def _match(test: Regex, value: Found) -> str:
+def _match(test: Regex, value: Found, subject: Subject) -> str:
     """Return the text that a regex matched, to show where it is."""
     if not isinstance(value, str):
         return ""
+    text = subject.folded(value) if test.form is Form.FOLDED else value
     try:
-        found = (pattern.search(value) for pattern in test.patterns)
+        found = (pattern.search(text) for pattern in test.patterns)
         return next((str(each.group()) for each in found if each is not None), "")
     except UnicodeEncodeError:
         return ""
 
 
 def _equals(test: Equals, written: Scalar, value: Found, subject: Subject, marker: str) -> bool:
-    fold: Callable[[str], str] = subject.fold if test.ignore_case else str
+    caseless: Callable[[str], str] = subject.caseless if test.ignore_case else str
     if isinstance(value, str):
         text = written.removeprefix(marker) if marker else str(written)
-        return (text.casefold() if test.ignore_case else text) == fold(value)
+        return (text.casefold() if test.ignore_case else text) == caseless(value)
     one = replace(test, texts=frozenset(), others=() if written.quoted else tuple(as_json(written)))
     return one.passes(value, subject)

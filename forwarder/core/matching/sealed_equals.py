@@ -37,7 +37,7 @@ class SealedEquals:
         """Return the digest that a value has in common with this test, or `None`."""
         if isinstance(value, str):
             known: frozenset[str] = self.digests
-            text: str | None = subject.fold(value) if self.ignore_case else value
+            text: str | None = subject.caseless(value) if self.ignore_case else value
         else:
             known, text = self.of_numbers, _whole(value)
         if text is None or (digest := digest_of(text, self.salt)) not in known:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from forwarder.core.event import Event, JSONValue
+from forwarder.core.matching.folding import Form, fold
 from forwarder.core.matching.paths import elements_of
 from forwarder.core.posts.common_fields import Facts
 
@@ -42,7 +43,7 @@ class Field:
 class Subject:
     """Provides the values of one event at one moment, or of one element of it, to conditions."""
 
-    __slots__ = ("_elements", "_encoded", "_folded", "_nodes", "event", "facts", "held", "now", "root")
+    __slots__ = ("_caseless", "_elements", "_encoded", "_folded", "_nodes", "event", "facts", "held", "now", "root")
 
     def __init__(self, event: Event, now: datetime, *, facts: Facts | None = None, root: JSONValue = None) -> None:
         """`now` is when the event is matched (an aware time). `root` is where paths begin; by default the payload."""
@@ -54,6 +55,7 @@ class Subject:
         """The results of matchers by the identity of their conditions, so that each is evaluated once for the event."""
         self._nodes: dict[str, tuple[Found, ...]] = {}
         self._elements: dict[str, tuple[Found, ...]] = {}
+        self._caseless: dict[str, str] = {}
         self._folded: dict[str, str] = {}
         self._encoded: dict[str, bytes] = {}
 
@@ -78,11 +80,24 @@ class Subject:
             found = self._elements[field.name] = nodes
         return found
 
-    def fold(self, text: str) -> str:
-        """Return the text folded, for comparisons that ignore case."""
+    def compared(self, text: str, form: Form) -> str:
+        """Return the text in the form in which it is compared."""
+        if form is Form.FOLDED:
+            return self.folded(text)
+        return text if form is Form.WRITTEN else self.caseless(text)
+
+    def caseless(self, text: str) -> str:
+        """Return the text without upper case, for comparisons that ignore case and nothing else."""
+        caseless = self._caseless.get(text)
+        if caseless is None:
+            caseless = self._caseless[text] = text.casefold()
+        return caseless
+
+    def folded(self, text: str) -> str:
+        """Return the text folded, for comparisons of what it looks like."""
         folded = self._folded.get(text)
         if folded is None:
-            folded = self._folded[text] = text.casefold()
+            folded = self._folded[text] = fold(text)
         return folded
 
     def encode(self, text: str) -> bytes:

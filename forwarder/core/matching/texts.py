@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.subject import Found, Subject
 from forwarder.core.yaml.tree import Scalar
 
@@ -27,7 +28,7 @@ class Equals:
 
     written: Sequence[Scalar] = field(compare=False)
     texts: frozenset[str]
-    """The texts, folded if case is ignored."""
+    """The texts, without upper case if case is ignored."""
     others: tuple[bool | int | float | None, ...]
     """The JSON values of unquoted scalars such as `1.5`, `true` and `null`."""
     ignore_case: bool
@@ -41,7 +42,7 @@ class Equals:
 
     def passes(self, value: Found, subject: Subject) -> bool:
         if isinstance(value, str):
-            return (subject.fold(value) if self.ignore_case else value) in self.texts
+            return (subject.caseless(value) if self.ignore_case else value) in self.texts
         if not self.others or isinstance(value, list | dict):
             return False
         # True == 1 in Python, but not in JSON.
@@ -54,13 +55,11 @@ class _OfText:
 
     written: Sequence[Scalar] = field(compare=False)
     parts: tuple[str, ...]
-    """The texts, folded if case is ignored."""
-    ignore_case: bool
+    """The texts, in the form in which they are compared."""
+    form: Form
 
     def _text(self, value: Found, subject: Subject) -> str | None:
-        if not isinstance(value, str):
-            return None
-        return subject.fold(value) if self.ignore_case else value
+        return subject.compared(value, self.form) if isinstance(value, str) else None
 
 
 class Contains(_OfText):
@@ -114,13 +113,13 @@ class Wildcard:
 
     written: Sequence[Scalar] = field(compare=False)
     shapes: tuple[tuple[str, ...], ...]
-    """The pieces of each shape, folded if case is ignored. A single piece means that there is no `*`."""
-    ignore_case: bool
+    """The pieces of each shape, in the form in which they are compared. A single piece means that there is no `*`."""
+    form: Form
 
     def passes(self, value: Found, subject: Subject) -> bool:
         if not isinstance(value, str):
             return False
-        text = subject.fold(value) if self.ignore_case else value
+        text = subject.compared(value, self.form)
         return any(_has_shape(text, pieces) for pieces in self.shapes)
 
 
@@ -130,12 +129,14 @@ class Regex:
 
     written: tuple[Scalar, ...]
     patterns: tuple["re2._Regexp[str]", ...] = field(compare=False)
-    ignore_case: bool
+    """The patterns, which ignore case unless the form is `WRITTEN`."""
+    form: Form
+    """The form of the text that the patterns see. In `CASELESS` they see it as it is written, and ignore case."""
 
     def passes(self, value: Found, subject: Subject) -> bool:
         if not isinstance(value, str):
             return False
-        encoded = subject.encode(value)
+        encoded = subject.encode(subject.folded(value) if self.form is Form.FOLDED else value)
         for pattern in self.patterns:
             if pattern.search(encoded) is not None:
                 return True

@@ -203,7 +203,7 @@ def _value(limit: RouteLimit, subject: Subject) -> str:
     for each in limit.by:
         texts = [_text(found) for found in subject.elements(each)]
         if each.ignores_case:
-            texts = [subject.fold(text) for text in texts]
+            texts = [subject.caseless(text) for text in texts]
         parts += [str(len(texts)), *texts]
     return fingerprint(*parts)
 

@@ -5,7 +5,7 @@ import pytest
 import yaml
 
 from forwarder.core.config.condition_schema import VARIABLE, conditions_schema
-from forwarder.core.matching.compile import ALL_TESTS, BLOCKS
+from forwarder.core.matching.compile import ALL_TESTS, BLOCKS, OPTIONS
 from forwarder.core.matching.fields import NAMED_FIELDS
 from forwarder.core.matching.values import TYPES
 
@@ -21,7 +21,7 @@ def test_every_field_block_and_test_is_in_it() -> None:
     condition, _ = DEFINITIONS["condition"]["anyOf"]
     assert condition["properties"].keys() == {*NAMED_FIELDS, *BLOCKS, "matcher"}
     tests = DEFINITIONS["tests"]["anyOf"][-1]["properties"]
-    assert tests.keys() == {*ALL_TESTS, "ignore_case"}
+    assert tests.keys() == {*ALL_TESTS, *OPTIONS}
     assert all(each.get("description") for each in (*condition["properties"].values(), *tests.values()))
 
 

@@ -74,6 +74,29 @@ def test_what_is_quoted_and_what_variables_held_decide_as_before(
         assert set(chosen) == expected
 
 
+@pytest.mark.parametrize("exact", ["", "exact: false", "exact: true"])
+def test_texts_are_folded_as_the_config_did(exact: str) -> None:
+    config = load(TEXT + exact)
+    assert config.revision is not None
+    is_found = not config.exact
+    again = load_revision(config.revision.data)
+    assert (again.exact, again.revision) == (config.exact, config.revision)
+    for each in (config, again):
+        chosen = router_of(each).select(event({"text": "\uff42tc"}), NOW).chosen
+        assert ("alerts" in chosen) is is_found
+
+
+def test_a_revision_of_a_version_that_folded_no_texts_folds_none() -> None:
+    config = load()
+    assert config.revision is not None
+    kept = unpacked(config.revision.data)
+    del kept.tree["exact"]
+    older = load_revision(packed(kept.tree, kept.files, salt=kept.salt).data)
+    assert older.exact
+    assert router_of(older).select(event({"text": "\uff42tc"}), NOW).chosen.keys() == {"off"}
+    assert "alerts" in router_of(older).select(event({"text": "BTC"}), NOW).chosen
+
+
 def test_the_digest_is_that_of_what_routes_alone() -> None:
     first = load().revision
     assert (

@@ -40,6 +40,8 @@ def matches(written: str, body: bytes) -> bool:
         ("ok", b" ok\n", b"not ok"),
         ("ok", b"ok", b"OK"),
         ("{equals: ok, ignore_case: true}", b"OK", b"okay"),
+        ("{contains: ok, ignore_case: true}", b"OK", "\uff4fk".encode()),
+        ("{msg: {contains: ok, ignore_case: true}}", b'{"msg": "OK"}', '{"msg": "\uff4fk"}'.encode()),
         ("1", b"1", b"10"),
         ('[ok, "1"]', b"1", b'["ok"]'),
         ("{contains: ok}", b"this is ok.", b"OK"),

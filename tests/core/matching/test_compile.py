@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from forwarder.core.event import Event, EventId, JSONValue
 from forwarder.core.matching import AllOf, AnyOf, Names, Not, Subject, compile_condition
-from forwarder.core.matching.compile import ALL_TESTS, BLOCKS
+from forwarder.core.matching.compile import ALL_TESTS, BLOCKS, OPTIONS
 from forwarder.core.matching.literals import lines_of
 from forwarder.core.yaml.tree import Path, Scalar
 from tests.support.conditions import NOW, condition, decoded, subject, subject_of, tree
@@ -59,7 +59,7 @@ def test_what_the_page_says_of_each_test_is_so(asked: str, yes: str, no: str) ->
 def test_the_page_has_every_test_and_no_row_that_is_not_run() -> None:
     rows = [line for line in PAGE.splitlines() if line.startswith("| ")]
     assert len(ROW.findall(PAGE)) == len(rows) - 1
-    for name in (*ALL_TESTS, *BLOCKS, "matcher", "ignore_case"):
+    for name in (*ALL_TESTS, *BLOCKS, "matcher", *OPTIONS):
         assert any(f"`{name}`" in row for row in rows), name
 
 
@@ -92,6 +92,11 @@ def test_text_reads_the_same_over_all_sources(payload: JSONValue, source: str) -
         ("text: {contians: a}", ("text", "contians"), 'unknown test; did you mean "contains"?'),
         ("text: {}", ("text",), "no test here"),
         ("text: {ignore_case: perhaps, contains: a}", ("text", "ignore_case"), "expected true or false"),
+        ("payload.a: {contains: a, exact: false}", ("payload.a", "exact"), "write ignore_case: true as well"),
+        ("text: {regex: a, fold: true, ignore_case: false}", ("text", "fold"), "folded text has no upper case"),
+        ("text: {regex: a, fold: maybe}", ("text", "fold"), "expected true or false"),
+        ('text: {contains: "\\u200b"}', ("text", "contains"), "nothing is left of this text"),
+        ("text: {contains: a, exakt: true}", ("text", "exakt"), 'did you mean "exact"?'),
         ("text: {contains: {a: b}}", ("text", "contains"), "expected a value, a list of values, {list: NAME}"),
         ("text: [[a]]", ("text", 0), "expected a value"),
         ("text: []", ("text",), "matches nothing"),

@@ -1,5 +1,7 @@
 """The tests of a field: what each is compiled to, and its mistakes."""
 
+# ruff: noqa: RUF001 - texts that look like others are the subject here
+
 from datetime import timedelta
 
 import pytest
@@ -7,6 +9,7 @@ import pytest
 from forwarder.core.matching.compile_tests import compile_test, equals, regex_options
 from forwarder.core.matching.conditions import ValueTest
 from forwarder.core.matching.fields import field_of
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.literals import Literals
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Wildcard
 from forwarder.core.matching.values import Age, Between, Compare, Length, Operator, TypeIs
@@ -15,7 +18,7 @@ from tests.support.conditions import subject, tree
 
 
 def compiled(
-    name: str, below: Tree | str, *, field: str = "payload.a", ignore_case: bool = False
+    name: str, below: Tree | str, *, field: str = "payload.a", form: Form = Form.WRITTEN
 ) -> tuple[ValueTest, list[tuple[Path, str]]]:
     """Return the test with this name, and the mistakes that were reported."""
     problems: list[tuple[Path, str]] = []
@@ -23,7 +26,7 @@ def compiled(
     of = field_of(field)
     assert of is not None
     written = below if isinstance(below, Scalar | list | dict) else tree(below)
-    return compile_test(name, written, (name,), literals, field=of, ignore_case=ignore_case), problems
+    return compile_test(name, written, (name,), literals, field=of, form=form), problems
 
 
 @pytest.mark.parametrize(
@@ -117,13 +120,37 @@ def test_an_unquoted_scalar_also_means_its_json_value() -> None:
     )
 
 
-def test_texts_are_folded_if_case_is_ignored() -> None:
-    test, _ = compiled("equals", "Straße", ignore_case=True)
-    assert isinstance(test, Equals)
-    assert test.texts == {"strasse"}
-    test, _ = compiled("contains", "[Moon, MARS]", ignore_case=True)
+def test_texts_are_brought_into_the_form_in_which_they_are_compared() -> None:
+    for form in (Form.CASELESS, Form.FOLDED):
+        test, _ = compiled("equals", "ＤieStraße", form=form)
+        assert isinstance(test, Equals)
+        assert test.texts == {"ｄiestrasse"}
+    test, _ = compiled("contains", "[Moon, MARS\u2013]", form=Form.FOLDED)
     assert isinstance(test, Contains)
-    assert test.parts == ("moon", "mars")
+    assert test.parts == ("moon", "mars-")
+
+
+def test_a_text_of_which_nothing_is_left_is_a_mistake_where_it_is_folded() -> None:
+    for name in ("contains", "word", "prefix", "suffix"):
+        test, ((path, message),) = compiled(name, [Scalar("\u200b\ufe0f"), Scalar("a")], form=Form.FOLDED)
+        assert path == (name,)
+        assert message.startswith("nothing is left of this text")
+        assert not test.passes("b", subject())
+        _, problems = compiled(name, [Scalar("\u200b\ufe0f")], form=Form.CASELESS)
+        assert problems == []
+
+
+def test_the_mark_of_a_handle_alone_is_the_beginning_of_every_handle() -> None:
+    test, ((_, message),) = compiled("prefix", "'@'", field="author")
+    assert message == "an empty text is contained in every text"
+    assert not test.passes("nova", subject())
+
+
+def test_the_pieces_of_a_wildcard_are_folded_after_it_is_cut() -> None:
+    test, _ = compiled("wildcard", Scalar("A\uff0a*\u200b*\uff3c*B"), form=Form.FOLDED)
+    assert isinstance(test, Wildcard)
+    assert test.shapes == (("a*", "\\", "b"),)
+    assert test.passes("a* and \\ and b", subject())
 
 
 def test_the_mark_of_a_handle_is_left_out_where_a_whole_value_or_its_beginning_is_meant() -> None:

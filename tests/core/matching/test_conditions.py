@@ -8,14 +8,15 @@ from forwarder.core.event import JSONValue
 from forwarder.core.matching import EVERYTHING, NOTHING, Condition, Subject
 from forwarder.core.matching.conditions import AllOf, AnyOf, Exists, FieldTest, Matcher, Not, Where, passes_all
 from forwarder.core.matching.fields import field_of
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Prefix
 from forwarder.core.matching.values import Between, Length, TypeIs
 from tests.support.conditions import subject
 
 A = cast("Field", field_of("payload.a"))
-HAS_X = Contains(written=(), parts=("x",), ignore_case=False)
-BEGINS_WITH_Y = Prefix(written=(), parts=("y",), ignore_case=False)
+HAS_X = Contains(written=(), parts=("x",), form=Form.WRITTEN)
+BEGINS_WITH_Y = Prefix(written=(), parts=("y",), form=Form.WRITTEN)
 IS_ARRAY = TypeIs(("array",))
 
 

@@ -1,12 +1,17 @@
 """What is said of conditions without an event is so of every event."""
 
+import json
+
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from forwarder.core.matching import AllOf, AnyOf, Names, Not, Subject
+from forwarder.core.matching.folding import fold
 from forwarder.core.matching.implications import implies, why_never
+from tests.core.matching.patterns import LETTERS
 from tests.core.matching.test_compile import NAMES, conditions, subjects
-from tests.support.conditions import condition
+from tests.support.conditions import condition, subject
 
 
 @pytest.mark.parametrize(
@@ -19,6 +24,8 @@ from tests.support.conditions import condition
         ("author: Nova", "author: {equals: [nova, orca]}"),
         ("author: nova", "author: {prefix: no}"),
         ("text: {word: moon}", "text: {contains: moo}"),
+        ("text: {word: \u201cMoon\u201d}", "text: {contains: '\"moon\"'}"),
+        ("payload.a: {equals: \u0130}", "payload.a: {prefix: i, ignore_case: true}"),
         ("text: {contains: moonshot}", "text: {contains: [mars, moon]}"),
         ("text: {prefix: abc}", "text: {prefix: [a, z]}"),
         ("payload.n: {gt: 5}", "payload.n: {gte: 5}"),
@@ -95,3 +102,38 @@ def test_what_is_said_is_so(first: str, second: str, third: str, about: Subject)
         for each in (left, AllOf((left, other)), AllOf((left, Not(other)))):
             if why_never(each) is not None:
                 assert not each.matches(about)
+
+
+letters = st.lists(st.sampled_from([*LETTERS, "a", "\u0345", "\u03b1"]), min_size=1, max_size=3).map("".join)
+text_tests = st.builds(
+    lambda name, values, options: {name: values, **options},
+    st.sampled_from(["equals", "contains", "word", "prefix", "suffix"]),
+    st.lists(letters.filter(fold), min_size=1, max_size=2),
+    st.sampled_from([{}, {"exact": True}, {"ignore_case": False}]),
+)
+
+
+@given(text_tests, text_tests, st.lists(letters, max_size=3).map("".join))
+@example({"contains": ["e"], "exact": True}, {"contains": ["e"]}, "e\u0301")
+@example({"equals": ["\u03b1\u0345\u0301"], "exact": True}, {"contains": ["\u03af"]}, "\u03b1\u0345\u0301")
+@settings(max_examples=1_000)
+def test_what_is_said_of_texts_in_different_forms_is_so(
+    one: dict[str, object], other: dict[str, object], text: str
+) -> None:
+    first, second = (condition(json.dumps({"text": test})) for test in (one, other))
+    if implies(first, second):
+        # The texts of the first condition are those that it most probably matches.
+        values = one.get("equals", [])
+        assert isinstance(values, list)
+        for about in (text, *values, *(each.upper() for each in values)):
+            assert not first.matches(subject({"text": about})) or second.matches(subject({"text": about}))
+
+
+def test_texts_in_different_forms_imply_each_other_only_where_that_is_certain() -> None:
+    exact, folded = condition("text: {contains: moon, exact: true}"), condition("text: {contains: moon}")
+    assert not implies(exact, folded)
+    assert not implies(folded, exact)
+    assert implies(condition("text: {equals: Moon}"), folded)
+    assert implies(condition("text: {equals: m\u00d6on, ignore_case: false}"), condition("text: {suffix: \u00f6ON}"))
+    assert not implies(condition("text: {equals: m\u00f6on}"), condition("text: {suffix: \u00f6on}"))
+    assert implies(condition("text: {equals: m\u00f6on}"), condition("text: {suffix: \u00f6on, exact: true}"))

@@ -6,15 +6,16 @@ import pytest
 
 from forwarder.core.event import JSONValue
 from forwarder.core.matching.fields import field_of
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.index_atoms import Atom, JSONKey
 from forwarder.core.matching.index_lookup import Lookup
 from tests.support.conditions import subject
 
 
-def atom(*texts: str, is_part: bool = False, ignore_case: bool = False, others: tuple[JSONKey, ...] = ()) -> Atom:
+def atom(*texts: str, is_part: bool = False, form: Form = Form.WRITTEN, others: tuple[JSONKey, ...] = ()) -> Atom:
     field = field_of("payload.a")
     assert field is not None
-    return Atom(field, ignore_case, is_part, frozenset(texts), frozenset(others))
+    return Atom(field, form, is_part, frozenset(texts), frozenset(others))
 
 
 def hits(atoms: list[Atom], value: JSONValue) -> AbstractSet[int]:
@@ -34,8 +35,13 @@ def test_a_value_is_found_as_a_whole_also_in_nested_arrays(value: JSONValue, exp
     assert found == expected
 
 
-def test_case_is_ignored_only_where_the_atom_ignores_it() -> None:
-    assert hits([atom("x"), atom("x", ignore_case=True)], "X") == {1}
+def test_a_text_is_looked_up_in_the_form_of_the_atom() -> None:
+    atoms = [atom("x"), atom("x", form=Form.CASELESS), atom("x", form=Form.FOLDED)]
+    assert hits(atoms, "X") == {1, 2}
+    assert hits(atoms, "x\u200b") == {2}
+    parts = [atom("x", form=form, is_part=True) for form in Form]
+    assert hits(parts, "AX") == {1, 2}
+    assert hits(parts, "a\uff38") == {2}
 
 
 def test_numbers_true_and_null_are_found_by_their_json_value() -> None:

@@ -8,6 +8,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from forwarder.core.matching.compile_tests import regex_options
+from forwarder.core.matching.folding import Form, fold, form_of
 from forwarder.core.matching.regex_literals import _STABLE, pieces_of, rarity
 from tests.core.matching.patterns import LETTERS, patterns
 
@@ -31,28 +32,39 @@ from tests.core.matching.patterns import LETTERS, patterns
     ],
 )
 def test_what_a_regex_needs(pattern: str, pieces: set[str] | None) -> None:
-    assert pieces_of(pattern, ignore_case=True) == (None if pieces is None else frozenset(pieces))
+    assert pieces_of(pattern, Form.CASELESS) == (None if pieces is None else frozenset(pieces))
+    assert pieces_of(pattern, Form.FOLDED) == (None if pieces is None else frozenset(pieces))
 
 
 def test_a_regex_that_ignores_case_by_itself_needs_nothing_where_case_matters() -> None:
-    assert pieces_of("(?i)word", ignore_case=False) is None
-    assert pieces_of("(?s)Word", ignore_case=False) == frozenset({"Word"})
+    assert pieces_of("(?i)word", Form.WRITTEN) is None
+    assert pieces_of("(?s)Word", Form.WRITTEN) == frozenset({"Word"})
 
 
 @given(
     patterns,
-    st.booleans(),
+    st.sampled_from(Form),
     st.lists(st.sampled_from([*LETTERS, "s", "S", "k", "x", "\ud83d"]), max_size=8).map("".join),
 )
-@example("ß", True, "ẞ")
-@example("k", True, "\u212a")
+@example("ß", Form.CASELESS, "ẞ")
+@example("k", Form.CASELESS, "\u212a")
+@example("\u03b0", Form.FOLDED, "\u03b0")
+@example("a\n", Form.FOLDED, "a\n")
 @settings(deadline=None, max_examples=1000)
-def test_what_a_regex_needs_is_in_every_text_it_is_found_in(pattern: str, ignore_case: bool, text: str) -> None:
-    pieces = pieces_of(pattern, ignore_case=ignore_case)
-    compiled = re2.compile(pattern, regex_options(ignore_case=ignore_case))
-    if pieces is not None and compiled.search(text.encode("utf-8", "replace")) is not None:
-        within = text.casefold() if ignore_case else text
+def test_what_a_regex_needs_is_in_every_text_it_is_found_in(pattern: str, form: Form, text: str) -> None:
+    pieces = pieces_of(pattern, form)
+    compiled = re2.compile(pattern, regex_options(ignore_case=form is not Form.WRITTEN))
+    seen = fold(text) if form is Form.FOLDED else text
+    if pieces is not None and compiled.search(seen.encode("utf-8", "replace")) is not None:
+        within = form_of(text, form)
         assert any(piece in within for piece in pieces)
+
+
+def test_what_a_regex_needs_of_a_folded_text_is_made_of_characters_that_stay_as_they_are() -> None:
+    for character in (chr(code) for first, last in _STABLE for code in range(first, last + 1)):
+        for piece in pieces_of(re2.escape(character), Form.FOLDED) or ():
+            assert fold(piece) == piece
+            assert piece in character.casefold()
 
 
 def test_re2_and_casefold_agree_on_the_characters_that_pieces_are_made_of() -> None:
@@ -89,7 +101,7 @@ def test_re2_and_casefold_agree_on_the_characters_that_pieces_are_made_of() -> N
     ],
 )
 def test_constructs_are_read_or_the_pattern_needs_nothing(pattern: str, pieces: set[str] | None) -> None:
-    assert pieces_of(pattern, ignore_case=True) == (None if pieces is None else frozenset(pieces))
+    assert pieces_of(pattern, Form.CASELESS) == (None if pieces is None else frozenset(pieces))
 
 
 def test_longer_pieces_and_letters_of_other_scripts_are_rarer() -> None:

@@ -1,5 +1,7 @@
 """Tests and values in few characters that are safe to print."""
 
+# ruff: noqa: RUF001 - texts that look like others are the subject here
+
 from datetime import timedelta
 from zoneinfo import ZoneInfo
 
@@ -8,6 +10,7 @@ import pytest
 from forwarder.core.matching import Subject, compile_condition
 from forwarder.core.matching.conditions import FieldTest
 from forwarder.core.matching.fields import NAMED_FIELDS
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.rendering import cut_around, hit_of, label_of, seen_by, shown
 from forwarder.core.matching.subject import Found
 from forwarder.core.matching.values import WallClock
@@ -46,6 +49,12 @@ def test_a_value_is_short_and_has_no_control_characters(value: object, text: str
         ("payload.a: [1, 'a', b, c, d, e, f]", 'is 1, "a", "b", "c", "d", +2 more'),
         ("text: {word: [btc], ignore_case: false}", 'has the word "btc" (case-sensitive)'),
         ("payload.a: {prefix: [btc], ignore_case: true}", 'begins with "btc" (ignoring case)'),
+        ("payload.a: {prefix: btc, ignore_case: true, exact: true}", 'begins with "btc" (ignoring case, exact)'),
+        ("text: {word: btc, exact: true}", 'has the word "btc" (exact)'),
+        ("text: {equals: btc, exact: true}", 'is "btc"'),
+        ("text: {regex: btc}", 'has the regex "btc"'),
+        ("text: {regex: btc, fold: true}", 'has the regex "btc" (folded)'),
+        ("payload.a: {regex: btc, ignore_case: true}", 'has the regex "btc" (ignoring case)'),
     ],
 )
 def test_a_test_reads_as_a_phrase(asked: str, label: str) -> None:
@@ -68,8 +77,35 @@ def test_a_time_is_shown_with_its_age(seconds: int, said: str) -> None:
 
 def test_a_long_text_is_cut_around_what_matched() -> None:
     text = "a" * 200 + "Needle" + "b" * 200
-    assert "Needle" in cut_around(text, "needle", subject())
-    assert cut_around("needle" + "b" * 200, "needle", subject()).startswith('"needle')
+    assert "Needle" in cut_around(text, "needle", subject(), form=Form.CASELESS)
+    assert cut_around("needle" + "b" * 200, "needle", subject(), form=Form.CASELESS).startswith('"needle')
+
+
+def test_a_text_that_folding_makes_longer_or_shorter_is_cut_around_what_matched() -> None:
+    for filler in ("\u200b", "ﷺ", "a\u0301", "𝗮"):
+        text = filler * 300 + "\uff2eeedle" + filler * 300
+        assert "\uff2eeedle" in cut_around(text, "needle", subject(), form=Form.FOLDED)
+        assert cut_around(text, "nothing", subject(), form=Form.FOLDED).startswith(f'"{shown(filler)[1:-1]}')
+
+
+@pytest.mark.parametrize(
+    ("asked", "value", "seen"),
+    [
+        ("text: {word: btc}", "BTC", '"BTC"'),
+        ("text: {word: btc}", "B\u200bTC", r'"B\u200bTC", compared as "btc"'),
+        ("text: {word: btc}", "it\u2019s\nＢＴＣ", '"it\u2019s\\nＢＴＣ", compared as "it\'s btc"'),
+        ("text: {word: btc, exact: true}", "ＢＴＣ", '"ＢＴＣ"'),
+        ("text: {word: btc, ignore_case: false}", "ＢＴＣ", '"ＢＴＣ"'),
+        ("text: {regex: btc}", "ＢＴＣ", '"ＢＴＣ"'),
+        ("text: {regex: btc, fold: true}", "ＢＴＣ", '"ＢＴＣ", compared as "btc"'),
+        ("text: {equals: btc}", "ＢＴＣ", '"ＢＴＣ"'),
+        ("text: {contains: a}", "ﷺ" * 90, f'"{"ﷺ" * 80}…", compared as "{"صلى الله عليه وسلم" * 4}'),
+    ],
+)
+def test_a_text_is_shown_with_what_was_compared_if_that_looks_different(asked: str, value: str, seen: str) -> None:
+    asking = condition(asked)
+    assert isinstance(asking, FieldTest)
+    assert seen_by(asking.of_element[0], value, subject())[: len(seen)] == seen
 
 
 @pytest.mark.parametrize(
@@ -80,6 +116,8 @@ def test_a_long_text_is_cut_around_what_matched() -> None:
         ("text: {contains: [btc, eth]}", "ETH up", '"eth"'),
         ("text: {wildcard: ['a*', 'b*']}", "bc", '"b*"'),
         ("text: {regex: ['a+', 'b+']}", "bbb", '"b+"'),
+        ("text: {regex: ['a+', '^b+$'], fold: true}", "Ｂ\u200bb", '"^b+$"'),
+        ("text: {word: [btc, eth]}", "\uff25TH", '"eth"'),
         ("text: {contains: btc}", "btc", ""),
         ("payload.a: {gt: 1}", 2, ""),
         ("source: [fast-x, X]", "x", '"X"'),

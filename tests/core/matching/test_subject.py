@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 from forwarder.core.event import JSONValue
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.subject import Field, Subject, spread
 from tests.support.conditions import NOW, event, subject
 
@@ -53,10 +54,15 @@ def test_an_element_that_is_empty_is_not_the_payload() -> None:
     assert subject({"a": "outer"}).within({}).nodes(field_a(is_deep=True)) == ()
 
 
-def test_texts_are_folded_and_encoded_for_comparisons() -> None:
+def test_a_text_is_brought_into_the_form_in_which_it_is_compared_once() -> None:
+    of, text = Subject(event(), NOW), "Straße\u200b"
+    forms = [of.compared(text, form) for form in Form]
+    assert forms == [text, "strasse\u200b", "strasse"]
+    assert [of.compared(text, form) is known for form, known in zip(Form, forms, strict=True)] == [True] * 3
+
+
+def test_texts_are_encoded_for_regexes() -> None:
     of = Subject(event(), NOW)
-    assert of.fold("Straße") == "strasse"
-    assert of.fold("Straße") is of.fold("Straße")
     assert of.encode("ü") == "ü".encode()
     assert of.encode("a\ud83d") == b"a?"
 

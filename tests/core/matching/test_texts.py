@@ -3,6 +3,7 @@
 import pytest
 import re2
 
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.subject import Found
 from forwarder.core.matching.texts import (
     Contains,
@@ -44,7 +45,7 @@ def test_equality_for_1_and_for_true_are_different_tests() -> None:
 
 @pytest.mark.parametrize("kind", [Contains, Word, Prefix, Suffix])
 def test_only_a_text_has_parts(kind: type[Contains | Word | Prefix | Suffix]) -> None:
-    test = kind(written=(), parts=("5",), ignore_case=False)
+    test = kind(written=(), parts=("5",), form=Form.WRITTEN)
     assert test.passes("5", subject())
     values: list[Found] = [5, None, ["5"], {"5": "5"}]
     assert not any(test.passes(value, subject()) for value in values)
@@ -52,8 +53,8 @@ def test_only_a_text_has_parts(kind: type[Contains | Word | Prefix | Suffix]) ->
 
 def test_only_a_text_has_a_shape_or_matches_a_regex() -> None:
     values: list[Found] = [5, None, ["5"]]
-    shape = Wildcard(written=(), shapes=(("", ""),), ignore_case=False)
-    regex = Regex(written=(), patterns=(re2.compile("5"),), ignore_case=False)
+    shape = Wildcard(written=(), shapes=(("", ""),), form=Form.WRITTEN)
+    regex = Regex(written=(), patterns=(re2.compile("5"),), form=Form.WRITTEN)
     for test in (shape, regex):
         assert test.passes("5", subject())
         assert not any(test.passes(value, subject()) for value in values)
@@ -73,8 +74,8 @@ def test_only_a_text_has_a_shape_or_matches_a_regex() -> None:
     ],
 )
 def test_where_a_part_is_looked_for(kind: type[Contains | Word | Prefix | Suffix], text: str, passes: bool) -> None:
-    assert kind(written=(), parts=("zzz", "moon"), ignore_case=False).passes(text, subject()) is passes
-    assert kind(written=(), parts=("zzz", "moon"), ignore_case=True).passes(text.upper(), subject()) is (
+    assert kind(written=(), parts=("zzz", "moon"), form=Form.WRITTEN).passes(text, subject()) is passes
+    assert kind(written=(), parts=("zzz", "moon"), form=Form.CASELESS).passes(text.upper(), subject()) is (
         passes or text == "a mOOnshot"
     )
 
@@ -96,7 +97,7 @@ def test_where_a_part_is_looked_for(kind: type[Contains | Word | Prefix | Suffix
 def test_a_shape_is_of_the_whole_text_with_its_pieces_in_order(
     text: str, pieces: tuple[str, ...], passes: bool
 ) -> None:
-    assert Wildcard(written=(), shapes=(("zzz",), pieces), ignore_case=False).passes(text, subject()) is passes
+    assert Wildcard(written=(), shapes=(("zzz",), pieces), form=Form.WRITTEN).passes(text, subject()) is passes
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import pytest
 from forwarder.core.matching.conditions import AllOf, FieldTest
 from forwarder.core.matching.explain import explain
 from forwarder.core.matching.fields import NAMED_FIELDS
+from forwarder.core.matching.folding import Form
 from forwarder.core.matching.sealed_equals import sealed_equals
 from forwarder.core.matching.texts import Contains, Equals
 from forwarder.core.matching.written import Written, shrink
@@ -65,7 +66,7 @@ def test_an_explanation_is_the_same(asked: str) -> None:
 
 
 def test_nothing_of_the_file_is_left_in_a_test() -> None:
-    test = Contains(written=(TextNode("BTC"),), parts=("btc",), ignore_case=True)
+    test = Contains(written=(TextNode("BTC"),), parts=("btc",), form=Form.CASELESS)
     shrink([AllOf((FieldTest(NAMED_FIELDS["text"], (test,)),))])
     assert type(test.written[0]) is Scalar
 

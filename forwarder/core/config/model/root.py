@@ -15,6 +15,7 @@ from forwarder.core.config.model.destination import DestinationConfig, Destinati
 from forwarder.core.config.model.outbox import OutboxConfig
 from forwarder.core.config.model.routing import (
     DROP,
+    ExactField,
     GroupsField,
     ListsField,
     MatchersField,
@@ -58,6 +59,7 @@ class Config(RoutesEvents):
     routes: RoutesField
     lists: ListsField = Field(default_factory=dict)
     matchers: MatchersField = Field(default_factory=dict)
+    exact: ExactField = False
     tests: Annotated[tuple[RuleTest, ...], AsCompiled, WithJsonSchema({"x-ref": "rule_tests"})] = Field(
         default=(), description="Tests of the rules: events, and where they must go. forwarder test runs them."
     )

@@ -38,6 +38,12 @@ MatchersField = Annotated[
         examples=[{"quiet hours": {"now": {"hours": "23:00-07:00", "timezone": "Europe/Berlin"}}}],
     ),
 ]
+ExactField = Annotated[
+    Switch,
+    Field(
+        description="true: conditions find only what is the same text, except for case. false: contains, word, prefix, suffix and wildcard also find texts that look the same."
+    ),
+]
 UnmatchedField = Annotated[
     Name, Field(description="What gets the events that no route matched: a destination, or drop for none.")
 ]
@@ -73,4 +79,5 @@ class RoutingConfig(RoutesEvents):
     routes: RoutesField
     lists: ListsField = Field(default_factory=dict)
     matchers: MatchersField = Field(default_factory=dict)
+    exact: ExactField = False
     unmatched: UnmatchedField = DROP

@@ -58,6 +58,7 @@ def load_tests(
                 lists={key: tuple(map(Scalar, each)) for key, each in config.lists.items()},
                 matchers=config.matchers,
                 read_list=ListFiles(read_list).lines,
+                exact=config.exact,
             ),
             read_file=_reader(read_file),
         )
