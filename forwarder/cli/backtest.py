@@ -11,9 +11,10 @@ from forwarder.cli.progress import ProgressReporter, progress
 from forwarder.configfile.read import read_routing
 from forwarder.core.config.runtime import disabled_in, on_full_of, router_of
 from forwarder.core.counted import counted
-from forwarder.core.event import NotAnEventError, decode_event
+from forwarder.core.event import Event, NotAnEventError, decode_event
 from forwarder.core.history import HistorySpan, PastEvent, Record
 from forwarder.core.routing.backtest import Comparison, Example, Moment, OfDestination, Simulation, looking_ahead
+from forwarder.core.routing.folding_effect import FoldingEffect
 from forwarder.outbox.open import open_history
 
 _OWN = "forwarder"
@@ -27,6 +28,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.examples < 0:
         raise UsageError("--examples needs a number from 0 on")
     file = config_path(arguments)
+    if arguments.folded:
+        return _fold(file, arguments)
     config = read_routing(file)
     simulation = Simulation(router_of(config), disabled=disabled_in(config), on_full=on_full_of(config))
     outbox = arguments.outbox or places_of(arguments.against or file).outbox
@@ -47,16 +50,7 @@ def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[Past
     """Events that are read and not yet compared, by their identity."""
 
     def moments() -> Iterator[Moment]:
-        for number, each in enumerate(past, 1):
-            if number % _SHOW_EVERY == 0:
-                bar.to(number)
-            if each.source == _OWN:
-                continue
-            try:
-                event = decode_event(each.body)
-            except NotAnEventError:
-                comparison.unreadable += 1
-                continue
+        for event, each in _decoded(past, comparison, bar):
             known[id(event)] = each
             yield event, each.accepted_at
 
@@ -66,17 +60,60 @@ def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[Past
         comparison.add(event, at, then=each.chosen, now=now)
 
 
-def _print(comparison: Comparison, span: HistorySpan, file: Path) -> None:
-    if span.begins_at is None:
-        print("The outbox has no events of that time." + _pruned(span))
+def _decoded(
+    past: Iterable[PastEvent], counts: Comparison | FoldingEffect, bar: ProgressReporter
+) -> Iterator[tuple[Event, PastEvent]]:
+    for number, each in enumerate(past, 1):
+        if number % _SHOW_EVERY == 0:
+            bar.to(number)
+        if each.source == _OWN:
+            continue
+        try:
+            event = decode_event(each.body)
+        except NotAnEventError:
+            counts.unreadable += 1
+            continue
+        yield event, each
+
+
+def _fold(file: Path, arguments: argparse.Namespace) -> int:
+    """Compare folded and exact texts, and return the exit code."""
+    exact, folded = (router_of(read_routing(file, exact=is_exact)) for is_exact in (True, False))
+    effect = FoldingEffect(exact=exact, folded=folded, examples=arguments.examples)
+    outbox = arguments.outbox or places_of(arguments.against or file).outbox
+    with open_history(outbox) as history:
+        span = history.span_of(since_ms=arguments.since, limit=arguments.limit)
+        with progress("events", span.count) as bar:
+            for event, each in _decoded(history.past_events(span), effect, bar):
+                effect.add(event, each.accepted_at)
+    if arguments.json:
+        print_json(_effect_as_json(effect, span))
+    else:
+        _print_effect(effect, span, file)
+    return exit_codes.FAILURE if arguments.fail_on_change and effect.is_changed else exit_codes.OK
+
+
+def _print_effect(effect: FoldingEffect, span: HistorySpan, file: Path) -> None:
+    if not _print_head(effect, span, f"matched by the routes of {file} as exact texts and as folded ones"):
         return
-    print(
-        f"{counted(comparison.events, 'event')} since {local(span.begins_at.isoformat())}, compared with what {file} would send.{_pruned(span)}"
+    if not effect.is_changed:
+        print("Every route matches the same events with folded texts.")
+        return
+    changed = [(name, found) for name, found in effect.routes.items() if found.more or found.less]
+    print_table(
+        ("ROUTE", "EXACT", "FOLDED", "MORE", "LESS"),
+        [(name, each.exact, each.folded, f"+{each.more}", f"-{each.less}") for name, each in changed[:_MOST_ROUTES]],
     )
-    if comparison.unreadable:
-        print(
-            f"{counted(comparison.unreadable, 'more is', 'more are')} left out: this version cannot read them as events."
-        )
+    if len(changed) > _MOST_ROUTES:
+        print(f"and {counted(len(changed) - _MOST_ROUTES, 'more route')} (--json has them)")
+    for name, found in changed[:_MOST_ROUTES]:
+        _print_examples(f"{name} matches with folded texts", found.more, found.would_match)
+        _print_examples(f"{name} does not match with folded texts", found.less, found.would_not_match)
+
+
+def _print(comparison: Comparison, span: HistorySpan, file: Path) -> None:
+    if not _print_head(comparison, span, f"compared with what {file} would send"):
+        return
     if not comparison.is_changed:
         print("Nothing would be sent differently.")
     rows = [
@@ -88,6 +125,17 @@ def _print(comparison: Comparison, span: HistorySpan, file: Path) -> None:
     for name, found in sorted(comparison.destinations.items()):
         _print_examples(f"{name} would get", found.more, found.would_get)
         _print_examples(f"{name} would not get", found.less, found.would_miss)
+
+
+def _print_head(counts: Comparison | FoldingEffect, span: HistorySpan, what: str) -> bool:
+    """Print which events were compared; return whether there are any."""
+    if span.begins_at is None:
+        print("The outbox has no events of that time." + _pruned(span))
+        return False
+    print(f"{counted(counts.events, 'event')} since {local(span.begins_at.isoformat())}, {what}.{_pruned(span)}")
+    if counts.unreadable:
+        print(f"{counted(counts.unreadable, 'more is', 'more are')} left out: this version cannot read them as events.")
+    return True
 
 
 def _nowhere(comparison: Comparison) -> tuple[object, ...]:
@@ -126,13 +174,33 @@ def _print_examples(what: str, total: int, examples: list[Example]) -> None:
         )
 
 
-def _as_json(comparison: Comparison, span: HistorySpan) -> Record:
+def _head_as_json(counts: Comparison | FoldingEffect, span: HistorySpan) -> Record:
     return {
-        "events": comparison.events,
+        "events": counts.events,
         "since": None if span.begins_at is None else span.begins_at.isoformat(),
         "pruned": span.pruned,
-        "unreadable": comparison.unreadable,
-        "changed": comparison.is_changed,
+        "unreadable": counts.unreadable,
+        "changed": counts.is_changed,
+    }
+
+
+def _effect_as_json(effect: FoldingEffect, span: HistorySpan) -> Record:
+    return {
+        **_head_as_json(effect, span),
+        "routes": {
+            name: {
+                **{key: getattr(found, key) for key in ("exact", "folded", "more", "less")},
+                "would_match": list(map(_example_as_json, found.would_match)),
+                "would_not_match": list(map(_example_as_json, found.would_not_match)),
+            }
+            for name, found in effect.routes.items()
+        },
+    }
+
+
+def _as_json(comparison: Comparison, span: HistorySpan) -> Record:
+    return {
+        **_head_as_json(comparison, span),
         "nowhere": {"then": comparison.nowhere_then, "now": comparison.nowhere_now},
         "destinations": {name: _destination_as_json(found) for name, found in comparison.destinations.items()},
         "routes": {

@@ -96,14 +96,17 @@ def _check_tls(tls: Tls) -> Iterable[tuple[str, str]]:
     return problems_of(tls)
 
 
-def read_routing(path: Path) -> RoutingConfig:
-    """Return the routing part of the config in `path`; its secrets need not exist. Raises the same errors as `read_config`."""
+def read_routing(path: Path, *, exact: bool | None = None) -> RoutingConfig:
+    """Return the routing part of the config in `path`; its secrets need not exist. Raises the same errors as `read_config`.
+
+    `exact` takes the place of the key of this name in the file.
+    """
     files = Files()
 
     def read_list(name: str) -> str:
         return files.read_text(path.parent / name)
 
-    return load_routing(read_text(path), name=str(path), env=os.environ, read_list=read_list)
+    return load_routing(read_text(path), name=str(path), env=os.environ, read_list=read_list, exact=exact)
 
 
 def _is_certificate(text: str) -> bool:

@@ -25,11 +25,18 @@ def add_parser(commands: Commands) -> None:
         metavar="CONFIG",
         help="read the outbox of this config, usually the active one; its routes are not used",
     )
+    parser.add_argument(
+        "--folded",
+        action="store_true",
+        help="compare the config with itself instead: which routes match more or fewer events with folded texts than with exact: true",
+    )
     add_since(parser)
     parser.add_argument("--limit", type=row_count, metavar="N", help="the newest N events")
     parser.add_argument("--examples", type=int, default=5, metavar="N", help="of each kind; default: 5")
     parser.add_argument(
-        "--fail-on-change", action="store_true", help="exit with 1 if anything would be sent differently"
+        "--fail-on-change",
+        action="store_true",
+        help="exit with 1 if anything would be sent differently; with --folded, if a route would match differently",
     )
     add_json(parser)
     parser.set_defaults(handler="backtest:run")

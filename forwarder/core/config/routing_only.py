@@ -68,9 +68,12 @@ def load_revision(data: bytes) -> RoutingConfig:
     return config
 
 
-def load_routing(text: bytes, *, name: str, env: Mapping[str, str], read_list: ReadFile) -> RoutingConfig:
+def load_routing(
+    text: bytes, *, name: str, env: Mapping[str, str], read_list: ReadFile, exact: bool | None = None
+) -> RoutingConfig:
     """Return the routing part of a file. The rest of the file is ignored, so its secrets need not exist.
 
+    `exact` takes the place of the key of this name, to compare what folding changes.
     Raises `ConfigError` with all problems of the routing part.
     """
     try:
@@ -81,6 +84,8 @@ def load_routing(text: bytes, *, name: str, env: Mapping[str, str], read_list: R
     root = _without_the_rest(root)
     findings = Findings(root, problems)
     tree = expand(root, env, findings)
+    if isinstance(tree, dict) and exact is not None:
+        tree["exact"] = Scalar("true" if exact else "false")
     config = _config_of(tree, read_list, findings) if isinstance(tree, dict) else None
     if not isinstance(tree, dict):
         findings.add((), "expected a mapping")

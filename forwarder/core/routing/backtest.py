@@ -171,17 +171,19 @@ class Comparison:
                 self._keep(found.would_miss, event, at, then[destination])
 
     def _keep(self, examples: list[Example], event: Event, at: datetime, routes: tuple[str, ...]) -> None:
-        if len(examples) >= self.examples:
-            return
-        text = " ".join((event_text(event.payload) or "")[: 4 * _LONGEST_TEXT].split())
-        examples.append(
-            Example(
-                event_id=event.id,
-                source=event.source,
-                mid=event.mid,
-                sid=event.sid,
-                text=text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…",
-                at=at,
-                routes=routes,
-            )
-        )
+        if len(examples) < self.examples:
+            examples.append(example_of(event, at, routes))
+
+
+def example_of(event: Event, at: datetime, routes: tuple[str, ...]) -> Example:
+    """Return a short description of an event that was accepted at this time."""
+    text = " ".join((event_text(event.payload) or "")[: 4 * _LONGEST_TEXT].split())
+    return Example(
+        event_id=event.id,
+        source=event.source,
+        mid=event.mid,
+        sid=event.sid,
+        text=text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…",
+        at=at,
+        routes=routes,
+    )

@@ -5,7 +5,9 @@ import pytest
 from forwarder.core.config import ConfigError
 from forwarder.core.config.model.rule_test import RuleTest
 from forwarder.core.config.rule_tests.load import load_tests
+from forwarder.core.matching import Condition
 from tests.core.config.support import load
+from tests.support.conditions import subject
 
 CONFIG = load(
     """
@@ -37,6 +39,17 @@ def said(text: str) -> list[str]:
     with pytest.raises(ConfigError) as caught:
         of_file(text)
     return str(caught.value).splitlines()
+
+
+@pytest.mark.parametrize("exact", [True, False])
+def test_a_condition_on_a_body_is_as_exact_as_the_config(exact: bool) -> None:
+    text = "tests: [{event: {}, expect: bot, body: {bot: {payload.text: {word: gm, ignore_case: true}}}}]"
+    config = CONFIG.model_copy(update={"exact": exact})
+    (test,) = load_tests(text.encode(), name="t.yaml", config=config, env={}, read_file=read, read_list=read)
+    body = test.bodies["bot"]
+    assert isinstance(body, Condition)
+    about = subject().within({"payload": {"text": "\uff47m"}})
+    assert body.matches(about) is not exact
 
 
 def test_they_know_the_names_of_the_config() -> None:
