@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, suppress
 from importlib import import_module
 
-from forwarder import __version__
 from forwarder.cli import signals
+from forwarder.cli.command_line import arranged
 from forwarder.upgrade import launcher
 
 TYPE_CHECKING = False  # as in `signals`: nothing is loaded before `run` handles its signals
@@ -41,9 +41,12 @@ COMMANDS = {
     "explain": ("explain", "show which routes match an event, and why the others do not"),
     "backtest": ("backtest", "run a changed config over the history, and show what it would send differently"),
     "schema": ("schema", "print the JSON Schema of the config, for editors"),
+    "completion": ("completion", "print a script with which bash, zsh or fish completes commands and options"),
 }
 """The module of its arguments, and what `forwarder --help` says of it, for each command. Only modules of the command given are loaded."""
-_WITHOUT_OUTBOX = frozenset({"run", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema"})
+_WITHOUT_OUTBOX = frozenset(
+    {"run", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema", "completion"}
+)
 """Commands that never wait for the disk with the outbox; `run` has its own watch over it."""
 _WITH_SECRETS = frozenset({"run", "check", "test", "send", "preview"})
 """Commands that read the secrets of a config."""
@@ -101,7 +104,8 @@ def _open_standard_files() -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code (see `forwarder.cli.exit_codes`)."""
-    is_run = (sys.argv[1:] if argv is None else argv)[:1] == ["run"]
+    given = arranged(sys.argv[1:] if argv is None else argv)
+    is_run = given[:1] == ["run"]
     if argv is None and is_run:  # before the daemon is loaded: that takes some tenths of a second
         signals.handle_early()
         launcher.fork_as_successor()
@@ -110,14 +114,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     from forwarder.cli.terminal import output_escaped  # after the signals are handled
 
     with nullcontext() if is_run else output_escaped():  # the log of the daemon does that itself
-        return _main(argv)
+        return _main(given, is_process=argv is None)
 
 
-def _main(argv: Sequence[str] | None) -> int:
+def _main(given: list[str], *, is_process: bool) -> int:
     """Run one command and return its exit code, also if its output or a file is the reason why it cannot go on."""
     try:
         try:
-            return _run(sys.argv[1:] if argv is None else list(argv), is_process=argv is None)
+            return _run(given, is_process=is_process)
         finally:
             sys.stdout.flush()  # here, where an error has a sentence
     except KeyboardInterrupt:
@@ -133,31 +137,15 @@ def _main(argv: Sequence[str] | None) -> int:
 
 def _run(given: list[str], *, is_process: bool) -> int:
     """Run the command; `is_process`: this process does nothing else."""
-    from forwarder.cli.parser import Parser  # after the signals are handled
+    from forwarder.cli.parser import parse, whole_parser  # after the signals are handled
 
-    parser = Parser(
-        prog="forwarder",
-        description="Self-hosted push for scrape.st: one stream in, YAML rules, webhooks out, nothing accepted is lost.",
-        epilog="A command that asks the running daemon or reads the outbox ends with exit code 69 if the daemon or the disk does not "
-        "answer within 5 seconds. reload, upgrade, replay and vacuum wait for some minutes.",
-    )
-    parser.add_argument("--version", action="version", version=f"forwarder {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", required=True)
     if is_process:
         os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "true")  # we have none, and to look for them takes 0.03 s
         os.environ.setdefault(
             "FROZENLIST_NO_EXTENSIONS", "true"
         )  # it alone loads the C++ library, 0.9 MiB, and no event needs it
-    name = next((word for word in given if not word.startswith("-")), None)
-    if name in COMMANDS:
-        module, text = COMMANDS[name]
-        import_module(f"forwarder.cli.arguments.{module}").add_parser(commands)
-        asked = commands.choices[name]
-        asked.description = asked.description or f"{text[0].upper()}{text[1:]}."
-    else:  # a list of all commands, or an error: their names are enough
-        for each, (_, text) in COMMANDS.items():
-            commands.add_parser(each, help=text)
-    arguments = parser.parse_args(given)
+    name = given[0] if given else ""
+    arguments = parse(whole_parser(COMMANDS, loaded=frozenset([name])), given)
     if is_process and name != "run":
         gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     if is_process and name in _WITH_SECRETS:

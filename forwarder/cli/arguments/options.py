@@ -2,12 +2,17 @@
 
 import argparse
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Protocol
 
 from forwarder.configfile.locations import HERE, UNIT_CONFIG
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"  # noqa: SLF001 - it has no public name
-"""Where a module adds the parsers of its commands."""
+
+class Commands(Protocol):
+    """Where a module adds the parsers of its commands."""
+
+    def add_parser(self, name: str, **settings: Any) -> argparse.ArgumentParser:  # noqa: ANN401 - those of argparse
+        """Add the parser of a command and return it."""
+        ...
 
 
 def add_config(parser: argparse.ArgumentParser, *, default: object = None) -> None:
