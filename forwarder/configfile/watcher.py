@@ -15,7 +15,6 @@ from typing import Self
 
 import structlog
 
-from forwarder.configfile.folder_reports import FolderReports
 from forwarder.threads import start_in_thread
 
 _LOOK_EVERY_S = 2.0
@@ -23,11 +22,12 @@ _LOOK_EVERY_S = 2.0
 _SETTLE_S = 0.05
 """Files are saved when they have not changed for this long. An editor writes in several steps."""
 _LONGEST_SETTLE_S = 2.0
-_COLLECT_S = 0.05
-"""How long further reports are collected before a look."""
+_STEP_MS, _DEBOUNCE_MS = 50, 100
+"""How long `watchfiles` collects reports. The longer one applies where another file in the folder is written all the time."""
+
 _MOST_IN_VAIN = 20
-"""After so many reports without a save, something else in the folder is saved all the time: a look at each report costs more than to look
-often."""
+"""After so many reports without a save, something else in the folder is written all the time, such as an outbox: a report of each of
+its commits costs more than to look often."""
 _LOOK_AT_BUSY_EVERY_S = 0.25
 
 _Stamp = dict[Path, tuple[int, ...] | None]
@@ -60,16 +60,18 @@ class _FileWatch:
     def __init__(self, files: Collection[Path], folders: set[tuple[str, int, int]]) -> None:
         self._files = files
         self._folders = folders
-        self._reports: FolderReports | None = None
+        self._notify = None
         self._in_vain = 0
         """How many reports came since the last save."""
         self._look_every_s = _LOOK_EVERY_S
         if not folders:
             return
+        from watchfiles._rust_notify import RustNotify  # noqa: PLC0415 - it imports anyio, which nothing else here needs
+
         try:
-            self._reports = FolderReports([each for each, _, _ in sorted(folders)])
-        except OSError as error:
-            self._warn(error)
+            self._notify = RustNotify([each for each, _, _ in sorted(folders)], False, False, 0, False, True)
+        except (OSError, RuntimeError) as error:  # no inotify, or no watches left: fs.inotify.max_user_watches
+            self._report(error)
 
     def renewed(self, files: Collection[Path]) -> Self:
         """Return a watch of these files: this one, or a new one where the folders are others by now."""
@@ -95,16 +97,27 @@ class _FileWatch:
 
     def _wait(self, longest_s: float, over: Event) -> None:
         """Wait for a report, or for this long where there is none."""
-        if self._reports is None:
+        if self._notify is None:
             over.wait(min(longest_s, self._look_every_s))
-        elif self._reports.wait(longest_s, over):
+            return
+        try:
+            found = self._notify.watch(_DEBOUNCE_MS, _STEP_MS, max(int(longest_s * 1000), 1), over)
+        except (OSError, RuntimeError) as error:
+            self._notify = None
+            self._report(error)
+            return
+        if isinstance(found, set):  # else a word that says why it ended
             self._in_vain += 1
-            over.wait(_COLLECT_S)
-            if self._in_vain >= _MOST_IN_VAIN:
-                self._reports, self._look_every_s = None, _LOOK_AT_BUSY_EVERY_S
+        if self._in_vain >= _MOST_IN_VAIN:
+            self._notify.close()
+            self._notify, self._look_every_s = None, _LOOK_AT_BUSY_EVERY_S
 
-    def _warn(self, error: OSError) -> None:
-        log.warning("reload.watch_failed", reason=str(error), note=f"saved edits are seen within {_LOOK_EVERY_S:g} s")
+    def _report(self, error: Exception) -> None:
+        log.warning(
+            "reload.watch_failed",
+            reason=str(error) or type(error).__name__,
+            note=f"saved edits are seen within {_LOOK_EVERY_S:g} s",
+        )
 
 
 def _stamp(files: Collection[Path]) -> _Stamp:
@@ -127,7 +140,7 @@ def _folders_of(files: Collection[Path]) -> set[tuple[str, int, int]]:
     folders = set()
     for named in {each for file in files for each in (file, file.parent / "_")}:
         with suppress(OSError, ValueError):
-            folder = os.path.dirname(os.path.realpath(named))  # noqa: PTH120 - a text, as inotify takes it
+            folder = os.path.dirname(os.path.realpath(named))  # noqa: PTH120 - a text, as watchfiles takes it
             found = os.stat(folder)  # noqa: PTH116 - of a text
             folders.add((folder, found.st_dev, found.st_ino))
     return folders

@@ -47,9 +47,7 @@ USES = {
     "re2": {"of_route": ", match: {text: {regex: a+}}"},
 }
 """For each package that only some configs need, a config that needs it."""
-NEVER = frozenset(
-    {"ahocorasick", "anyio", "difflib", "frozenlist._frozenlist", "html", "rich", "tenacity", "watchfiles"}
-)
+NEVER = frozenset({"ahocorasick", "difflib", "html", "rich"})
 PARTS_NEVER = (
     "forwarder.emulator",
     "forwarder.demo",

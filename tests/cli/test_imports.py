@@ -10,7 +10,7 @@ import pytest
 
 from forwarder.cli import COMMANDS
 
-HEAVY = frozenset({"aiohttp", "asyncio", "cryptography", "jinja2", "pydantic", "rich", "structlog", "yaml"})
+HEAVY = frozenset({"aiohttp", "asyncio", "cryptography", "jinja2", "pydantic", "rich", "structlog", "tenacity", "yaml"})
 SCRIPT = """
 import json, sys
 from forwarder.cli import main
@@ -76,7 +76,7 @@ def test_a_check_loads_no_network(tmp_path: Path) -> None:
     code, modules = loaded("check", "-c", str(config))
     assert code == 0
     assert "pydantic" in modules
-    assert not modules & {"aiohttp", "asyncio", "cryptography", "jinja2", "rich", "structlog"}
+    assert not modules & {"aiohttp", "asyncio", "cryptography", "jinja2", "rich", "structlog", "tenacity"}
 
 
 @pytest.mark.parametrize("command", ["status", "deliveries", "reconnect"])
@@ -86,5 +86,5 @@ def test_a_command_next_to_the_daemon_does_not_load_the_whole_config(command: st
     code, modules = loaded(command, "-c", str(config))
     assert code in {66, 69}
     assert "forwarder.core.config.partial" in modules
-    assert not modules & {"aiohttp", "cryptography", "jinja2", "rich", "structlog"}
+    assert not modules & {"aiohttp", "cryptography", "jinja2", "rich", "structlog", "tenacity"}
     assert "forwarder.core.config.model.root" not in modules

@@ -1,15 +1,15 @@
 """Which saves of real files are noticed, whatever way they are made."""
 
 import asyncio
-import weakref
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
+from watchfiles import _rust_notify
 
 from forwarder.configfile import watcher
-from forwarder.configfile.folder_reports import FolderReports
 from forwarder.configfile.watcher import watch_saves
 from tests.support.crash import until
 
@@ -82,7 +82,7 @@ async def test_a_save_is_noticed_by_what_the_system_reports_and_without_it(
     if is_notified:
         monkeypatch.setattr(watcher, "_LOOK_EVERY_S", 2.0 if "folder" in way.__name__ else 60.0)
     else:
-        monkeypatch.setattr(watcher, "FolderReports", fail)
+        monkeypatch.setattr(_rust_notify, "RustNotify", fail)
         monkeypatch.setattr(watcher, "_LOOK_EVERY_S", 0.1)
     file = tmp_path / "etc" / "config.yaml"
     file.parent.mkdir()
@@ -161,14 +161,14 @@ async def test_a_folder_in_which_another_file_is_written_all_the_time_is_looked_
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(watcher, "_LOOK_EVERY_S", 60.0)
-    made: list[weakref.ref[FolderReports]] = []
+    made: list[_rust_notify.RustNotify] = []
+    make = _rust_notify.RustNotify
 
-    class Noted(FolderReports):
-        def __init__(self, folders: Collection[str]) -> None:
-            super().__init__(folders)
-            made.append(weakref.ref(self))
+    def note(*arguments: Any) -> _rust_notify.RustNotify:  # noqa: ANN401 - those of the library
+        made.append(make(*arguments))
+        return made[-1]
 
-    monkeypatch.setattr(watcher, "FolderReports", Noted)
+    monkeypatch.setattr(_rust_notify, "RustNotify", note)
     file, outbox = tmp_path / "config.yaml", tmp_path / "outbox.db"
     file.touch()
     async with watching(file) as saved:
@@ -176,7 +176,7 @@ async def test_a_folder_in_which_another_file_is_written_all_the_time_is_looked_
 
         def is_closed() -> bool:
             outbox.write_text("a commit")
-            return made[-1]() is None
+            return repr(made[-1]) == "RustNotify(None)"
 
         await until(is_closed, limit_s=90, what="the end of reports")
         assert saved.count == before

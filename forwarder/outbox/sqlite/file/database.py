@@ -9,6 +9,8 @@ from pathlib import Path
 from time import monotonic
 from typing import TypeVar
 
+import tenacity
+
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.sqlite.batch import Batch
 from forwarder.outbox.sqlite.file.connection import PAGE_SIZE, FileSettings, OutboxConnection, connection_to
@@ -140,11 +142,11 @@ class Database:
 
         The caller may be cancelled at any moment: a read has no effect.
         """
-        while True:
-            try:
-                return await self.run(look)
-            except sqlite3.Error:  # locked, or a disk that cannot be read now
-                await asyncio.sleep(_READ_AGAIN_S)
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type(sqlite3.Error), wait=tenacity.wait_fixed(_READ_AGAIN_S)
+        )
+        found: _T = await retrying(self.run, look)
+        return found
 
     async def run_briefly(self, function: Callable[[sqlite3.Connection], _T]) -> _T:
         """Do the same as `run`, but wait `STUCK_S` at most. Raises `TimeoutError` then, and what `run` raises."""
