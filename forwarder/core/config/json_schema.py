@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 
 from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema
 
 from forwarder.core.config.condition_schema import VARIABLE, Schema, conditions_schema
 from forwarder.core.config.model.root import Config
@@ -23,9 +24,15 @@ from forwarder.core.dispatch.retry import NAMED_POLICIES, RetryPolicy
 from forwarder.core.durations import write_duration
 
 
+class _Generator(GenerateJsonSchema):
+    """Makes the schema and says nothing of defaults that are no JSON: they are described in words, by `facts_of`."""
+
+    ignored_warning_kinds = GenerateJsonSchema.ignored_warning_kinds | {"non-serializable-default"}
+
+
 def config_schema() -> Schema:
     """Return the JSON Schema (2020-12) of a config file."""
-    schema = Config.model_json_schema(mode="validation")
+    schema = Config.model_json_schema(mode="validation", schema_generator=_Generator)
     definitions: dict[str, Schema] = schema.pop("$defs")
     sections = list(dict.fromkeys(_sections(Section)))
     for section in sections:
