@@ -5,10 +5,15 @@
 The first table is of a daemon as it is run. The second one is of a daemon under `tracemalloc`, which is slow and itself needs memory, so only
 the shares are to be read from it: what stays of loading each package (code, classes, documentation), and what each room keeps of its
 work. Memory of libraries that do not use Python's allocator is not in it: SQLite, OpenSSL, the compiled parts of pydantic and RE2.
+The third table is of an interpreter that does nothing but load the daemon's libraries, one after the other. `--only-libraries` makes this
+table alone, in a few seconds.
 """
 
 import argparse
 import json
+import os
+import subprocess
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -19,6 +24,27 @@ from benchmarks import rig
 from benchmarks.load import config_text
 from benchmarks.rig import LoadSide, Subject
 
+_LIBRARIES = {
+    "Python": (),
+    "asyncio, uvloop": ("asyncio", "uvloop"),
+    "sqlite3, aiosqlite": ("sqlite3", "aiosqlite"),
+    "msgspec": ("msgspec",),
+    "yaml": ("yaml", "yaml.cyaml"),
+    "yarl, httptools": ("yarl", "httptools"),
+    "aiohttp": ("aiohttp",),
+    "structlog": ("structlog",),
+    "pydantic": ("pydantic.main", "pydantic.type_adapter"),
+}
+"""In the order in which they are loaded: what several need counts for the first of them."""
+_LOAD = """
+import importlib, sys
+sys.modules["rich"] = None  # as in the daemon
+for name in sys.argv[1:]:
+    importlib.import_module(name)
+print(open("/proc/self/status").read())
+"""
+_OF_STATUS = {"resident": "VmRSS", "own": "RssAnon"}
+_AS_IN_DAEMON = {"SSL_CERT_FILE": os.devnull, "FROZENLIST_NO_EXTENSIONS": "true", "PYDANTIC_DISABLE_PLUGINS": "true"}
 _SMALLEST_KIB = 200
 """Smaller lines are one together."""
 
@@ -69,6 +95,28 @@ def _resident(process: Subject) -> dict[str, Any]:
     return {"resident": now, "own": own, "of files": files, "peak": peak}
 
 
+def _libraries() -> dict[str, dict[str, float]]:
+    """Return what an interpreter has that has loaded these libraries and all before them."""
+    found: dict[str, dict[str, float]] = {}
+    modules: list[str] = []
+    for library, added in _LIBRARIES.items():
+        modules += added
+        command = [sys.executable, "-c", _LOAD, *modules]
+        ran = subprocess.run(command, capture_output=True, text=True, check=True, env=os.environ | _AS_IN_DAEMON)
+        status = dict(line.split(":", 1) for line in ran.stdout.splitlines() if line)
+        found[library] = {what: int(status[name].split()[0]) / 1024 for what, name in _OF_STATUS.items()}
+    return found
+
+
+def _print_libraries(found: dict[str, dict[str, float]]) -> None:
+    before = {"resident": 0.0, "own": 0.0}
+    rows: list[list[str]] = []
+    for library, now in found.items():
+        rows.append([library, *(f"{now[what]:.1f}" for what in now), f"{now['resident'] - before['resident']:.1f}"])
+        before = now
+    rig.print_table(["MiB, with", "resident", "own", "more than before"], rows)
+
+
 def _mib(size: float) -> str:
     return f"{size / 1024**2:.2f}".replace("-0.00", "0.00")
 
@@ -98,11 +146,16 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--routes", type=int, default=10_000, help="routes of the large config (default 10000)")
     parser.add_argument("--folder", type=Path, help="where the outbox is made (default: the temporary folder)")
     parser.add_argument("--json", type=Path, help="write the results there")
+    parser.add_argument("--only-libraries", action="store_true", help="only measure what the libraries need")
     return parser.parse_args()
 
 
 def main() -> None:
     settings = _parse()
+    libraries = _libraries()
+    if settings.only_libraries:
+        _print_libraries(libraries)
+        return
     resident: dict[str, dict[str, Any]] = {}
     told: dict[str, dict[str, Any]] = {}
     with rig.load_side() as load:
@@ -120,9 +173,17 @@ def main() -> None:
     )
     print()
     _print_shares(told)
+    print()
+    _print_libraries(libraries)
     if settings.json is not None:
         rig.write_json(
-            settings.json, {"machine": rig.describe_machine(settings.folder), "resident": resident, "traced": told}
+            settings.json,
+            {
+                "machine": rig.describe_machine(settings.folder),
+                "resident": resident,
+                "traced": told,
+                "libraries": libraries,
+            },
         )
 
 
