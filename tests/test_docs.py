@@ -77,6 +77,18 @@ def test_every_whole_config_of_the_documentation_is_valid() -> None:
         assert load(example, ENVIRONMENT).routes
 
 
+def test_no_example_of_the_documentation_has_an_odd_value() -> None:
+    examples = re.findall(r"```yaml\n(.*?)```", DOCUMENTATION, flags=re.DOTALL)
+    whole = [each for each in examples if {"streams", "destinations", "routes"} <= set(yaml.safe_load(each))]
+    sample = (ROOT / "config.yaml").read_text(encoding="utf-8")
+    sample_with_all = re.sub(r"^#( +\S)", r"\1", sample[sample.index("streams:") :], flags=re.MULTILINE)
+    environment = {**ENVIRONMENT, "ALERTS_TOKEN": "token", "ALERTS_SECRET": ENVIRONMENT["BOT_SECRET"]}
+    for each in (*whole, sample, sample_with_all):
+        assert load(each, environment).hints == ()
+    ((placeholder,),) = load(sample, {}).hints
+    assert placeholder.endswith("streams[0].api_key: this is the placeholder of an example; write the API key")
+
+
 def test_every_key_is_documented() -> None:
     transport = (AuthConfig, BasicConfig, TlsConfig, NetworksConfig)
     for model in (

@@ -121,3 +121,23 @@ async def test_a_file_of_variables_that_cannot_be_read_is_a_sentence(tmp_path: P
         assert (code, out) == (1 if line in {"check", "preview bot"} else 78, "")
         assert "none cannot be read: No such file or directory" in err
         assert "Traceback" not in err
+
+
+async def test_a_regex_in_double_quotes_is_warned_of_with_its_place(tmp_path: Path) -> None:
+    config = write_config(tmp_path, stream="ws://127.0.0.1:9/ws", destinations={"bot": "http://127.0.0.1:9/hook"})
+    config.chmod(0o600)
+    text = (
+        config.read_text()
+        + r"""
+matchers:
+  odd: {text: {regex: "\bBTC\b"}}
+"""
+    )
+    config.write_text(text)
+    code, _, err = await command("check", "-c", str(config))
+    assert code == exit_codes.OK
+    assert err == (
+        rf'warning: {config}:{len(text.splitlines())}:23: matchers.odd.text.regex: "\x08BTC\x08" contains the control character \x08, '
+        r"because YAML reads \b as this in double quotes; use single quotes: '\bBTC\b'"
+        "\n"
+    )

@@ -53,6 +53,7 @@ PARTS_NEVER = (
     "forwarder.demo",
     "forwarder.core.templates.sandbox",
     "forwarder.core.matching.explain",
+    "forwarder.core.matching.rendering",
 )
 
 

@@ -23,7 +23,6 @@ from forwarder.core.yaml.problems import quote
 
 _MOST_PAIRS = 200_000
 """The most pairs of routes that are all compared. Beyond that, only routes that name the same value are."""
-_LONG_TEXTS = frozenset({"text", "title"})
 _MOST_OF_A_KIND = 20
 """The most warnings of one kind."""
 _AT_THE_TOP = re.compile(r"sqlite:///[^/]+")
@@ -45,9 +44,9 @@ def warnings_of(config: Config) -> list[str]:
     """Return the warnings, in the order of the file within each kind."""
     routes = [(index, route) for index, route in enumerate(config.routes) if route.enabled]
     kinds = (
+        *map(iter, config.hints),
         _shadowed(routes),
         warnings_of_sources(config),
-        _whole_texts(routes),
         _to_nobody(config, routes),
         _on_full(config),
         _waits(config),
@@ -147,22 +146,6 @@ def _values(test: ValueTest) -> Iterable[str]:
     if isinstance(test, Equals):
         return test.texts
     return test.parts if isinstance(test, Contains | Word | Prefix | Suffix) else ()
-
-
-def _whole_texts(routes: Sequence[tuple[int, RouteConfig]]) -> Iterator[str]:
-    """Yield a warning for each word that is compared with a whole text, as nobody posts it. `equals:` says that it is meant."""
-    for index, route in routes:
-        for part in parts_of(route.match):
-            if not isinstance(part, FieldTest) or part.field.name not in _LONG_TEXTS:
-                continue
-            for test in part.of_element:
-                words = test.written if isinstance(test, Equals) and test.is_short else ()
-                if words and all(words):
-                    name, word = part.field.name, quote(words[0])
-                    yield (
-                        f"{_named(index, route)}: {name}: {word} matches only if that is the whole {name}; "
-                        f"to find it within, write {name}: {{word: {word}}}; if it is meant, write {name}: {{equals: {word}}}"
-                    )
 
 
 def _to_nobody(config: Config, routes: Sequence[tuple[int, RouteConfig]]) -> Iterator[str]:

@@ -10,6 +10,7 @@ from forwarder.core.config.checks.defaults import drop_notices_to_self, with_def
 from forwarder.core.config.checks.groups import expand_groups
 from forwarder.core.config.checks.names import ReadFile, check_names, check_transports, read_secret_files
 from forwarder.core.config.checks.services import check_services, read_template_files
+from forwarder.core.config.hints.collect import Hints
 from forwarder.core.config.matchers import Conditions
 from forwarder.core.config.messages import report_error
 from forwarder.core.config.model.root import Config
@@ -52,6 +53,7 @@ def load_config(
     except RefusedError as refused:
         raise ConfigError(name, [refused.problem]) from None
     findings = Findings(root, problems)
+    hints = Hints(name, findings)
     tree = expand(root, env, findings)
     draft: object = tree
     if isinstance(tree, dict):
@@ -62,7 +64,7 @@ def load_config(
         expand_groups(tree, findings)
         check_transports(tree, findings)
         check_services(tree, findings)
-        conditions = Conditions(tree, read_list or read_file, findings)
+        conditions = Conditions(tree, read_list or read_file, findings, hints=hints)
         draft = conditions.of_destinations(tree, conditions.of_routes(tree))
         if "tests" in tree:
             draft["tests"] = tests_of(tree, conditions.names, read_list or read_file, findings)
@@ -80,6 +82,8 @@ def load_config(
         raise ConfigError(name, findings.problems)
     assert isinstance(tree, dict)  # noqa: S101 - the model accepts nothing else
     config.note_revision(revision_of(tree, conditions.lines, (route.match for route in config.routes)))
+    hints.of_secrets(tree)
+    config.note_hints(hints.warnings)
     shrink(route.match for route in config.routes)  # after the revision, which finds the scalars of the tree in them
     return config
 

@@ -5,9 +5,12 @@ from dataclasses import replace
 from typing import TypeVar
 
 from forwarder.core.config.checks.names import ReadFile, default_route_name
+from forwarder.core.config.hints.blocks import strip_blocks
+from forwarder.core.config.hints.collect import Hints
 from forwarder.core.config.values.scalars import WrongValueError, is_null, kind, parse_bool, parse_file_path, show
 from forwarder.core.matching import NOTHING, Condition, Names, compile_condition
 from forwarder.core.matching.bodies import compile_body
+from forwarder.core.matching.compile import Observe, unobserved
 from forwarder.core.matching.literals import Literals, Report, lines_of
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
@@ -25,9 +28,12 @@ _Compiled = TypeVar("_Compiled")
 class ListFiles:
     """Reads each list file once. `read_list` of the loader decides what relative paths are relative to."""
 
-    def __init__(self, read: ReadFile, known: Mapping[str, tuple[Scalar, ...]] | None = None) -> None:
-        """`known` are the values of files that are not read."""
+    def __init__(
+        self, read: ReadFile, *, hints: Hints | None = None, known: Mapping[str, tuple[Scalar, ...]] | None = None
+    ) -> None:
+        """`hints` looks at the lines; `known` are the values of files that are not read."""
         self._read = read
+        self._hints = hints
         self._known: dict[str, tuple[Scalar, ...] | str] = dict(known or {})
 
     def lines(self, written: Scalar) -> tuple[Scalar, ...]:
@@ -55,6 +61,8 @@ class ListFiles:
             return f"{show(written)} is not UTF-8 text"
         if len(text) > MAX_LIST_BYTES:
             return f"{show(written)} is too long; a list file may have {MAX_LIST_BYTES} characters"
+        if self._hints is not None:
+            self._hints.of_list_file(written.written if isinstance(written, Expanded) else written, text)
         return lines_of(text)
 
 
@@ -67,11 +75,17 @@ class Conditions:
         read_list: ReadFile,
         findings: Findings,
         *,
+        hints: Hints | None = None,
         known: Mapping[str, tuple[Scalar, ...]] | None = None,
     ) -> None:
-        """`known` are the values of list files that are not read, by the names of the files."""
+        """Prepare to compile; the last line break of each block in conditions and lists is removed from `tree`.
+
+        `hints` looks at the values. `known` are the values of list files that are not read, by the names of the files.
+        """
+        strip_blocks(tree)
         self._findings = findings
-        self._files = ListFiles(read_list, known)
+        self._hints = hints
+        self._files = ListFiles(read_list, hints=hints, known=known)
         self.lists = self._read_lists(tree.get("lists"))
         self.names = Names(lists=self.lists, read_list=self._files.lines, exact=_is_true(tree.get("exact")))
         self.names = replace(self.names, matchers=self._matchers(tree.get("matchers")))
@@ -87,6 +101,8 @@ class Conditions:
         literals = Literals(read, self._files.lines, self._findings.add)
         for name, below in self._named(section, "lists"):
             read[name] = literals.values(below, ("lists", name))
+            if self._hints is not None:
+                self._hints.of_list(("lists", name), below)
         return read
 
     def _named(self, section: Tree | None, key: str) -> Iterator[tuple[str, Tree]]:
@@ -187,7 +203,9 @@ class Conditions:
         if is_null(success["body"]):
             self._findings.add(place, "the condition is missing; write a field of the JSON and its value, or a text")
             return {key: below for key, below in settings.items() if key != "success"}
-        body = self._checked(success["body"], place, lambda tree, report: compile_body(tree, report, self.names))
+        body = self._checked(
+            success["body"], place, lambda tree, report, observe: compile_body(tree, report, self.names, observe)
+        )
         return {**settings, "success": {**success, "body": body}}
 
     def _compile(self, tree: Tree, path: Path, names: Names) -> Condition:
@@ -196,16 +214,19 @@ class Conditions:
             what = 'remove "match" to match every event' if path[-1] == "match" else "write a field and its value"
             self._findings.add(path, f"the condition is missing; {what}")
             return NOTHING
-        return self._checked(tree, path, lambda written, report: compile_condition(written, report, names))
+        return self._checked(
+            tree, path, lambda written, report, observe: compile_condition(written, report, names, observe)
+        )
 
-    def _checked(self, tree: Tree, path: Path, compile_: Callable[[Tree, Report], _Compiled]) -> _Compiled:
-        """Return what `compile_` makes of a tree, and add its problems to the findings."""
+    def _checked(self, tree: Tree, path: Path, compile_: Callable[[Tree, Report, Observe], _Compiled]) -> _Compiled:
+        """Return what `compile_` makes of a tree, and add its problems to the findings and its traps to the hints."""
         problems: list[tuple[Path, str]] = []
-        condition = compile_(tree, lambda below, message: problems.append((below, message)))
+        observe = unobserved if self._hints is None else self._hints.below(path)
+        condition = compile_(tree, lambda below, message: problems.append((below, message)), observe)
         if problems:
             # A message may quote a value. A message that is the same without the values of variables does not reveal them.
             blind: set[tuple[Path, str]] = set()
-            compile_(_as_written(tree), lambda below, message: blind.add((below, message)))
+            compile_(_as_written(tree), lambda below, message: blind.add((below, message)), unobserved)
             for below, message in problems:
                 shown = message
                 if (below, message) not in blind:

@@ -12,7 +12,7 @@ from datetime import datetime
 import msgspec
 
 from forwarder.core.event import Event, JSONValue, decode_event
-from forwarder.core.matching.compile import Names, compile_condition
+from forwarder.core.matching.compile import Names, Observe, compile_condition, unobserved
 from forwarder.core.matching.compile_tests import compile_test
 from forwarder.core.matching.conditions import NOTHING, AllOf, AnyOf, Condition, FieldTest, Not, ValueTest
 from forwarder.core.matching.folding import Form
@@ -66,15 +66,19 @@ NO_BODY = BodyCondition(NOTHING, has_paths=False, has_texts=False)
 """Matches nothing; in place of a condition that could not be compiled."""
 
 
-def compile_body(tree: Tree, report: Report, names: Names) -> BodyCondition:
-    """Return the condition that `tree` describes. Each problem goes to `report` with its path, and that part matches nothing."""
+def compile_body(tree: Tree, report: Report, names: Names, observe: Observe = unobserved) -> BodyCondition:
+    """Return the condition that `tree` describes. Each problem goes to `report` with its path, and that part matches nothing.
+
+    `observe` is called with each test, as by `compile_condition`.
+    """
     names = replace(names, exact=True)  # a response is written by a program
-    return _Compiler(names, Literals(names.lists, names.read_list, report)).block(tree, ())
+    return _Compiler(names, Literals(names.lists, names.read_list, report), observe).block(tree, ())
 
 
 class _Compiler:
-    def __init__(self, names: Names, literals: Literals) -> None:
+    def __init__(self, names: Names, literals: Literals, observe: Observe) -> None:
         self._names = names
+        self._observe = observe
         self._literals = literals
         self._report = literals.report
 
@@ -122,6 +126,7 @@ class _Compiler:
             {name: below},
             lambda at, said: self._report((*path[:-1], *at), said),
             self._names,
+            lambda at, test, field, tree, compiled: self._observe((*path[:-1], *at), test, field, tree, compiled),
             is_within=True,
         )
         return BodyCondition(AllOf((_IsJson(), found)), has_paths=True, has_texts=False)
@@ -129,18 +134,14 @@ class _Compiler:
     def _texts(self, tree: dict[str, Tree], path: Path, *, at: Path | None = None) -> BodyCondition:
         """Return the condition of tests of the text; `at` is the place of a test whose name is left out."""
         chosen = switch(tree["ignore_case"], (*path, "ignore_case"), self._report) if "ignore_case" in tree else False
-        tests: list[ValueTest] = [
-            compile_test(
-                name,
-                below,
-                (*path, name) if at is None else at,
-                self._literals,
-                field=_TEXT,
-                form=Form.CASELESS if chosen else Form.WRITTEN,
-            )
-            for name, below in tree.items()
-            if name != "ignore_case"
-        ]
+        form = Form.CASELESS if chosen else Form.WRITTEN
+        tests: list[ValueTest] = []
+        for name, below in tree.items():
+            if name != "ignore_case":
+                place = (*path, name) if at is None else at
+                test = compile_test(name, below, place, self._literals, field=_TEXT, form=form)
+                self._observe(place, name, _TEXT, below, test)
+                tests.append(test)
         if not tests:
             self._report((*path, "ignore_case"), f"no test here; tests of the text are {', '.join(TEXT_TESTS)}")
             return NO_BODY

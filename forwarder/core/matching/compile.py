@@ -1,7 +1,7 @@
 """Compiles the tree of a `match:` to a condition. Each mistake is reported with its path, and the rest is compiled nevertheless."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from forwarder.core.matching.compile_tests import TESTS, compile_test
 from forwarder.core.matching.conditions import (
@@ -20,7 +20,6 @@ from forwarder.core.matching.fields import NAMED_FIELDS, NOW, field_of, path_wit
 from forwarder.core.matching.folding import Form
 from forwarder.core.matching.literals import Literals, Report, switch
 from forwarder.core.matching.subject import Field
-from forwarder.core.matching.texts import Equals
 from forwarder.core.matching.values import Length, TypeIs
 from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Path, Scalar, Tree
@@ -41,24 +40,36 @@ class Names:
     """Whether texts are not folded, where a test does not say it itself."""
 
 
-def compile_condition(tree: Tree, report: Report, names: Names | None = None, *, is_within: bool = False) -> Condition:
+Observe = Callable[[Path, str, Field, Tree, ValueTest], None]
+"""Is called with each test: its path, its name (empty if only values are written), its field, what is written, and the compiled test."""
+
+
+def unobserved(_path: Path, _name: str, _field: Field, _tree: Tree, _test: ValueTest) -> None:
+    """Do nothing."""
+
+
+def compile_condition(
+    tree: Tree, report: Report, names: Names | None = None, observe: Observe = unobserved, *, is_within: bool = False
+) -> Condition:
     """Return the condition that `tree` describes.
 
     Each problem goes to `report` with its path. The part with the problem matches nothing, so the result is always usable.
-    `is_within`: the condition is for any JSON and not for an event, so it has only paths, which begin at that JSON.
+    `observe` is called with each test. `is_within`: the condition is for any JSON and not for an event, so it has only paths, which begin at that JSON.
     """
     names = names or Names()
-    return _Compiler(names, Literals(names.lists, names.read_list, report), is_within=is_within).block(tree, ())
+    literals = Literals(names.lists, names.read_list, report)
+    return _Compiler(names, literals, observe, is_within=is_within).block(tree, ())
 
 
 class _Compiler:
     """Compiles blocks and fields of one condition."""
 
-    def __init__(self, names: Names, literals: Literals, *, is_within: bool = False) -> None:
+    def __init__(self, names: Names, literals: Literals, observe: Observe, *, is_within: bool = False) -> None:
         """`is_within`: the condition is below a `where`, so it has only paths, which begin at the element."""
         self._names = names
         self._literals = literals
         self._report = literals.report
+        self._observe = observe
         self._is_within = is_within
 
     def block(self, tree: Tree, path: Path) -> Condition:
@@ -136,11 +147,10 @@ class _Compiler:
                 "of now there are hours, days and timezone to ask for; the age of a post is timestamp: {within: 5m}",
             )
             return NOTHING
-        tests = _Tests(field, self._literals, path, exact=self._names.exact)
+        tests = _Tests(field, self._literals, path, self._observe, exact=self._names.exact)
         if isinstance(tree, dict):
-            tests.read(
-                tree, lambda below, place: _Compiler(self._names, self._literals, is_within=True).block(below, place)
-            )
+            within = _Compiler(self._names, self._literals, self._observe, is_within=True)
+            tests.read(tree, within.block)
         else:
             tests.read_values(tree)
         return tests.condition()
@@ -149,9 +159,10 @@ class _Compiler:
 class _Tests:
     """Collects the tests of one field and combines them into one condition."""
 
-    def __init__(self, field: Field, literals: Literals, path: Path, *, exact: bool) -> None:
+    def __init__(self, field: Field, literals: Literals, path: Path, observe: Observe, *, exact: bool) -> None:
         self._exact = exact
         self._field = field
+        self._observe = observe
         self._literals = literals
         self._report = literals.report
         self._path = path
@@ -163,7 +174,8 @@ class _Tests:
     def read_values(self, tree: Tree) -> None:
         """Read a single value or a list of values."""
         test = self._test("equals", tree, self._path, Form.CASELESS if self._field.ignores_case else Form.WRITTEN)
-        self._of_element.append(replace(test, is_short=True) if isinstance(test, Equals) else test)
+        self._observe(self._path, "", self._field, tree, test)
+        self._of_element.append(test)
 
     def read(self, tree: dict[str, Tree], within: Callable[[Tree, Path], Condition]) -> None:
         """Read a mapping of tests; `within` compiles the block below `where`."""
@@ -184,6 +196,7 @@ class _Tests:
                 self._of_element.append(Where(within(below, place)))
             elif name in TESTS:
                 test = self._test(name, below, place, forms.get(name, forms[""]))
+                self._observe(place, name, self._field, below, test)
                 (self._of_node if _is_of_node(test) else self._of_element).append(test)
             elif name not in OPTIONS and name not in CLOCK:
                 self._report(place, _unknown_test(name, self._field))

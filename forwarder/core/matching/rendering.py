@@ -121,7 +121,15 @@ def word(written: Scalar) -> str:
     ):
         return text
     cut = text if len(text) <= _LONGEST_WORD else f"{text[:_LONGEST_WORD]}…"
-    return f'"{"".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in cut)}"'
+    return f'"{"".join(mark if mark.isprintable() else _code(mark) for mark in cut)}"'
+
+
+def _code(mark: str) -> str:
+    r"""Return the code of a character that cannot be seen: a backspace as `\x08`, because `\b` is something else in a regex."""
+    code = ord(mark)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def _words(written: Sequence[Scalar]) -> str:

@@ -32,8 +32,6 @@ class Equals:
     others: tuple[bool | int | float | None, ...]
     """The JSON values of unquoted scalars such as `1.5`, `true` and `null`."""
     ignore_case: bool
-    is_short: bool = field(default=False, compare=False)
-    """Whether it was written without `equals:`."""
     types: tuple[type, ...] = field(init=False, repr=False)
     """The types of `others`, so that a test for 1 and a test for true are not equal."""
 

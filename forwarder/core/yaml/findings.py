@@ -67,6 +67,11 @@ class Findings:
         """Return the line of the value at `path`."""
         return self._find(path)[0].line
 
+    def place(self, path: Path) -> tuple[int, int, str]:
+        """Return the line and the column of the value at `path`, and its path as people write it."""
+        node, found = self._find(path)
+        return node.line, node.column, render_path(found)
+
     def is_default(self, path: Path) -> bool:
         """Return whether the value at `path`, or the value that contains it, was copied from `defaults`."""
         if path[:1] != ("destinations",) or len(path) < 3 or not self._defaults:

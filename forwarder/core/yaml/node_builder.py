@@ -15,7 +15,7 @@ from yaml.events import (
     SequenceStartEvent,
 )
 
-from forwarder.core.yaml.nodes import ListNode, MapEntry, MapNode, Node, RefusedError, TextNode
+from forwarder.core.yaml.nodes import BlockNode, ListNode, MapEntry, MapNode, Node, RefusedError, TextNode
 from forwarder.core.yaml.problems import MAX_REPORTED, Problem, quote, render_path
 from forwarder.core.yaml.tree import Path
 
@@ -26,6 +26,7 @@ MAX_NODES = 500_000
 10,000 routes with ten authors and ten words each are 3 MiB and 370,000 nodes."""
 MAX_ALIASES = 50_000
 _MERGE = "<<"
+_BLOCKS = ("|", ">")
 
 
 @dataclass(slots=True)
@@ -61,8 +62,9 @@ class NodeBuilder:
         assert mark is not None  # noqa: S101 - libyaml gives one with every event
         line, column = mark.line + 1, mark.column + 1
         if isinstance(event, ScalarEvent):  # most of all events
-            node = str.__new__(TextNode, event.value)
-            node.quoted, node.line, node.column = bool(event.style), line, column
+            style = event.style
+            node = str.__new__(BlockNode if style in _BLOCKS else TextNode, event.value)
+            node.quoted, node.line, node.column = bool(style), line, column
             self._begin(node, event)
             self._add(node)
         elif isinstance(event, MappingStartEvent):

@@ -23,6 +23,12 @@ class TextNode(Scalar):
         return 1 + len(self) // _CHARACTERS_A_NODE
 
 
+class BlockNode(TextNode):
+    """The text of a block (`|`, `>`), which usually ends with a line break."""
+
+    __slots__ = ()
+
+
 @dataclass(slots=True)
 class ListNode:
     """A sequence with its place."""

@@ -22,12 +22,15 @@ _LINE_BREAK = re.compile(r"\r\n?|\n")
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """The characters that YAML calls unprintable, and three (U+0085, U+2028, U+2029) that are line breaks in YAML but not in editors."""
 
+_SINGLE_QUOTES = r"in double quotes a \ begins an escape of YAML; use single quotes, as in regex: '\d+'"
 _HINTS = {
     "mapping values are not allowed in this context": 'write a value that contains ": " in quotes',
     "could not find expected ':'": "is a colon missing, or the space after it?",
     "did not find expected key": "is the line indented as its neighbours are?",
     "did not find expected '-' indicator": "is the line indented as its neighbours are?",
     "found unexpected end of stream": "is a quote missing?",
+    "found unknown escape character": _SINGLE_QUOTES,
+    "did not find expected hexdecimal number": _SINGLE_QUOTES,
     "found a tab character that violates indentation": "indent with spaces, not tabs",
 }
 

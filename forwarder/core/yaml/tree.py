@@ -36,6 +36,12 @@ class Expanded(Scalar):
         return self
 
 
+class ExpandedBlock(Expanded):
+    """A block (`|`, `>`) that contains the values of variables."""
+
+    __slots__ = ()
+
+
 class Sealed(Scalar):
     """A value of which only a digest is known, and which is the text."""
 

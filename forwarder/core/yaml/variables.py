@@ -7,8 +7,8 @@ import re
 from collections.abc import Mapping
 
 from forwarder.core.yaml.findings import Findings
-from forwarder.core.yaml.nodes import ListNode, Node, TextNode
-from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
+from forwarder.core.yaml.nodes import BlockNode, ListNode, Node, TextNode
+from forwarder.core.yaml.tree import Expanded, ExpandedBlock, Path, Scalar, Tree
 
 _MARK = re.compile(r"\$\$\{|\$\{(?:(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::-(?P<default>[^}]*))?\})?")
 _LITERAL = 'write "$${" for the characters "${"'
@@ -62,4 +62,5 @@ def _expand_text(text: Scalar, env: Mapping[str, str], findings: Findings, path:
     if problems:
         findings.spoil(path, "; ".join(dict.fromkeys(problems)))
         return Expanded("", quoted=True, written=text)
-    return Expanded(expanded, quoted=text.quoted, written=text)
+    kind = ExpandedBlock if isinstance(text, BlockNode) else Expanded
+    return kind(expanded, quoted=text.quoted, written=text)

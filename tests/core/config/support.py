@@ -23,6 +23,9 @@ FILES = {
     "/run/credentials/url": "https://example.com/magpie\n",
     "/run/credentials/secret": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n",
     "/run/credentials/two-secrets": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\n\n  whsk_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE= \r\n",
+    "/run/credentials/assignment": "SCRAPEST_API_KEY=magpie-key\n",
+    "/lists/fine.txt": "# comment\n#btc\n## also one\n#\n\nnova\nC#\n-100123\nhello, world\nit's\na#b\n",
+    "/lists/odd.txt": '\ufeffeth # ether\r\nbtc #\n\n# comment, \n"doge"\n\u201cshib\u201d\nxrp,\n- ada\nsol\u200b\nfine\n;\n\'\n',
     "/run/credentials/secrets-with-a-mistake": "whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz\nwhsec_magpie\n",
 }
 

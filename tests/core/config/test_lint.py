@@ -53,15 +53,6 @@ def said(routes: str) -> list[str]:
             "- {to: bot, match: {source: [telegrm, x]}}",
             ['routes[0] "route 1": "telegrm" is not a known source; did you mean "telegram"?'],
         ),
-        (
-            "- {to: bot, match: {text: [btc, eth]}}",
-            [
-                (
-                    'routes[0] "route 1": text: "btc" matches only if that is the whole text; to find it within, write text: {word: "btc"}; '
-                    'if it is meant, write text: {equals: "btc"}'
-                )
-            ],
-        ),
         ("- {to: bot, match: {text: {equals: btc}, author: orca}}", []),
         ("- {to: bot, match: {not: {text: ''}}}", []),
     ],

@@ -7,7 +7,7 @@ The models also accept finished values, so that a program can build a config wit
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import Field, WithJsonSchema
+from pydantic import Field, PrivateAttr, WithJsonSchema
 
 from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.model.compiled import AsCompiled
@@ -74,3 +74,14 @@ class Config(RoutesEvents):
     grace_period: Annotated[timedelta, duration("0s", "5m")] = Field(
         default=timedelta(seconds=10), description="How long running attempts may take when the daemon stops."
     )
+
+    _hints: tuple[tuple[str, ...], ...] = PrivateAttr(default=())
+
+    @property
+    def hints(self) -> tuple[tuple[str, ...], ...]:
+        """Warnings about values of the file, each with its place, by their kinds; none for a config without a file."""
+        return self._hints
+
+    def note_hints(self, hints: tuple[tuple[str, ...], ...]) -> None:
+        """Set the hints, once the file is read."""
+        self._hints = hints

@@ -1,0 +1,99 @@
+"""Collects the hints of one config: warnings with their places in the file, in the order of the file."""
+
+import re
+from collections.abc import Iterable
+
+from forwarder.core.config.hints.list_files import hints_of_list_file
+from forwarder.core.config.hints.secrets import hints_of_secrets
+from forwarder.core.config.hints.values import hints_of_value
+from forwarder.core.config.hints.whole_texts import hints_of_whole_text
+from forwarder.core.matching.compile import Observe
+from forwarder.core.matching.conditions import ValueTest
+from forwarder.core.matching.subject import Field
+from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
+from forwarder.core.yaml.findings import Findings
+from forwarder.core.yaml.problems import printable
+from forwarder.core.yaml.tree import Path, Scalar, Tree
+
+_OF_TEXT = Contains | Equals | Prefix | Regex | Suffix | Wildcard | Word
+_is_plain = re.compile(r"[\w@$/:-]+").fullmatch
+_IN_LISTS = "equals"
+"""Values of a named list are looked at like those of this test: most lists are of accounts and words."""
+
+
+_Key = tuple[str, int, int, str]
+"""The file, line and column of a warning, and its sentence."""
+
+
+class Hints:
+    """Takes the values of a config as they are compiled, and keeps what is odd about them."""
+
+    def __init__(self, name: str, findings: Findings) -> None:
+        """`name` is the name of the config in messages; `findings` knows the places."""
+        self._name = name
+        self._findings = findings
+        self._found: dict[str, dict[_Key, str]] = {}
+        """The warnings of each kind by their places, so that what several rules share is reported once."""
+
+    def below(self, above: Path) -> Observe:
+        """Return what looks at the tests of the condition at this path."""
+        return lambda path, name, field, tree, test: self._look((*above, *path), name, field, tree, test)
+
+    def _look(self, path: Path, name: str, field: Field, tree: Tree, test: ValueTest) -> None:
+        if not isinstance(test, _OF_TEXT) or field.values or name in {"list", "file"}:
+            return
+        self._look_at_values(path, name or _IN_LISTS, tree, field)
+        if not name:
+            self._add("whole text", path, hints_of_whole_text(field, tree))
+        if isinstance(test, Regex):
+            from forwarder.core.config.hints.regexes import hints_of_regex  # noqa: PLC0415 - only regexes need it
+
+            placed = {id(value): steps for steps, value in _direct(tree)}
+            for value in test.written:
+                self._add("regex", (*path, *placed.get(id(value), ())), hints_of_regex(value, field=field))
+
+    def of_list(self, path: Path, tree: Tree) -> None:
+        """Look at the values of a named list."""
+        self._look_at_values(path, _IN_LISTS, tree, None)
+
+    def _look_at_values(self, path: Path, test: str, tree: Tree, field: Field | None) -> None:
+        for steps, value in _direct(tree):
+            if not _is_plain(value):  # nearly all are
+                self._add(
+                    "value",
+                    (*path, *steps),
+                    hints_of_value(test, value, field=field, is_alone=isinstance(tree, Scalar)),
+                )
+
+    def of_list_file(self, file: str, text: str) -> None:
+        """Look at the lines of a list file."""
+        for line, column, said in hints_of_list_file(text):
+            self._note("list file", (file, line, column, said), f"{file}:{line}:{column}: {said}")
+
+    def of_secrets(self, tree: dict[str, Tree]) -> None:
+        """Look at the API keys, tokens and signing secrets; nothing of them is shown."""
+        for path, said in hints_of_secrets(tree):
+            self._add("secret", path, (said,))
+
+    @property
+    def warnings(self) -> tuple[tuple[str, ...], ...]:
+        """The warnings of each kind, in the order of the file."""
+        return tuple(tuple(found[key] for key in sorted(found)) for found in self._found.values())
+
+    def _note(self, kind: str, key: _Key, shown: str) -> None:
+        self._found.setdefault(kind, {}).setdefault(key, printable(shown))
+
+    def _add(self, kind: str, path: Path, said: Iterable[str]) -> None:
+        for each in said:
+            line, column, shown = self._findings.place(path)
+            self._note(kind, (self._name, line, column, each), f"{self._name}:{line}:{column}: {shown}: {each}")
+
+
+def _direct(tree: Tree) -> Iterable[tuple[Path, Scalar]]:
+    """Yield the values that are written at a test, with the steps to each; not those of lists and files."""
+    if isinstance(tree, Scalar):
+        yield (), tree
+    elif isinstance(tree, list):
+        for index, each in enumerate(tree):
+            if isinstance(each, Scalar):
+                yield (index,), each
