@@ -122,9 +122,8 @@ class _TestReader:
     def _is_destination(self, name: str, path: Path) -> bool:
         if name in self._known.destinations:
             return True
-        hint = ""
-        if not isinstance(name, Expanded):
-            hint = did_you_mean(name, self._known.destinations) or did_you_mean(name, [NOWHERE])
+        near = did_you_mean(name, self._known.destinations) or did_you_mean(name, [NOWHERE])
+        hint = "" if isinstance(name, Expanded) else near
         self._report(path, f"{show(name)} is not a destination{hint}")
         return False
 
