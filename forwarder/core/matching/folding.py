@@ -68,7 +68,10 @@ def fold(text: str) -> str:
     This takes linear time. White space at the ends stays, as one space.
     """
     if text.isascii():
-        lower = _spaced(text.lower())
+        lower = text.lower()
+        if lower.isprintable() and "  " not in lower:
+            return lower
+        lower = _spaced(lower)
         return lower if lower.isprintable() else _spaced(_SPECIAL.sub("", lower))
     for mark in _MAY_BE_KEPT:
         if mark in text:

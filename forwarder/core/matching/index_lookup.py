@@ -38,7 +38,10 @@ class _FieldTable(msgspec.Struct, frozen=True):
         """Add the numbers of the atoms that are true to `hits`."""
         for value in subject.elements(self.field):
             if isinstance(value, str):
-                text = subject.compared(value, self.form)
+                if self.form is Form.FOLDED:  # as in `Subject.compared`; this is for each event
+                    text = subject.folded(value)
+                else:
+                    text = value if self.form is Form.WRITTEN else subject.caseless(value)
                 if (numbers := self.texts.get(text)) is not None:
                     hits.update(numbers)
                 for part, numbers in self.few:
