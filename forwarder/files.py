@@ -3,6 +3,7 @@
 A FIFO holds up its reader for as long as nobody writes to it, a device has no end, and to open one may do something.
 """
 
+import codecs
 import errno
 import os
 import pwd
@@ -52,6 +53,16 @@ def read_argument(path: Path, *, limit: int = LONGEST_BYTES) -> bytes:
     if len(content) > limit:
         raise too_long(path, limit)
     return content
+
+
+def without_mark(content: bytes) -> bytes:
+    """Return the content of a file without the byte order mark (BOM) that some editors write at its beginning."""
+    return content.removeprefix(codecs.BOM_UTF8)
+
+
+def text_of(content: bytes) -> str:
+    """Return the content of a text file, without a byte order mark and with Unix line ends. Raises `UnicodeDecodeError`."""
+    return without_mark(content).decode().replace("\r\n", "\n").replace("\r", "\n")
 
 
 def too_long(path: Path, limit: int) -> OSError:

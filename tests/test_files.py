@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.files import is_trusted, read_argument, read_file, user_name
+from forwarder.files import is_trusted, read_argument, read_file, text_of, user_name, without_mark
 
 LIMIT = 1 << 20
 
@@ -95,3 +95,11 @@ def test_own_files_and_those_of_root_are_trusted() -> None:
     assert not is_trusted(65_533)
     assert user_name(0) == "root (user 0)"
     assert user_name(4_000_000_000) == "user 4000000000"
+
+
+def test_a_text_has_no_byte_order_mark_and_unix_line_ends() -> None:
+    assert text_of(b"\xef\xbb\xbfa\r\nb\rc\n") == "a\nb\nc\n"
+    assert text_of(b"") == ""
+    assert without_mark(b"\xef\xbb\xbf\xef\xbb\xbfa") == b"\xef\xbb\xbfa"
+    with pytest.raises(UnicodeDecodeError):
+        text_of("a".encode("utf-16"))

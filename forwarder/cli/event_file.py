@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from forwarder.core.event import Event, NotAnEventError, decode_event
-from forwarder.files import LONGEST_BYTES, read_argument, too_long
+from forwarder.files import LONGEST_BYTES, read_argument, too_long, without_mark
 
 STDIN = "-"
 
@@ -14,13 +14,17 @@ class NoEventError(Exception):
 
 
 def content_of(file: str) -> bytes:
-    """Return the content of a file, or of standard input where that is `-`. Raises `OSError`, and `ValueError` for a NUL in the name."""
+    """Return what is in a file, or on standard input where that is `-`, without a byte order mark and the white space around it.
+
+    Raises `OSError`, and `ValueError` for a NUL in the name.
+    """
     if file != STDIN:
-        return read_argument(Path(file))
-    content = sys.stdin.buffer.read(LONGEST_BYTES + 1)
-    if len(content) > LONGEST_BYTES:
-        raise too_long(Path("standard input"), LONGEST_BYTES)
-    return content
+        content = read_argument(Path(file))
+    else:
+        content = sys.stdin.buffer.read(LONGEST_BYTES + 1)
+        if len(content) > LONGEST_BYTES:
+            raise too_long(Path("standard input"), LONGEST_BYTES)
+    return without_mark(content).strip()
 
 
 def read_event(file: str) -> Event:
@@ -31,7 +35,7 @@ def read_event(file: str) -> Event:
     except OSError as error:
         raise NoEventError(f"{name}: cannot be read: {error.strerror}") from None
     try:
-        return decode_event(data.strip())
+        return decode_event(data)
     except NotAnEventError as error:
         raise NoEventError(
             f"{name}: not an event: {error.detail}; an event is a JSON object with mid, sid, source, timestamp and payload"

@@ -89,7 +89,7 @@ def _read_event(file: str) -> Event:
         reason = error.strerror if isinstance(error, OSError) else "not the name of a file"
         raise UsageError(f"--event: {name} cannot be read: {reason}") from error
     try:
-        return decode_event(data.strip())
+        return decode_event(data)
     except NotAnEventError as error:
         raise UsageError(
             f"--event: {name} is not an event ({error.detail}); it must be one JSON object with source, mid, sid, "

@@ -9,13 +9,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from forwarder.configfile.locations import ConfigUnreadableError
-from forwarder.files import read_argument
+from forwarder.files import read_argument, without_mark
 
 _COMMENTS = "#;"
 _SPACE = " \t\n\r"
 _NEWLINE = "\n\r"
 _ESCAPED_IN_QUOTES = '"\\`$'
 _NOT_UTF8 = re.compile("[\udc80-\udcff]")
+_MARK = (
+    "the file begins with a byte order mark (BOM), with which systemd ignores its first variable; save it without one"
+)
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -34,12 +37,15 @@ def read_env_file(path: Path) -> tuple[dict[str, str], list[str]]:
     Raises `EnvFileUnreadableError`, also for a file of which systemd reads nothing: with a NUL byte, or a variable that is not UTF-8.
     """
     try:
-        text = read_argument(path).decode(errors="surrogateescape")
+        content = read_argument(path)
+        text = without_mark(content).decode(errors="surrogateescape")
     except OSError as error:
         raise EnvFileUnreadableError(path, error.strerror or str(error)) from error
     if "\0" in text:
         raise EnvFileUnreadableError(path, "it has a NUL byte")
     reader = _Reader(text)
+    if content != without_mark(content):
+        reader.remarks.append((1, _MARK))
     variables = {}
     for line, name, value in _assignments(reader):
         if value is not None and _NOT_UTF8.search(name + value):

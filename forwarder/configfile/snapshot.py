@@ -10,7 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from forwarder.core.config import Config
-from forwarder.files import LONGEST_BYTES, read_argument, read_file, too_long
+from forwarder.files import LONGEST_BYTES, read_argument, read_file, text_of, too_long
 
 _SHOWN = 12
 """The number of digits of a digest that people see."""
@@ -46,11 +46,11 @@ class Files:
         return held
 
     def read_text(self, path: Path, *, limit: int = LONGEST_BYTES) -> str:
-        """Return the text of a file of `limit` bytes at most, with Unix line ends. Raises `OSError`, `UnicodeDecodeError`."""
+        """Return the text of a file of `limit` bytes at most, as `text_of` reads it. Raises `OSError`, `UnicodeDecodeError`."""
         content = self.read(path)
         if len(content) > limit:
             raise too_long(path, limit)
-        return content.decode().replace("\r\n", "\n").replace("\r", "\n")
+        return text_of(content)
 
     def digest(self, path: Path) -> str:
         """Return a digest of the content of a file, or of the error."""

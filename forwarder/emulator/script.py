@@ -16,7 +16,7 @@ from pathlib import Path
 
 import msgspec
 
-from forwarder.files import read_argument
+from forwarder.files import read_argument, without_mark
 
 _SAME_POST = {"fast-x": "x"}
 """Sources that have the same posts: they advance by the same stride, so that a pair stays a pair."""
@@ -55,7 +55,7 @@ def packaged_events() -> list[bytes]:
 
 def read_events(path: Path) -> list[bytes]:
     """Return the frames of a file, one per line. Raises `OSError`, or `ValueError` if it has none or is not UTF-8."""
-    content = read_argument(path, limit=_LONGEST_BYTES)
+    content = without_mark(read_argument(path, limit=_LONGEST_BYTES))
     try:
         content.decode()
     except UnicodeDecodeError as error:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.cli.event_file import NoEventError, read_event
+from forwarder.cli.event_file import NoEventError, content_of, read_event
 from tests.support.outbox import EVENTS
 
 
@@ -29,3 +29,14 @@ def test_what_is_no_event_is_a_sentence_with_the_name_of_the_file(
     with pytest.raises(NoEventError, match=said) as caught:
         read_event(str(path))
     assert str(caught.value).startswith(f"{path}: ")
+
+
+@pytest.mark.parametrize("around", [(b"\xef\xbb\xbf", b"\r\n"), (b"\xef\xbb\xbf\n", b"\n\n"), (b"\r\n", b"\r\n")])
+def test_a_byte_order_mark_and_line_ends_are_no_part_of_the_event(
+    tmp_path: Path, around: tuple[bytes, bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = around[0] + EVENTS[0].body + around[1]
+    (tmp_path / "event.json").write_bytes(content)
+    assert read_event(str(tmp_path / "event.json")).body == EVENTS[0].body
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+    assert content_of("-") == EVENTS[0].body

@@ -77,3 +77,13 @@ def test_a_file_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
     for text in (None, b"A=\xff\n", b"\xe9A=1\n", b"B=1\nA=a\0b\n", b"A=1\n# \0\n"):
         with pytest.raises(EnvFileUnreadableError, match=r"--env-file: .*environment cannot be read: "):
             read_env_file(tmp_path / "environment") if text is None else read(tmp_path, text)
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_name_and_is_reported(tmp_path: Path) -> None:
+    path = tmp_path / "environment"
+    path.write_bytes(b"\xef\xbb\xbfA='1'\r\nB=2\r\n")
+    variables, remarks = read_env_file(path)
+    assert variables == {"A": "1", "B": "2"}
+    assert remarks == [
+        f"{path}:1: the file begins with a byte order mark (BOM), with which systemd ignores its first variable; save it without one"
+    ]

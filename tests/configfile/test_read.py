@@ -1,5 +1,6 @@
 """A config is read with the files that it names, and every reason why it cannot be used is kept."""
 
+import base64
 import os
 from pathlib import Path
 
@@ -206,3 +207,41 @@ def test_a_config_that_every_user_may_change_or_replace_is_warned_of(
     config.parent.chmod(0o700)
     assert [part for part in said for each in warnings if f"{config}: {part}" in each] == said
     assert len(warnings) == len(said)
+
+
+def test_what_an_editor_adds_to_a_file_is_no_part_of_a_secret(tmp_path: Path) -> None:
+    secret = "c2VjcmV0LXRoYXQtaXMtbG9uZy1lbm91Z2g="
+    files = {
+        "key": "magpie-key", "url": "https://example.com/magpie", "secret": "magpie", "secrets": f"whsec_{secret}\nwhsec_YW5vdGhlci1zZWNyZXQtdGhhdC1pcy1sb25n",
+        "token": "magpie-token", "password": "magpie-password", "body": "a\nb", "list": "nova\norca",
+    }  # fmt: skip
+    for name, content in files.items():
+        path = tmp_path / name
+        path.write_bytes(b"\xef\xbb\xbf" + content.replace("\n", "\r\n").encode() + b"\r\n")
+        path.chmod(0o600)
+    (tmp_path / "config.yaml").write_bytes(
+        b"\xef\xbb\xbf"
+        + b"""
+streams: [{api_key_file: key}]
+destinations:
+  plain: {url_file: url, signing: {scheme: hmac, secret_file: secret}, auth: {bearer_file: token}}
+  standard: {url: "https://example.com/", signing: {secret_file: secrets}, auth: {basic: {username: me, password_file: password}}}
+  template: {url: "https://example.com/", format: {type: template, body_file: body, content_type: text/plain}}
+lists: {names: [{file: list}]}
+routes: [{to: [plain, standard, template], match: {author: {list: names}}}]
+""".replace(b"\n", b"\r\n")
+    )
+    config = read_config(tmp_path / "config.yaml")
+    plain, standard, template = (config.destinations[name] for name in ("plain", "standard", "template"))
+    assert plain.signing is not None
+    assert standard.signing is not None
+    assert config.streams[0].api_key.reveal() == files["key"]
+    assert plain.url.reveal() == files["url"]
+    assert [each.reveal() for each in plain.signing.secret] == ["magpie"]
+    assert [each.reveal() for each in standard.signing.secret] == files["secrets"].split("\n")
+    assert plain.auth is not None
+    assert plain.auth.header.reveal() == "Bearer magpie-token"
+    assert standard.auth is not None
+    assert standard.auth.header.reveal() == f"Basic {base64.b64encode(b'me:magpie-password').decode()}"
+    assert template.format.body == "a\nb\n"
+    assert [str(each) for each in config.lists["names"]] == ["nova", "orca"]

@@ -2,9 +2,10 @@
 
 import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from forwarder.core.event import decode_event
-from forwarder.emulator.script import Fresh, nth_pass, packaged_events, play, replay
+from forwarder.emulator.script import Fresh, nth_pass, packaged_events, play, read_events, replay
 
 STARTED = datetime(2026, 5, 4, 3, 2, 1, tzinfo=UTC)
 
@@ -95,3 +96,9 @@ def test_a_frame_that_is_no_event_stays_as_it_is() -> None:
     assert b"Xyz Feb 31" in fresh.frame(odd.replace(b'"soon"', b"1767225600400"), STARTED)
     for frame in (b"ping", b"{}", b"\xff", b'{"mid":1}', b"[]"):
         assert fresh.frame(frame, STARTED) == frame
+
+
+def test_a_byte_order_mark_is_no_part_of_the_first_event(tmp_path: Path) -> None:
+    first, second, *_ = packaged_events()
+    (tmp_path / "events.jsonl").write_bytes(b"\xef\xbb\xbf" + first + b"\r\n" + second + b"\r\n")
+    assert read_events(tmp_path / "events.jsonl") == [first, second]

@@ -84,7 +84,7 @@ def lines_of(text: str) -> tuple[Scalar, ...]:
 
     A comment begins with `#` and a space, a tab or another `#`, so that the hashtag `#btc` is a value.
     """
-    lines = (line.strip() for line in text.removeprefix("\ufeff").splitlines())
+    lines = (line.strip() for line in text.splitlines())
     return tuple(Scalar(line) for line in lines if line and not (line[0] == "#" and (line == "#" or line[1] in "# \t")))
 
 

@@ -59,7 +59,7 @@ def test_files_are_refused_where_none_can_be_read() -> None:
 
 
 def test_a_list_file_has_comments_and_hashtags() -> None:
-    assert lines_of("\ufeff# comment\n#\n## x\n#\ty\n\n  #btc \nMoby Dick\n") == ("#btc", "Moby Dick")
+    assert lines_of("# comment\n#\n## x\n#\ty\n\n  #btc \nMoby Dick\n") == ("#btc", "Moby Dick")
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 """The name of a header (RFC 9110, 5.6.2)."""
 _HALF_CHARACTER = re.compile("[\ud800-\udfff]")
 """A lone surrogate: how Python reads bytes of the environment that are not UTF-8. It cannot be sent."""
+_BYTE_ORDER_MARK = "\ufeff"
 _TEMPLATE_MARK = re.compile(r"\{\{|\{%")
 _OUR_HEADERS = frozenset({"webhook-id", "webhook-timestamp", "webhook-signature"})
 _FRAMING_HEADERS = frozenset({"content-length", "transfer-encoding", "connection"})
@@ -32,6 +33,8 @@ def parse_plain_secret(value: object) -> Secret:
     text = text_of(value, "the secret, for example ${NAME}")
     if not text:
         raise WrongValueError("the secret is empty")
+    if _BYTE_ORDER_MARK in text:
+        raise WrongValueError("the secret contains a byte order mark, U+FEFF (it is not shown)")
     if CONTROL.search(text) or _HALF_CHARACTER.search(text):
         raise WrongValueError(
             "the secret contains a line break or a control character, or is not UTF-8 (it is not shown)"
@@ -60,6 +63,8 @@ def is_header_template(value: object) -> bool:
 def parse_header_value(value: object) -> Secret:
     """Return the value of a header that is the same for all events."""
     text = text_of(value, 'a text, or "" for an empty one')
+    if _BYTE_ORDER_MARK in text:
+        raise WrongValueError("the value contains a byte order mark, U+FEFF (it is not shown)")
     if CONTROL.search(text) or _HALF_CHARACTER.search(text):
         raise WrongValueError(
             "the value contains a line break or a control character, or is not UTF-8 (it is not shown)"

@@ -1,9 +1,17 @@
 """Keys, secrets, and the names and values of headers."""
 
+from collections.abc import Callable
+
 import pytest
 
-from forwarder.core.config.values.headers import parse_api_key, parse_header_name, parse_header_value
+from forwarder.core.config.values.headers import (
+    parse_api_key,
+    parse_header_name,
+    parse_header_value,
+    parse_plain_secret,
+)
 from forwarder.core.config.values.scalars import WrongValueError
+from forwarder.core.config.values.secret import Secret
 from forwarder.core.yaml.tree import Scalar
 
 
@@ -30,3 +38,11 @@ def test_a_header_may_be_host() -> None:
 def test_a_header_stays_on_its_line(mark: str) -> None:
     with pytest.raises(WrongValueError):
         parse_header_value(Scalar(f"a{mark}b", quoted=True))
+
+
+@pytest.mark.parametrize("parse", [parse_plain_secret, parse_header_value, parse_api_key])
+def test_a_byte_order_mark_in_a_secret_is_refused_without_showing_it(parse: Callable[[object], Secret]) -> None:
+    with pytest.raises(WrongValueError) as caught:
+        parse(Scalar("\ufeffmagpie"))
+    assert "magpie" not in str(caught.value)
+    assert "not shown" in str(caught.value)
