@@ -5,10 +5,10 @@ import sys
 
 from forwarder.cli import exit_codes
 from forwarder.cli.locations import config_path
-from forwarder.cli.rule_test_files import read_tests, test_files
 from forwarder.cli.unit import warnings_of_service
 from forwarder.configfile.locations import ConfigUnreadableError
 from forwarder.configfile.read import read_config, warnings_of_file
+from forwarder.configfile.rule_test_files import read_tests, test_files
 from forwarder.configfile.rule_tests import failures_of
 from forwarder.core.config import Config
 from forwarder.core.config.lint import warnings_of
@@ -26,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
     except (ConfigError, ConfigUnreadableError) as error:
         print(error, file=sys.stderr)
         return exit_codes.FAILURE
-    failing = failures_of(config)
+    failing = failures_of(config, file)
     if failing and config.reload.require_tests:
         refused = "a reload refuses this config, because a test fails (reload.require_tests)"
         print(*(f"{file}: {test}" for test in failing), f"{file}: {refused}", sep="\n", file=sys.stderr)

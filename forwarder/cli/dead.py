@@ -24,7 +24,9 @@ def list_dead(arguments: argparse.Namespace) -> int:
     with open_history(where.outbox) as history:
         found = list(history.dead_letters(query(arguments)))
         if not found:
-            require_names(where, history, destination=arguments.destination, route=arguments.route)
+            require_names(
+                where, history, destination=arguments.destination, route=arguments.route, source=arguments.source
+            )
     print_deliveries(found, as_json=arguments.json)
     return exit_codes.OK
 

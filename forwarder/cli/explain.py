@@ -12,7 +12,7 @@ from forwarder.cli.event_file import NoEventError, read_event
 from forwarder.cli.history import end_of, is_ambiguous
 from forwarder.cli.listing import local, print_json, shown
 from forwarder.cli.locations import UsageError, config_path, places, report_errors
-from forwarder.cli.names import unknown
+from forwarder.cli.names import require_names
 from forwarder.cli.terminal import escaped, with_colours
 from forwarder.cli.traces import Line, Mark, lines_of, of_route
 from forwarder.configfile.locations import read_text
@@ -26,6 +26,7 @@ from forwarder.core.durations import write_duration
 from forwarder.core.event import Event, NotAnEventError, decode_event
 from forwarder.core.history import History, Record, StoredRevision
 from forwarder.core.routing.explain import AtRoute, Explanation, difference, explain_walk
+from forwarder.core.yaml.problems import no_such
 from forwarder.outbox.open import open_history
 
 _MOST_EVENTS = 20
@@ -68,6 +69,8 @@ def _explain_history(arguments: argparse.Namespace, today: RoutingConfig) -> int
             found = history.find_posts(arguments.mid, source=arguments.source, limit=_MOST_EVENTS)
         else:
             found = history.find_events(arguments.id.removeprefix("msg_")[:32])
+        if not found and arguments.mid is not None:
+            require_names(places(arguments), history, source=arguments.source)
         past = [_Past(event, *_then(history, event["event_seq"])) for event in found]
     if not past:
         _print_none(arguments)
@@ -78,7 +81,7 @@ def _explain_history(arguments: argparse.Namespace, today: RoutingConfig) -> int
         route.name for config in (today, *(each.config for each in past)) if config for route in config.routes
     )
     if arguments.route is not None and arguments.route not in names:
-        raise UsageError(unknown("route", arguments.route, tuple(names)))
+        raise UsageError(no_such("route", arguments.route, tuple(names)))
     for number, each in enumerate(past):
         if not arguments.json:
             print("" if number == 0 else "\n", end="")

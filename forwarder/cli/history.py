@@ -59,7 +59,7 @@ def _not_of_unknown_names(
     """Return what was found. Raises `UsageError` if nothing was, because a name in the filters does not exist."""
     first = next(found, None)
     if first is None:
-        require_names(where, history, destination=arguments.destination, route=arguments.route)
+        require_names(where, history, destination=arguments.destination, route=arguments.route, source=arguments.source)
         return iter(())
     return chain((first,), found)
 

@@ -6,19 +6,30 @@ from collections.abc import Callable, Sequence
 from forwarder.cli.locations import Places, UsageError
 from forwarder.configfile.locations import read_text
 from forwarder.core.config.partial import load_names
+from forwarder.core.event import KNOWN_SOURCES
 from forwarder.core.history import History, Query
-from forwarder.core.yaml.problems import quote
-
-_MOST_SHOWN = 20
+from forwarder.core.yaml.problems import no_such
 
 
-def require_names(found: Places, history: History, *, destination: str | None = None, route: str | None = None) -> None:
+def require_names(
+    found: Places,
+    history: History,
+    *,
+    destination: str | None = None,
+    route: str | None = None,
+    source: str | None = None,
+) -> None:
     """Raise `UsageError` for a name that is neither in the config nor in the outbox. Call it where a search found nothing."""
-    if destination is None and route is None:
+    if destination is None and route is None and source is None:
         return
     names = load_names(read_text(found.config), env=os.environ)
     _require("destination", destination, names.destinations, lambda name: Query(destination=name, limit=1), history)
     _require("route", route, names.routes, lambda name: Query(route=name, limit=1), history)
+    known = tuple(dict.fromkeys((*KNOWN_SOURCES, *names.sources)))
+    if source is not None and source not in known and not any(history.events(Query(source=source, limit=1))):
+        from forwarder.core.config.checks.sources import hint_of_source  # it loads every model of the config
+
+        raise UsageError(no_such("source", source, known, hint=hint_of_source(source)))
 
 
 def require_stream(found: Places, name: str | None, others: Sequence[str]) -> None:
@@ -27,14 +38,13 @@ def require_stream(found: Places, name: str | None, others: Sequence[str]) -> No
         return
     names = load_names(read_text(found.config), env=os.environ)
     if name not in names.streams:
-        raise UsageError(unknown("stream", name, sorted({*names.streams, *others})))
+        raise UsageError(no_such("stream", name, sorted({*names.streams, *others})))
 
 
 def require_enabled(found: Places, name: str) -> None:
     """Raise `UsageError` for a destination that nothing can be sent to."""
     if name not in found.destinations:
-        names = ", ".join(sorted(found.destinations))
-        raise UsageError(f"no enabled destination is called {name!r}; there are: {names}")
+        raise UsageError(no_such("enabled destination", name, sorted(found.destinations)))
 
 
 def _require(
@@ -42,11 +52,4 @@ def _require(
 ) -> None:
     if name is None or name in known or any(history.deliveries(query_for(name))):
         return
-    raise UsageError(unknown(what, name, known))
-
-
-def unknown(what: str, name: str, known: Sequence[str]) -> str:
-    """Return the sentence for a name that does not exist."""
-    more = f" and {len(known) - _MOST_SHOWN} more" if len(known) > _MOST_SHOWN else ""
-    there_are = f"there are: {', '.join(known[:_MOST_SHOWN])}{more}" if known else "the config has none"
-    return f"no {what} is called {quote(name)}; {there_are}"
+    raise UsageError(no_such(what, name, known))

@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from forwarder.cli import exit_codes
 from forwarder.cli.event_file import NoEventError, read_event
 from forwarder.cli.locations import UsageError, config_path
-from forwarder.cli.names import unknown
 from forwarder.configfile.locations import ConfigUnreadableError
 from forwarder.configfile.read import read_config
 from forwarder.core.config.model.format import FormatConfig
@@ -15,7 +14,7 @@ from forwarder.core.delivery import Delivery, DestinationName, new_delivery
 from forwarder.core.destinations.content import CannotFormatError, Content, Format
 from forwarder.core.event import Event, decode_event
 from forwarder.core.posts.samples import SAMPLES
-from forwarder.core.yaml.problems import ConfigError
+from forwarder.core.yaml.problems import ConfigError, no_such
 from forwarder.destinations.formats.build import format_of, message_format
 from forwarder.destinations.render_once import render_content
 
@@ -62,7 +61,7 @@ def _format(arguments: argparse.Namespace) -> Format:
     config = read_config(file)
     settings = config.destinations.get(arguments.destination)
     if settings is None:
-        raise UsageError(f"{file}: {unknown('destination', arguments.destination, tuple(config.destinations))}")
+        raise UsageError(f"{file}: {no_such('destination', arguments.destination, tuple(config.destinations))}")
     return format_of(settings.model_copy(update={"compression": None}))
 
 

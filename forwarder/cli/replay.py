@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
     with open_history(found.outbox) as history:
         total = history.count_replayable(asked, to=arguments.to, missing=arguments.missing)
         if not total:
-            require_names(found, history, destination=arguments.to, route=arguments.route)
+            require_names(found, history, destination=arguments.to, route=arguments.route, source=arguments.source)
     if arguments.dry_run:
         require_enabled(found, arguments.to)
         _say(

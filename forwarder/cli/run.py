@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     if outbox is None:
         return exit_codes.BAD_CONFIG
     warn_of(loaded)
-    for failure in failures_of(loaded.config):
+    for failure in failures_of(loaded.config, file):
         log.warning("config.test_failed", note=failure)
     source = ConfigSource(file=file, loaded=loaded, load=load, check_tests=failures_of)
     try:

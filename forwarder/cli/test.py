@@ -9,15 +9,14 @@ from time import perf_counter
 
 from forwarder.cli import exit_codes
 from forwarder.cli.locations import config_path
-from forwarder.cli.names import unknown
-from forwarder.cli.rule_test_files import read_tests, test_files
 from forwarder.cli.rule_test_report import Suite, as_json, difference_text, junit
 from forwarder.configfile.locations import ConfigUnreadableError
 from forwarder.configfile.read import read_config
+from forwarder.configfile.rule_test_files import read_tests, test_files
 from forwarder.configfile.rule_tests import run_tests
 from forwarder.core.config import Config
 from forwarder.core.config.model.rule_test import RuleTest
-from forwarder.core.yaml.problems import ConfigError, printable
+from forwarder.core.yaml.problems import ConfigError, no_such, printable
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _nothing_chosen(tests: Sequence[tuple[str, Sequence[RuleTest]]], pattern: str) -> str:
-    """Return a sentence if there are tests and the pattern chooses none of them."""
-    names = [test.name for _, of_file in tests for test in of_file]
-    is_needless = not names or any(_chosen(of_file, pattern) for _, of_file in tests)
-    return "" if is_needless else unknown("test", pattern, names)
+    """Return a sentence if the pattern chooses no test: nobody runs some of the tests where there are none."""
+    if any(_chosen(of_file, pattern) for _, of_file in tests):
+        return ""
+    return no_such("test", pattern, [test.name for _, of_file in tests for test in of_file])
 
 
 def _chosen(tests: Sequence[RuleTest], pattern: str | None) -> list[RuleTest]:

@@ -4,9 +4,11 @@ import os
 import stat
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from forwarder.configfile.locations import ConfigUnreadableError, read_text, without_collections
+from forwarder.configfile.rule_test_files import test_files
 from forwarder.configfile.snapshot import Files, Loaded
 from forwarder.core.config import Config, ConfigError, load_config
 from forwarder.core.config.checks.exposure import warning_of_readable_file
@@ -41,6 +43,9 @@ def load(path: Path, files: Files | None = None) -> Loaded:
         )
     except ConfigError as error:
         return Loaded(config=None, problems=tuple(str(error).splitlines()), files=files.digests)
+    for tests in test_files(path):  # so that an edit of one is an edit of the config
+        with suppress(OSError):
+            files.read(tests)
     return Loaded(config=config, warnings=warnings_of(config), files=files.digests)
 
 

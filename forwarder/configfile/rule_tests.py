@@ -1,10 +1,15 @@
 """Runs the tests of a config: its rules, and the request bodies of its formats."""
 
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from msgspec.structs import replace
 
+from forwarder.configfile.locations import ConfigUnreadableError
+from forwarder.configfile.rule_test_files import read_tests, test_files
+from forwarder.configfile.snapshot import Files
 from forwarder.core.config import Config
 from forwarder.core.config.model.rule_test import RuleTest
 from forwarder.core.config.rule_tests.run import Mismatch, Result, run_test
@@ -13,7 +18,7 @@ from forwarder.core.delivery import DestinationName, new_delivery
 from forwarder.core.destinations.content import CannotFormatError
 from forwarder.core.matching import Subject
 from forwarder.core.routing.router import Router
-from forwarder.core.yaml.problems import printable
+from forwarder.core.yaml.problems import ConfigError, printable
 from forwarder.destinations.formats.build import format_of
 from forwarder.destinations.render_once import render_content
 
@@ -34,13 +39,32 @@ def run_tests(config: Config, tests: Iterable[RuleTest]) -> Iterator[Result]:
         yield replace(result, differences=(*result.differences, *bodies))
 
 
-def failures_of(config: Config) -> list[str]:
-    """Return a sentence for each difference that the tests in the config itself find."""
-    if not config.tests:
+def failures_of(config: Config, file: Path | None = None, files: Files | None = None) -> list[str]:
+    """Return a sentence for each difference that the tests of a config find.
+
+    These are the tests in the config itself and, with `file`, the place of the config, those in `*_test.yaml` files next to it. A
+    file of tests that is not valid is such a difference too. `files` reads them.
+    """
+    found = _failures("tests", config, config.tests)
+    if file is None:
+        return found
+    for tests in test_files(file):
+        name = os.path.relpath(tests, file.parent)
+        try:
+            found += _failures(name, config, read_tests(tests, config, files))
+        except ConfigError as error:
+            found += str(error).splitlines()
+        except ConfigUnreadableError as error:
+            found.append(printable(error.reason))
+    return found
+
+
+def _failures(where: str, config: Config, tests: Sequence[RuleTest]) -> list[str]:
+    if not tests:
         return []
     return [
-        printable(f'tests: "{result.test.name}" (line {result.test.line}): {difference.said}')
-        for result in run_tests(config, config.tests)
+        printable(f'{where}: "{result.test.name}" (line {result.test.line}): {difference.said}')
+        for result in run_tests(config, tests)
         for difference in result.differences
     ]
 

@@ -25,6 +25,7 @@ from forwarder.core.commands import (
 )
 from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.status import StatusReport, encode_status
+from forwarder.core.yaml.problems import no_such
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import Reloader
 from forwarder.outbox.problems import OutboxUnreadableError
@@ -116,8 +117,7 @@ class ControlHandler:
             case Vacuum():
                 return {"freed_bytes": await self._outbox.vacuum_slice()}
             case Replay(to=name) | PauseChange(destination=name) if name not in self._outbound.destinations:
-                names = ", ".join(sorted(self._outbound.destinations))
-                raise RequestRefusedError(f"no enabled destination is called {name!r}; there are: {names}")
+                raise RequestRefusedError(no_such("enabled destination", name, sorted(self._outbound.destinations)))
             case PauseChange():
                 try:
                     async with asyncio.timeout(_MAY_TAKE_S):

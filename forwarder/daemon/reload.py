@@ -50,8 +50,8 @@ class ConfigSource(msgspec.Struct, frozen=True, kw_only=True):
     """What was read at the start. It has a config."""
     load: Callable[[Path, Files], Loaded]
     """Reads the file again, and all files through its second argument. Called in a thread."""
-    check_tests: Callable[[Config], Sequence[str]] = lambda _config: ()
-    """Returns which tests of a config fail, a sentence each. Called in a thread."""
+    check_tests: Callable[[Config, Path, Files], Sequence[str]] = lambda _config, _file, _files: ()
+    """Returns which tests of a config in a file fail, a sentence each; those of other files are read through its last argument. Called in a thread."""
 
     @property
     def config(self) -> Config:
@@ -192,7 +192,7 @@ class Reloader:
         loaded = Loaded(config=None)
         try:
             loaded = self._source.load(file, files)
-            return self._judge(loaded)
+            return self._judge(loaded, file, files)
         except Exception as error:  # noqa: BLE001 - a bug, whose text may hold a secret
             name = type(error).__name__
             return ReloadAttempt(
@@ -201,13 +201,13 @@ class Reloader:
                 bug={"error": name, "trace": traceback.format_tb(error.__traceback__)},
             )
 
-    def _judge(self, loaded: Loaded) -> ReloadAttempt:
+    def _judge(self, loaded: Loaded, file: Path, files: Files) -> ReloadAttempt:
         config = loaded.config
         if config is None:
             return ReloadAttempt(loaded=loaded, problems=loaded.problems)
         if loaded.files == self._activated.files:
             return ReloadAttempt(loaded=loaded)
-        failing = list(self._source.check_tests(config))
+        failing = list(self._source.check_tests(config, file, files))
         if failing and config.reload.require_tests:
             return ReloadAttempt(loaded=loaded, problems=failing)
         waiting = self._waiting() if config.destinations != self._active.config.destinations else {}

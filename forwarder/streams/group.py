@@ -12,6 +12,7 @@ from forwarder.core.commands import RequestRefusedError
 from forwarder.core.event import EventId
 from forwarder.core.ports import Clock, FrameSink, GapNotes
 from forwarder.core.streams.state import StreamStates
+from forwarder.core.yaml.problems import no_such
 from forwarder.streams.connection import READ_OUT_S
 from forwarder.streams.context import StreamContext
 from forwarder.streams.pulse import Pulse
@@ -164,7 +165,7 @@ class StreamGroup:
     def reconnect(self, name: str | None) -> dict[str, object]:
         """Reconnect one stream, or all, even while they wait for a retry. Raises `RequestRefusedError`."""
         if name is not None and name not in self._active:
-            raise RequestRefusedError(f"no stream is called {name!r}; there are: {', '.join(sorted(self._active))}")
+            raise RequestRefusedError(no_such("stream", name, sorted(self._active)))
         names = self.names if name is None else [name]
         for each in names:
             self._active[each].reconnect("requested by forwarder reconnect")

@@ -76,7 +76,7 @@ async def test_without_a_daemon_the_file_is_changed(found: Places) -> None:
     "asked", [PAUSE.model_copy(update={"destination": "bott"}), REPLAY.model_copy(update={"to": "bott"})]
 )
 async def test_in_the_file_a_destination_must_be_in_the_config(found: Places, asked: Change) -> None:
-    with pytest.raises(UsageError, match="no enabled destination is called 'bott'; there are: bot, other"):
+    with pytest.raises(UsageError, match='no enabled destination is called "bott"; did you mean "bot"'):
         await change(found, asked)
     assert look(found.outbox, PAUSED) == []
 

@@ -144,7 +144,7 @@ async def test_where_there_are_none_a_sentence_says_so(config: Path, capsys: pyt
         note(outbox, NOW)
     assert said("--open").startswith("No ongoing gaps: ")
     assert main(["gaps", "-c", str(config), "--stream", "mian"]) == exit_codes.USAGE
-    assert capsys.readouterr() == ("", 'no stream is called "mian"; there are: main\n')
+    assert capsys.readouterr() == ("", 'no stream is called "mian"; did you mean "main"? There are: main\n')
     config.write_text(CONFIG.replace("{url: 'ws", "{name: other, url: 'ws"), encoding="utf-8")
     assert "streams with gaps: main" in said("--stream", "other")
     assert "without --since" in said("--since", "1m")

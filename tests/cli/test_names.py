@@ -27,7 +27,7 @@ async def test_an_unknown_destination_is_an_error_with_those_that_there_are(conf
     assert (code, out) == (exit_codes.USAGE, "")
     assert "destination is called" in err
     assert "typo" in err
-    assert "there are: bot, other" in err
+    assert "here are: bot, other" in err
 
 
 @pytest.mark.parametrize(
@@ -44,6 +44,48 @@ async def test_an_unknown_route_is_an_error_with_those_that_there_are(config: Pa
     code, out, err = await command(*line.split(), "-c", str(config))
     assert (code, out) == (exit_codes.USAGE, "")
     assert 'no route is called "typo"; there are: ' in err
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "events",
+        "deliveries",
+        "dead list",
+        "replay --since 2025-01-01 --to bot",
+        "explain --mid 1",
+    ],
+)
+async def test_an_unknown_source_is_an_error_with_the_one_that_is_meant(config: Path, line: str) -> None:
+    await fill(config)
+    known = "x, fast-x, telegram, discord, rss, web, forwarder, mastodon"
+    text = config.read_text(encoding="utf-8").replace(
+        "routes:", "matchers: {toots: {any: [{source: [mastodon]}]}}\nroutes:"
+    )
+    config.write_text(text, encoding="utf-8")
+    code, out, err = await command(*line.split(), "--source", "Twitter", "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert err == f'no source is called "Twitter"; did you mean "x"? There are: {known}\n'
+    code, _, err = await command("events", "--source", "mastodon", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+    code, _, err = await command("events", "--source", "TELEGRAM", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+
+
+async def test_a_near_miss_is_answered_with_the_name(config: Path) -> None:
+    await fill(config)
+    code, _, err = await command("events", "--destination", "BOT", "-c", str(config))
+    assert (code, err) == (
+        exit_codes.USAGE,
+        'no destination is called "BOT"; did you mean "bot"? There are: bot, other\n',
+    )
+
+
+async def test_a_route_without_a_name_is_known_by_its_number(config: Path) -> None:
+    await fill(config)
+    config.write_text(config.read_text(encoding="utf-8").replace("name: all, ", ""), encoding="utf-8")
+    code, _, err = await command("events", "--route", "route 1", "--until", "2020-01-01", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
 
 
 async def test_a_known_name_with_nothing_to_show_is_an_empty_list(config: Path) -> None:
@@ -90,7 +132,7 @@ async def test_commands_for_one_destination_end_with_one_code(config: Path, verb
 
 async def test_a_pattern_that_chooses_no_test_is_an_error(config: Path) -> None:
     code, _, err = await command("test", "-k", "typo", "-c", str(config))
-    assert (code, err) == (exit_codes.OK, "")  # there are no tests at all
+    assert (code, err) == (exit_codes.USAGE, 'no test is called "typo"; the config has none\n')
     text = config.read_text(encoding="utf-8")
     event = "{source: x, mid: '1', sid: '2', timestamp: 1, payload: {text: a}}"
     config.write_text(f"{text}\ntests: [{{name: one, event: {event}, expect: []}}]\n", encoding="utf-8")

@@ -26,4 +26,4 @@ async def test_an_unknown_destination_is_refused(config: Path) -> None:
     for verb in ("pause", "resume"):
         code, out, err = await command(verb, "bott", "-c", str(config))
         assert (code, out) == (exit_codes.USAGE, "")
-        assert err == "no enabled destination is called 'bott'; there are: bot, other\n"
+        assert err == 'no enabled destination is called "bott"; did you mean "bot"? There are: bot, other\n'

@@ -1,8 +1,11 @@
 """The tests in a config are run with its rules and the request bodies of its formats."""
 
+from pathlib import Path
+
 import pytest
 
 from forwarder.configfile.rule_tests import failures_of, run_tests
+from forwarder.configfile.snapshot import Files
 from tests.core.config.support import load
 
 CONFIG = """
@@ -54,3 +57,28 @@ def test_each_result_has_what_came() -> None:
     config = load(CONFIG.format(route="match: {source: x}", expect="[bot, chat]", body="{}"))
     (result,) = run_tests(config, config.tests)
     assert (result.got, result.differences) == ({"bot": ("all",), "chat": ("all",)}, ())
+
+
+def test_the_tests_of_files_next_to_the_config_are_run_with_it(tmp_path: Path) -> None:
+    config, file = (
+        load(CONFIG.format(route="match: {source: x}", expect="[bot, chat]", body="{}")),
+        tmp_path / "config.yaml",
+    )
+    assert failures_of(config, file) == []
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests" / "a_test.yaml").write_bytes(b"\xef\xbb\xbftests:\r\n  - {event: {}, expect: bot}\r\n")
+    (tmp_path / "b_test.yaml").write_text("tests: [{event: {}, expect: bott}]")
+    (tmp_path / "c_test.yaml").mkdir()
+    files = Files()
+    assert failures_of(config, file, files) == [
+        f'{tmp_path}/b_test.yaml:1:29: tests[0].expect: "bott" is not a destination; did you mean "bot"?',
+        f"{tmp_path}/c_test.yaml: cannot be read: Is a directory",
+        'tests/a_test.yaml: "test 1" (line 2): chat also gets it, by "all"',
+    ]
+    assert len(files.digests) == 3
+
+
+def test_a_list_of_destinations_has_the_reasons_too() -> None:
+    first, *_, last = failures(route="match: {text: {word: btc}}")
+    assert first.endswith("bot does not get it")
+    assert last.endswith('"all" does not match')

@@ -177,7 +177,10 @@ async def test_a_stream_is_reconnected_by_its_name_and_others_are_named_in_the_r
             assert await scene.ask("reconnect", stream="main") == {"streams": ["main"]}
             await emulator.wait_until(lambda emulator: len(emulator.handshakes) == 2)
             assert await scene.ask("reconnect") == {"streams": ["main"]}
-            assert await scene.refusal("reconnect", stream="mian") == "no stream is called 'mian'; there are: main"
+            assert (
+                await scene.refusal("reconnect", stream="mian")
+                == 'no stream is called "mian"; did you mean "main"? There are: main'
+            )
 
 
 async def test_a_pause_and_a_resume_are_on_disk_and_take_effect_at_once(tmp_path: Path) -> None:
@@ -198,7 +201,7 @@ async def test_a_pause_and_a_resume_are_on_disk_and_take_effect_at_once(tmp_path
 async def test_a_destination_that_is_not_there_is_refused_with_the_names_that_are(tmp_path: Path, verb: str) -> None:
     async with control_of(tmp_path) as scene:
         said = await scene.refusal(verb, destination="bto", now_ms=1)
-        assert said == "no enabled destination is called 'bto'; there are: bot"
+        assert said == 'no enabled destination is called "bto"; did you mean "bot"? There are: bot'
         assert said == await scene.refusal(**letters("replay", to="bto"))
 
 

@@ -110,14 +110,14 @@ async def test_a_pause_without_a_daemon_holds_at_the_next_start(tmp_path: Path) 
 async def test_an_unknown_destination_cannot_be_paused_with_or_without_a_daemon(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         config = configure(tmp_path, emulator, {"bot": (bot, ""), "off": (bot, "enabled: false")})
-        sentence = "no enabled destination is called 'bott'; there are: bot\n"
+        sentence = 'no enabled destination is called "bott"; did you mean "bot"? There are: bot\n'
         async with forwarder(config) as daemon:
             await daemon.wait_for("daemon.ready")
             for verb in ("pause", "resume"):
                 assert await command(verb, "bott", "-c", str(config)) == (exit_codes.FAILURE, "", sentence)
             await stopped(daemon)
         assert await command("pause", "bott", "-c", str(config)) == (exit_codes.USAGE, "", sentence)
-        assert "no enabled destination is called 'off'" in (await command("pause", "off", "-c", str(config)))[2]
+        assert 'no enabled destination is called "off"' in (await command("pause", "off", "-c", str(config)))[2]
 
 
 async def test_a_disabled_destination_is_skipped_and_counted(tmp_path: Path) -> None:

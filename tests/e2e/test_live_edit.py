@@ -60,7 +60,7 @@ async def live(
 def with_routes(text: str, count: int) -> str:
     """Return the config with so many routes."""
     more = "".join(
-        f"  - {{name: more {number}, match: {{source: none, sid: {number}}}, to: bot}}\n" for number in range(count - 1)
+        f"  - {{name: more {number}, match: {{source: web, sid: {number}}}, to: bot}}\n" for number in range(count - 1)
     )
     return text.replace("  - to: [bot]\n", f"  - to: [bot]\n{more}")
 
@@ -331,6 +331,15 @@ async def test_an_edit_whose_tests_fail_is_refused_or_by_choice_warned_of(tmp_pa
         line = await daemon.wait_for("config.test_failed")
         assert line["note"].startswith('tests: "all to bot"')
         await daemon.wait_for("daemon.ready")
+
+
+async def test_a_test_in_a_file_next_to_the_config_refuses_an_edit_as_well(tmp_path: Path) -> None:
+    async with live(tmp_path) as (config, daemon, _, _):
+        (tmp_path / "rules_test.yaml").write_text(TESTS)
+        config.write_text(config.read_text().replace("  - to: [bot]", "  - {to: [bot], match: {text: {word: btc}}}"))
+        await daemon.wait_where(refused('rules_test.yaml: "all to bot" (line'))
+        (tmp_path / "rules_test.yaml").write_text(TESTS.replace("gm", "btc"))
+        await daemon.wait_for("reload.done")
 
 
 async def test_several_requests_at_once_get_an_answer_each(tmp_path: Path) -> None:

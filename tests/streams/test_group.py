@@ -189,7 +189,7 @@ async def test_one_stream_or_all_are_reconnected_and_an_unknown_one_is_refused()
         assert len(one.handshakes) == 1
         assert scene.group.reconnect(None) == {"streams": ["a", "b"]}
         await one.wait_until(lambda emulator: len(emulator.handshakes) == 2)
-        with pytest.raises(RequestRefusedError, match=r"^no stream is called 'c'; there are: a, b$"):
+        with pytest.raises(RequestRefusedError, match=r'^no stream is called "c"; there are: a, b$'):
             scene.group.reconnect("c")
 
 

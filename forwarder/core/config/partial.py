@@ -3,7 +3,7 @@
 The rest of the file is ignored, so these commands also work during an edit and without the environment of the service.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import msgspec
@@ -18,6 +18,9 @@ from forwarder.core.yaml.parse import read_nodes
 from forwarder.core.yaml.problems import ConfigError
 from forwarder.core.yaml.tree import Tree
 from forwarder.core.yaml.variables import expand
+
+_WITH_SOURCES = ("routes", "matchers", "expect", "tests")
+"""The sections whose conditions and events may name a source."""
 
 
 class Outline(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,8 @@ class Names:
     """Also the disabled ones."""
     routes: tuple[str, ...]
     streams: tuple[str, ...]
+    sources: tuple[str, ...] = ()
+    """The values of `source` in conditions and in tests."""
 
 
 def load_names(text: bytes, *, env: Mapping[str, str]) -> Names:
@@ -72,18 +77,38 @@ def load_names(text: bytes, *, env: Mapping[str, str]) -> Names:
     root, _ = read_nodes(text)
     found: dict[str, Tree] = {}
     if isinstance(root, MapNode):
-        for key in root.entries.keys() & {"destinations", "routes", "streams"}:
+        for key in root.entries.keys() & {"destinations", *_WITH_SOURCES, "streams"}:
             found[key] = expand(root.entries[key].value, env, Findings(root, []), (key,))
     destinations, routes, streams = (found.get(key) for key in ("destinations", "routes", "streams"))
     return Names(
         destinations=tuple(map(str, destinations)) if isinstance(destinations, dict) else (),
-        routes=tuple(str(each["name"]) for each in routes if isinstance(each, dict) and "name" in each)
+        routes=tuple(
+            str(each.get("name", f"route {number}"))  # as the whole config names it
+            for number, each in enumerate(routes, 1)
+            if isinstance(each, dict)
+        )
         if isinstance(routes, list)
         else (),
         streams=tuple(str(each.get("name", "main")) for each in streams if isinstance(each, dict))
         if isinstance(streams, list)
         else (),
+        sources=tuple(dict.fromkeys(each for key in _WITH_SOURCES for each in _sources(found.get(key)))),
     )
+
+
+def _sources(below: Tree | None) -> Iterator[str]:
+    """Yield the values under each key `source`."""
+    if isinstance(below, dict):
+        for key, value in below.items():
+            if key == "source" and not isinstance(value, dict):
+                yield from (
+                    str(each) for each in (value if isinstance(value, list) else [value]) if isinstance(each, str)
+                )
+            else:
+                yield from _sources(value)
+    elif isinstance(below, list):
+        for each in below:
+            yield from _sources(each)
 
 
 def _enabled(destinations: object) -> frozenset[str]:

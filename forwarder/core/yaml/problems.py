@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -11,6 +11,8 @@ from forwarder.core.yaml.tree import Path
 MAX_REPORTED = 10_000
 """The most problems of one file that are reported. A file with more was written by a program or by an attacker."""
 _PLAIN_KEY = re.compile(r"[\w-]+")
+_MOST_NAMES = 20
+"""The most names that a message lists."""
 _SHOWN = 60
 """The most characters of a text that a message shows."""
 
@@ -74,3 +76,16 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
         by_folded.setdefault(each.casefold(), each)
     nearest = difflib.get_close_matches(word[:_SHOWN].casefold(), by_folded, n=1)
     return f"; did you mean {quote(by_folded[nearest[0]])}?" if nearest else ""
+
+
+def no_such(what: str, name: str, known: Sequence[str], *, where: str = "the config", hint: str = "") -> str:
+    """Return the sentence for a name that does not exist, with those that there are.
+
+    `where` has none if there is none at all. `hint` is the one that was meant, where that is known better than by its letters.
+    """
+    more = f" and {len(known) - _MOST_NAMES} more" if len(known) > _MOST_NAMES else ""
+    names = f"here are: {', '.join(map(printable, known[:_MOST_NAMES]))}{more}" if known else f"{where} has none"
+    hint = hint or did_you_mean(name, known)
+    return (
+        f"no {what} is called {quote(name)}{f'{hint} T{names}' if hint else f'; t{names}' if known else f'; {names}'}"
+    )

@@ -55,10 +55,18 @@ def test_the_names_in_a_config_that_may_be_wrong() -> None:
     )
     found = load_names(text.encode(), env={"ROUTE": "coins"})
     assert found.destinations == ("bot", "off")
-    assert found.routes[0] == "coins"
+    assert found.routes == ("coins", "route 2")
     assert found.streams[0] == "main"
 
 
 @pytest.mark.parametrize("text", ["[]", "a: 1", "destinations: [a]\nroutes: {}\nstreams: 5"])
 def test_a_config_without_names(text: str) -> None:
     assert load_names(text.encode(), env={}) == Names(destinations=(), routes=(), streams=())
+
+
+def test_the_sources_in_conditions_and_tests_are_known() -> None:
+    text = (
+        "routes: [{match: {source: a, any: [{source: [b, {list: l}]}, {not: {source: {prefix: c}}}]}}]\n"
+        "matchers: {m: {source: d}}\nexpect: [{match: {source: e}}]\ntests: [{event: {source: f}}]\ndestinations: {source: g}\n"
+    )
+    assert load_names(text.encode(), env={}).sources == ("a", "b", "d", "e", "f")

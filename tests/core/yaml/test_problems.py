@@ -1,6 +1,8 @@
 """How paths and texts are written in messages."""
 
-from forwarder.core.yaml.problems import did_you_mean, quote, render_path
+import pytest
+
+from forwarder.core.yaml.problems import did_you_mean, no_such, quote, render_path
 
 
 def test_a_path_is_written_as_people_write_it() -> None:
@@ -19,3 +21,29 @@ def test_the_nearest_word_is_suggested_in_any_case() -> None:
     assert did_you_mean("X", ["x", "telegram"]) == '; did you mean "x"?'
     assert did_you_mean("psot", ["POST", "post"]) == '; did you mean "POST"?'
     assert did_you_mean("zzz", ["contains", "word"]) == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "known", "said"),
+    [
+        ("bto", ["bot", "alerts"], 'no destination is called "bto"; did you mean "bot"? There are: bot, alerts'),
+        ("zzz", ["bot"], 'no destination is called "zzz"; there are: bot'),
+        ("zzz", [], 'no destination is called "zzz"; the config has none'),
+        (
+            "a\x1b[1m",
+            ["b\x1b[2m"],
+            r'no destination is called "a\u001b[1m"; did you mean "b\u001b[2m"? There are: b\u001b[2m',
+        ),
+        ("zzz", [f"n{number}" for number in range(22)], "n18, n19 and 2 more"),
+    ],
+)
+def test_a_name_that_does_not_exist_is_answered_with_those_that_there_are(
+    name: str, known: list[str], said: str
+) -> None:
+    assert no_such("destination", name, known).endswith(said)
+
+
+def test_what_is_known_better_than_by_its_letters_is_suggested() -> None:
+    assert no_such("source", "tg", ["x"], hint='; did you mean "telegram"?').startswith(
+        'no source is called "tg"; did you mean "telegram"? There are: x'
+    )

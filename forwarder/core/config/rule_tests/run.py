@@ -6,6 +6,9 @@ from forwarder.core.config.model.rule_test import RuleTest
 from forwarder.core.matching import Subject
 from forwarder.core.routing.router import Route, Router
 
+_MOST_REASONS = 5
+"""How many routes are named as a reason why a destination does not get an event, where a test names none."""
+
 
 class Mismatch(msgspec.Struct, frozen=True, kw_only=True):
     """One difference from what the test expects."""
@@ -39,7 +42,8 @@ def _differences(router: Router, test: RuleTest, got: dict[str, tuple[str, ...]]
         if name not in got:
             by = f" by {_quoted(wanted)}" if wanted else ""
             found.append(Mismatch(said=f"{name} does not get it{by}"))
-            found += [_why_not(each, routes, matched, name) for each in wanted or ()]
+            sending = [route.name for route in router.routes if name in route.to][:_MOST_REASONS]
+            found += [_why_not(each, routes, matched, name) for each in wanted or sending]
         elif wanted is not None and wanted != got[name]:
             found.append(Mismatch(said=f"{name} gets it by {_quoted(got[name])}, not by {_quoted(wanted)}"))
             found += [_why_not(each, routes, matched, name) for each in wanted if each not in got[name]]

@@ -44,7 +44,11 @@ def test_what_is_as_expected_has_no_differences(text: str, expect: str, got: Map
     ("text", "expect", "said"),
     [
         ("gm", "nowhere", ['alerts also gets it, by "unmatched"']),
-        ("gm", "[alerts, bot]", ["bot does not get it"]),
+        (
+            "gm",
+            "[alerts, bot]",
+            ["bot does not get it", '"coins" does not match', '"halt" does not match', '"last" does not match'],
+        ),
         ("gm", "{alerts: , bot: coins}", ['bot does not get it by "coins"', '"coins" does not match']),
         ("btc", "{bot: [coins], alerts: }", ['bot gets it by "coins", "last", not by "coins"']),
         (

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from forwarder.configfile.locations import read_text
+from forwarder.configfile.locations import ConfigUnreadableError
 from forwarder.configfile.snapshot import Files
 from forwarder.core.config import Config
 from forwarder.core.config.model.rule_test import RuleTest
@@ -20,13 +20,15 @@ def test_files(config: Path) -> list[Path]:
     )
 
 
-def read_tests(file: Path, config: Config) -> tuple[RuleTest, ...]:
-    """Return the tests of a file of its own. Raises `ConfigError`, `ConfigUnreadableError`."""
-    files = Files()
+def read_tests(file: Path, config: Config, files: Files | None = None) -> tuple[RuleTest, ...]:
+    """Return the tests of a file of its own, read through `files`. Raises `ConfigError`, `ConfigUnreadableError`."""
+    files = files or Files()
 
     def read_plain(name: str) -> str:
         return files.read_text(file.parent / name)
 
-    return load_tests(
-        read_text(file), name=str(file), config=config, env=os.environ, read_file=read_plain, read_list=read_plain
-    )
+    try:
+        text = files.read(file, is_argument=True)
+    except OSError as error:
+        raise ConfigUnreadableError(file, error) from error
+    return load_tests(text, name=str(file), config=config, env=os.environ, read_file=read_plain, read_list=read_plain)

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from forwarder.cli.rule_test_files import test_files as files_of
+from forwarder.configfile.rule_test_files import test_files as files_of
 
 
 def test_files_next_to_the_config_and_in_its_folder_tests_are_found_in_order(tmp_path: Path) -> None:
