@@ -13,10 +13,14 @@ import msgspec
 from forwarder.core.delivery import DestinationName
 from forwarder.core.durations import write_duration
 from forwarder.core.event import fingerprint
+from forwarder.core.matching.fields import NAMED_FIELDS
 from forwarder.core.matching.subject import Field, Found, Subject
 from forwarder.core.routing.first_word import SOURCES, WINDOW
 from forwarder.core.sliding_window import SlidingWindow
 
+_OF_AUTHOR = frozenset({"author", "author_id", "author_name"})
+_IN_PLACE_OF_AUTHOR = (NAMED_FIELDS["channel"], NAMED_FIELDS["source"])
+"""Whose count a post without an author goes to: that of the first of these fields that it has."""
 _CAPACITY = 100_000
 _TIMES_EACH = 10
 """How many times are remembered on average for each window, at most."""
@@ -196,16 +200,26 @@ class Limiter:
 
 
 def _value(limit: RouteLimit, subject: Subject) -> str:
-    """Return a fingerprint of the event's values of the limit's fields. Events without a field share one value."""
+    """Return a fingerprint of the event's values of the limit's fields. Events without a field share one value, except an author."""
     if not limit.by:
         return ""
     parts: list[str] = []
-    for each in limit.by:
+    for wanted in limit.by:
+        each = _counted_by(wanted, subject)
+        if each is not wanted:
+            parts.append(each.name)
         texts = [_text(found) for found in subject.elements(each)]
         if each.ignores_case:
             texts = [subject.caseless(text) for text in texts]
         parts += [str(len(texts)), *texts]
     return fingerprint(*parts)
+
+
+def _counted_by(field: Field, subject: Subject) -> Field:
+    """Return the field whose value says what the event counts with: for an author that it has not, the channel or the source."""
+    if field.name not in _OF_AUTHOR or subject.elements(field):
+        return field
+    return next(each for each in _IN_PLACE_OF_AUTHOR if subject.elements(each))
 
 
 def _text(found: Found) -> str:
@@ -216,11 +230,13 @@ def _text(found: Found) -> str:
 
 def _label(limit: RouteLimit, subject: Subject) -> str:
     """Return the event's values of the limit's fields, for people."""
-    return " / ".join(
-        ", ".join(f"{each.marker}{_shown(found)}" for found in islice(subject.elements(each), _TOP))
-        or f"no {each.name}"
-        for each in limit.by
-    )
+    return " / ".join(_label_of(each, subject) for each in limit.by)
+
+
+def _label_of(wanted: Field, subject: Subject) -> str:
+    each = _counted_by(wanted, subject)
+    found = ", ".join(f"{each.marker}{_shown(found)}" for found in islice(subject.elements(each), _TOP))
+    return (found if each is wanted else f"{each.name} {found}") or f"no {each.name}"
 
 
 def _shown(found: Found) -> str:

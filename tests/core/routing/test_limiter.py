@@ -37,6 +37,12 @@ def post(
     return subject(fields, now=NOW + timedelta(seconds=after_s), source=source, mid=str(mid))  # type: ignore[arg-type] # JSON
 
 
+def chat(mid: object, channel: int | None) -> Subject:
+    """Return a message of a Telegram channel, which has no author."""
+    fields = {} if channel is None else {"channelId": str(channel)}
+    return post(mid, 0, source="telegram", author=None, **fields)
+
+
 class Asked:
     """A limiter that is asked for one route."""
 
@@ -135,6 +141,15 @@ def test_routes_have_nothing_to_do_with_each_other() -> None:
         (("source", "author"), post(1), post(2, source="fast-x"), False),
         (("payload.n",), post(1, n="\ud800"), post(2, n="\ud800"), True),
         ((), post(1, author="a"), post(2, author=None), True),
+        (("author",), chat(1, -100), chat(2, -100), True),
+        (("author",), chat(1, -100), chat(2, -200), False),
+        (("author_id",), chat(1, -100), chat(2, -200), False),
+        (("author_name",), chat(1, -100), chat(2, -200), False),
+        (("author",), chat(1, -100), post(2, author="-100"), False),
+        (("author",), chat(1, None), chat(2, None), True),
+        (("author",), chat(1, None), post(2, source="rss", author=None), False),
+        (("author",), post(1, source="rss", author=None), post(2, source="rss", author="rss"), False),
+        (("channel",), post(1), post(2, author="bar"), True),
     ],
 )
 def test_what_counts_together(names: Sequence[str], one: Subject, other: Subject, *, is_same: bool) -> None:
@@ -286,7 +301,7 @@ def test_a_summary_is_an_event_of_our_own_that_names_the_route_whatever_the_valu
     assert (event.payload["route"], event.payload["kind"]) == ("r", "limited")
     said = str(event.payload["text"])
     assert said.isprintable()
-    assert "; 1 from    [1mlong long long long long long lon… / no author. First" in said
+    assert "; 1 from    [1mlong long long long long long lon… / source x. First" in said
 
 
 def test_a_summary_names_only_so_many_values_but_counts_all_posts() -> None:
@@ -298,3 +313,13 @@ def test_a_summary_names_only_so_many_values_but_counts_all_posts() -> None:
     (summary,) = asked.due(0, is_last=True)
     assert summary.count == 3
     assert list(summary.top) == [("@a", 1), ("@b", 1)]
+
+
+def test_a_summary_names_the_channel_or_the_source_of_posts_without_an_author() -> None:
+    asked = Asked(limit(1, MINUTE, "author"))
+    for number in range(3):
+        asked.goes(chat(number, -100))
+    for number in range(2):
+        asked.goes(post(number, source="rss", author=None))
+    (summary,) = asked.due(0, is_last=True)
+    assert list(summary.top) == [("channel -100", 2), ("source rss", 1)]

@@ -83,7 +83,7 @@ class LimitConfig(Section):
         default=[],
         min_length=1,
         max_length=5,
-        description="One to five fields of the event. Each of their values is counted separately.",
+        description="One to five fields of the event. Each of their values is counted separately. A post without an author counts for its channel, else for its source.",
         json_schema_extra=left_out("one count for the route"),
         examples=["author", ["source", "channel"]],
     )
