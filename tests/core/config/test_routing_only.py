@@ -30,7 +30,7 @@ unmatched: off
 ENV = {"KEY": "magpie", "WORD": "from $ 3: a variable", "AGE": "5"}
 
 
-FILES = {"words.txt": "\ufeff# words\nsol\n\n  #eth \n"}
+FILES = {"words.txt": "# words\nsol\n\n  #eth \n"}
 
 
 def load(text: str = TEXT) -> Config:
