@@ -30,7 +30,7 @@ async def test_an_unknown_destination_is_refused_with_the_known_ones(config: Pat
     await fill(config)
     code, out, err = await command(*ALL, "--to", "bto", "-c", str(config))
     assert (code, out) == (exit_codes.USAGE, "")
-    assert "'bto'; there are: bot, other" in err
+    assert 'called "bto"; did you mean "bot"? There are: bot, other' in err
 
 
 async def test_waiting_for_a_replay_needs_a_daemon(config: Path) -> None:

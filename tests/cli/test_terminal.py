@@ -78,7 +78,7 @@ LINES = (
 )  # fmt: skip
 
 
-ELSEWHERE = {"run", "listen", "emulate", "tail", "demo", "upgrade"}
+ELSEWHERE = {"run", "listen", "emulate", "tail", "demo", "upgrade", "completion"}
 """Commands that write their own log, or lines of `LineOutput`, or nothing of an event, a peer or a config."""
 
 

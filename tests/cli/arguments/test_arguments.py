@@ -22,6 +22,7 @@ DEFAULTS: list[tuple[str, dict[str, object]]] = [
     ("upgrade", {}),
     ("reconnect", {}),
     ("schema", {}),
+    ("completion bash", {"shell": "bash"}),
     ("events", LIST),
     ("events show 1a", {**LIST, "id": "1a"}),
     ("deliveries", LIST),

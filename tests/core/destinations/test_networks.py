@@ -149,7 +149,9 @@ def test_a_network_of_ipv4_written_as_ipv6_is_that_network() -> None:
     assert networks.why_not("8.8.9.8") is None
 
 
-@pytest.mark.parametrize("text", ["", "10.0.0.0/33", "10.0.0.1/8", "example.com", "10.*", "PRIVATES", "0x7f.1", "127.1"])
+@pytest.mark.parametrize(
+    "text", ["", "10.0.0.0/33", "10.0.0.1/8", "example.com", "10.*", "PRIVATES", "0x7f.1", "127.1"]
+)
 def test_nothing_else_is_a_network(text: str) -> None:
     with pytest.raises(ValueError, match=r"."):
         read_networks(text)
