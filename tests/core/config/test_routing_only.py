@@ -185,3 +185,10 @@ def test_a_revision_without_one_of_its_list_files_is_none() -> None:
     tree = unpacked(revision.data).tree
     with pytest.raises(NotARevisionError, match=r"words\.txt"):
         load_revision(packed(tree, {}).data)
+
+
+@pytest.mark.parametrize(("exact", "found"), [(None, False), (False, True), (True, False)])
+def test_a_file_is_read_as_if_it_said_exact_or_did_not(exact: bool | None, found: bool) -> None:
+    text = "exact: true\ndestinations: {bot: {url: 'https://example.com'}}\nroutes: [{match: {text: {word: btc}}, to: bot}]\n"
+    config = load_routing(text.encode(), name="config.yaml", env={}, read_list=FILES.__getitem__, exact=exact)
+    assert router_of(config).select(event({"text": "\uff22\uff34\uff23"}), NOW).is_matched is found
