@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from forwarder import __version__
+from forwarder.core.yaml.words import nearest_word
 
 if TYPE_CHECKING:  # no command has been asked for yet
     from forwarder.cli.arguments.options import Commands
@@ -93,7 +94,5 @@ def _asked(parser: argparse.ArgumentParser, given: Sequence[str]) -> argparse.Ar
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
-    import difflib  # only mistakes need it
-
-    nearest = difflib.get_close_matches(word.casefold(), list(known), n=1)
-    return f'; did you mean "{nearest[0]}"?' if nearest else ""
+    nearest = nearest_word(word, known)
+    return "" if nearest is None else f'; did you mean "{nearest}"?'

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from forwarder.core.yaml.tree import Path
+from forwarder.core.yaml.words import nearest_word
 
 MAX_REPORTED = 10_000
 """The most problems of one file that are reported. A file with more was written by a program or by an attacker."""
@@ -69,13 +70,8 @@ def printable(text: str) -> str:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """Return `; did you mean "x"?` for the nearest of the known words, whatever their case; an empty text where none is near."""
-    import difflib  # noqa: PLC0415 - only mistakes need it
-
-    by_folded: dict[str, str] = {}
-    for each in known:
-        by_folded.setdefault(each.casefold(), each)
-    nearest = difflib.get_close_matches(word[:_SHOWN].casefold(), by_folded, n=1)
-    return f"; did you mean {quote(by_folded[nearest[0]])}?" if nearest else ""
+    nearest = nearest_word(word[:_SHOWN], known)
+    return "" if nearest is None else f"; did you mean {quote(nearest)}?"
 
 
 def no_such(what: str, name: str, known: Sequence[str], *, where: str = "the config", hint: str = "") -> str:

@@ -23,7 +23,7 @@ _MOST = 1_000
 """The most tokens of a pattern that is looked at."""
 
 
-class Kind(Enum):
+class TokenKind(Enum):
     """What a token is."""
 
     LETTER = auto()
@@ -42,45 +42,50 @@ class Kind(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Token:
+class RegexToken:
     """A part of a pattern."""
 
-    kind: Kind
+    kind: TokenKind
     text: str
 
 
-_MARKS = {"(": Kind.OPEN, ")": Kind.CLOSE, "|": Kind.OR}
-_ESCAPES = {r"\b": Kind.BOUNDARY, r"\B": Kind.BOUNDARY, r"\w": Kind.SHORTHAND, r"\W": Kind.SHORTHAND}
+_MARKS = {"(": TokenKind.OPEN, ")": TokenKind.CLOSE, "|": TokenKind.OR}
+_ESCAPES = {
+    r"\b": TokenKind.BOUNDARY,
+    r"\B": TokenKind.BOUNDARY,
+    r"\w": TokenKind.SHORTHAND,
+    r"\W": TokenKind.SHORTHAND,
+}
 
 
-def tokens_of(pattern: str) -> list[Token]:
+def tokens_of(pattern: str) -> list[RegexToken]:
     """Return the tokens of a valid pattern."""
-    return [Token(_kind(found[0]), found[0]) for found in _TOKEN.finditer(pattern)]
+    return [RegexToken(_kind(found[0]), found[0]) for found in _TOKEN.finditer(pattern)]
 
 
-def _kind(text: str) -> Kind:
+def _kind(text: str) -> TokenKind:
     if text[0] == "(" or text in _MARKS:
         return _MARKS[text[0]]
     if text in _ESCAPES:
         return _ESCAPES[text]
     if text[0] in "*+?{" and (len(text) > 1 or text != "{"):
-        return Kind.REPEAT
+        return TokenKind.REPEAT
     if text.startswith(("[^", r"\P")):
-        return Kind.OTHER
+        return TokenKind.OTHER
     if text[0] in "[\\" and _LETTERS_OF_UNICODE.search(text):
-        return Kind.LETTER
+        return TokenKind.LETTER
     if any(not each.isascii() and unicodedata.category(each)[0] in "LMN" for each in text):
-        return Kind.LETTER
-    return Kind.ESCAPED if text[0] == "\\" else Kind.OTHER
+        return TokenKind.LETTER
+    return TokenKind.ESCAPED if text[0] == "\\" else TokenKind.OTHER
 
 
-def has_boundary_at_letter(tokens: Sequence[Token]) -> bool:
+def has_boundary_at_letter(tokens: Sequence[RegexToken]) -> bool:
     r"""Return whether a `\b` or `\B` can be directly before or after a letter outside of ASCII."""
     kinds = {token.kind for token in tokens}
-    if not {Kind.BOUNDARY, Kind.LETTER} <= kinds or len(tokens) > _MOST:
+    if not {TokenKind.BOUNDARY, TokenKind.LETTER} <= kinds or len(tokens) > _MOST:
         return False
     groups = _Groups(tokens)
-    wanted = {Kind.BOUNDARY: Kind.LETTER, Kind.LETTER: Kind.BOUNDARY}
+    wanted = {TokenKind.BOUNDARY: TokenKind.LETTER, TokenKind.LETTER: TokenKind.BOUNDARY}
     return any(
         tokens[follower].kind is wanted[token.kind]
         for index, token in enumerate(tokens)
@@ -92,7 +97,7 @@ def has_boundary_at_letter(tokens: Sequence[Token]) -> bool:
 class _Groups:
     """Where the groups of a pattern begin, branch and end."""
 
-    def __init__(self, tokens: Sequence[Token]) -> None:
+    def __init__(self, tokens: Sequence[RegexToken]) -> None:
         self._tokens = tokens
         self._ends: dict[int, int] = {}
         """The end of the group, by its beginning and by each of its branches."""
@@ -101,13 +106,13 @@ class _Groups:
         waiting: list[list[int]] = [[-1]]
         self._branches[-1] = [0]
         for index, token in enumerate(tokens):
-            if token.kind is Kind.OPEN:
+            if token.kind is TokenKind.OPEN:
                 waiting.append([index])
                 self._branches[index] = [index + 1]
-            elif token.kind is Kind.OR:
+            elif token.kind is TokenKind.OR:
                 self._branches[waiting[-1][0]].append(index + 1)
                 waiting[-1].append(index)
-            elif token.kind is Kind.CLOSE and len(waiting) > 1:
+            elif token.kind is TokenKind.CLOSE and len(waiting) > 1:
                 self._ends |= dict.fromkeys(waiting.pop(), index)
         for each in waiting:
             self._ends |= dict.fromkeys(each, len(tokens))
@@ -121,14 +126,14 @@ class _Groups:
                 continue
             seen.add(at)
             kind = self._tokens[at].kind
-            if kind is Kind.OPEN:
+            if kind is TokenKind.OPEN:
                 waiting += self._branches[at]
                 if self._is_optional(self._ends[at]):
                     waiting.append(self._after(self._ends[at]))
-            elif kind is Kind.OR:
+            elif kind is TokenKind.OR:
                 waiting.append(self._after(self._ends[at]))
-            elif kind in {Kind.CLOSE, Kind.BOUNDARY}:
-                if kind is Kind.BOUNDARY:
+            elif kind in {TokenKind.CLOSE, TokenKind.BOUNDARY}:
+                if kind is TokenKind.BOUNDARY:
                     yield at
                 waiting.append(self._after(at))
             else:
@@ -142,7 +147,7 @@ class _Groups:
 
     def _repeat(self, index: int) -> str:
         following = self._tokens[index + 1 : index + 2]
-        return following[0].text if following and following[0].kind is Kind.REPEAT else ""
+        return following[0].text if following and following[0].kind is TokenKind.REPEAT else ""
 
     def _is_optional(self, index: int) -> bool:
         return self._repeat(index).startswith(("*", "?", "{0"))

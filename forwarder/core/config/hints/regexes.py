@@ -3,7 +3,7 @@ r"""Finds regexes that are valid for RE2 but written for another program, or who
 import re
 from collections.abc import Iterator
 
-from forwarder.core.config.hints.regex_tokens import Kind, has_boundary_at_letter, tokens_of
+from forwarder.core.config.hints.regex_tokens import TokenKind, has_boundary_at_letter, tokens_of
 from forwarder.core.config.hints.show import in_single_quotes, listed, word
 from forwarder.core.matching.subject import Field
 from forwarder.core.yaml.tree import Scalar
@@ -18,13 +18,13 @@ def hints_of_regex(value: Scalar, *, field: Field) -> Iterator[str]:
     if (found := _SLASHES.fullmatch(value)) and (found["flags"] or field.ignores_case):
         yield _of_slashes(value, found["inner"], found["flags"], field)
     tokens = tokens_of(value)
-    escapes = {token.text for token in tokens if token.kind is Kind.ESCAPED}
+    escapes = {token.text for token in tokens if token.kind is TokenKind.ESCAPED}
     if escapes & {r"\<", r"\>"}:
         yield (
             rf"{word(value)}: \< and \> are the characters < and >; for a whole word write the test word, or \b; "
             r"if they are meant, write < and >"
         )
-    if r"\|" in escapes and not any(token.kind is Kind.OR for token in tokens):
+    if r"\|" in escapes and not any(token.kind is TokenKind.OR for token in tokens):
         yield rf"{word(value)}: \| is the character |; for one of several write |; if it is meant, write [|]"
     words = _WORDS.fullmatch(value)
     parts = words["words"].split("|") if words else []
@@ -39,7 +39,9 @@ def hints_of_regex(value: Scalar, *, field: Field) -> Iterator[str]:
             rf"{word(value)}: \b knows only ASCII letters, so next to another letter it is not where a word begins or ends; "
             + (f"write word: {_listed(parts, value)}" if parts else f"use the test word, or write {_INSTEAD}")
         )
-    if any(token.kind is Kind.SHORTHAND for token in tokens) and any(token.kind is Kind.LETTER for token in tokens):
+    if any(token.kind is TokenKind.SHORTHAND for token in tokens) and any(
+        token.kind is TokenKind.LETTER for token in tokens
+    ):
         yield (
             rf"{word(value)}: \w and \W know only ASCII letters, and this regex has others; "
             r"write [\pL\pN_] for \w, and [^\pL\pN_] for \W"

@@ -3,7 +3,7 @@ r"""The tokens of a pattern, and whether a `\b` can be next to a letter outside 
 import pytest
 from hypothesis import given
 
-from forwarder.core.config.hints.regex_tokens import Kind, has_boundary_at_letter, tokens_of
+from forwarder.core.config.hints.regex_tokens import TokenKind, has_boundary_at_letter, tokens_of
 from tests.core.matching.patterns import patterns
 
 
@@ -11,45 +11,45 @@ from tests.core.matching.patterns import patterns
 def test_the_tokens_of_any_pattern_are_the_whole_pattern(pattern: str) -> None:
     tokens = tokens_of(pattern)
     assert "".join(token.text for token in tokens) == pattern
-    assert not has_boundary_at_letter([token for token in tokens if token.kind is not Kind.LETTER])
+    assert not has_boundary_at_letter([token for token in tokens if token.kind is not TokenKind.LETTER])
 
 
 @pytest.mark.parametrize(
     ("text", "kind"),
     [
-        ("й", Kind.LETTER),
-        ("比", Kind.LETTER),
-        ("[й-щ]", Kind.LETTER),
-        (r"[\p{Cyrillic}]", Kind.LETTER),
-        (r"\pL", Kind.LETTER),
-        (r"\p{Greek}", Kind.LETTER),
-        (r"\Qй\E", Kind.LETTER),
-        ("[^й-щ]", Kind.OTHER),
-        (r"\PL", Kind.OTHER),
-        (r"\p{^Greek}", Kind.ESCAPED),
-        ("a", Kind.OTHER),
-        ("[a-z]", Kind.OTHER),
-        ("🚀", Kind.OTHER),
-        ("{", Kind.OTHER),
-        ("[]]", Kind.OTHER),
-        ("[[:alpha:]]", Kind.OTHER),
-        (r"[\]й]", Kind.LETTER),
-        (r"\.", Kind.ESCAPED),
-        (r"\x{431}", Kind.ESCAPED),
-        (r"\w", Kind.SHORTHAND),
-        (r"\W", Kind.SHORTHAND),
-        (r"\b", Kind.BOUNDARY),
-        (r"\B", Kind.BOUNDARY),
-        ("(?:", Kind.OPEN),
-        ("(?P<a>", Kind.OPEN),
-        ("(", Kind.OPEN),
-        (")", Kind.CLOSE),
-        ("|", Kind.OR),
-        ("*?", Kind.REPEAT),
-        ("{2,5}", Kind.REPEAT),
+        ("й", TokenKind.LETTER),
+        ("比", TokenKind.LETTER),
+        ("[й-щ]", TokenKind.LETTER),
+        (r"[\p{Cyrillic}]", TokenKind.LETTER),
+        (r"\pL", TokenKind.LETTER),
+        (r"\p{Greek}", TokenKind.LETTER),
+        (r"\Qй\E", TokenKind.LETTER),
+        ("[^й-щ]", TokenKind.OTHER),
+        (r"\PL", TokenKind.OTHER),
+        (r"\p{^Greek}", TokenKind.ESCAPED),
+        ("a", TokenKind.OTHER),
+        ("[a-z]", TokenKind.OTHER),
+        ("🚀", TokenKind.OTHER),
+        ("{", TokenKind.OTHER),
+        ("[]]", TokenKind.OTHER),
+        ("[[:alpha:]]", TokenKind.OTHER),
+        (r"[\]й]", TokenKind.LETTER),
+        (r"\.", TokenKind.ESCAPED),
+        (r"\x{431}", TokenKind.ESCAPED),
+        (r"\w", TokenKind.SHORTHAND),
+        (r"\W", TokenKind.SHORTHAND),
+        (r"\b", TokenKind.BOUNDARY),
+        (r"\B", TokenKind.BOUNDARY),
+        ("(?:", TokenKind.OPEN),
+        ("(?P<a>", TokenKind.OPEN),
+        ("(", TokenKind.OPEN),
+        (")", TokenKind.CLOSE),
+        ("|", TokenKind.OR),
+        ("*?", TokenKind.REPEAT),
+        ("{2,5}", TokenKind.REPEAT),
     ],
 )
-def test_the_kinds_of_tokens(text: str, kind: Kind) -> None:
+def test_the_kinds_of_tokens(text: str, kind: TokenKind) -> None:
     (token,) = tokens_of(text)
     assert (token.text, token.kind) == (text, kind)
 
