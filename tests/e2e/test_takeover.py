@@ -3,9 +3,10 @@
 import signal
 import socket
 import sqlite3
+import sys
 import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from pathlib import Path
 
@@ -17,12 +18,14 @@ from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from tests.support.crash import Load, amount, assert_balanced, say
 from tests.support.delivery import bodies, configure, stopped
-from tests.support.process import KEY, Forwarder, command, forwarder, look
+from tests.support.process import KEY, PROGRAM, Forwarder, command, forwarder, look
 from tests.support.streams import numbered
 
 TAKEOVERS = amount("FORWARDER_TAKEOVERS", 6)
 QUEUED = amount("FORWARDER_QUEUED", 3000)
 """Events that one process has not read yet when the other one is connected."""
+HANDS_OVER_LATE = (sys.executable, "-m", "tests.support.long_overlap")
+"""What runs a daemon that a successor can be ended before, however busy the machine is."""
 
 
 @asynccontextmanager
@@ -71,11 +74,16 @@ async def test_takeovers_under_load_lose_nothing_and_duplicate_nothing(tmp_path:
 
 @asynccontextmanager
 async def two(
-    folder: Path, emulator: Emulator, receiver: Receiver, settings: str = "", extra: str = ""
+    folder: Path,
+    emulator: Emulator,
+    receiver: Receiver,
+    settings: str = "",
+    extra: str = "",
+    program: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[tuple[Path, Forwarder, Forwarder]]:
     """Give a config, the daemon that runs with it, and one that is about to take over, which may end at any moment."""
     config = configure(folder, emulator, {"bot": (receiver, settings)}, extra=extra)
-    async with forwarder(config) as old:
+    async with forwarder(config, program=program) as old:
         await old.wait_for("daemon.ready")
         async with forwarder(config, "--takeover") as new:
             yield config, old, new
@@ -124,7 +132,7 @@ async def test_a_successor_that_dies_before_it_is_handed_over_to_leaves_no_trace
     tmp_path: Path, moment: str, how: signal.Signals
 ) -> None:
     async with ends() as (emulator, receiver):
-        async with two(tmp_path, emulator, receiver) as (config, old, new):
+        async with two(tmp_path, emulator, receiver, program=HANDS_OVER_LATE) as (config, old, new):
             async with Load(emulator, rate=300).flowing():
                 await new.wait_for(moment)
                 new.send(how)
@@ -266,7 +274,7 @@ async def test_a_server_that_lets_one_connection_live_gives_it_to_the_successor_
 ) -> None:
     async with ends(max_connections=1) as (emulator, receiver):
         load = Load(emulator, rate=100)
-        async with two(tmp_path, emulator, receiver) as (config, old, new):
+        async with two(tmp_path, emulator, receiver, program=HANDS_OVER_LATE) as (config, old, new):
             await new.wait_for("stream.connected")
             new.send(signal.SIGKILL)
             await old.wait_for("takeover.abandoned")
