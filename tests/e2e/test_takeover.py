@@ -78,6 +78,7 @@ async def two(
     emulator: Emulator,
     receiver: Receiver,
     settings: str = "",
+    *,
     extra: str = "",
     program: Sequence[str] = PROGRAM,
 ) -> AsyncIterator[tuple[Path, Forwarder, Forwarder]]:
