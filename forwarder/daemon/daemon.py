@@ -254,6 +254,7 @@ class Daemon:
             background.append(group.create_task(_announce(tried, service)))
             first_to_end = [
                 group.create_task(reloader.run()),  # it would start what nobody stops any more
+                group.create_task(reloader.watch()),
                 group.create_task(inbound.repair()),  # it takes in what then has to be given out
                 group.create_task(reporting.canaries.run()),  # what has no lane any more is not late
             ]

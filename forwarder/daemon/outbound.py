@@ -133,7 +133,11 @@ class Outbound:
         )
         self._dispatcher.lanes[destination.name] = lane
         running = _run_lane(lane, has_backlog=has_backlog, clock=self._clock)
-        task = self._group.create_task(running, name=f"lane {destination.name}")
+        try:
+            task = self._group.create_task(running, name=f"lane {destination.name}")
+        except RuntimeError:  # the daemon is ending by an error, and takes no more tasks
+            running.close()
+            raise
         self._lane_tasks[task] = lane
         task.add_done_callback(self._note_lane_ended)
 

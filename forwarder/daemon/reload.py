@@ -114,13 +114,15 @@ class Reloader:
         self._reader = ConfigReader(source.file, clock=clock, responds_again=signals.reload_wanted.set)
 
     async def run(self) -> None:
-        """Reload at each signal and each saved edit, forever."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(watch_saves(self._watched, self._note_save))
-            while True:
-                await self._signals.reload_wanted.wait()
-                self._signals.reload_wanted.clear()
-                await self._reload(ReloadTrigger.SIGNAL)
+        """Reload at each signal, forever."""
+        while True:
+            await self._signals.reload_wanted.wait()
+            self._signals.reload_wanted.clear()
+            await self._reload(ReloadTrigger.SIGNAL)
+
+    async def watch(self) -> None:
+        """Reload at each saved edit, forever. A task of its own, so that what cancels it is not first passed on by `run`."""
+        await watch_saves(self._watched, self._note_save)
 
     async def reload(self) -> dict[str, object]:
         """Read the config again; return the result for the client. Raises `RequestRefusedError` while stopping."""

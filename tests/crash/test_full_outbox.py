@@ -11,7 +11,7 @@ import pytest
 from forwarder.core.commands import PauseChange
 from tests.support.crash import amount, assert_balanced, say, seeded
 from tests.support.disks import tmpfs, why_no_tmpfs
-from tests.support.full import Frames, Full, Limits, full
+from tests.support.full import LIMIT_S, Frames, Full, Limits, full
 from tests.support.process import is_sound, look
 
 RUNS = amount("FORWARDER_FULL_RUNS", 1)
@@ -53,7 +53,7 @@ async def test_a_full_outbox_drains_once_its_receivers_are_well(tmp_path: Path, 
         await on.fill(frames)
         assert on.logged("outbox.degraded")
         answer(on, 200)
-        say(f"drained in {await on.drained(limit_s=60):.1f} s")
+        say(f"drained in {await on.drained(limit_s=LIMIT_S):.1f} s")
         await on.until("recovered", lambda: len(on.logged("outbox.recovered")) > 0, limit_s=20)
         more = frames.some(50)
         for frame in more:
@@ -80,7 +80,7 @@ async def test_receivers_that_come_back_one_by_one_drain_it_too(tmp_path: Path) 
             before = len(on.taken(name))
             await on.until("some more", partial(has_more, on, name, before + 100), limit_s=30)
             await asyncio.sleep(1)
-        await on.drained(limit_s=60)
+        await on.drained(limit_s=LIMIT_S)
         await ended_well(on)
 
 
@@ -100,7 +100,7 @@ async def test_it_is_full_twice(tmp_path: Path) -> None:
             answer(on, 503)
             await on.fill(frames)
             answer(on, 200)
-            await on.drained(limit_s=60)
+            await on.drained(limit_s=LIMIT_S)
             await on.until("recovered", lambda: not on.is_degraded(), limit_s=20)
         await ended_well(on)
 
@@ -115,7 +115,7 @@ async def test_a_paused_destination_holds_it_full_and_can_be_resumed(tmp_path: P
         assert not on.taken("d1")
         assert await on.command(PauseChange(verb="pause", destination="d1", now_ms=0)) == (0, 1)
         assert await on.command(PauseChange(verb="resume", destination="d1", now_ms=0)) == (1, 0)
-        await on.drained(limit_s=60)
+        await on.drained(limit_s=LIMIT_S)
         await ended_well(on)
         assert look(on.outbox, "SELECT paused_ms FROM destinations WHERE name = 'd1'") == [(None,)]
 
@@ -143,7 +143,7 @@ async def test_what_is_in_memory_alone_at_a_stop_is_written_beyond_max_size(tmp_
         read = {body for (body,) in look(on.outbox, "SELECT body FROM events")}
         answer(on, 200)
         on.start()
-        await on.until("all of it", lambda: all(on.taken(name) >= read for name in on.receivers), limit_s=60)
+        await on.until("all of it", lambda: all(on.taken(name) >= read for name in on.receivers), limit_s=LIMIT_S)
         await on.until("as large as it may be", lambda: on.outbox.stat().st_size <= 1 << 20, limit_s=20)
         await ended_well(on)
 
@@ -161,7 +161,7 @@ async def test_with_a_smaller_max_size_than_the_file_it_drains_too(tmp_path: Pat
         await on.emulator.wait_connected()
         await on.fill(frames)
         answer(on, 200)
-        await on.drained(limit_s=60)
+        await on.drained(limit_s=LIMIT_S)
         await ended_well(on)
 
 
@@ -175,7 +175,7 @@ async def test_a_disk_that_the_outbox_fills_drains_too(tmp_path: Path, order: st
             answer(on, 503)
             await on.fill(Frames(padding=1_000))
             answer(on, 200)
-            await on.drained(limit_s=60)
+            await on.drained(limit_s=LIMIT_S)
             await ended_well(on)
 
 

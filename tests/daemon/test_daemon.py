@@ -306,7 +306,7 @@ async def test_it_is_ready_once_every_first_connection_was_tried_even_if_it_fail
 
 
 async def test_deliveries_to_a_destination_that_the_config_does_not_have_are_kept_and_named(scene: Scene) -> None:
-    old = scene.daemon()
+    scene.daemon()
     async with open_outbox(scene.outbox) as outbox:
         keep(outbox, 0, DeliveryStatus.PENDING)
         keep(outbox, 1, DeliveryStatus.PENDING)
@@ -326,7 +326,7 @@ async def test_deliveries_to_a_destination_that_the_config_does_not_have_are_kep
     assert scene.told("daemon.started")[0]["waiting"] == 2
     assert scene.statuses() == ["pending", "pending"]
     scene.log.clear()
-    async with running(old):
+    async with running(scene.daemon()):
         await scene.bot.wait_for(2)
     assert scene.told("outbox.no_such_destination") == []
 

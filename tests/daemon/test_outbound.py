@@ -1,17 +1,21 @@
 """The lanes of a daemon: a reload replaces those that changed and no others, and a stop ends them all."""
 
 import asyncio
+import gc
+import warnings
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
+
+import pytest
 
 from forwarder.core.commands import PauseChange
 from forwarder.core.delivery import DestinationName
 from forwarder.core.dispatch.destination_state import PausedBy
 from forwarder.core.dispatch.retry import RetryAt
 from forwarder.emulator.receiver import Receiver
-from tests.support.daemon_parts import MINUTE, config_to, daemon_parts
+from tests.support.daemon_parts import MINUTE, DaemonParts, config_to, daemon_parts
 from tests.support.lanes import mids
 from tests.support.process import look
 from tests.support.raw import serving
@@ -101,6 +105,35 @@ async def test_a_reload_replaces_the_lanes_that_changed_and_no_others(tmp_path: 
             assert other.received == 0
             assert parts.outbound.follow(parts.active.runtime) == set()
             assert parts.dispatcher.lanes == lanes
+
+
+async def test_a_reload_while_the_daemon_ends_by_an_error_starts_nothing(tmp_path: Path) -> None:
+    async with Receiver() as bot:
+        text = config_to(f"bot: {{url: '{bot.url}'}}")
+        refused = 0
+
+        async def reload_at_the_end(parts: DaemonParts) -> None:
+            nonlocal refused
+            try:
+                await asyncio.Event().wait()
+            finally:
+                with pytest.raises(RuntimeError, match="shutting down"):
+                    parts.reload(text.replace("bot", "new"))
+                refused += 1
+
+        async def run_until_it_fails() -> None:
+            async with daemon_parts(tmp_path, text) as parts:
+                reloading = parts.group.create_task(reload_at_the_end(parts))
+                await asyncio.wait([reloading], timeout=0)
+                raise OSError("put there by a test")
+
+        with warnings.catch_warnings(record=True) as warned:
+            with pytest.raises(ExceptionGroup) as raised:
+                await run_until_it_fails()
+            gc.collect()
+    assert raised.group_contains(OSError, match="put there by a test")
+    assert refused == 1
+    assert [str(each.message) for each in warned] == []
 
 
 async def test_an_attempt_under_way_at_a_reload_is_not_cut_short(tmp_path: Path) -> None:

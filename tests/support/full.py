@@ -28,6 +28,8 @@ from forwarder.outbox.sqlite import claimer, claims, write_queue
 from forwarder.systemd import ServiceManager
 from tests.support.process import KEY, look
 
+LIMIT_S = 180.0
+"""How long a daemon may take to fill its outbox or to drain it. Alone it takes a few seconds; beside five other tests it took more than 60."""
 _AHEAD = 100
 """Events that are sent and not read yet, at most."""
 
@@ -119,7 +121,7 @@ class Full:
         await self.emulator.send(frame)
 
     async def fill(
-        self, frames: "Frames", *, until: str = "outbox.reading_stopped", limit: int = 6_000, limit_s: float = 60
+        self, frames: "Frames", *, until: str = "outbox.reading_stopped", limit: int = 6_000, limit_s: float = LIMIT_S
     ) -> None:
         """Send until the daemon reads no more, or until the log has something else."""
         count, ahead = len(self.logged(until)), len(self.sent)
@@ -148,7 +150,7 @@ class Full:
         names = [line["event"] for line in lines if line["event"] in {"outbox.degraded", "outbox.recovered"}]
         return names[-1:] == ["outbox.degraded"]
 
-    async def emptied(self, *, limit_s: float = 60) -> None:
+    async def emptied(self, *, limit_s: float = LIMIT_S) -> None:
         """Return once nothing waits, on disk or in memory, and the outbox is well."""
         began = monotonic()
         while True:
