@@ -2,12 +2,15 @@
 
 import os
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import yaml
 
 from forwarder.cli.exit_codes import BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, OUTBOX_UNWRITABLE
 from forwarder.core.config import load_config
+from forwarder.core.config.include import IncludedFile
 from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.outbox import OutboxConfig
@@ -39,13 +42,15 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in titles}
 
 
-def load(text: str, env: dict[str, str]) -> Config:
+def load(text: str, env: dict[str, str], files: Mapping[str, Sequence[IncludedFile]] = MappingProxyType({})) -> Config:
     def read_file(name: str) -> str:
         if name in FILES:
             return FILES[name]
         raise FileNotFoundError(2, os.strerror(2), name)
 
-    return load_config(text.encode(), name="config.yaml", env=env, read_file=read_file)
+    return load_config(
+        text.encode(), name="config.yaml", env=env, read_file=read_file, find_files=lambda entry, _: files.get(entry)
+    )
 
 
 def test_the_config_to_start_from_is_valid_without_any_setting_up() -> None:
@@ -75,6 +80,17 @@ def test_every_whole_config_of_the_documentation_is_valid() -> None:
     assert len(whole) >= 5
     for example in whole:
         assert load(example, ENVIRONMENT).routes
+
+
+def test_the_example_of_a_config_in_several_files_is_valid() -> None:
+    page = (ROOT / "docs" / "include.md").read_text(encoding="utf-8")
+    config, coins, destinations = re.findall(r"```yaml\n# (\S+)\n(.*?)```", page, flags=re.DOTALL)
+    files = {
+        "routes/*.yaml": [IncludedFile(name=coins[0], content=coins[1].encode())],
+        "destinations.yaml": [IncludedFile(name=destinations[0], content=destinations[1].encode())],
+    }
+    loaded = load(config[1], ENVIRONMENT, files)
+    assert ([route.name for route in loaded.routes], len(loaded.tests)) == (["coins"], 1)
 
 
 def test_no_example_of_the_documentation_has_an_odd_value() -> None:

@@ -25,6 +25,7 @@ _PAGES = {
 }
 """How a key's type names a definition that is no section."""
 _MORE = {
+    "include": "[Several files](include.md)",
     "streams": "[Streams](streams.md), [connections](connections.md), [several streams](redundancy.md), [gaps](gaps.md)",
     "expect": "[Silence](silence.md)",
     "outbox": "[Outbox and durability](outbox.md)",

@@ -10,6 +10,7 @@ from functools import wraps
 from pathlib import Path
 
 from forwarder.cli import exit_codes
+from forwarder.configfile.includes import finder
 from forwarder.configfile.locations import (
     UNIT_OUTBOX,
     UNIT_SOCKET,
@@ -123,7 +124,7 @@ def places_of(config: Path) -> Places:
     """
     text = read_text(config)
     with without_collections():
-        outline = load_outline(text, name=str(config), env=os.environ)
+        outline = load_outline(text, name=str(config), env=os.environ, find_files=finder(config))
     choice = choose_outbox(outline.outbox, config)
     outbox = choice.path
     if choice.other is not None:

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Sequence
 
 from forwarder.cli.locations import Places, UsageError
+from forwarder.configfile.includes import finder
 from forwarder.configfile.locations import read_text
 from forwarder.core.config.partial import load_names
 from forwarder.core.event import KNOWN_SOURCES
@@ -22,7 +23,7 @@ def require_names(
     """Raise `UsageError` for a name that is neither in the config nor in the outbox. Call it where a search found nothing."""
     if destination is None and route is None and source is None:
         return
-    names = load_names(read_text(found.config), env=os.environ)
+    names = load_names(read_text(found.config), env=os.environ, find_files=finder(found.config))
     _require("destination", destination, names.destinations, lambda name: Query(destination=name, limit=1), history)
     _require("route", route, names.routes, lambda name: Query(route=name, limit=1), history)
     known = tuple(dict.fromkeys((*KNOWN_SOURCES, *names.sources)))
@@ -36,7 +37,7 @@ def require_stream(found: Places, name: str | None, others: Sequence[str]) -> No
     """Raise `UsageError` for a stream that is neither in the config nor one of `others`."""
     if name is None or name in others:
         return
-    names = load_names(read_text(found.config), env=os.environ)
+    names = load_names(read_text(found.config), env=os.environ, find_files=finder(found.config))
     if name not in names.streams:
         raise UsageError(no_such("stream", name, sorted({*names.streams, *others})))
 

@@ -5,6 +5,7 @@ import json
 import sys
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
+from pathlib import Path
 from time import perf_counter
 
 from forwarder.cli import exit_codes
@@ -25,7 +26,7 @@ def run(arguments: argparse.Namespace) -> int:
         path = config_path(arguments)
         config = read_config(path)
         files = arguments.files or test_files(path)
-        tests = [(str(path), config.tests), *((str(file), read_tests(file, config)) for file in files)]
+        tests = [*_of_config(path, config), *((str(file), read_tests(file, config)) for file in files)]
     except (ConfigError, ConfigUnreadableError) as error:
         print(error, file=sys.stderr)
         return exit_codes.BAD_CONFIG
@@ -49,6 +50,14 @@ def run(arguments: argparse.Namespace) -> int:
         _print(suites, is_verbose=arguments.verbose)
     has_failed = any(result.differences for suite in suites for result in suite.results)
     return exit_codes.FAILURE if has_failed else exit_codes.OK
+
+
+def _of_config(path: Path, config: Config) -> list[tuple[str, list[RuleTest]]]:
+    """Return the tests of a config by the names of their files: the config itself, and those that it includes."""
+    of_file: dict[str, list[RuleTest]] = {"": []}
+    for test in config.tests:
+        of_file.setdefault(test.file, []).append(test)
+    return [(name or str(path), found) for name, found in of_file.items()]
 
 
 def _nothing_chosen(tests: Sequence[tuple[str, Sequence[RuleTest]]], pattern: str) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+from forwarder.configfile.includes import finder
 from forwarder.configfile.locations import ConfigUnreadableError, read_text, without_collections
 from forwarder.configfile.rule_test_files import test_files
 from forwarder.configfile.snapshot import Files, Loaded
@@ -42,23 +43,36 @@ def load(path: Path, files: Files | None = None) -> Loaded:
             config=None, problems=(error.reason,), is_readable=False, advice=f". {error.advice}", files=files.digests
         )
     except ConfigError as error:
-        return Loaded(config=None, problems=tuple(str(error).splitlines()), files=files.digests)
+        return Loaded(
+            config=None, problems=tuple(str(error).splitlines()), files=files.digests, included=files.included
+        )
     for tests in test_files(path):  # so that an edit of one is an edit of the config
         with suppress(OSError):
             files.read(tests)
-    return Loaded(config=config, warnings=warnings_of(config), files=files.digests)
+    return Loaded(config=config, warnings=warnings_of(config), files=files.digests, included=files.included)
 
 
 def warnings_of_file(path: Path, config: Config) -> Iterator[str]:
-    """Yield a sentence about a config file that every user can read, if it contains secrets, and about one that every user can change."""
+    """Yield a sentence about a config file that every user can read, if it contains secrets, and about one that every user can change.
+
+    The files that it includes are looked at too.
+    """
+    yield from _warnings_of_file(path, config, is_included=False)
+    for name in config.sources.included:
+        yield from _warnings_of_file(Path(name), config, is_included=True)
+
+
+def _warnings_of_file(path: Path, config: Config, *, is_included: bool) -> Iterator[str]:
     try:
         mode = path.stat().st_mode
     except OSError:  # removed since it was read
         return
     if not stat.S_ISREG(mode):
         return
-    if mode & stat.S_IROTH and (warning := warning_of_readable_file(str(path), config)) is not None:
-        yield warning
+    if mode & stat.S_IROTH:
+        warning = warning_of_readable_file(str(path), config, is_included=is_included)
+        if warning is not None:
+            yield warning
     if mode & stat.S_IWOTH:
         yield f"{path}: every user may change it, and so decide what is read and sent where: chmod o-w {path}"
     if is_open_to_all(folder := path.absolute().parent):
@@ -89,6 +103,7 @@ def _read_config(path: Path, files: Files) -> Config:
             read_template=read_template,
             read_list=read_list,
             check_tls=_check_tls,
+            find_files=finder(path, read=files.read, look=files.matches),
         )
     give_back()  # what was made of the file on the way
     return config
@@ -111,7 +126,14 @@ def read_routing(path: Path, *, exact: bool | None = None) -> RoutingConfig:
     def read_list(name: str) -> str:
         return files.read_text(path.parent / name)
 
-    return load_routing(read_text(path), name=str(path), env=os.environ, read_list=read_list, exact=exact)
+    return load_routing(
+        read_text(path),
+        name=str(path),
+        env=os.environ,
+        read_list=read_list,
+        exact=exact,
+        find_files=finder(path, read=files.read, look=files.matches),
+    )
 
 
 def _is_certificate(text: str) -> bool:

@@ -63,7 +63,7 @@ def _failures(where: str, config: Config, tests: Sequence[RuleTest]) -> list[str
     if not tests:
         return []
     return [
-        printable(f'{where}: "{result.test.name}" (line {result.test.line}): {difference.said}')
+        printable(f'{result.test.file or where}: "{result.test.name}" (line {result.test.line}): {difference.said}')
         for result in run_tests(config, tests)
         for difference in result.differences
     ]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from forwarder.configfile.includes import Entry, Match, matches_of
 from forwarder.core.config import Config
 from forwarder.files import LONGEST_BYTES, read_argument, read_file, text_of, too_long
 
@@ -30,6 +31,7 @@ class Files:
 
     def __init__(self) -> None:
         self._held: dict[Path, bytes | OSError] = {}
+        self._matches: dict[Entry, tuple[Match, ...]] = {}
         self.step = Step(None, monotonic())
         """What the load is at; another thread may look at it."""
 
@@ -45,6 +47,14 @@ class Files:
             raise held
         return held
 
+    def matches(self, entry: Entry) -> tuple[Match, ...]:
+        """Return the files that an entry of `include` names."""
+        if entry not in self._matches:
+            self.step = Step(entry.folder / entry.written, monotonic())
+            self._matches[entry] = matches_of(entry)
+            self.step = Step(None, monotonic())
+        return self._matches[entry]
+
     def read_text(self, path: Path, *, limit: int = LONGEST_BYTES) -> str:
         """Return the text of a file of `limit` bytes at most, as `text_of` reads it. Raises `OSError`, `UnicodeDecodeError`."""
         content = self.read(path)
@@ -57,6 +67,11 @@ class Files:
         with suppress(OSError):
             self.read(path)
         return _digest(self._held[path.absolute()])
+
+    @property
+    def included(self) -> dict[Entry, tuple[Match, ...]]:
+        """The files that each entry of `include` names."""
+        return dict(self._matches)
 
     @property
     def digests(self) -> dict[Path, str]:
@@ -80,6 +95,9 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     files: Mapping[Path, str] = msgspec.field(default_factory=dict)
     """`Files.digests` of the load, also for a config that cannot be used."""
 
+    included: Mapping[Entry, tuple[Match, ...]] = msgspec.field(default_factory=dict)
+    """`Files.included` of the load, in the same way."""
+
     @property
     def digest(self) -> str:
         """A digest of all files."""
@@ -87,7 +105,11 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
 
     def is_current(self, files: Files) -> bool:
         """Return whether a load would read the same now, through `files`; `False` where the files are not known."""
-        return bool(self.files) and all(files.digest(path) == digest for path, digest in self.files.items())
+        return (
+            bool(self.files)
+            and all(files.matches(entry) == matches for entry, matches in self.included.items())
+            and all(files.digest(path) == digest for path, digest in self.files.items())
+        )
 
 
 def _read(path: Path, read: Callable[[Path], bytes]) -> bytes | OSError:

@@ -4,6 +4,7 @@ The folders of the files are watched, because an editor that renames, and Kubern
 same name. A report only ends the wait for the next look. What counts is what a look finds: the device, inode, size and times of each file.
 """
 
+import glob
 import os
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
@@ -15,6 +16,7 @@ from typing import Self
 
 import structlog
 
+from forwarder.configfile.includes import Entry, matches_of
 from forwarder.threads import start_in_thread
 
 _LOOK_EVERY_S = 2.0
@@ -30,15 +32,16 @@ _MOST_IN_VAIN = 20
 its commits costs more than to look often."""
 _LOOK_AT_BUSY_EVERY_S = 0.25
 
-_Stamp = dict[Path, tuple[int, ...] | None]
+_Watched = Path | Entry
+_Stamp = dict[_Watched, tuple[object, ...] | None]
 
 log = structlog.get_logger(__name__)
 
 
-async def watch_saves(files: Callable[[], Collection[Path]], saved: Callable[[], Awaitable[None]]) -> None:
+async def watch_saves(files: Callable[[], Collection[_Watched]], saved: Callable[[], Awaitable[None]]) -> None:
     """Await `saved` whenever one of the files may have been saved, once all of them are complete. Never returns.
 
-    The files need not exist. `files` is called before each look; while it returns none, nothing is watched.
+    The files need not exist. Of an entry of `include`, it counts which files match it. `files` is called before each look; while it returns none, nothing is watched.
     """
     over = Event()
     watch = _FileWatch((), set())
@@ -57,7 +60,7 @@ async def watch_saves(files: Callable[[], Collection[Path]], saved: Callable[[],
 class _FileWatch:
     """Looks at files until they change, in a thread. A report about one of their folders makes it look at once."""
 
-    def __init__(self, files: Collection[Path], folders: set[tuple[str, int, int]]) -> None:
+    def __init__(self, files: Collection[_Watched], folders: set[tuple[str, int, int]]) -> None:
         self._files = files
         self._folders = folders
         self._notify = None
@@ -73,7 +76,7 @@ class _FileWatch:
         except (OSError, RuntimeError) as error:  # no inotify, or no watches left: fs.inotify.max_user_watches
             self._report(error)
 
-    def renewed(self, files: Collection[Path]) -> Self:
+    def renewed(self, files: Collection[_Watched]) -> Self:
         """Return a watch of these files: this one, or a new one where the folders are others by now."""
         folders = _folders_of(files)
         if folders != self._folders:
@@ -120,9 +123,12 @@ class _FileWatch:
         )
 
 
-def _stamp(files: Collection[Path]) -> _Stamp:
+def _stamp(files: Collection[_Watched]) -> _Stamp:
     found: _Stamp = {}
     for file in files:
+        if isinstance(file, Entry):
+            found[file] = matches_of(file)
+            continue
         try:
             now = file.stat()
         except (OSError, ValueError):  # ValueError: a NUL in the name
@@ -132,15 +138,24 @@ def _stamp(files: Collection[Path]) -> _Stamp:
     return found
 
 
-def _folders_of(files: Collection[Path]) -> set[tuple[str, int, int]]:
+def _folders_of(files: Collection[_Watched]) -> set[tuple[str, int, int]]:
     """Return the folder that each file is named in and the one that it is really in, with device and inode, where they exist.
 
     A new folder under the same name has another inode and needs a new watch.
     """
     folders = set()
-    for named in {each for file in files for each in (file, file.parent / "_")}:
+    named_files = [each for file in files for each in (_paths_of(file) if isinstance(file, Entry) else (file,))]
+    for named in {each for file in named_files for each in (file, file.parent / "_")}:
         with suppress(OSError, ValueError):
             folder = os.path.dirname(os.path.realpath(named))  # noqa: PTH120 - a text, as watchfiles takes it
             found = os.stat(folder)  # noqa: PTH116 - of a text
             folders.add((folder, found.st_dev, found.st_ino))
     return folders
+
+
+def _paths_of(entry: Entry) -> list[Path]:
+    """Return a path in each folder where a file may come to match an entry: in the last one without a pattern, and beside each match."""
+    fixed = entry.folder / entry.written
+    while glob.has_magic(str(fixed.parent)) and fixed.parent != entry.folder:
+        fixed = fixed.parent
+    return [fixed, *(match.path for match in matches_of(entry))]

@@ -14,6 +14,7 @@ from pathlib import Path
 import msgspec
 import structlog
 
+from forwarder.configfile.includes import Entry
 from forwarder.configfile.snapshot import Files, Loaded
 from forwarder.configfile.watcher import watch_saves
 from forwarder.core.commands import RequestRefusedError
@@ -155,8 +156,11 @@ class Reloader:
             hangs=self._reader.status(),
         )
 
-    def _watched(self) -> Collection[Path]:
-        return {*self._activated.files, *self._last.files} if self._active.config.reload.watch else ()
+    def _watched(self) -> Collection[Path | Entry]:
+        if not self._active.config.reload.watch:
+            return ()
+        last, active = self._last, self._activated
+        return {*active.files, *active.included, *last.files, *last.included}
 
     async def _note_save(self) -> None:
         await self._reload(ReloadTrigger.SAVE)

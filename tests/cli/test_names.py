@@ -5,6 +5,8 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import exit_codes
+from forwarder.cli.locations import UsageError, places_of
+from forwarder.cli.names import require_enabled
 from tests.support.history import fill, records
 from tests.support.process import command
 
@@ -153,3 +155,13 @@ async def test_check_refuses_a_failing_test_as_a_reload_does(config: Path) -> No
     code, _, err = await command("check", "-c", str(config))
     assert code == exit_codes.OK
     assert 'warning: test fails: tests: "wrong"' in err
+
+
+def test_the_destinations_of_included_files_are_known(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text("include: [more.yaml, lost.yaml]\nstreams: [{api_key: '${NOT_SET}'}]\n")
+    (tmp_path / "more.yaml").write_text("destinations: {bot: {url: '${NOT_SET}'}, off: {enabled: false}}\n")
+    found = places_of(config)
+    require_enabled(found, "bot")
+    with pytest.raises(UsageError, match="here are: bot"):
+        require_enabled(found, "off")

@@ -151,3 +151,14 @@ def test_a_bad_config_is_reported_as_ever(files: Path, capsys: pytest.CaptureFix
     code, _, err = run(capsys)
     assert code == 78
     assert 'did you mean "alerts"?' in err
+
+
+def test_the_tests_of_included_files_are_reported_with_their_files(
+    files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files / "config.yaml").write_text("include: more.yaml\n" + CONFIG)
+    (files / "more.yaml").write_text("tests:\n  - {name: m, event: {payload: {text: eth}}, expect: nowhere}\n")
+    code, out, _ = run(capsys, "-k", "m", "--json")
+    assert code == 1
+    assert [(each["file"], each["line"]) for each in json.loads(out)] == [("more.yaml", 2)]
+    assert run(capsys)[1].startswith("FAIL more.yaml:2: m\n")

@@ -10,6 +10,7 @@ import pytest
 from watchfiles import _rust_notify
 
 from forwarder.configfile import watcher
+from forwarder.configfile.includes import Entry
 from forwarder.configfile.watcher import watch_saves
 from tests.support.crash import until
 
@@ -32,7 +33,7 @@ class Saved:
 
 
 @asynccontextmanager
-async def watching(*files: Path) -> AsyncIterator[Saved]:
+async def watching(*files: Path | Entry) -> AsyncIterator[Saved]:
     saved = Saved()
     async with asyncio.TaskGroup() as group:
         task = group.create_task(watch_saves(lambda: files, saved))
@@ -186,3 +187,43 @@ async def test_a_folder_in_which_another_file_is_written_all_the_time_is_looked_
         rename(file)
         await saved.once_more_than(before)
     assert len(made) == 1
+
+
+def add(folder: Path) -> None:
+    (folder / "b.yaml").write_text("new\n")
+
+
+def take_away(folder: Path) -> None:
+    (folder / "a.yaml").unlink()
+
+
+def add_in_a_new_folder(folder: Path) -> None:
+    (folder / "deep").mkdir()
+    (folder / "deep" / "c.yaml").write_text("new\n")
+
+
+@pytest.mark.parametrize("way", [add, take_away, add_in_a_new_folder])
+async def test_a_file_that_begins_or_ends_to_match_an_entry_is_noticed(
+    tmp_path: Path, way: Callable[[Path], None]
+) -> None:
+    folder = tmp_path / "routes"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("first\n")
+    entries = (Entry(tmp_path, "routes/*.yaml"), Entry(tmp_path, "routes/*/*.yaml"), Entry(tmp_path, "one.yaml"))
+    async with watching(*entries) as saved:
+        (folder / "other.txt").write_text("of no interest\n")
+        way(folder)
+        await saved.once_more_than(1)
+
+
+def test_the_folders_of_an_entry_are_watched(tmp_path: Path) -> None:
+    for name in ("routes/one", "routes/two"):
+        (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "routes/one/a.yaml").touch()
+
+    def folders(written: str) -> set[str]:
+        return {folder for folder, _, _ in watcher._folders_of([Entry(tmp_path, written)])}
+
+    assert folders("*.yaml") == {str(tmp_path)}
+    assert folders("routes/*.yaml") == {f"{tmp_path}/routes"}
+    assert folders("routes/*/*.yaml") == {f"{tmp_path}/routes", f"{tmp_path}/routes/one"}

@@ -465,3 +465,32 @@ async def edit(daemon: Forwarder, config: Path, number: int, text: str) -> None:
     if number % 3 == 0:
         daemon.send(signal.SIGHUP)
     await daemon.wait_where(holds, after=after)
+
+
+async def test_included_files_are_loaded_when_they_are_saved_added_and_removed(tmp_path: Path) -> None:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "a.yaml").write_text("routes: [{name: a, match: {source: web}, to: bot}]\n")
+    async with live(tmp_path, extra="include: rules/*.yaml\n") as (config, daemon, emulator, bot):
+        assert (await status(config))["config"]["needs_restart"] == []
+        (folder / "b.yaml").write_text("routes: [{name: b, match: {source: web}, to: bot}]\n")
+        assert (await daemon.wait_where(done(3)))["plan"] == ['route "b" added after "a", to bot']
+        (folder / "b.yaml").write_text("routes:\n  - {name: b, to: nobody}\n")
+        line = await daemon.wait_where(refused('b.yaml:2:19: routes[0].to: "nobody" is not a destination'))
+        assert str(folder / "b.yaml") in str(line["problems"])
+        await emulator.send(event(1).body)
+        await bot.wait_for(1)  # the running config stays active
+        (folder / "b.yaml").write_text("routes: [{name: a, to: bot}]\n")
+        await daemon.wait_where(refused(f"is already the name of another route ({folder}/a.yaml:1:10)"))
+        (folder / "a.yaml").unlink()
+        assert (await daemon.wait_where(done(2)))["plan"] == ['route "b" removed', 'route "a": match changed']
+        (folder / "c.yaml").symlink_to("/etc/hostname")
+        await daemon.wait_where(refused("include_outside: true"))
+        (folder / "c.yaml").unlink()
+        await daemon.wait_for("reload.undone")
+        tests = "tests: [{name: to nobody, event: {source: web, payload: {}}, expect: nowhere}]\n"
+        (folder / "d.yaml").write_text(tests)
+        await daemon.wait_where(refused(f'{folder}/d.yaml: "to nobody" (line 1): bot also gets it'))
+        (folder / "d.yaml").write_text("lists: {coins: [btc]}\n")
+        await daemon.wait_where(lambda line: line["event"] == "reload.done" and "lists.coins added" in line["plan"])
+        await stopped(daemon)

@@ -30,7 +30,9 @@ def load(text: str) -> Config:
             return FILES[name]
         raise FileNotFoundError(2, os.strerror(2), name)
 
-    return load_config(text.encode(), name="config.yaml", env=ENVIRONMENT, read_file=read_file)
+    return load_config(
+        text.encode(), name="config.yaml", env=ENVIRONMENT, read_file=read_file, find_files=lambda *_: []
+    )
 
 
 def rows() -> Iterator[tuple[str, str, str]]:

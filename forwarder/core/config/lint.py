@@ -20,6 +20,7 @@ from forwarder.core.matching.texts import Contains, Equals, Prefix, Suffix, Word
 from forwarder.core.routing.first_word import OnFull, Prefer
 from forwarder.core.url import fixed_part, read_url, server_name_of
 from forwarder.core.yaml.problems import quote
+from forwarder.core.yaml.sources import Sources
 
 _MOST_PAIRS = 200_000
 """The most pairs of routes that are all compared. Beyond that, only routes that name the same value are."""
@@ -45,7 +46,7 @@ def warnings_of(config: Config) -> list[str]:
     routes = [(index, route) for index, route in enumerate(config.routes) if route.enabled]
     kinds = (
         *map(iter, config.hints),
-        _shadowed(routes),
+        _shadowed(routes, config.sources),
         warnings_of_sources(config),
         _to_nobody(config, routes),
         _on_full(config),
@@ -79,20 +80,20 @@ def _odd_urls(config: Config) -> Iterator[str]:
             yield f"destinations.{name}.url: it has a $ before a name, which is sent as it is; a variable is written ${{NAME}}"
 
 
-def _named(index: int, route: RouteConfig) -> str:
-    return f"routes[{index}] {quote(route.name)}"
+def _named(index: int, route: RouteConfig, sources: Sources) -> str:
+    return f"{sources.element('routes', index)} {quote(route.name)}"
 
 
-def _shadowed(routes: Sequence[tuple[int, RouteConfig]]) -> Iterator[str]:
+def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> Iterator[str]:
     """Yield a warning for each route that can never match, never gets an event, or repeats another route."""
     stops = _Stops(routes)
     seen: dict[object, tuple[int, RouteConfig]] = {}
     for index, route in routes:
         if (reason := why_never(route.match)) is not None:
-            yield f"{_named(index, route)}: it can never match: {reason}"
+            yield f"{_named(index, route, sources)}: it can never match: {reason}"
             continue
         if (before := stops.before(index, route.match)) is not None:
-            yield f"{_named(index, route)}: it gets no event, because {_named(*before)} matches all its events and has stop: true"
+            yield f"{_named(index, route, sources)}: it gets no event, because {_named(*before, sources)} matches all its events and has stop: true"
             continue
         said = (
             route.match,
@@ -102,7 +103,7 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]]) -> Iterator[str]:
             None if route.limit is None else repr(route.limit),
         )
         if (before := seen.setdefault(said, (index, route))) != (index, route):
-            yield f"{_named(index, route)}: it repeats {_named(*before)}; remove one of them"
+            yield f"{_named(index, route, sources)}: it repeats {_named(*before, sources)}; remove one of them"
 
 
 class _Stops:
@@ -152,7 +153,7 @@ def _to_nobody(config: Config, routes: Sequence[tuple[int, RouteConfig]]) -> Ite
     disabled = {name for name, settings in config.destinations.items() if not settings.enabled}
     for index, route in routes:
         if disabled.issuperset(route.to):
-            yield f"{_named(index, route)}: it sends nothing, because {', '.join(route.to)} is disabled"
+            yield f"{_named(index, route, config.sources)}: it sends nothing, because {', '.join(route.to)} is disabled"
 
 
 def _on_full(config: Config) -> Iterator[str]:

@@ -11,6 +11,7 @@ from forwarder.core.config.checks.groups import expand_groups
 from forwarder.core.config.checks.names import ReadFile, check_names, check_transports, read_secret_files
 from forwarder.core.config.checks.services import check_services, read_template_files
 from forwarder.core.config.hints.collect import Hints
+from forwarder.core.config.include import FindFiles, nothing_included, read_whole_config
 from forwarder.core.config.matchers import Conditions
 from forwarder.core.config.messages import report_error
 from forwarder.core.config.model.root import Config
@@ -22,7 +23,6 @@ from forwarder.core.matching.written import shrink
 from forwarder.core.url import fixed_part, read_url
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.nodes import RefusedError
-from forwarder.core.yaml.parse import read_nodes
 from forwarder.core.yaml.problems import ConfigError
 from forwarder.core.yaml.variables import expand
 
@@ -39,21 +39,24 @@ def load_config(
     read_template: ReadFile | None = None,
     read_list: ReadFile | None = None,
     check_tls: CheckTls = lambda _tls: (),
+    find_files: FindFiles = nothing_included,
 ) -> Config:
     """Return the config in `text`.
 
     `name` is the name of the file in messages. `env` holds the variables for `${NAME}`. `read_file` returns the text of a file in
     a `*_file` key, or raises `OSError`; it decides what relative paths are relative to. `read_template` does the same for a
     template and `read_list` for a list, which hold no secrets; both default to `read_file`. `check_tls` checks certificates.
-    Raises `ConfigError` with all problems. It contains no secrets.
+    `find_files` returns the files that `include` names. Raises `ConfigError` with all problems. It contains no secrets.
     """
+    nodes = read_whole_config(text, name=name, env=env, find=find_files)
     try:
-        root, problems = read_nodes(text)
-        root = with_defaults(root)
+        root = with_defaults(nodes.root)
     except RefusedError as refused:
-        raise ConfigError(name, [refused.problem]) from None
-    findings = Findings(root, problems)
+        raise ConfigError(name, [refused.problem], nodes.sources) from None
+    findings = Findings(root, nodes.problems, nodes.sources)
     hints = Hints(name, findings)
+    for path in nodes.unmatched:
+        hints.of_include(path)
     tree = expand(root, env, findings)
     draft: object = tree
     if isinstance(tree, dict):
@@ -79,9 +82,10 @@ def load_config(
         _check_room(config, findings)
     if config is None or findings.problems:
         # Raised outside of the handler, so that no traceback contains pydantic's error, which holds the values.
-        raise ConfigError(name, findings.problems)
+        raise ConfigError(name, findings.problems, nodes.sources)
     assert isinstance(tree, dict)  # noqa: S101 - the model accepts nothing else
     config.note_revision(revision_of(tree, conditions.lines, (route.match for route in config.routes)))
+    config.note_sources(nodes.sources)
     hints.of_secrets(tree)
     config.note_hints(hints.warnings)
     shrink(route.match for route in config.routes)  # after the revision, which finds the scalars of the tree in them

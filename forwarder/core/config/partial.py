@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import msgspec
 from pydantic import ValidationError
 
+from forwarder.core.config.include import FindFiles, nothing_included, read_config_nodes
 from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.model.outbox import OutboxConfig
 from forwarder.core.config.values.scalars import is_null
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.nodes import MapNode, RefusedError
-from forwarder.core.yaml.parse import read_nodes
 from forwarder.core.yaml.problems import ConfigError
 from forwarder.core.yaml.tree import Tree
 from forwarder.core.yaml.variables import expand
@@ -32,10 +32,15 @@ class Outline(msgspec.Struct, frozen=True, kw_only=True):
     """The names of the enabled destinations."""
 
 
-def load_outline(text: bytes, *, name: str, env: Mapping[str, str]) -> Outline:
-    """Return the outline of a config. Raises `ConfigError` where the file is not YAML or these sections are not valid."""
+def load_outline(
+    text: bytes, *, name: str, env: Mapping[str, str], find_files: FindFiles = nothing_included
+) -> Outline:
+    """Return the outline of a config. Raises `ConfigError` where the file is not YAML or these sections are not valid.
+
+    `find_files` returns the files that `include` names. What is wrong with them is ignored too.
+    """
     try:
-        root, _ = read_nodes(text)
+        root = read_config_nodes(text, env=env, find=find_files).root
     except RefusedError as refused:
         raise ConfigError(name, [refused.problem]) from None
     findings = Findings(root, [])
@@ -72,9 +77,9 @@ class Names:
     """The values of `source` in conditions and in tests."""
 
 
-def load_names(text: bytes, *, env: Mapping[str, str]) -> Names:
-    """Return the names in a config that `load_outline` has read."""
-    root, _ = read_nodes(text)
+def load_names(text: bytes, *, env: Mapping[str, str], find_files: FindFiles = nothing_included) -> Names:
+    """Return the names in a config that `load_outline` has read, and in the files that it includes."""
+    root = read_config_nodes(text, env=env, find=find_files).root
     found: dict[str, Tree] = {}
     if isinstance(root, MapNode):
         for key in root.entries.keys() & {"destinations", *_WITH_SOURCES, "streams"}:

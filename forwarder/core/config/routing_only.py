@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from forwarder.core.config.checks.defaults import with_defaults
 from forwarder.core.config.checks.groups import expand_groups
 from forwarder.core.config.checks.names import ReadFile, check_names
+from forwarder.core.config.include import FindFiles, nothing_included, read_whole_config
 from forwarder.core.config.matchers import Conditions
 from forwarder.core.config.messages import report_error
 from forwarder.core.config.model.routing import RoutedDestination, RoutingConfig
@@ -18,7 +19,6 @@ from forwarder.core.config.sealing import with_digests
 from forwarder.core.matching import Condition
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.nodes import MapEntry, MapNode, Node, RefusedError
-from forwarder.core.yaml.parse import read_nodes
 from forwarder.core.yaml.problems import ConfigError
 from forwarder.core.yaml.tree import Scalar, Tree
 from forwarder.core.yaml.variables import expand
@@ -69,20 +69,26 @@ def load_revision(data: bytes) -> RoutingConfig:
 
 
 def load_routing(
-    text: bytes, *, name: str, env: Mapping[str, str], read_list: ReadFile, exact: bool | None = None
+    text: bytes,
+    *,
+    name: str,
+    env: Mapping[str, str],
+    read_list: ReadFile,
+    exact: bool | None = None,
+    find_files: FindFiles = nothing_included,
 ) -> RoutingConfig:
     """Return the routing part of a file. The rest of the file is ignored, so its secrets need not exist.
 
-    `exact` takes the place of the key of this name, to compare what folding changes.
+    `exact` takes the place of the key of this name, to compare what folding changes. `find_files` returns the files that `include` names.
     Raises `ConfigError` with all problems of the routing part.
     """
+    nodes = read_whole_config(text, name=name, env=env, find=find_files)
     try:
-        root, problems = read_nodes(text)
-        root = with_defaults(root)
+        root = with_defaults(nodes.root)
     except RefusedError as refused:
-        raise ConfigError(name, [refused.problem]) from None
+        raise ConfigError(name, [refused.problem], nodes.sources) from None
     root = _without_the_rest(root)
-    findings = Findings(root, problems)
+    findings = Findings(root, nodes.problems, nodes.sources)
     tree = expand(root, env, findings)
     if isinstance(tree, dict) and exact is not None:
         tree["exact"] = Scalar("true" if exact else "false")
@@ -90,7 +96,7 @@ def load_routing(
     if not isinstance(tree, dict):
         findings.add((), "expected a mapping")
     if config is None or findings.problems:
-        raise ConfigError(name, findings.problems)
+        raise ConfigError(name, findings.problems, nodes.sources)
     return config
 
 

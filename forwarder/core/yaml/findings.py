@@ -1,14 +1,27 @@
 """Collects the problems of a file with their places, and leaves out those that follow from others."""
 
 from collections.abc import Collection
+from typing import NamedTuple
 
 from forwarder.core.yaml.nodes import MapEntry, MapNode, Node, TextNode
 from forwarder.core.yaml.problems import MAX_REPORTED, Problem, did_you_mean, render_path
+from forwarder.core.yaml.sources import ALONE, Sources
 from forwarder.core.yaml.tree import Path
 
 _LONG = 100
 _MAX_COMPARED = 100_000
 """The most words that are compared to suggest another one; this takes about a second."""
+
+
+class Place(NamedTuple):
+    """The place of a value in its file."""
+
+    file: str
+    """Empty for the config itself."""
+    line: int
+    column: int
+    path: str
+    """The path in that file, as people write it."""
 
 
 class Findings:
@@ -17,8 +30,10 @@ class Findings:
     A mistake in an anchor is reported once, however many aliases repeat it.
     """
 
-    def __init__(self, root: Node, problems: list[Problem]) -> None:
+    def __init__(self, root: Node, problems: list[Problem], sources: Sources = ALONE) -> None:
+        """`sources` knows which of several files a line is in."""
         self._root = root
+        self._sources = sources
         self._spoiled: set[Path] = set()
         self._compared = 0
         self._defaults = self._entries(("defaults",))
@@ -63,14 +78,17 @@ class Findings:
         """Return whether the file has a value at `path`, null included."""
         return self._find(path)[1] == path
 
-    def line(self, path: Path) -> int:
-        """Return the line of the value at `path`."""
-        return self._find(path)[0].line
-
-    def place(self, path: Path) -> tuple[int, int, str]:
-        """Return the line and the column of the value at `path`, and its path as people write it."""
+    def place(self, path: Path) -> Place:
+        """Return the place of the value at `path`, or of the last value on the way to it."""
         node, found = self._find(path)
-        return node.line, node.column, render_path(found)
+        file, line = self._sources.place(node.line)
+        return Place(file, line, node.column, render_path(self._sources.own_path(found)))
+
+    def elsewhere(self, path: Path, other: Path) -> str:
+        """Return where the value at `other` is, in parentheses, if that is another file than the one of `path`; else nothing."""
+        node, _ = self._find(other)
+        is_same = self.place(path).file == self._sources.place(node.line)[0]
+        return "" if is_same else f" ({self._sources.shown(node.line, node.column)})"
 
     def is_default(self, path: Path) -> bool:
         """Return whether the value at `path`, or the value that contains it, was copied from `defaults`."""
@@ -93,7 +111,9 @@ class Findings:
             message += f' ({path[2]} is from defaults; write your own here, or "{path[2]}: ~" for none)'
             path = path[:2]
         if len(self._problems) < MAX_REPORTED:
-            self._problems.setdefault((line, column, message), Problem(line, column, render_path(path), message))
+            self._problems.setdefault(
+                (line, column, message), Problem(line, column, render_path(self._sources.own_path(path)), message)
+            )
 
     def _find(self, path: Path) -> tuple[Node, Path]:
         """Return the node at `path` and its path, or the last node on the way to it.

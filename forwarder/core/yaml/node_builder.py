@@ -48,9 +48,11 @@ class _Frame:
 class NodeBuilder:
     """Builds nodes from events with its own stack, and counts the nodes, aliases and levels of the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, lines_before: int = 0) -> None:
+        """`lines_before` counts the lines of the files before this one; they are added to each line."""
         self.root: Node | None = None
         self.problems: list[Problem] = []
+        self._lines_before = lines_before
         self._stack: list[_Frame] = []
         self._anchors: dict[str, Node] = {}
         self._node_count = 0
@@ -60,7 +62,7 @@ class NodeBuilder:
         """Handle one event."""
         mark = event.start_mark
         assert mark is not None  # noqa: S101 - libyaml gives one with every event
-        line, column = mark.line + 1, mark.column + 1
+        line, column = mark.line + 1 + self._lines_before, mark.column + 1
         if isinstance(event, ScalarEvent):  # most of all events
             style = event.style
             node = str.__new__(BlockNode if style in _BLOCKS else TextNode, event.value)
@@ -173,7 +175,7 @@ class NodeBuilder:
                 self._report(key, "the key << is here twice; write one with a list of aliases")
             frame.merged = [*(frame.merged or ()), *self._mergeable(value)]
         elif name in mapping.entries:
-            first = mapping.entries[name].line
+            first = mapping.entries[name].line - self._lines_before
             self._report(key, f"this key is here twice, first on line {first}")
         else:
             mapping.entries[name] = MapEntry(key.line, key.column, value)

@@ -16,6 +16,7 @@ from forwarder.core.yaml.nodes import Node, RefusedError
 from forwarder.core.yaml.problems import Problem
 
 MAX_BYTES = 8 << 20
+EMPTY = "the file is empty"
 
 _BOM = "\ufeff"
 _LINE_BREAK = re.compile(r"\r\n?|\n")
@@ -44,37 +45,37 @@ class _Mark(Protocol):
     column: int
 
 
-def read_nodes(data: bytes) -> tuple[Node, list[Problem]]:
+def read_nodes(data: bytes, *, lines_before: int = 0) -> tuple[Node, list[Problem]]:
     """Return the root of the file, and the problems that do not prevent reading: repeated keys, tags, wrong merges.
 
-    Raises `RefusedError` for those that do: a wrong encoding, wrong YAML, and a file beyond one of the limits.
+    `lines_before` counts the lines of the files before this one; they are added to each line. Raises `RefusedError` for those that do: a wrong encoding, wrong YAML, and a file beyond one of the limits.
     """
-    text = _decode(data)
-    builder = NodeBuilder()
+    text = _decode(data, lines_before)
+    builder = NodeBuilder(lines_before)
     try:
         for event in yaml.parse(text, Loader=yaml.CSafeLoader):
             builder.take(event)
     except yaml.MarkedYAMLError as error:
-        raise _syntax_error(error, text) from None
+        raise _syntax_error(error, text, lines_before) from None
     if builder.root is None:
-        raise RefusedError(1, 1, "the file is empty")
+        raise RefusedError(1 + lines_before, 1, EMPTY)
     return builder.root, builder.problems
 
 
-def _decode(data: bytes) -> str:
+def _decode(data: bytes, lines_before: int) -> str:
     if len(data) > MAX_BYTES:
-        raise RefusedError(1, 1, f"the file is {len(data)} bytes long; {MAX_BYTES} are allowed")
+        raise RefusedError(1 + lines_before, 1, f"the file is {len(data)} bytes long; {MAX_BYTES} are allowed")
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
         line, column = _place(data[: error.start].decode())
         raise RefusedError(
-            line, column, f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
+            line + lines_before, column, f"byte 0x{data[error.start]:02x} is not UTF-8; save the file as UTF-8"
         ) from None
     text = text.removeprefix(_BOM)
     if found := _FORBIDDEN.search(text):
         line, column = _place(text[: found.start()])
-        raise RefusedError(line, column, f"the character U+{ord(found[0]):04X} is not allowed here")
+        raise RefusedError(line + lines_before, column, f"the character U+{ord(found[0]):04X} is not allowed here")
     return text
 
 
@@ -89,9 +90,10 @@ def _position(mark: "_Mark | None") -> tuple[int, int]:
     return (mark.line + 1, mark.column + 1) if mark else (1, 1)
 
 
-def _syntax_error(error: yaml.MarkedYAMLError, text: str) -> RefusedError:
+def _syntax_error(error: yaml.MarkedYAMLError, text: str, lines_before: int) -> RefusedError:
     mark, begin, said = error.problem_mark, error.context_mark, error.problem or ""
     line, column = _position(mark)
+    line += lines_before
     context = f"{error.context} that begins on line {begin.line + 1}: " if error.context and begin else ""
     if "nesting depth" in said:  # libyaml has its own limit since 0.2.6, and reads further ahead
         return RefusedError(line, column, f"nested more than {MAX_DEPTH} deep")

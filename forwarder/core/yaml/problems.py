@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from forwarder.core.yaml.sources import ALONE, Sources
 from forwarder.core.yaml.tree import Path
 from forwarder.core.yaml.words import nearest_word
 
@@ -25,23 +26,33 @@ class Problem(msgspec.Struct, frozen=True):
     column: int
     path: str
     message: str
+    file: str = ""
+    """The file, where it is not the one that the error names: an included one."""
 
 
 class ConfigError(Exception):
     """The file is not valid. `problems` holds all reasons in the order of the file; `str()` shows each on one line."""
 
-    def __init__(self, name: str, problems: Iterable[Problem]) -> None:
+    def __init__(self, name: str, problems: Iterable[Problem], sources: Sources = ALONE) -> None:
+        """`sources` knows which of several files a line is in."""
         self.name = name
         self.problems = sorted(problems, key=lambda problem: (problem.line, problem.column))
+        if sources is not ALONE:
+            self.problems = [_located(problem, sources) for problem in self.problems]
         super().__init__(name)
 
     def __str__(self) -> str:
         return "\n".join(
             printable(
-                f"{self.name}:{problem.line}:{problem.column}: {problem.path}{': ' if problem.path else ''}{problem.message}"
+                f"{problem.file or self.name}:{problem.line}:{problem.column}: {problem.path}{': ' if problem.path else ''}{problem.message}"
             )
             for problem in self.problems
         )
+
+
+def _located(problem: Problem, sources: Sources) -> Problem:
+    file, line = sources.place(problem.line)
+    return msgspec.structs.replace(problem, file=file, line=line)
 
 
 def render_path(path: Path) -> str:

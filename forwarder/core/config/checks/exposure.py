@@ -101,13 +101,18 @@ def _credentials(settings: DestinationConfig) -> str:
     return "the secret in the URL" if _is_secret_url(url) else ""
 
 
-def literal_secrets(config: Config) -> Iterator[str]:
-    """Yield the place of each secret whose text is in the config file itself, and not in a variable or a file of its own."""
-    for index, stream in enumerate(config.streams):
+def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
+    """Yield the place of each secret whose text is in the config itself, and not in a variable or a file of its own.
+
+    `file` is the name of an included file to look at instead.
+    """
+    for index, stream in enumerate(() if file else config.streams):
         if stream.api_key.is_literal:
             yield f"streams[{index}].api_key"
     for name, settings in config.destinations.items():
         place = f"destinations.{name}"
+        if config.sources.of_destination(name) != file:
+            continue
         if settings.url.is_literal and _is_secret_url(settings.url.reveal()):
             yield f"{place}.url"
         yield from (
@@ -150,9 +155,12 @@ def _is_secret_parameter(name: str, value: str) -> bool:
     return len(value) >= SHORTEST_SECRET and is_secret_name(name)
 
 
-def warning_of_readable_file(file: str, config: Config) -> str | None:
-    """Return the sentence about a config that every user of the machine can read; `None` if it contains no secret itself."""
-    places = list(dict.fromkeys(literal_secrets(config)))
+def warning_of_readable_file(file: str, config: Config, *, is_included: bool = False) -> str | None:
+    """Return the sentence about a config that every user of the machine can read; `None` if it contains no secret itself.
+
+    `is_included`: the file is one that the config includes.
+    """
+    places = list(dict.fromkeys(literal_secrets(config, file if is_included else "")))
     if not places:
         return None
     more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""

@@ -148,14 +148,15 @@ def scalars_of(tree: Tree | None, path: Path) -> Iterator[tuple[Path, Scalar]]:
 
 
 def _check_distinct(named: list[tuple[Path, Tree | None, str]], what: str, findings: Findings) -> None:
-    seen: set[str] = set()
+    seen: dict[str, Path] = {}
     for path, written, default in named:
         given = isinstance(written, Scalar) and not is_null(written)
         name = str(written) if given else default
         if name in seen:
             shown = show(written) if given else f"{quote(default)}, the default name,"
-            findings.add((*path, "name"), f"{shown} is already the name of another {what}; choose another name")
-        seen.add(name)
+            where = findings.elsewhere(path, seen[name])
+            findings.add((*path, "name"), f"{shown} is already the name of another {what}{where}; choose another name")
+        seen.setdefault(name, path)
 
 
 def _check_one(

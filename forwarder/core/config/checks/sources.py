@@ -34,7 +34,7 @@ _OTHER_NAMES = {
 def warnings_of_sources(config: Config) -> Iterator[str]:
     """Yield a sentence for each value of `source` that no known source has. scrape.st may add sources, so it is no mistake for sure."""
     named = [
-        (f"routes[{index}] {quote(route.name)}", route.match)
+        (f"{config.sources.element('routes', index)} {quote(route.name)}", route.match)
         for index, route in enumerate(config.routes)
         if route.enabled
     ]

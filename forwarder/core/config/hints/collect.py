@@ -75,6 +75,10 @@ class Hints:
         for path, said in hints_of_secrets(tree):
             self._add("secret", path, (said,))
 
+    def of_include(self, path: Path) -> None:
+        """Note that an entry of `include` matches no file."""
+        self._add("include", path, ("no file matches; what it should name is missing from the config",))
+
     @property
     def warnings(self) -> tuple[tuple[str, ...], ...]:
         """The warnings of each kind, in the order of the file."""
@@ -85,8 +89,9 @@ class Hints:
 
     def _add(self, kind: str, path: Path, said: Iterable[str]) -> None:
         for each in said:
-            line, column, shown = self._findings.place(path)
-            self._note(kind, (self._name, line, column, each), f"{self._name}:{line}:{column}: {shown}: {each}")
+            file, line, column, shown = self._findings.place(path)
+            file = file or self._name
+            self._note(kind, (file, line, column, each), f"{file}:{line}:{column}: {shown}: {each}")
 
 
 def _direct(tree: Tree) -> Iterable[tuple[Path, Scalar]]:

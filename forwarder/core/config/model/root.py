@@ -26,7 +26,8 @@ from forwarder.core.config.model.routing import (
 from forwarder.core.config.model.rule_test import RuleTest
 from forwarder.core.config.model.stream import ExpectConfig, StreamConfig
 from forwarder.core.config.model.transport import NetworksConfig
-from forwarder.core.config.values.section import Name, Section, Switch, duration
+from forwarder.core.config.values.section import FilePath, Name, Section, Switch, duration, one_or_more
+from forwarder.core.yaml.sources import ALONE, Sources
 
 
 class ReloadConfig(Section):
@@ -44,6 +45,14 @@ class ReloadConfig(Section):
 class Config(RoutesEvents):
     """The whole config. Its `lists`, `matchers` and conditions are compiled."""
 
+    include: Annotated[list[FilePath], one_or_more("file path")] = Field(
+        default=[],
+        description="Other files, with routes, destinations, groups, lists, matchers and tests for this config. * stands for any characters in a name.",
+        examples=[["routes/*.yaml", "destinations.yaml"]],
+    )
+    include_outside: Switch = Field(
+        default=False, description="true: included files may be outside of the folder of the config."
+    )
     streams: list[StreamConfig] = Field(min_length=1, description="The streams that events come from. One is usual.")
     expect: list[ExpectConfig] = Field(default=[], description="Events that must arrive regularly.")
     outbox: OutboxConfig = Field(
@@ -75,7 +84,17 @@ class Config(RoutesEvents):
         default=timedelta(seconds=10), description="How long running attempts may take when the daemon stops."
     )
 
+    _sources: Sources = PrivateAttr(default_factory=lambda: ALONE)
     _hints: tuple[tuple[str, ...], ...] = PrivateAttr(default=())
+
+    @property
+    def sources(self) -> Sources:
+        """The files that it is made of."""
+        return self._sources
+
+    def note_sources(self, sources: Sources) -> None:
+        """Set the files, once they are read."""
+        self._sources = sources
 
     @property
     def hints(self) -> tuple[tuple[str, ...], ...]:

@@ -23,3 +23,5 @@ class RuleTest:
     """For a destination, the texts that its body must contain, or a condition on its JSON."""
     line: int = field(default=1, compare=False)
     """The line of the test in its file. A test that is only on another line is the same test."""
+    file: str = field(default="", compare=False)
+    """The included file that the test is in; empty for the config, and for a file of tests."""

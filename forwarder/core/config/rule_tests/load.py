@@ -27,7 +27,7 @@ def tests_of(tree: dict[str, Tree], names: Names, read_file: ReadFile, findings:
         names=names,
         read_file=_reader(read_file),
     )
-    return read_tests(tree.get("tests"), known, _reporting(findings), findings.line)
+    return read_tests(tree.get("tests"), known, _reporting(findings), findings)
 
 
 def load_tests(
@@ -62,7 +62,7 @@ def load_tests(
             ),
             read_file=_reader(read_file),
         )
-        tests = read_tests(tree.get("tests"), known, _reporting(findings), findings.line)
+        tests = read_tests(tree.get("tests"), known, _reporting(findings), findings)
     if findings.problems:
         raise ConfigError(name, findings.problems)
     return tests

@@ -10,6 +10,7 @@ from forwarder.core.config.rule_tests.event import ReportMistake, make_event
 from forwarder.core.config.values.scalars import is_null, show
 from forwarder.core.matching import Condition, Names, compile_condition
 from forwarder.core.routing.router import UNMATCHED
+from forwarder.core.yaml.findings import Findings, Place
 from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
 from forwarder.core.yaml.words import known_word
@@ -31,24 +32,29 @@ class KnownNames(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def read_tests(
-    tree: Tree | None, known: KnownNames, report: ReportMistake, line_of: Callable[[Path], int], path: Path = ("tests",)
+    tree: Tree | None,
+    known: KnownNames,
+    report: ReportMistake,
+    findings: Findings,
+    path: Path = ("tests",),
 ) -> tuple[RuleTest, ...]:
-    """Return the tests in a tree; `line_of` returns the line of a path."""
+    """Return the tests in a tree; `findings` knows the places."""
     if tree is None or is_null(tree):
         return ()
     if not isinstance(tree, list):
         report(path, "expected a list of tests")
         return ()
     tests: list[RuleTest] = []
-    seen: set[str] = set()
+    seen: dict[str, Path] = {}
     for index, below in enumerate(tree):
         place = (*path, index)
-        test = _TestReader(known, report, place).test(below, f"test {index + 1}", line_of(place))
+        test = _TestReader(known, report, place).test(below, f"test {index + 1}", findings.place(place))
         if test is None:
             continue
         if test.name in seen:
-            report((*place, "name"), f'"{test.name}" is already the name of another test; choose another name')
-        seen.add(test.name)
+            where = findings.elsewhere(place, seen[test.name])
+            report((*place, "name"), f'"{test.name}" is already the name of another test{where}; choose another name')
+        seen.setdefault(test.name, place)
         tests.append(test)
     return tuple(tests)
 
@@ -59,7 +65,7 @@ class _TestReader:
         self._report = report
         self._path = path
 
-    def test(self, tree: Tree, name: str, line: int) -> RuleTest | None:
+    def test(self, tree: Tree, name: str, where: Place) -> RuleTest | None:
         if not isinstance(tree, dict):
             self._report(self._path, "expected a test, which is a mapping with the keys event and expect")
             return None
@@ -81,7 +87,9 @@ class _TestReader:
         bodies = dict(self._bodies(tree.get("body"), (*self._path, "body"), expected))
         if event is None:
             return None
-        return RuleTest(name=name, event=event, at=at, expected=expected, bodies=bodies, line=line)
+        return RuleTest(
+            name=name, event=event, at=at, expected=expected, bodies=bodies, line=where.line, file=where.file
+        )
 
     def _at(self, tree: Tree | None) -> datetime:
         if tree is None:
