@@ -26,6 +26,7 @@ COMMANDS = {
     "deliveries": ("history", "list the deliveries; `deliveries show ID`: one with every attempt"),
     "dead": ("dead", "list, show, replay or drop dead letters"),
     "replay": ("replay", "deliver events of the history to a destination (again)"),
+    "resend": ("resend", "deliver one event again: to where it went, or to one destination"),
     "pause": ("pause", "send nothing to a destination until it is resumed; its deliveries are kept"),
     "resume": ("pause", "send to a paused destination again, including the deliveries that waited"),
     "reconnect": ("reconnect", "reconnect a stream now, without a gap"),

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 
 from forwarder.cli.locations import Places
@@ -11,12 +12,25 @@ from forwarder.cli.progress import waiting_for
 from forwarder.configfile.locations import UNIT_SOCKET, is_there
 from forwarder.control.client import Control, control
 from forwarder.control.errors import NoDaemonError
-from forwarder.core.commands import Change, Changed, PauseChange, Replay
+from forwarder.core.commands import Change, Changed, PauseChange, Replay, Resend
 from forwarder.outbox.open import open_for_change
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 
 SLICE_WITHIN = timedelta(minutes=1)
 """How long the daemon may take for a slice of a replay or of a vacuum: it takes milliseconds, unless its disk is slow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Changer:
+    """Does one slice of a change each time it is called."""
+
+    _apply: Callable[[Change], Changed]
+    has_daemon: bool
+    """Whether a running daemon makes the changes."""
+
+    def __call__(self, change: Change) -> Changed:
+        """Do a slice, and return what it did."""
+        return self._apply(change)
 
 
 def _ask_for(daemon: Control, change: Change) -> Changed:
@@ -29,8 +43,8 @@ def _ask_for(daemon: Control, change: Change) -> Changed:
 
 
 @contextmanager
-def changer(found: Places) -> Iterator[Callable[[Change], Changed]]:
-    """Yield a function that does one slice of a change: in the file under its lock, or through the daemon that holds the lock.
+def changer(found: Places) -> Iterator[Changer]:
+    """Yield what does one slice of a change: in the file under its lock, or through the daemon that holds the lock.
 
     If a service runs on this machine and has another outbox, a note at the end says so. Raises `OutboxUnusableError`, `NoDaemonError`,
     `DaemonRefusedError`, `UsageError`.
@@ -47,19 +61,28 @@ def changer(found: Places) -> Iterator[Callable[[Change], Changed]]:
                 if error.problem is OutboxProblem.IN_USE:
                     raise
                 raise error from None
-            yield lambda change: _ask_for(daemon, change)
+            yield Changer(lambda change: _ask_for(daemon, change), has_daemon=True)
             return
 
         def change_file(change: Change) -> Changed:
-            name = change.to if isinstance(change, Replay) else None
-            name = change.destination if isinstance(change, PauseChange) else name
-            if name is not None:
+            for name in _destinations_of(change):
                 require_enabled(found, name)
             return editor.apply(change)
 
-        yield change_file
+        yield Changer(change_file, has_daemon=False)
         if is_there(UNIT_SOCKET):
             note = (
                 f"no forwarder is running with {found.outbox}, so this changes nothing for the service of this machine"
             )
             print(f"note: {note}", file=sys.stderr)
+
+
+def _destinations_of(change: Change) -> list[str]:
+    """Return the destinations that a change names and that must be enabled for it."""
+    match change:
+        case Replay(to=name) | PauseChange(destination=name):
+            return [name]
+        case Resend(keys=keys):
+            return sorted({name for _, name in keys})
+        case _:
+            return []

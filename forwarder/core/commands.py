@@ -62,6 +62,15 @@ class DeadLetterChange(_Spread):
     """When it died. Letters that die later are left out: one that dies again would come again and again."""
 
 
+class Resend(_Request):
+    """Deliver these events to these destinations again, now, whatever their outcome was. What is in flight is left alone."""
+
+    verb: Literal["resend"] = "resend"
+    keys: Annotated[tuple[tuple[_Whole, str], ...], Field(min_length=1, max_length=SLICE, strict=False)]
+    """By the number of the event and the destination."""
+    now_ms: _Whole
+
+
 class Vacuum(_Request):
     """Give free pages of the file back to the disk."""
 
@@ -135,10 +144,10 @@ class PauseChange(_Request):
     now_ms: _Whole
 
 
-Change = Replay | DeadLetterChange | PauseChange
+Change = Replay | DeadLetterChange | PauseChange | Resend
 Succession = Announce | RequestHandover | ReportFirstEvents | Upgrade
 Request = Annotated[
-    Replay | DeadLetterChange | PauseChange | Vacuum | StatusRequest | Reload | Reconnect | Diff | Succession,
+    Replay | DeadLetterChange | PauseChange | Resend | Vacuum | StatusRequest | Reload | Reconnect | Diff | Succession,
     Field(discriminator="verb"),
 ]
 

@@ -41,6 +41,8 @@ class Trigger(StrEnum):
     RETRY = "retry"
     MANUAL = "manual"
     REPLAY = "replay"
+    RESEND = "resend"
+    """A person had this one delivery sent again."""
     RECOVERED = "recovered"
     """The event was fetched by a gap repair, or saved from a damaged outbox."""
     CANARY = "canary"

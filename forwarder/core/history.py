@@ -33,6 +33,11 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     destination: str | None = None
     route: str | None = None
     status: str | None = None
+    mid: str | None = None
+    author: str | None = None
+    """As `core.matching.post_search` finds posts; `text` and `link`, too."""
+    text: str | None = None
+    link: str | None = None
     limit: int = NO_LIMIT
 
 
@@ -111,6 +116,10 @@ class History(Protocol):
 
     def count_replaying(self, to: str) -> int:
         """Return how many replayed deliveries still wait for this destination."""
+        ...
+
+    def paused(self) -> dict[str, str]:
+        """Return since when destinations are paused, in ISO 8601, by their names."""
         ...
 
     def waiting(self) -> dict[str, int]:

@@ -19,6 +19,7 @@ from forwarder.core.commands import (
     Request,
     RequestHandover,
     RequestRefusedError,
+    Resend,
     StatusRequest,
     Upgrade,
     Vacuum,
@@ -112,12 +113,18 @@ class ControlHandler:
             is_last=True,
         )
 
-    async def _change(self, request: Replay | DeadLetterChange | PauseChange | Vacuum) -> BaseModel | dict[str, object]:
+    async def _change(
+        self, request: Replay | DeadLetterChange | PauseChange | Resend | Vacuum
+    ) -> BaseModel | dict[str, object]:
         match request:
             case Vacuum():
                 return {"freed_bytes": await self._outbox.vacuum_slice()}
             case Replay(to=name) | PauseChange(destination=name) if name not in self._outbound.destinations:
                 raise RequestRefusedError(no_such("enabled destination", name, sorted(self._outbound.destinations)))
+            case Resend(keys=keys) if unknown := {name for _, name in keys} - {*self._outbound.destinations}:
+                raise RequestRefusedError(
+                    no_such("enabled destination", min(unknown), sorted(self._outbound.destinations))
+                )
             case PauseChange():
                 try:
                     async with asyncio.timeout(_MAY_TAKE_S):
@@ -127,7 +134,9 @@ class ControlHandler:
                 if done.changed:
                     self._outbound.pause_or_resume(request)
                 return done
-            case Replay() | DeadLetterChange():
+            case Replay() | DeadLetterChange() | Resend():
+                if isinstance(request, Resend):
+                    self._outbound.leave_kept(request.keys)
                 done = await self._outbox.change(request)
                 for name in done.destinations:
                     self._outbound.look(DestinationName(name))

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -103,6 +103,14 @@ class Outbound:
     def look(self, destination: DestinationName) -> None:
         """Have the lane of a destination ask the outbox again."""
         self._dispatcher.look(destination)
+
+    def leave_kept(self, keys: Iterable[tuple[int, str]]) -> None:
+        """Have the lanes leave to the outbox what they keep in memory for a next attempt, by event number and destination."""
+        seqs: dict[str, set[int]] = {}
+        for event_seq, name in keys:
+            seqs.setdefault(name, set()).add(event_seq)
+        for name, event_seqs in seqs.items():
+            self._dispatcher.leave_kept(DestinationName(name), event_seqs)
 
     def is_paused(self, destination: DestinationName) -> bool:
         """Return whether a destination is paused."""

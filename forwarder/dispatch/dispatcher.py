@@ -1,5 +1,7 @@
 """The delivery side: a lane for each destination."""
 
+from collections.abc import Collection
+
 from forwarder.core.delivery import Delivery, DestinationName
 from forwarder.core.destinations.destination import Destination
 from forwarder.core.dispatch.quota import Allowance, ServiceQuota
@@ -42,6 +44,11 @@ class Dispatcher:
         """Have the lane of that name, if there is one, ask the outbox again."""
         if (lane := self.lanes.get(destination)) is not None:
             lane.queue.look()
+
+    def leave_kept(self, destination: DestinationName, event_seqs: Collection[int]) -> None:
+        """Have the lane of that name, if there is one, leave to the outbox alone what it keeps for a next attempt of these events."""
+        if (lane := self.lanes.get(destination)) is not None:
+            lane.queue.leave_kept(event_seqs)
 
     def look_after_another(self, destination: DestinationName) -> None:
         """Have the lane of that name, if there is one, ask the outbox again: the lane that it replaces has ended."""

@@ -5,6 +5,7 @@ is claimed from the outbox.
 """
 
 import asyncio
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import datetime
 
@@ -158,6 +159,11 @@ class LaneQueue:
     def stop(self) -> None:
         """Accept nothing more, for good."""
         self.is_accepting, self.is_stopping = False, True
+
+    def leave_kept(self, event_seqs: Collection[int]) -> None:
+        """Leave to the outbox alone what is kept in memory for its next attempt, of these events: a person has them sent now."""
+        for delivery in self.work.leave_kept(event_seqs):
+            self._outbox.release(delivery)
 
     def give_back(self) -> None:
         """Give everything that is not under way back to the outbox."""

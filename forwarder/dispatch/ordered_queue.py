@@ -4,7 +4,7 @@ If the first delivery of a line fails, those behind it wait; the other lines go 
 or that grows too long, is given back to the outbox and claimed again when it is due.
 """
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime
 
 from forwarder.core.delivery import Delivery, DestinationName
@@ -200,6 +200,10 @@ class OrderedQueue:
             elif self._outbox.expedite_held(line.waiting[0].delivery):
                 line.wakes_at = None
                 self._lines.make_ready(key, line)
+
+    def leave_kept(self, event_seqs: Collection[int]) -> list[Delivery]:
+        """See `WorkQueue`."""
+        return self._unordered.leave_kept(event_seqs)
 
     def give_back(self) -> list[Delivery]:
         """See `WorkQueue`."""

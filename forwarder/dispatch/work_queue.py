@@ -5,7 +5,7 @@ Memory is bounded: what does not fit stays in the outbox and is claimed when the
 
 import heapq
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Protocol
 
@@ -105,6 +105,10 @@ class WorkQueue(Protocol):
 
     def bring_forward(self, now: datetime) -> None:
         """Make due at once what is kept for later; the oldest goes first."""
+        ...
+
+    def leave_kept(self, event_seqs: Collection[int]) -> list[Delivery]:
+        """Return what is kept for later of these events, and have it no more. What has an order key stays."""
         ...
 
     def give_back(self) -> list[Delivery]:
@@ -258,6 +262,14 @@ class UnorderedQueue:
             at, event_seq, delivery = entry
             is_due = at <= now or self._outbox.expedite_held(delivery)
             heapq.heappush(self._retries, (now, event_seq, delivery) if is_due else entry)
+
+    def leave_kept(self, event_seqs: Collection[int]) -> list[Delivery]:
+        """See `WorkQueue`."""
+        left = [delivery for delivery in self._kept() if delivery.event_seq in event_seqs]
+        self._retries = [entry for entry in self._retries if entry[1] not in event_seqs]
+        heapq.heapify(self._retries)
+        self._retries_bytes -= sum(len(delivery.body) for delivery in left)
+        return left
 
     def give_back(self) -> list[Delivery]:
         """See `WorkQueue`."""

@@ -23,6 +23,7 @@ _SUMMARY_EVERY = timedelta(minutes=1)
 log = structlog.get_logger(__name__)
 
 _CANARY = Trigger.CANARY
+_BY_HAND = (Trigger.MANUAL, Trigger.RESEND)
 """Python 3.11 takes a fifth of a microsecond to find a member of an enum, and this is needed for every attempt."""
 
 OnAttempt = Callable[[Delivery, Attempt, Decision], None]
@@ -76,7 +77,7 @@ class AttemptReporter:
                 self._summary.note_delivered(destination.name, attempt.duration)
                 if (
                     attempt.number > 1
-                    or delivery.trigger is Trigger.MANUAL
+                    or delivery.trigger in _BY_HAND
                     or (delivery.is_own and delivery.trigger is not Trigger.CANARY)
                     or attempt.outcome.note
                 ):  # the log has had a line about this delivery before, or the attempt was an unusual one

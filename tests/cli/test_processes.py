@@ -34,6 +34,7 @@ CHANGING = (
     "reconnect",
     "reload",
     "replay --since 1h --to bot --wait",
+    "resend 2006700000014692368",
 )
 WITHOUT_DAEMON = ("upgrade", "status", "reload")
 NUMBER = re.compile(r"[\d.:]+")

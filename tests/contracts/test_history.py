@@ -6,14 +6,16 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from forwarder.core.commands import Change, Changed, DeadLetterChange, PauseChange, Replay
+from forwarder.core.commands import Change, Changed, DeadLetterChange, PauseChange, Replay, Resend
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.history import FOREVER_MS, Query
 from forwarder.core.ledger import SkipReason
+from forwarder.core.matching.post_search import heading_of
 from tests.contracts.support import Store
 from tests.support.outbox import BOT, EVENTS, NOW, attempt, keep, keep_unmatched
 
 MINUTE = timedelta(minutes=1)
+AUTHOR, TEXT = heading_of(EVENTS[2].body).author, heading_of(EVENTS[2].body).text
 
 
 def ms(at: datetime) -> int:
@@ -42,6 +44,14 @@ async def filled(store: Store) -> Store:
         (Query(route="r"), [4, 3, 2, 1]),
         (Query(route="other"), []),
         (Query(source="nowhere"), []),
+        (Query(mid=EVENTS[2].mid), [4, 3]),
+        (Query(author="no one"), []),
+        (Query(text="no such words"), []),
+        (Query(link="https://x.com/no/status/1"), []),
+        (Query(author=AUTHOR), [4, 3]),
+        (Query(text=TEXT), [4, 3]),
+        (Query(author=AUTHOR, text=TEXT), [4, 3]),
+        (Query(text=TEXT, limit=1), [4]),
     ],
     ids=str,
 )
@@ -58,6 +68,8 @@ def test_events_come_newest_first_and_a_query_narrows_them(filled: Store, query:
         (Query(status="skipped"), [4]),
         (Query(destination=BOT, limit=1), [4]),
         (Query(destination="other"), []),
+        (Query(mid=EVENTS[2].mid, text=TEXT), [4, 3]),
+        (Query(author=AUTHOR, status="skipped"), [4]),
         (Query(since_ms=ms(NOW + MINUTE), until_ms=ms(NOW + 3 * MINUTE)), [3, 2]),
     ],
     ids=str,
@@ -156,3 +168,39 @@ def _change(apply: Callable[[Change], Changed]) -> None:
     assert (again.changed, again.left_alone) == (0, 5)
     pause = PauseChange(verb="pause", destination=BOT, now_ms=ms(NOW))
     assert [apply(pause).changed for _ in range(2)] == [1, 0]
+
+
+async def test_a_resend_takes_whatever_has_ended_and_leaves_alone_what_is_not_kept(filled: Store) -> None:
+    asked = Resend(keys=((1, BOT), (2, BOT), (4, BOT), (5, "other"), (99, BOT), (1, BOT)), now_ms=ms(NOW))
+    async with filled.open() as outbox:
+        done = await outbox.change(asked)
+        assert (done.changed, done.left_alone, done.destinations, done.is_last) == (4, 2, (BOT, "other"), True)
+    with filled.history() as history:
+        found = {(each["event_seq"], each["destination"]): each for each in history.deliveries(Query(status="pending"))}
+        assert history.audit()[0].is_balanced
+    sent = [(1, BOT), (2, BOT), (4, BOT), (5, "other")]
+    assert {key for key, each in found.items() if each["trigger"] == "resend"} == {*sent}
+    assert {each["due_at"] for key, each in found.items() if key in sent} == {NOW.isoformat(timespec="milliseconds")}
+
+
+async def test_a_resend_brings_forward_what_waits_but_for_an_order_or_a_full_text(store: Store) -> None:
+    async with store.open() as outbox:
+        outbox.reschedule(keep(outbox, 0), attempt(503), at=NOW + MINUTE, keep=False)
+        keep(outbox, 1, DeliveryStatus.PENDING, order_key="7", at=NOW + MINUTE)
+        keep(outbox, 2, DeliveryStatus.PENDING, at=NOW, waits_until=NOW + MINUTE)
+    asked = Resend(keys=tuple((seq, BOT) for seq in (1, 2, 3)), now_ms=ms(NOW))
+    async with store.open() as outbox:
+        done = await outbox.change(asked)
+        assert (done.changed, done.left_alone) == (1, 2)
+    with store.history() as history:
+        found = {each["event_seq"]: each for each in history.deliveries(Query())}
+        assert history.audit()[0].is_balanced
+    assert (found[1]["due_at"], found[1]["trigger"]) == (NOW.isoformat(timespec="milliseconds"), "resend")
+    assert [found[seq]["trigger"] for seq in (2, 3)] == ["first", "first"]
+
+
+async def test_paused_destinations_are_known_with_the_time(filled: Store) -> None:
+    async with filled.open() as outbox:
+        await outbox.change(PauseChange(verb="pause", destination=BOT, now_ms=ms(NOW)))
+    with filled.history() as history:
+        assert history.paused() == {BOT: NOW.isoformat(timespec="milliseconds")}

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from forwarder.core.commands import SLICE, DeadLetterChange, PauseChange, Replay, ReportFirstEvents, Request
+from forwarder.core.commands import SLICE, DeadLetterChange, PauseChange, Replay, ReportFirstEvents, Request, Resend
 
 REQUESTS: TypeAdapter[Any] = TypeAdapter(Request)
 REPLAY = {"verb": "replay", "start_ms": 1_000, "rate": 4, "to": "bot", "since_ms": 0, "until_ms": 9}
@@ -83,3 +83,11 @@ def test_a_reason_and_a_list_of_first_events_have_bounds() -> None:
             read(verb="first_events", pid=pid, streams={})
     with pytest.raises(ValidationError):
         read(verb="first_events", pid=1, streams={"main": ["a"] * 1001})
+
+
+def test_a_resend_names_from_one_delivery_to_as_many_as_a_slice_has() -> None:
+    keys = [(number, "bot") for number in range(SLICE + 1)]
+    assert isinstance(read(verb="resend", keys=keys[1:], now_ms=5), Resend)
+    for wrong in (keys, []):
+        with pytest.raises(ValidationError):
+            read(verb="resend", keys=wrong, now_ms=5)

@@ -203,6 +203,7 @@ async def test_a_destination_that_is_not_there_is_refused_with_the_names_that_ar
         said = await scene.refusal(verb, destination="bto", now_ms=1)
         assert said == 'no enabled destination is called "bto"; did you mean "bot"? There are: bot'
         assert said == await scene.refusal(**letters("replay", to="bto"))
+        assert said == await scene.refusal("resend", keys=((1, "bot"), (1, "bto")), now_ms=1)
 
 
 async def test_a_replay_is_delivered_without_a_wait(tmp_path: Path) -> None:
@@ -214,6 +215,17 @@ async def test_a_replay_is_delivered_without_a_wait(tmp_path: Path) -> None:
         assert (done["changed"], done["destinations"], done["is_last"]) == (2, ("bot",), True)
         await scene.receiver.wait_for(4)
     assert sorted(mids(scene.receiver)) == [1, 1, 2, 2]
+
+
+async def test_a_resend_is_delivered_without_a_wait(tmp_path: Path) -> None:
+    async with control_of(tmp_path) as scene:
+        await scene.parts.bring(1, 2)
+        await scene.parts.attempts.until(lambda attempts: attempts.done == 2)
+        await scene.parts.outbox.settle()
+        done = await scene.ask("resend", keys=((2, "bot"),), now_ms=1)
+        assert (done["changed"], done["destinations"]) == (1, ("bot",))
+        await scene.receiver.wait_for(3)
+    assert sorted(mids(scene.receiver)) == [1, 2, 2]
 
 
 async def test_a_dead_letter_is_sent_again(tmp_path: Path) -> None:

@@ -213,3 +213,14 @@ def test_a_counted_attempt_and_a_refusal_are_noted_in_the_delivery() -> None:
     again = tried(once, 2, is_refusal=True)
     assert (again.attempts, again.refusals) == (2, 1)
     assert tried(again, 3).refusals == 1
+
+
+async def test_what_is_kept_for_its_next_attempt_is_left_by_the_numbers_of_its_events(outbox: SqliteOutbox) -> None:
+    queue = queue_of(outbox)
+    for number in (3, 1, 2):
+        assert queue.keep(delivery(number), at=NOW + number * SECOND, now=NOW)
+    assert sorted(each.event_seq for each in queue.leave_kept({1, 3, 9})) == [1, 3]
+    work = queue.take_early()
+    assert work is not None
+    assert work.delivery.event_seq == 2
+    assert queue.take_early() is None

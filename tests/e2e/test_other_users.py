@@ -34,6 +34,7 @@ COMMAND_LINES = (
     "dead drop --all",
     "dead replay --all",
     "replay --since 1h --to bot",
+    "resend 1a",
     "pause bot",
     "resume bot",
     "audit",

@@ -222,10 +222,11 @@ def test_above_debug_no_line_is_made_of_a_delivery_that_nothing_happened_to(
         (delivery(), made(number=2)),
         (delivery(Trigger.CANARY), made(number=2)),
         (delivery(Trigger.MANUAL), made()),
+        (delivery(Trigger.RESEND), made()),
         (notice(), made()),
         (delivery(), made(note="sent again without pictures")),
     ],
-    ids=["after a failure", "canary after a failure", "dead letter", "notice", "unusual"],
+    ids=["after a failure", "canary after a failure", "dead letter", "resend", "notice", "unusual"],
 )
 def test_what_the_log_has_spoken_of_before_and_what_was_unusual_is_logged_at_info_when_it_is_delivered(
     scene: Scene, lines: Callable[[int], CapturingLogger], sent: Delivery, attempt: Attempt

@@ -35,6 +35,8 @@ class Rule(StrEnum):
     """The delivery is kept, and the destination paused until a person resumes it."""
 
 
+_ASKED_FOR = (Trigger.MANUAL, Trigger.REPLAY, Trigger.RESEND)
+"""The triggers of what a person asked for."""
 _RULES: Mapping[int, Rule] = (
     dict.fromkeys(PERMANENT_STATUSES, Rule.DEAD) | dict.fromkeys(REFUSAL_STATUSES, Rule.SLOW) | {410: Rule.PAUSE}
 )
@@ -90,7 +92,7 @@ class RetryPolicy(msgspec.Struct, frozen=True, kw_only=True):
         """Return when the delivery becomes too old. Deliveries that a person asked for never do, nor do our own messages."""
         if delivery.trigger is Trigger.CANARY:
             return delivery.accepted_at + self.canary_age
-        if self.max_age is None or delivery.trigger in (Trigger.MANUAL, Trigger.REPLAY) or delivery.is_own:
+        if self.max_age is None or delivery.trigger in _ASKED_FOR or delivery.is_own:
             return None
         return delivery.accepted_at + self.max_age
 

@@ -3,7 +3,7 @@
 import sqlite3
 from typing import assert_never
 
-from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, PauseChange, Replay
+from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, PauseChange, Replay, Resend
 from forwarder.core.delivery import Trigger
 from forwarder.core.ledger import NOT_SENT_BY_RULE, LedgerEntry, SkipReason
 from forwarder.outbox.sqlite.batch import insert
@@ -24,6 +24,8 @@ def apply(connection: sqlite3.Connection, change: Change) -> Changed:
             return _replay(connection, change)
         case DeadLetterChange():
             return _dead(connection, change)
+        case Resend():
+            return _resend(connection, change)
         case PauseChange():
             return _pause(connection, change)
         case _:
@@ -66,9 +68,7 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
             "expedited": MAX_EXPEDITED,
         }
         if status is None:
-            connection.execute(_SQL["add_delivery"], row | {"routes": routes})
-            connection.execute(_SQL["plan_one_more"], (seq,))
-            insert(connection, "add_to_ledger", [(accepted_ms // 60_000, LedgerEntry.REPLAYED, 1)])
+            _add(connection, row | {"routes": routes, "trigger": Trigger.REPLAY}, accepted_ms=accepted_ms)
         else:
             connection.execute(_SQL["again"], row | {"trigger": Trigger.REPLAY})
         changed += 1
@@ -82,6 +82,44 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
 
 
 _REPLAY_KEYS = {"to", "since_ms", "until_ms", "source", "route"}
+
+
+def _add(connection: sqlite3.Connection, row: dict[str, object], *, accepted_ms: int) -> None:
+    """Add a delivery that no route has made, and account for it."""
+    connection.execute(_SQL["add_delivery"], row)
+    connection.execute(_SQL["plan_one_more"], (row["event_seq"],))
+    insert(connection, "add_to_ledger", [(accepted_ms // 60_000, LedgerEntry.REPLAYED, 1)])
+
+
+def _resend(connection: sqlite3.Connection, asked: Resend) -> Changed:
+    due_ms = asked.now_ms - clock_offset_ms(connection)
+    changed: list[tuple[int, str]] = []
+    for event_seq, destination in dict.fromkeys(asked.keys):
+        row = {
+            "event_seq": event_seq,
+            "destination": destination,
+            "due_ms": due_ms,
+            "expedited": MAX_EXPEDITED,
+            "trigger": Trigger.RESEND,
+        }
+        found = connection.execute(_SQL["resendable"], row).fetchone()
+        if found is None:  # it is not kept any more, or it is not for this destination
+            continue
+        accepted_ms, status, routes = found
+        if status is None:
+            _add(connection, row | {"routes": routes}, accepted_ms=accepted_ms)
+        elif status not in OPEN:
+            connection.execute(_SQL["again"], row)
+        elif not connection.execute(_SQL["bring_forward"], row).rowcount:
+            continue
+        changed.append((event_seq, destination))
+    return Changed(
+        changed=len(changed),
+        left_alone=len(asked.keys) - len(changed),
+        destinations=tuple(sorted({destination for _, destination in changed})),
+        last_seq=0,
+        is_last=True,
+    )
 
 
 def _dead(connection: sqlite3.Connection, asked: DeadLetterChange) -> Changed:

@@ -17,7 +17,7 @@ SELECT coalesce(min(seq), 0) - 1 FROM events INDEXED BY events_by_age WHERE acce
 -- name: add_delivery
 INSERT INTO deliveries (
   event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, refusals
-) VALUES (:event_seq, :destination, :routes, 'pending', 'replay', 0, 0, :expedited, :due_ms, 0);
+) VALUES (:event_seq, :destination, :routes, 'pending', :trigger, 0, 0, :expedited, :due_ms, 0);
 
 -- name: plan_one_more
 UPDATE events SET planned = planned + 1 WHERE seq = ?;
@@ -28,6 +28,20 @@ UPDATE events SET planned = planned + 1 WHERE seq = ?;
 UPDATE deliveries SET status = 'pending', trigger = :trigger, earlier_attempts = earlier_attempts + attempts, attempts = 0,
   refusals = 0, order_key = NULL, expedited = :expedited, due_ms = :due_ms, closed_ms = NULL, reason = iif(started_ms IS NULL, NULL, reason)
 WHERE event_seq = :event_seq AND destination = :destination;
+
+-- name: resendable
+-- Of forwarder's own events none that was not for this destination, and no canary, as in a replay.
+SELECT e.accepted_ms, d.status,
+  coalesce((SELECT json_group_array(DISTINCT r.value) FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq), '[]')
+FROM events AS e LEFT JOIN deliveries AS d ON d.event_seq = e.seq AND d.destination = :destination
+WHERE e.seq = :event_seq AND (e.source != 'forwarder' OR d.trigger != 'canary');
+
+-- name: bring_forward
+-- What waits in an order, or for the full text of its post, keeps its place. One that was never tried keeps its trigger.
+UPDATE deliveries SET due_ms = :due_ms, expedited = :expedited, trigger = iif(attempts + earlier_attempts > 0, :trigger, trigger),
+  earlier_attempts = earlier_attempts + attempts, attempts = 0, refusals = 0
+WHERE event_seq = :event_seq AND destination = :destination AND status = 'pending' AND due_ms > :due_ms
+  AND order_key IS NULL AND NOT awaits_full;
 
 -- name: dead
 SELECT d.event_seq, d.destination FROM deliveries AS d INDEXED BY deliveries_dead

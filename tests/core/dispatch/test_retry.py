@@ -182,7 +182,7 @@ def test_old_news_gets_one_more_try_at_its_deadline_and_then_expires() -> None:
     assert after(policy, asked, age=timedelta(minutes=8)) == RetryAt(at=NOW + timedelta(hours=1), reason="HTTP 429")
 
 
-@pytest.mark.parametrize("trigger", [Trigger.MANUAL, Trigger.REPLAY])
+@pytest.mark.parametrize("trigger", [Trigger.MANUAL, Trigger.REPLAY, Trigger.RESEND])
 def test_what_a_person_asks_for_does_not_expire(trigger: Trigger) -> None:
     policy = replace(LIVE, max_age=timedelta(minutes=10))
     assert isinstance(after(policy, SILENCE, age=timedelta(days=1), trigger=trigger), RetryAt)

@@ -29,6 +29,7 @@ from forwarder.outbox.sqlite.history.records import (
     readable,
     text_of,
 )
+from forwarder.outbox.sqlite.history.search import register
 from forwarder.outbox.sqlite.revisions import revision_at
 from forwarder.outbox.sqlite.statements import SQL
 
@@ -65,6 +66,7 @@ class SqliteHistory:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
+        register(connection)
 
     # The contract of core.ports.history.History; its docstrings are there.
 
@@ -124,6 +126,9 @@ class SqliteHistory:
 
     def count_replaying(self, to: str) -> int:
         return self._count("replaying", {"to": to})
+
+    def paused(self) -> dict[str, str]:
+        return {name: text_of(ms) or "" for name, ms in self._connection.execute(_SQL["paused"])}
 
     def waiting(self) -> dict[str, int]:
         found = Counter[str]()

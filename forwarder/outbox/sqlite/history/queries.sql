@@ -4,6 +4,8 @@ SELECT e.seq, e.id, e.accepted_ms, e.timestamp_ms, e.source, e.mid, e.sid, e.pla
 FROM events AS e
 WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
+  AND (:mid IS NULL OR e.mid = :mid)
+  AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
   AND (:destination IS NULL OR EXISTS (
     SELECT 1 FROM deliveries AS d WHERE d.event_seq = e.seq AND d.destination = :destination))
   AND (:route IS NULL OR EXISTS (
@@ -45,7 +47,7 @@ SELECT seq, accepted_ms, source, body FROM events NOT INDEXED WHERE seq >= :firs
 
 -- name: deliveries_between
 -- One that a replay added, or that it sent after all, has the replay's trigger and no attempts before it.
-SELECT event_seq, destination, routes, trigger = 'replay' AND earlier_attempts = 0, iif(status = 'skipped', reason, status)
+SELECT event_seq, destination, routes, trigger IN ('replay', 'resend') AND earlier_attempts = 0, iif(status = 'skipped', reason, status)
 FROM deliveries
 WHERE event_seq BETWEEN :first_seq AND :last_seq;
 
@@ -57,10 +59,12 @@ WHERE e.seq IN (
 
 -- name: deliveries
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
-  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), d.*
+  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), e.body, d.*
 FROM events AS e CROSS JOIN deliveries AS d ON d.event_seq = e.seq
 WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
+  AND (:mid IS NULL OR e.mid = :mid)
+  AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:status IS NULL OR d.status = :status)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
@@ -68,17 +72,19 @@ ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 
 -- name: dead
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
-  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), d.*
+  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), e.body, d.*
 FROM deliveries AS d INDEXED BY deliveries_dead CROSS JOIN events AS e ON e.seq = d.event_seq
 WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
   AND (:source IS NULL OR e.source = :source)
+  AND (:mid IS NULL OR e.mid = :mid)
+  AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
 ORDER BY d.closed_ms DESC, d.event_seq DESC LIMIT :limit;
 
 -- name: deliveries_of
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
-  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), d.*
+  EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), e.body, d.*
 FROM events AS e JOIN deliveries AS d ON d.event_seq = e.seq WHERE e.seq = ? ORDER BY d.destination;
 
 -- name: attempts_of
@@ -109,7 +115,10 @@ WHERE status IN ('dead', 'expired') GROUP BY destination;
 
 -- name: replaying
 SELECT count(*) FROM deliveries WHERE destination = :to AND status = 'pending' AND order_key IS NULL
-  AND trigger IN ('replay', 'manual');
+  AND trigger IN ('replay', 'manual', 'resend');
+
+-- name: paused
+SELECT name, paused_ms FROM destinations WHERE paused_ms IS NOT NULL ORDER BY name;
 
 -- name: ledger
 SELECT entry, sum(count) FROM books WHERE minute >= :since_minute GROUP BY entry;

@@ -14,6 +14,7 @@ from forwarder.core.event import EventId
 from forwarder.core.gaps.gap import Gap
 from forwarder.core.history import AWAITS_FULL, Record
 from forwarder.outbox.sqlite.file.problems import DamagedRowError
+from forwarder.outbox.sqlite.history.search import heading
 from forwarder.outbox.sqlite.statements import from_ms, load, ms_or_none, to_ms
 
 SQL = load(__package__, "queries.sql")
@@ -21,7 +22,7 @@ SQL = load(__package__, "queries.sql")
 _EventRow = tuple[int, str, int, float, str, str, str, int, bytes, int | None]
 # fmt: off
 _DeliveryRow = tuple[
-    str, int, str, str, str, int,  # of the event
+    str, int, str, str, str, int, bytes,  # of the event
     int, str, str, str, str, int, int, int, int, int | None,
     int | None, float | None, int | None, str | None, str | None,
     int, str | None, str | None, int, int | None,
@@ -51,6 +52,7 @@ def event_record(connection: sqlite3.Connection, row: tuple[Any, ...], ahead_ms:
         row = msgspec.convert(row, _EventRow)
         seq, id_, accepted_ms, timestamp_ms, source, mid, sid, planned, body, gap_id = row
         accepted_at = text_of(accepted_ms)
+    shown = heading(body)
     return {
         "event_id": id_,
         "event_seq": seq,
@@ -59,6 +61,8 @@ def event_record(connection: sqlite3.Connection, row: tuple[Any, ...], ahead_ms:
         "source": source,
         "mid": mid,
         "sid": sid,
+        "author": shown.author,
+        "text": shown.text,
         "planned": planned,
         "recovered": gap_id is not None,
         "gap_id": gap_id,
@@ -72,7 +76,7 @@ def delivery_record(row: tuple[Any, ...], ahead_ms: int) -> Record:
 
     `ahead_ms` is how far the wall clock is ahead of the steady clock, by which deliveries are due.
     """
-    with readable(f"a delivery of the event of number {row[6]}"):
+    with readable(f"a delivery of the event of number {row[7]}"):
         return _delivery_record(msgspec.convert(row, _DeliveryRow), ahead_ms)
 
 
@@ -84,6 +88,7 @@ def _delivery_record(row: tuple[Any, ...], ahead_ms: int) -> Record:
         mid,
         sid,
         is_recovered,
+        body,
         seq,
         destination,
         routes,
@@ -109,6 +114,7 @@ def _delivery_record(row: tuple[Any, ...], ahead_ms: int) -> Record:
         _,
     ) = rest
     due_ms += ahead_ms
+    shown = heading(body)
     return {
         "delivery_id": delivery_id(EventId(id_), DestinationName(destination)),
         "event_id": id_,
@@ -116,6 +122,8 @@ def _delivery_record(row: tuple[Any, ...], ahead_ms: int) -> Record:
         "source": source,
         "mid": mid,
         "sid": sid,
+        "author": shown.author,
+        "text": shown.text,
         "accepted_at": text_of(accepted_ms),
         "recovered": bool(is_recovered),
         "destination": destination,

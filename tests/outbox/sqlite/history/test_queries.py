@@ -8,7 +8,7 @@ import pytest
 from forwarder.outbox.sqlite import commands
 from forwarder.outbox.sqlite.access import writing
 from forwarder.outbox.sqlite.file.connection import FileSettings
-from forwarder.outbox.sqlite.history import queries
+from forwarder.outbox.sqlite.history import queries, search
 from forwarder.outbox.sqlite.opening import open_outbox
 
 _NAMES = (
@@ -26,7 +26,19 @@ _NAMES = (
         "to",
         "missing",
     ),
-    *("since_minute", "after_seq", "event_seq", "key_destination"),
+    *(
+        "since_minute",
+        "after_seq",
+        "event_seq",
+        "key_destination",
+        "mid",
+        "author",
+        "text",
+        "link",
+        "due_ms",
+        "expedited",
+        "trigger",
+    ),
 )
 
 
@@ -47,6 +59,8 @@ _NAMES = (
         ("changes first_seq_since", "events_by_age"),
         ("changes dead", "deliveries_dead"),
         ("changes dead_one", "PRIMARY KEY"),
+        ("changes resendable", "INTEGER PRIMARY KEY"),
+        ("changes bring_forward", "PRIMARY KEY"),
     ],
 )
 async def test_lists_go_by_an_index(tmp_path: Path, statement: str, index: str) -> None:
@@ -56,6 +70,7 @@ async def test_lists_go_by_an_index(tmp_path: Path, statement: str, index: str) 
     of_changes, _, name = statement.rpartition(" ")
     sql = (commands._SQL if of_changes else queries._SQL)[name]
     with writing(path) as connection:
+        search.register(connection)
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(_NAMES, 1))]
     assert any(index in step for step in plan), plan
     assert not any(re.match(r"SCAN (events|deliveries|attempts|books)(?!.* INDEX )", step) for step in plan), plan

@@ -1,0 +1,95 @@
+"""Finds the events that a person means: by the link of a post, by its id (mid), by an event's id, or by a webhook-id."""
+
+import sys
+from dataclasses import dataclass
+
+from forwarder.cli.listing import local, shown, table_lines
+from forwarder.cli.locations import UsageError
+from forwarder.core.delivery import event_of
+from forwarder.core.history import History, Query, Record
+from forwarder.core.posts import read_post
+from forwarder.core.posts.links import Fit, NoPostLinkError, PostLink, fits, read_link
+
+MOST_EVENTS = 20
+"""The most events of one post that are looked at."""
+WHAT = "an event's id or the beginning of one, a webhook-id, a post's id (mid), or a post's link"
+"""What a person may write, for `--help`."""
+_START = 60
+"""The most characters of a post's text in a list."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """The events that a text means."""
+
+    events: list[Record]
+    """Oldest first."""
+    is_post: bool
+    """Whether the text is a link or the id of a post: then several events may be meant, as one of x and one of fast-x."""
+    uncertain: list[Record]
+    """The events that may be of the post or not: the link names a channel by its name, and they have only its id."""
+
+
+def find(history: History, text: str, *, source: str | None = None) -> Found:
+    """Return the events that a text means, of one source or of all. Raises `UsageError` for a link that names no post."""
+    posts = history.find_posts(
+        text, source=source, limit=MOST_EVENTS
+    )  # first: the id of an article may look like a link
+    if not posts and (link := link_of(text)) is not None:
+        return _of_link(history, link, source)
+    others = _with_id(history, text, source, posts)
+    return Found(events=[*posts, *others], is_post=bool(posts) and not others, uncertain=[])
+
+
+def link_of(text: str) -> PostLink | None:
+    """Return what the text names, if it is a link. Raises `UsageError` for one that names no post."""
+    try:
+        return read_link(text)
+    except NoPostLinkError as error:
+        raise UsageError(f"{shown(text, limit=100)!r}: {error}") from None
+
+
+def _with_id(history: History, text: str, source: str | None, posts: list[Record]) -> list[Record]:
+    """Return the events whose id begins so, without those of `posts`."""
+    of_delivery = event_of(text)
+    known = {event["event_seq"] for event in posts}
+    return [
+        event
+        for event in history.find_events(text.removeprefix("msg_")[:32] if of_delivery is None else of_delivery[0])
+        if event["event_seq"] not in known and source in {None, event["source"]}
+    ]
+
+
+def _of_link(history: History, link: PostLink, source: str | None) -> Found:
+    found = history.find_posts(link.mid, source=source, limit=MOST_EVENTS)
+    if link.address and not found:
+        found = list(history.events(Query(link=link.address, source=source, limit=MOST_EVENTS)))[::-1]
+    by_fit: dict[Fit, list[Record]] = {fit: [] for fit in Fit}
+    for event in found:
+        post = read_post(event["body"].encode("utf-8", "surrogateescape"))
+        by_fit[fits(link, source=event["source"], post=post)].append(event)
+    uncertain = [] if by_fit[Fit.YES] else by_fit[Fit.POSSIBLE]
+    return Found(events=by_fit[Fit.YES], is_post=True, uncertain=uncertain)
+
+
+def said(record: Record, *, limit: int = _START) -> str:
+    """Return the start of a post's text, on one line."""
+    return shown(" ".join(record["text"].split()), limit=limit)
+
+
+def print_events(found: list[Record]) -> None:
+    """Print events on standard error, so that a person can choose."""
+    rows = [
+        (local(event["accepted_at"]), event["event_id"], event["source"], event["author"] or None, said(event))
+        for event in found
+    ]
+    print("\n".join(table_lines(("ACCEPTED", "EVENT", "SOURCE", "AUTHOR", "TEXT"), rows)), file=sys.stderr)
+
+
+def print_uncertain(text: str, found: list[Record]) -> None:
+    """Say that a link may mean these events or not."""
+    print(
+        f"{shown(text)!r} names a channel by its name, and the events have only its id. These have the same number; name one by its id:",
+        file=sys.stderr,
+    )
+    print_events(found)
