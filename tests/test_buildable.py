@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from forwarder.core.config import ConfigError
 from forwarder.core.destinations.transport import Tls
-from forwarder.destinations.tls import context_of
+from forwarder.tls.contexts import context_of
 from tests.support.nasty import NASTY, TEXTS, URLS, Place, build, places, read, whole_config, with_value
 from tests.support.process import command
 

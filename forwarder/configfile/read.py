@@ -111,7 +111,7 @@ def _read_config(path: Path, files: Files) -> Config:
 
 def _check_tls(tls: Tls) -> Iterable[tuple[str, str]]:
     """Yield what is wrong with certificates."""
-    from forwarder.destinations.tls import problems_of  # noqa: PLC0415 - it loads OpenSSL, which a config without `tls` does not need
+    from forwarder.tls.contexts import problems_of  # noqa: PLC0415 - it loads OpenSSL, which a config without `tls` does not need
 
     return problems_of(tls)
 

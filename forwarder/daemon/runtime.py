@@ -13,13 +13,13 @@ from forwarder.core.destinations.destination import CanaryPolicy, Destination, F
 from forwarder.core.destinations.transport import Tls
 from forwarder.core.routing.table import RoutingTable
 from forwarder.destinations.build import destinations_of
-from forwarder.destinations.tls import context_of
 from forwarder.gaps.history_client import histories_of
 from forwarder.gaps.recorder import StreamGapSettings, gap_settings_of
 from forwarder.gaps.repair import RepairSettings
 from forwarder.heap import give_back
 from forwarder.streams.build import streams_of
 from forwarder.streams.stream import Stream
+from forwarder.tls.contexts import context_of
 
 
 class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,7 @@ from forwarder.core.url import server_name_of
 from forwarder.destinations.failures import NotConnectedError, ProxyRefusedError, Stage, not_connected, refused_by_proxy
 from forwarder.destinations.http_connection import HttpConnection
 from forwarder.destinations.resolver import DNS_CACHE_S, Resolver
-from forwarder.destinations.tls import context_of
+from forwarder.tls.contexts import context_of
 
 _NEXT_ADDRESS_S = 0.25
 """How long to wait before the next address of a host is tried alongside the first (RFC 8305: 250 ms)."""

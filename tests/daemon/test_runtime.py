@@ -7,8 +7,8 @@ from forwarder.core.destinations.transport import Tls
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.routing.first_word import OnFull
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
-from forwarder.destinations.tls import context_of
 from forwarder.streams.websocket import WebSocketStream
+from forwarder.tls.contexts import context_of
 from tests.core.config.support import load
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -23,11 +23,11 @@ from forwarder.core.posts.samples import SAMPLES
 from forwarder.core.routing.limiter import Limiter
 from forwarder.daemon.runtime import runtime_of
 from forwarder.destinations.sender import open_sender
-from forwarder.destinations.tls import context_of, problems_of
 from forwarder.gaps.history_client import address_of as history_address
 from forwarder.streams.sse import SseStream
 from forwarder.streams.token import address_of as token_address
 from forwarder.streams.websocket import WebSocketStream
+from forwarder.tls.contexts import context_of, problems_of
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

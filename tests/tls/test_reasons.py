@@ -15,8 +15,8 @@ import trustme
 
 from forwarder.core.delivery import Answered, Fault, Outcome, Unanswered
 from forwarder.core.destinations.transport import Tls, Transport
-from forwarder.destinations import tls as tls_module
-from forwarder.destinations.tls import context_of, problems_of
+from forwarder.tls import contexts as tls_module
+from forwarder.tls.contexts import problems_of
 from tests.support.raw import REQUEST, raw_server, says, sender_to, serving
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -295,33 +295,3 @@ async def test_plain_http_to_a_tls_port_is_reported() -> None:
         "it speaks TLS at this port; should the URL begin with https://?",
         "the receiver closed the connection without an answer",  # some servers say nothing
     }
-
-
-async def test_a_context_is_made_once_for_all_who_want_the_same() -> None:
-    made = await asyncio.gather(*(asyncio.to_thread(context_of, Tls(ca=pem(CA))) for _ in range(16)))
-    assert len({id(context) for context in made}) == 1
-    assert context_of(Tls(ca=pem(OTHER_CA))) is not made[0]
-
-
-def test_what_is_wrong_with_the_files_of_a_config_is_reported_with_its_key() -> None:
-    cert, key = pair(CLIENT)
-    _, other_key = pair(LOCALHOST)
-    encrypted = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----"
-    broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"
-    assert list(problems_of(Tls(ca=pem(CA), cert=cert, key=key))) == []
-    assert list(problems_of(Tls(cert=cert + key))) == []
-    for tls, place, said in (
-        (Tls(ca=broken), "ca", "no certificate in it can be read"),
-        (Tls(ca=key), "ca", "no certificate in it can be read"),
-        (Tls(cert=broken, key=key), "cert", "no certificate in it can be read"),
-        (Tls(cert=key, key=key), "cert", "no certificate in it can be read"),
-        (Tls(cert=cert), "cert", "no private key is in it; name its file in key_file"),
-        (Tls(cert=cert, key=cert), "key", "no private key is in it"),
-        (Tls(cert=cert, key=other_key), "key", "the private key does not belong to the certificate"),
-        (Tls(cert=cert, key=encrypted), "key", "the private key is encrypted"),
-        (Tls(cert=cert, key=key.replace("M", "!")), "key", "OpenSSL cannot read the certificate with its private key"),
-    ):
-        ((found, message),) = problems_of(tls)
-        assert found == place
-        assert message.startswith(said)
-        assert "AAAA" not in message
