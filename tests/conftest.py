@@ -25,6 +25,9 @@ if os.environ.pop("PYTHONDONTWRITEBYTECODE", None) is not None:
     # Every process would compile all it imports again, which is a third of what its start costs.
     os.environ.setdefault("PYTHONPYCACHEPREFIX", str(Path(__file__).parents[1] / ".pytest_cache" / "bytecode"))
 
+for _name in [name for name in os.environ if name.upper() in {"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"}]:
+    del os.environ[_name]  # `check` warns of them
+
 # A busy machine is no mistake of the code: speed is measured in benchmarks/.
 settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("any speed")

@@ -1,6 +1,7 @@
 """`forwarder check`: checks a config, and on request compares it with the running daemon and connects to each stream."""
 
 import argparse
+import os
 import sys
 
 from forwarder.cli import exit_codes
@@ -11,6 +12,7 @@ from forwarder.configfile.read import read_config, warnings_of_file
 from forwarder.configfile.rule_test_files import read_tests, test_files
 from forwarder.configfile.rule_tests import failures_of
 from forwarder.core.config import Config
+from forwarder.core.config.checks.exposure import warnings_of_environment
 from forwarder.core.config.lint import warnings_of
 from forwarder.core.counted import counted
 from forwarder.core.yaml.problems import ConfigError
@@ -33,7 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
         return exit_codes.FAILURE
     for test in failing:
         print(f"warning: test fails: {test}", file=sys.stderr)
-    for warning in (*warnings_of(config), *warnings_of_file(arguments.config, config), *warnings_of_service(config)):
+    for warning in (
+        *warnings_of(config),
+        *warnings_of_environment(config, os.environ),
+        *warnings_of_file(arguments.config, config),
+        *warnings_of_service(config),
+    ):
         print(f"warning: {warning}", file=sys.stderr)
     print(f"{file}: valid: {_summary(config)}")
     code = exit_codes.OK

@@ -6,11 +6,10 @@ from typing import Protocol
 
 import msgspec
 
-from forwarder.core.config import Config, StreamConfig
+from forwarder.core.config import Config
 from forwarder.core.config.runtime import canaries_of, failure_recipients_of, routing_table_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import CanaryPolicy, Destination, FailureRecipients
-from forwarder.core.destinations.transport import Tls
 from forwarder.core.routing.table import RoutingTable
 from forwarder.destinations.build import destinations_of
 from forwarder.gaps.history_client import histories_of
@@ -19,7 +18,6 @@ from forwarder.gaps.repair import RepairSettings
 from forwarder.heap import give_back
 from forwarder.streams.build import streams_of
 from forwarder.streams.stream import Stream
-from forwarder.tls.contexts import context_of
 
 
 class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -39,23 +37,18 @@ class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def runtime_of(config: Config) -> RuntimeConfig:
     """Build everything that the daemon needs of a config."""
-    tls = context_of(Tls()) if any(map(_has_tls, config.streams)) else None
     runtime = RuntimeConfig(
         config=config,
         routing_table=routing_table_of(config),
         destinations=destinations_of(config),
-        streams=streams_of(config, tls),
+        streams=streams_of(config),
         canaries=canaries_of(config),
         recipients=failure_recipients_of(config),
         gap_settings=gap_settings_of([(each.name, each.api_key.reveal(), each.gap_repair) for each in config.streams]),
-        repair=RepairSettings(sources=histories_of(config, tls), kept_for=config.outbox.keep_delivered),
+        repair=RepairSettings(sources=histories_of(config), kept_for=config.outbox.keep_delivered),
     )
     give_back()  # what was made on the way to an index of all routes
     return runtime
-
-
-def _has_tls(stream: StreamConfig) -> bool:
-    return stream.url.lower().startswith(("wss:", "https:"))
 
 
 class ActiveRuntime:

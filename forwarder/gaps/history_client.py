@@ -1,7 +1,6 @@
 """The client of scrape.st's REST history of tracked X accounts, which gaps are repaired from. It keeps to the rate limit."""
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -9,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import aiohttp
+from multidict import CIMultiDict
 from yarl import URL
 
 from forwarder.core.config import Config
@@ -30,6 +30,8 @@ from forwarder.core.sliding_window import SlidingWindow
 from forwarder.core.url import read_url
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
+from forwarder.streams.proxy import ThroughProxy
+from forwarder.streams.transport import STRAIGHT, StreamTransport, transport_of
 
 REQUESTS, PER_S = 27, 61.0
 """A key may make 30 requests in 60 s. The rest is left for other programs, and for clocks that differ."""
@@ -53,8 +55,7 @@ class HistorySource:
     api_key: str = field(repr=False)
     ignores_full: bool = False
     """Whether the stream brings only the first text of posts; then what was brought so is not missing."""
-    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
-    """For a URL with TLS. `None` means that of aiohttp."""
+    transport: StreamTransport = STRAIGHT
 
 
 def address_of(source: HistorySource) -> URL:
@@ -135,7 +136,9 @@ class HistoryClient:
 
     async def _get(self, url: URL) -> tuple[int, dict[bytes, bytes], bytes]:
         headers = {"x-api-key": self._source.api_key, "User-Agent": USER_AGENT, "Accept-Encoding": "identity"}
-        async with self._session.get(url, headers=headers, allow_redirects=False) as response:
+        async with self._session.get(
+            url, headers=headers, allow_redirects=False, **self._source.transport.request_options()
+        ) as response:
             body = bytearray()
             async for chunk in response.content.iter_chunked(_CHUNK):
                 body += chunk
@@ -146,6 +149,9 @@ class HistoryClient:
     def _refusal(self, status: int, headers: Mapping[bytes, bytes], body: bytes) -> StreamFaultError:
         if 300 <= status < 400:
             return faults.redirected()
+        named = CIMultiDict((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers.items())
+        if status == 403 and faults.is_web_page(named):
+            return faults.blocked(status, named)
         if status in {401, 403}:
             return faults.key_refused(f"HTTP {status} from the history")
         if status == 429 or status >= 500:
@@ -174,11 +180,14 @@ class Histories:
     async def open(self, source: HistorySource) -> AsyncIterator[HistoryClient]:
         """Provide the client of a history for the length of the block."""
         turns = self._turns.setdefault(source.api_key, SlidingWindow(self._requests, self._per_s))
+        through_proxy = ThroughProxy(source.transport.proxy, connect_within=timedelta(seconds=_CONNECT_TIMEOUT_S))
         async with aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=source.tls or True),
+            connector=aiohttp.TCPConnector(ssl=source.transport.context or True),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=_CONNECT_TIMEOUT_S),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
+            trace_configs=[through_proxy.trace],
+            middlewares=[through_proxy],
             trust_env=False,
         ) as session:
             yield HistoryClient(source, session, turns)
@@ -188,7 +197,7 @@ def _iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def histories_of(config: Config, tls: ssl.SSLContext | None = None) -> dict[str, HistorySource]:
+def histories_of(config: Config) -> dict[str, HistorySource]:
     """Return the history of each stream that has `gap_repair`, by the name of the stream."""
     return {
         stream.name: HistorySource(
@@ -196,7 +205,7 @@ def histories_of(config: Config, tls: ssl.SSLContext | None = None) -> dict[str,
             url=stream.url,
             api_key=stream.api_key.reveal(),
             ignores_full=stream.ignore_full_payload,
-            tls=tls,
+            transport=transport_of(stream),
         )
         for stream in config.streams
         if stream.gap_repair

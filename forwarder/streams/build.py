@@ -1,20 +1,19 @@
 """The streams that a config asks for."""
 
-import ssl
-
 from forwarder.core.config import Config
 from forwarder.core.config.model.stream import StreamConfig
 from forwarder.streams.sse import SseStream
 from forwarder.streams.stream import Stream
+from forwarder.streams.transport import transport_of
 from forwarder.streams.websocket import WebSocketStream
 
 
-def streams_of(config: Config, tls: ssl.SSLContext | None = None) -> list[Stream]:
-    """Return the streams of the config, in its order. `tls` is for those whose URL has TLS."""
-    return [_stream(stream, tls) for stream in config.streams]
+def streams_of(config: Config) -> list[Stream]:
+    """Return the streams of the config, in its order. Call this in a thread: certificates may have to be read."""
+    return [_stream(stream) for stream in config.streams]
 
 
-def _stream(stream: StreamConfig, tls: ssl.SSLContext | None) -> Stream:
+def _stream(stream: StreamConfig) -> Stream:
     kind = WebSocketStream if stream.transport == "websocket" else SseStream
     return kind(
         name=stream.name,
@@ -24,5 +23,5 @@ def _stream(stream: StreamConfig, tls: ssl.SSLContext | None) -> Stream:
         ignore_full_payload=stream.ignore_full_payload,
         max_age=stream.max_connection_age,
         max_frame=stream.max_frame,
-        tls=tls,
+        transport=transport_of(stream),
     )

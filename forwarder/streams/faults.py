@@ -2,6 +2,7 @@
 
 import json
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from forwarder.core.destinations.response_hints import parse_date, parse_retry_a
 from forwarder.core.streams.close_reason import CloseMeaning, close_meaning
 from forwarder.core.streams.reconnect_policy import HEALTHY_AFTER_S, WaitKind
 from forwarder.core.text import one_line
+from forwarder.tls.reasons import why_failed, why_refused
 
 LONGEST_RETRY_AFTER = timedelta(minutes=5)
 """The longest wait that a server can ask for, with `Retry-After` or with `retry` in an event stream. Events sent during a wait are lost, and
@@ -24,6 +26,8 @@ _PROVEN_AFTER = timedelta(seconds=HEALTHY_AFTER_S)
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _NO_CODE = frozenset({None, 0, 1005, 1006})
 _LONGEST_REASON = 100
+_PLAIN = "ws:// (http:// for sse)"
+"""How the URL of a stream without TLS begins."""
 
 
 class FaultKind(StrEnum):
@@ -36,6 +40,8 @@ class FaultKind(StrEnum):
     DNS = "dns"
     REFUSED = "refused"
     TLS = "tls"
+    PROXY = "proxy"
+    BLOCKED = "blocked"
     NETWORK = "network"
     TIMEOUT = "timeout"
     SILENT = "silent"
@@ -89,6 +95,23 @@ def key_refused(detail: str) -> StreamFaultError:
     )
 
 
+def is_web_page(headers: Mapping[str, str]) -> bool:
+    """Return whether a response is a page for people: an API answers programs in JSON or plain text."""
+    return headers.get("Content-Type", "").partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}
+
+
+def blocked(status: int, headers: Mapping[str, str]) -> StreamFaultError:
+    """Return the fault of a firewall or a proxy before the server that answers with a page of its own."""
+    whose = " of Cloudflare" if "CF-RAY" in headers or headers.get("Server", "").lower() == "cloudflare" else ""
+    return StreamFaultError(
+        FaultKind.BLOCKED,
+        f"a web page came (HTTP {status}) instead of an answer of the server: most likely a firewall{whose} in front of it blocks this "
+        "machine's address, and the API key is not the cause. Connect from another address, or ask the operator of the server to allow "
+        "this one",
+        _BUSY_WAIT,
+    )
+
+
 def redirected() -> StreamFaultError:
     """Return the fault of a server that responds with a redirect."""
     return StreamFaultError(
@@ -121,6 +144,8 @@ def from_status(
 
     How long to wait may be in its headers or in its JSON body; that is respected up to `LONGEST_RETRY_AFTER`.
     """
+    if status == 403 and is_web_page(headers):
+        return blocked(status, headers)
     if status in {401, 403}:
         return key_refused(f"HTTP {status}")
     if status in _REDIRECTS:
@@ -182,24 +207,43 @@ def from_connect(error: aiohttp.ClientError | OSError, host: str | None, port: i
                 is_reached=False,
             )
         case aiohttp.ClientConnectorCertificateError():
-            said = getattr(error.certificate_error, "verify_message", "") or "not trusted"
-            return StreamFaultError(FaultKind.TLS, f"the certificate of {host} was refused ({said})", _BUSY_WAIT)
-        case aiohttp.ClientSSLError():
-            return StreamFaultError(
-                FaultKind.TLS, f"no TLS connection to {host} port {port}: is it wss:// or should it be ws://?"
+            refused = error.certificate_error
+            why = (
+                why_refused(refused, datetime.now(UTC))
+                if isinstance(refused, ssl.SSLCertVerificationError)
+                else "its certificate was rejected"
             )
+            return _no_tls(host, port, why, _BUSY_WAIT)
+        case aiohttp.ClientConnectorSSLError(os_error=ssl.SSLError() as failed):
+            return _no_tls(host, port, why_failed(failed, plain=_PLAIN))
         case ConnectionRefusedError() | aiohttp.ClientConnectorError(os_error=ConnectionRefusedError()):
             return StreamFaultError(
                 FaultKind.REFUSED,
                 f"{host} port {port} refuses the connection: nothing listens there; check url, or wait for the server",
                 is_reached=False,
             )
+        case OSError() if (behind := _tls_error_behind(error)) is not None:
+            return _no_tls(host, port, why_failed(behind, plain=_PLAIN))
         case OSError() if error.errno:
             reason = os.strerror(error.errno).lower()
             is_reached = not isinstance(error, aiohttp.ClientConnectorError)
             return StreamFaultError(FaultKind.NETWORK, f"{host} cannot be reached: {reason}", is_reached=is_reached)
         case _:
             return StreamFaultError(FaultKind.NETWORK, f"{host} ended the handshake ({type(error).__name__})")
+
+
+def _no_tls(host: str | None, port: int | None, why: str, minimum_wait: timedelta = timedelta()) -> StreamFaultError:
+    return StreamFaultError(FaultKind.TLS, f"no TLS connection to {host} port {port}: {why}", minimum_wait)
+
+
+def _tls_error_behind(raised: Exception) -> ssl.SSLError | None:
+    """Return the error of TLS that an error was made of: with TLS 1.3 a client certificate is refused only after the handshake."""
+    error: BaseException | None = raised
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return error
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def from_silence(after: timedelta) -> StreamFaultError:

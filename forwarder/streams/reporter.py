@@ -12,7 +12,7 @@ from forwarder.streams.context import StreamContext
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.reconnect_schedule import NextTry
 
-_ERRORS = frozenset({FaultKind.KEY_REFUSED, FaultKind.REDIRECTED, FaultKind.REPLACED})
+_ERRORS = frozenset({FaultKind.KEY_REFUSED, FaultKind.REDIRECTED, FaultKind.REPLACED, FaultKind.BLOCKED})
 """Faults that a person has to fix."""
 
 _REPEATED_AFTER_S = 60.0

@@ -1,7 +1,6 @@
 """What all transports share on the wire: the HTTP session, its sockets, and that no redirect is followed."""
 
 import socket
-import ssl
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -10,6 +9,8 @@ import aiohttp
 
 from forwarder.streams import faults
 from forwarder.streams.address_memory import AddressMemory, OrderedResolver
+from forwarder.streams.proxy import ThroughProxy
+from forwarder.streams.transport import STRAIGHT, StreamTransport
 
 _NO_ANSWER = (aiohttp.ClientOSError, aiohttp.ServerDisconnectedError)
 _ESTABLISHED = 1
@@ -20,14 +21,14 @@ def open_session(
     *,
     connect_within: timedelta,
     addresses: AddressMemory,
-    tls: ssl.SSLContext | None = None,
+    transport: StreamTransport = STRAIGHT,
     on_connect: Callable[[], None] = lambda: None,
 ) -> aiohttp.ClientSession:
     """Return a session for one connection.
 
     It has no total timeout, for which aiohttp's default is five minutes, and no read timeout: that of aiohttp drops what is in the
-    socket when the process stood still for longer. `addresses` orders the addresses of the server. `tls` is for
-    `wss://` and `https://`; without it aiohttp uses its own. `on_connect` is called for each TCP connection.
+    socket when the process stood still for longer. `addresses` orders the addresses of the server. `transport`
+    has the TLS context and the proxy; each request needs its `request_options` as well. `on_connect` is called for each TCP connection.
     """
     times_reused = 0
 
@@ -54,18 +55,20 @@ def open_session(
         except _NO_ANSWER as error:
             raise faults.from_connect(error, request.url.raw_host, request.url.port) from error
 
+    through_proxy = ThroughProxy(transport.proxy, connect_within=connect_within)
     trace = aiohttp.TraceConfig()
     trace.on_request_redirect.append(_refuse_redirect)
     trace.on_connection_create_end.append(note_connection)
     trace.on_connection_reuseconn.append(note_reuse)
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(
-            socket_factory=_lively_socket, resolver=OrderedResolver(addresses), ssl=tls or True
+            socket_factory=_lively_socket, resolver=OrderedResolver(addresses), ssl=transport.context or True
         ),
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=connect_within.total_seconds()),
         cookie_jar=aiohttp.DummyCookieJar(),
-        trace_configs=[trace],
-        middlewares=[ask_once],
+        trace_configs=[trace, through_proxy.trace],
+        middlewares=[ask_once, through_proxy],
+        trust_env=False,
     )
 
 

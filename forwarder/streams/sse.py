@@ -1,7 +1,6 @@
 """scrape.st's server-sent events: one connection, held from the token to its end."""
 
 import asyncio
-import ssl
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -19,6 +18,7 @@ from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.streams.session import open_session
 from forwarder.streams.sse_handshake import SseHandshake, SseMemory
 from forwarder.streams.stream import MAX_FRAME, Listener
+from forwarder.streams.transport import STRAIGHT, StreamTransport
 
 _AT_A_TIME = 8
 """Events taken in one turn of the loop while more are ready, as with a WebSocket."""
@@ -48,8 +48,7 @@ class SseStream:
     answers_within: timedelta = timedelta(seconds=16)
     """By then a live server has sent the next comment. There is no way to ask for one."""
     addresses: AddressMemory = field(default_factory=AddressMemory, compare=False, repr=False)
-    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
-    """For a URL with TLS. `None` means that of aiohttp."""
+    transport: StreamTransport = STRAIGHT
     memory: SseMemory = field(default_factory=SseMemory, compare=False, repr=False)
 
     def address(self) -> URL:
@@ -69,7 +68,7 @@ class SseStream:
             connections += 1
 
         async with open_session(
-            connect_within=listener.connect_within, addresses=self.addresses, tls=self.tls, on_connect=count
+            connect_within=listener.connect_within, addresses=self.addresses, transport=self.transport, on_connect=count
         ) as session:
             try:
                 fault = await self._hold(session, listener)
@@ -89,6 +88,7 @@ class SseStream:
             api_key=self.api_key,
             within=self.handshake_within,
             memory=self.memory,
+            transport=self.transport,
         )
         response, token = await handshake.open(session, connect_within=listener.connect_within)
         try:

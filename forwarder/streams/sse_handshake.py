@@ -13,6 +13,7 @@ from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
 from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.streams.token import Token, TokenSource, read_some
+from forwarder.streams.transport import STRAIGHT, StreamTransport
 
 _MAY_BE_THE_ID = frozenset({400, 410, 412, 413, 416, 422, 431, 500})
 """Statuses that the `Last-Event-ID` of a request may have caused: the request is repeated without it, at once and once."""
@@ -63,6 +64,7 @@ class SseHandshake:
     api_key: str | None = field(repr=False)
     within: timedelta
     memory: SseMemory
+    transport: StreamTransport = STRAIGHT
     _sent_id: str | None = field(default=None, init=False)
     """The `Last-Event-ID` of the last request for the stream; `None` if there was no request yet."""
 
@@ -105,7 +107,9 @@ class SseHandshake:
         is_token_new = self.api_key is None
         while True:
             if self.api_key is not None:
-                token = await self.memory.tokens.get(session, self.url, self.api_key, within=self.within)
+                token = await self.memory.tokens.get(
+                    session, self.url, self.api_key, within=self.within, transport=self.transport
+                )
             try:
                 return await self._get(session, token, last_id), token
             except StreamFaultError as fault:
@@ -152,7 +156,9 @@ class SseHandshake:
         }
         if last_id:
             headers["Last-Event-ID"] = last_id  # aiohttp writes headers in UTF-8, as the standard asks for
-        response = await session.get(address, headers=headers, allow_redirects=False)
+        response = await session.get(
+            address, headers=headers, allow_redirects=False, **self.transport.request_options()
+        )
         try:
             await _require_stream(response)
         except BaseException:

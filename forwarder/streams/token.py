@@ -12,6 +12,7 @@ from forwarder.clocks.boot_time import boot_time
 from forwarder.core.destinations.request import USER_AGENT
 from forwarder.streams import faults
 from forwarder.streams.faults import FaultKind, StreamFaultError
+from forwarder.streams.transport import STRAIGHT, StreamTransport
 
 _MAX_BODY_BYTES = 64 * 1024
 _MAX_TOKEN_LENGTH = 4096
@@ -54,10 +55,18 @@ class TokenSource:
     def __init__(self) -> None:
         self._token: Token | None = None
 
-    async def get(self, session: aiohttp.ClientSession, stream_url: URL, api_key: str, *, within: timedelta) -> Token:
+    async def get(
+        self,
+        session: aiohttp.ClientSession,
+        stream_url: URL,
+        api_key: str,
+        *,
+        within: timedelta,
+        transport: StreamTransport = STRAIGHT,
+    ) -> Token:
         """Return a token that has not expired. Raises `StreamFaultError`."""
         if self._token is None or boot_time() >= self._token.ends_at:
-            self._token = await _request(session, stream_url, api_key, within)
+            self._token = await _request(session, stream_url, api_key, within, transport)
         return self._token
 
     def forget(self) -> None:
@@ -70,13 +79,15 @@ def address_of(stream_url: URL) -> URL:
     return stream_url.with_query(None).with_fragment(None) / "token"
 
 
-async def _request(session: aiohttp.ClientSession, stream_url: URL, api_key: str, within: timedelta) -> Token:
+async def _request(
+    session: aiohttp.ClientSession, stream_url: URL, api_key: str, within: timedelta, transport: StreamTransport
+) -> Token:
     url = address_of(stream_url)
     headers = {"x-api-key": api_key, "User-Agent": USER_AGENT, "Accept": "application/json"}
     try:
         async with (
             asyncio.timeout(within.total_seconds()),
-            session.post(url, headers=headers, allow_redirects=False) as response,
+            session.post(url, headers=headers, allow_redirects=False, **transport.request_options()) as response,
         ):
             body = await read_some(response)
             if response.status not in {200, 201}:

@@ -1,7 +1,6 @@
 """scrape.st's WebSocket: one connection, held from the upgrade to its end."""
 
 import asyncio
-import ssl
 from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.running_timeout import RunningTimeout
 from forwarder.streams.session import is_peer_open, open_session
 from forwarder.streams.stream import MAX_FRAME, Listener
+from forwarder.streams.transport import STRAIGHT, StreamTransport
 
 _AT_A_TIME = 8
 """Frames taken in one turn of the loop while more are ready. `receive` does not wait then, and deliveries need their turns, so that
@@ -62,8 +62,7 @@ class WebSocketStream:
     answers_within: timedelta = timedelta(seconds=2)
     """By then a live server has answered a ping."""
     addresses: AddressMemory = field(default_factory=AddressMemory, compare=False, repr=False)
-    tls: ssl.SSLContext | None = field(default=None, compare=False, repr=False)
-    """For a URL with TLS. `None` means that of aiohttp."""
+    transport: StreamTransport = STRAIGHT
 
     def address(self) -> URL:
         """Return the URL to connect to."""
@@ -75,7 +74,7 @@ class WebSocketStream:
     async def hold(self, listener: Listener) -> StreamFaultError:
         """See `Stream`: every text frame may be an event; a binary one is odd."""
         async with open_session(
-            connect_within=listener.connect_within, addresses=self.addresses, tls=self.tls
+            connect_within=listener.connect_within, addresses=self.addresses, transport=self.transport
         ) as session:
             try:
                 websocket = await self._connect(session, listener.connect_within)
@@ -104,6 +103,7 @@ class WebSocketStream:
                     decode_text=False,  # frames stay as they came: `decode_event` counts one that is not UTF-8, and the connection stays open
                     max_msg_size=self.max_frame,
                     timeout=aiohttp.ClientWSTimeout(ws_close=_CLOSE_TIMEOUT_S),
+                    **self.transport.request_options(),
                 )
         except aiohttp.ConnectionTimeoutError as error:
             raise faults.from_hang(url.raw_host, connect_within.total_seconds(), is_reached=False) from error

@@ -63,7 +63,7 @@ def test_streams_and_histories_with_tls_share_one_context_with_the_destinations(
     runtime = runtime_of(load(text, {}))
     main = runtime.streams[0]
     assert isinstance(main, WebSocketStream)
-    assert main.tls is context_of(Tls())
-    assert runtime.repair.sources["main"].tls is main.tls
+    assert main.transport.context is context_of(Tls())
+    assert runtime.repair.sources["main"].transport.context is main.transport.context
     plain = runtime_of(load(text.replace("name: main,", "name: main, url: 'ws://127.0.0.1:9/ws',"), {}))
-    assert all(isinstance(each, WebSocketStream) and each.tls is None for each in plain.streams)
+    assert all(isinstance(each, WebSocketStream) and each.transport.context is None for each in plain.streams)

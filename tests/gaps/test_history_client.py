@@ -2,19 +2,30 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 
 import pytest
+import trustme
 
+from forwarder.core.config import load_config
+from forwarder.core.config.model.transport import parse_proxy
+from forwarder.core.destinations.transport import Tls
 from forwarder.core.gaps.history_api import Account, TimeSpan
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
-from forwarder.gaps.history_client import Histories, HistoryClient, HistorySource
+from forwarder.gaps.history_client import Histories, HistoryClient, HistorySource, histories_of
+from forwarder.streams.build import streams_of
 from forwarder.streams.faults import FaultKind, StreamFaultError
+from forwarder.streams.transport import StreamTransport
+from forwarder.streams.websocket import WebSocketStream
+from forwarder.tls.contexts import context_of
+from tests.support.http_proxy import SmallProxy
 from tests.support.raw import raw_server, says, serving
+from tests.support.tls import tls_before
 
 KEY = "test-key"
 NOON = datetime(2026, 4, 20, 16, tzinfo=UTC)
@@ -144,6 +155,7 @@ def ok(body: bytes, headers: bytes = b"") -> bytes:
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\n{}", FaultKind.ODD_ANSWER),
         (b"HTTP/1.1 422 X\r\nContent-Length: 2\r\n\r\n{}", FaultKind.ODD_ANSWER),
         (b"HTTP/1.1 403 X\r\nContent-Length: 2\r\n\r\n{}", FaultKind.KEY_REFUSED),
+        (b"HTTP/1.1 403 X\r\nContent-Type: text/html\r\nContent-Length: 6\r\n\r\n<html>", FaultKind.BLOCKED),
         (b"HTTP/1.1 502 X\r\nContent-Length: 2\r\n\r\n{}", FaultKind.BUSY),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 90\r\n\r\n{}", FaultKind.NETWORK),
         (b"garbage\r\n\r\n", FaultKind.NETWORK),
@@ -199,3 +211,70 @@ async def test_the_history_is_beside_the_stream(path: str, asked: Sequence[str])
         assert (await history.tracked()).known == []
         assert await history.page(Account(id="a", sid="1", name="a"), HOUR, None) is not None
     assert heard == asked
+
+
+CA = trustme.CA()
+CLIENT = CA.issue_cert("client@example.com")
+
+
+def pem(*blobs: trustme.Blob) -> str:
+    return "".join(blob.bytes().decode() for blob in blobs)
+
+
+def server_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    CA.issue_cert("localhost").configure_cert(context)
+    CA.configure_trust(context)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+async def test_the_history_is_asked_over_the_tls_and_the_proxy_of_its_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    tls = Tls(ca=pem(CA.cert_pem), cert=pem(*CLIENT.cert_chain_pems), key=pem(CLIENT.private_key_pem))
+    proxy, of_environment = SmallProxy(wants="Basic dXNlcjpjYW5hcnk="), SmallProxy()
+    async with (
+        Emulator() as emulator,
+        tls_before(int(emulator.url.rpartition(":")[2]), server_context()) as port,
+        serving(proxy.serve) as proxy_port,
+        serving(of_environment.serve) as other_port,
+    ):
+        await emulator.send(post(1, NOON))
+        for name in ("HTTPS_PROXY", "HTTP_PROXY", "ALL_PROXY"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{other_port}")
+        for through in (f"http://user:canary@127.0.0.1:{proxy_port}", None):
+            transport = StreamTransport(
+                tls=tls, proxy=None if through is None else parse_proxy(through), context=context_of(tls)
+            )
+            source = HistorySource(stream="main", url=f"wss://localhost:{port}/ws", api_key=KEY, transport=transport)
+            async with Histories().open(source) as history:
+                assert [account.sid for account in (await history.tracked()).known] == ["12"]
+    (head,) = proxy.heads
+    assert head.startswith(f"CONNECT localhost:{port} HTTP/1.1\r\n")
+    assert of_environment.heads == []
+
+
+async def test_a_proxy_that_refuses_is_named() -> None:
+    async with serving(SmallProxy(wants="Basic dXNlcjpjYW5hcnk=").serve) as port:
+        transport = StreamTransport(proxy=parse_proxy(f"http://127.0.0.1:{port}"))
+        source = HistorySource(stream="main", url="wss://localhost:9/ws", api_key=SECRET, transport=transport)
+        async with Histories().open(source) as history:
+            with pytest.raises(StreamFaultError) as caught:
+                await history.tracked()
+    assert caught.value.kind is FaultKind.PROXY
+    assert caught.value.sentence == "the proxy: it requires a user name and a password: write them into its URL"
+
+
+def test_each_history_has_the_transport_of_its_stream() -> None:
+    text = b"""
+streams:
+  - {api_key: key, gap_repair: true, proxy: "http://proxy.example:3128", tls: {server_name: scrape.internal}}
+destinations: {bot: {url: "http://b/"}}
+routes: [{to: bot}]
+"""
+    config = load_config(text, name="config.yaml", env={}, read_file=lambda _: "")
+    transport = histories_of(config)["main"].transport
+    assert (transport.proxy, transport.tls.server_name) == (parse_proxy("http://proxy.example:3128"), "scrape.internal")
+    (stream,) = streams_of(config)
+    assert isinstance(stream, WebSocketStream)
+    assert stream.transport == transport
+    assert stream.transport.context is transport.context

@@ -119,3 +119,35 @@ def test_no_answer_to_a_handshake_asks_for_more_than_five_minutes(status: int, r
         ({}, b'{"retry_after": %d}' % (status * 10**6)),
     ):
         assert from_status(status, headers, said, wanted="x").minimum_wait <= timedelta(minutes=5)
+
+
+PAGE = {"Content-Type": "text/html; charset=UTF-8"}
+
+
+@pytest.mark.parametrize(
+    ("headers", "whose"),
+    [
+        (PAGE, "a firewall in front of it"),
+        (PAGE | {"Server": "cloudflare"}, "a firewall of Cloudflare in front of it"),
+        (PAGE | {"CF-RAY": "1-FRA"}, "a firewall of Cloudflare in front of it"),
+        ({"Content-Type": "APPLICATION/XHTML+XML"}, "a firewall in front of it"),
+    ],
+)
+def test_a_web_page_with_403_is_that_of_a_firewall_and_does_not_blame_the_key(
+    headers: dict[str, str], whose: str
+) -> None:
+    fault = from_status(403, headers, wanted="x")
+    assert (fault.kind, fault.wait_kind) == (FaultKind.BLOCKED, WaitKind.SERVER)
+    assert fault.sentence.startswith(
+        f"a web page came (HTTP 403) instead of an answer of the server: most likely {whose} blocks"
+    )
+    assert "the API key is not the cause" in fault.sentence
+    assert "check api_key" not in fault.sentence
+
+
+@pytest.mark.parametrize(
+    ("status", "headers"),
+    [(401, PAGE), (403, {}), (403, {"Content-Type": "application/json"}), (403, {"Content-Type": "text/plain"})],
+)
+def test_an_api_that_refuses_a_key_is_still_believed(status: int, headers: dict[str, str]) -> None:
+    assert from_status(status, headers, wanted="x").kind is FaultKind.KEY_REFUSED

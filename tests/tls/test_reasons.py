@@ -1,12 +1,9 @@
 """TLS receivers of every kind: each trouble is its own outcome with its own sentence."""
 
 import asyncio
-import os
-import socket
 import ssl
-import threading
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -18,6 +15,7 @@ from forwarder.core.destinations.transport import Tls, Transport
 from forwarder.tls import contexts as tls_module
 from forwarder.tls.contexts import problems_of
 from tests.support.raw import REQUEST, raw_server, says, sender_to, serving
+from tests.support.tls import tls_server
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 CA = trustme.CA(organization_name="Testing \x1b[2J")
@@ -47,39 +45,6 @@ def server_context(certificate: trustme.LeafCert = LOCALHOST, *, wants: trustme.
         wants.configure_trust(context)
         context.verify_mode = ssl.CERT_REQUIRED
     return context
-
-
-@contextmanager
-def tls_server(context: ssl.SSLContext) -> Iterator[str]:
-    """Answer each connection in a thread: unlike asyncio's server, it tells the client in an alert why a handshake failed."""
-
-    def serve() -> None:
-        while True:
-            try:
-                accepted, _ = listening.accept()
-            except OSError:
-                return
-            accepted.settimeout(10)
-            linger = socket.socket(fileno=os.dup(accepted.fileno()))  # `wrap_socket` closes the other when it fails
-            with accepted, linger, suppress(OSError):  # ssl.SSLError is one
-                try:
-                    with context.wrap_socket(accepted, server_side=True, suppress_ragged_eofs=True) as secured:
-                        secured.recv(65536)
-                        secured.sendall(OK)
-                except ssl.SSLError:
-                    linger.shutdown(socket.SHUT_WR)
-                    while linger.recv(65536):
-                        pass
-
-    listening = socket.create_server(("127.0.0.1", 0))
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield f"https://localhost:{listening.getsockname()[1]}/"
-    finally:
-        listening.shutdown(socket.SHUT_RDWR)
-        listening.close()
-        thread.join()
 
 
 async def send(context: ssl.SSLContext, tls: Tls = TRUSTING) -> Outcome:

@@ -199,6 +199,12 @@ def _streams(config: Config) -> Iterator[str]:
 
 
 def _unverified(config: Config) -> Iterator[str]:
+    for index, stream in enumerate(config.streams):
+        if stream.tls is not None and not stream.tls.verify:
+            yield (
+                f"streams[{index}].tls.verify: false: any certificate is accepted, so anyone on the network path can read the API key "
+                "and send false events; set tls.ca_file to the CA of the server instead"
+            )
     for name, settings in config.destinations.items():
         if settings.enabled and settings.tls is not None and not settings.tls.verify:
             yield (

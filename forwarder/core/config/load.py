@@ -95,6 +95,9 @@ def load_config(
 def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -> None:
     """Report certificates that are not valid, and URLs with a denied address."""
     networks = config.networks.value
+    for index, stream in enumerate(config.streams):
+        for key, message in check_tls(stream.tls.value) if stream.tls is not None else ():
+            findings.add(("streams", index, "tls", key), message)
     for name, settings in config.destinations.items():
         path = ("destinations", name)
         for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():

@@ -1,16 +1,18 @@
 """Warnings about what a valid config exposes: secrets on the network and in the file, and addresses that `networks` cannot check."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from ipaddress import ip_address
 
 from yarl import URL
 
 from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.root import Config
+from forwarder.core.config.model.transport import TlsConfig
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.destinations.networks import Networks, is_address
 from forwarder.core.destinations.service_rules import DISCORD_HOSTS, SLACK_HOSTS, TELEGRAM_HOSTS
+from forwarder.core.destinations.transport import Proxy
 from forwarder.core.masking import SHORTEST_SECRET, is_secret_name
 from forwarder.core.url import fixed_part, has_user, read_url, server_name_of
 
@@ -27,6 +29,7 @@ _SECRET_HEADER = re.compile(r"auth(?!or)|authori[sz]|cookie|key|token|secret|pas
 _SECRET_PATH = re.compile(r"/bot[0-9]+:[\w-]+|/webhooks/[0-9]+/[\w-]+|/services/[^/]+/[^/]+/[^/]+")
 """Paths of bots of Telegram and of webhooks of Discord and Slack, also at servers that are compatible with them."""
 _MOST_PLACES = 3
+_PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 
 
 def warnings_of_exposure(config: Config) -> Iterator[str]:
@@ -101,6 +104,24 @@ def _credentials(settings: DestinationConfig) -> str:
     return "the secret in the URL" if _is_secret_url(url) else ""
 
 
+def warnings_of_environment(config: Config, env: Mapping[str, str]) -> Iterator[str]:
+    """Yield a sentence if variables ask for a proxy, which forwarder does not read, and something connects without one."""
+    names = sorted(name for name, value in env.items() if value and name.upper() in _PROXY_VARIABLES)
+    direct = [
+        *(f"streams[{index}]" for index, stream in enumerate(config.streams) if stream.proxy is None),
+        *(
+            f"destinations.{name}"
+            for name, settings in config.destinations.items()
+            if settings.enabled and settings.proxy is None and settings.socket is None
+        ),
+    ]
+    if names and direct:
+        yield (
+            f"{', '.join(names)} in the environment: forwarder does not read such variables and connects directly; to use a proxy, "
+            f"write proxy under {_shortened(direct)}"
+        )
+
+
 def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
     """Yield the place of each secret whose text is in the config itself, and not in a variable or a file of its own.
 
@@ -109,6 +130,7 @@ def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
     for index, stream in enumerate(() if file else config.streams):
         if stream.api_key.is_literal:
             yield f"streams[{index}].api_key"
+        yield from _of_transport(f"streams[{index}]", stream.proxy, stream.tls)
     for name, settings in config.destinations.items():
         place = f"destinations.{name}"
         if config.sources.of_destination(name) != file:
@@ -120,9 +142,15 @@ def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
             for header, value in settings.headers.items()
             if value.is_literal and value.reveal() and _SECRET_HEADER.search(header)
         )
-        if settings.proxy is not None and settings.proxy.authorization and settings.proxy.is_literal:
-            yield f"{place}.proxy"
+        yield from _of_transport(place, settings.proxy, settings.tls)
         yield from (f"{place}.{key}" for key, secret in _named_secrets(settings) if secret.is_literal)
+
+
+def _of_transport(place: str, proxy: Proxy | None, tls: TlsConfig | None) -> Iterator[str]:
+    if proxy is not None and proxy.authorization and proxy.is_literal:
+        yield f"{place}.proxy"
+    if tls is not None and tls.key is not None and tls.key.is_literal:
+        yield f"{place}.tls.key"
 
 
 def _named_secrets(settings: DestinationConfig) -> Iterator[tuple[str, Secret]]:
@@ -133,8 +161,6 @@ def _named_secrets(settings: DestinationConfig) -> Iterator[tuple[str, Secret]]:
             yield "auth.bearer", settings.auth.bearer
     if settings.signing is not None:
         yield from (("signing.secret", secret) for secret in settings.signing.secret)
-    if settings.tls is not None and settings.tls.key is not None:
-        yield "tls.key", settings.tls.key
 
 
 def _is_secret_url(text: str) -> bool:
@@ -163,8 +189,12 @@ def warning_of_readable_file(file: str, config: Config, *, is_included: bool = F
     places = list(dict.fromkeys(literal_secrets(config, file if is_included else "")))
     if not places:
         return None
-    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
     return (
-        f"{file}: every user of this machine can read it, and it contains secrets ({', '.join(places[:_MOST_PLACES])}{more}): "
+        f"{file}: every user of this machine can read it, and it contains secrets ({_shortened(places)}): "
         "write them as ${NAME} or in files of their own, or let only the user of the daemon read it"
     )
+
+
+def _shortened(places: list[str]) -> str:
+    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
+    return f"{', '.join(places[:_MOST_PLACES])}{more}"

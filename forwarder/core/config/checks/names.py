@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from forwarder.core.config.model.routing import DROP
 from forwarder.core.config.model.sample_and_limit import named_in_limit
-from forwarder.core.config.model.transport import check_transport
+from forwarder.core.config.model.transport import check_stream_transport, check_transport
 from forwarder.core.config.values.scalars import FileLine, WrongValueError, is_null, parse_file_path, show
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.problems import quote
@@ -26,6 +26,7 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
     """Set `api_key`, `url`, `secret` and others to the text of the file in `api_key_file`, `url_file`, …, where one is named."""
     for path, stream in mappings(tree, "streams"):
         read_named_file(stream, "api_key", path, read_file, findings)
+        _read_tls_files(stream, path, read_file, findings)
     for path, destination in mappings(tree, "destinations"):
         read_named_file(destination, "url", path, read_file, findings)
     for path, destination in settings_of(tree):
@@ -37,10 +38,14 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
             read_named_file(auth, "bearer", (*path, "auth"), read_file, findings)
             if isinstance(basic := auth.get("basic"), dict):
                 read_named_file(basic, "password", (*path, "auth", "basic"), read_file, findings)
-        tls = destination.get("tls")
-        if isinstance(tls, dict):
-            for key in ("ca", "cert", "key"):
-                read_named_file(tls, key, (*path, "tls"), read_file, findings)
+        _read_tls_files(destination, path, read_file, findings)
+
+
+def _read_tls_files(section: dict[str, Tree], path: Path, read_file: ReadFile, findings: Findings) -> None:
+    tls = section.get("tls")
+    if isinstance(tls, dict):
+        for key in ("ca", "cert", "key"):
+            read_named_file(tls, key, (*path, "tls"), read_file, findings)
 
 
 def check_names(tree: dict[str, Tree], findings: Findings) -> None:
@@ -107,7 +112,9 @@ def _is_disabled(destination: Tree | None) -> bool:
 
 
 def check_transports(tree: dict[str, Tree], findings: Findings) -> None:
-    """Report keys of each destination's transport that exclude each other."""
+    """Report keys of each stream's and each destination's transport that exclude each other."""
+    for path, stream in mappings(tree, "streams"):
+        check_stream_transport(stream, path, findings)
     for path, destination in settings_of(tree):
         check_transport(destination, path, findings)
 

@@ -7,6 +7,7 @@ from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
 
 from forwarder.core.config.model.compiled import ConditionField
 from forwarder.core.config.model.on_failure import OnFailureConfig
+from forwarder.core.config.model.transport import ProxyUrl, TlsConfig
 from forwarder.core.config.values.headers import parse_api_key
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.config.values.section import (
@@ -65,6 +66,16 @@ class StreamConfig(Section):
         description="Logs a warning and renews the connection when no event arrives for this long.",
         json_schema_extra=left_out("never"),
         examples=["1h"],
+    )
+    tls: TlsConfig | None = Field(
+        default=None,
+        description="How the server is verified, and which client certificate it gets. Also holds for its token and its history.",
+        examples=[{"ca_file": "/etc/forwarder/ca.pem"}],
+    )
+    proxy: ProxyUrl | None = Field(
+        default=None,
+        description="The HTTP proxy to connect through, for the stream, its token and its history. A secret.",
+        examples=["http://user:password@proxy.example.com:3128"],
     )
     gap_repair: Switch = Field(
         default=False,

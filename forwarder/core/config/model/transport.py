@@ -1,4 +1,4 @@
-"""`auth`, `tls`, `proxy` and `socket` of a destination, and `networks` of the config.
+"""`auth`, `tls`, `proxy` and `socket` of a destination, `tls` and `proxy` of a stream, and `networks` of the config.
 
 Keys that exclude each other are reported here too. That works on the tree, where each key still has its place.
 """
@@ -166,7 +166,7 @@ class AuthConfig(Section):
 
 
 class TlsConfig(Section):
-    """How an https:// receiver is verified, and which client certificate it gets."""
+    """How an https:// receiver or a wss:// stream is verified, and which client certificate it gets."""
 
     ca: Pem | None = Field(
         default=None,
@@ -254,11 +254,29 @@ def check_transport(destination: Mapping[str, Tree], path: Path, findings: Findi
     if is_given(destination, "socket") and is_given(destination, "proxy"):
         key = "proxy" if findings.is_default((*path, "proxy")) else "socket"
         findings.add_at_key((*path, key), "a Unix socket cannot be reached through a proxy; remove socket or proxy")
-    tls = destination.get("tls")
+    _check_tls(destination, path, findings, scheme=written.partition("://")[0].lower())
+
+
+def check_stream_transport(stream: Mapping[str, Tree], path: Path, findings: Findings) -> None:
+    """Report keys of a stream's transport that do not fit its URL."""
+    url = stream.get("url")
+    scheme = str(url).partition("://")[0].lower() if isinstance(url, Scalar) else ""
+    if scheme == "ws" and is_given(stream, "proxy"):
+        findings.add_at_key(
+            (*path, "proxy"),
+            "a WebSocket goes through a proxy only with TLS: url must begin with wss://, not with ws://",
+        )
+    _check_tls(stream, path, findings, scheme=scheme)
+
+
+def _check_tls(section: Mapping[str, Tree], path: Path, findings: Findings, *, scheme: str) -> None:
+    tls = section.get("tls")
     if not isinstance(tls, dict):
         return
-    if written.partition("://")[0].lower() == "http":
-        findings.add_at_key((*path, "tls"), "tls needs a URL that begins with https://; this one begins with http://")
+    if (secure := {"http": "https", "ws": "wss"}.get(scheme)) is not None:
+        findings.add_at_key(
+            (*path, "tls"), f"tls needs a URL that begins with {secure}://; this one begins with {scheme}://"
+        )
     if is_given(tls, "key") and not is_given(tls, "cert"):
         findings.add_at_key((*path, "tls", "key"), "a private key needs its certificate; add cert_file")
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forwarder.core.config.checks.exposure import literal_secrets, warning_of_readable_file
+from forwarder.core.config.checks.exposure import literal_secrets, warning_of_readable_file, warnings_of_environment
 from forwarder.core.config.lint import warnings_of
 from tests.core.config.support import config_text, load
 
@@ -157,3 +157,25 @@ def test_secrets_that_the_file_itself_contains_are_found() -> None:
 
 def test_a_file_without_secrets_may_be_readable() -> None:
     assert warning_of_readable_file("config.yaml", load(config_text())) is None
+
+
+def test_variables_that_ask_for_a_proxy_are_not_read_and_reported_where_something_connects_directly() -> None:
+    env = {"HTTPS_PROXY": "http://magpie@p", "no_proxy": "localhost", "HTTP_PROXY": "", "FTP_PROXY": "http://p"}
+    (warning,) = warnings_of_environment(load(config_text()), env)
+    assert warning == (
+        "HTTPS_PROXY, no_proxy in the environment: forwarder does not read such variables and connects directly; to use a proxy, "
+        "write proxy under streams[0], destinations.bot"
+    )
+    (warning,) = warnings_of_environment(load(config_text(stream="proxy: 'http://p'")), env)
+    assert warning.endswith("write proxy under destinations.bot")
+    through = config_text(stream="proxy: 'http://p'", destination="proxy: 'http://p'")
+    assert list(warnings_of_environment(load(through), env)) == []
+    assert list(warnings_of_environment(load(config_text()), {"FTP_PROXY": "http://p", "ALL_PROXY": ""})) == []
+
+
+def test_the_proxy_and_the_private_key_of_a_stream_are_secrets_too() -> None:
+    key = "-----BEGIN PRIVATE KEY-----"
+    cert = "-----BEGIN CERTIFICATE-----"
+    text = config_text(stream=f"proxy: 'http://u:pw@p'\ntls: {{cert: '{cert}', key: '{key}'}}")
+    assert list(literal_secrets(load(text))) == ["streams[0].proxy", "streams[0].tls.key"]
+    assert list(literal_secrets(load(config_text(stream="proxy: 'http://p'")))) == []

@@ -82,6 +82,9 @@ def test_what_is_unsafe_is_warned_of() -> None:
     assert warning.startswith("destinations.bot.tls.verify: false: any certificate is accepted")
     assert warnings_of(load(https.replace("verify: false", "verify: true"))) == []
     assert not any("verify" in said for said in warnings_of(load(https.replace("tls:", "enabled: false\n    tls:"))))
+    (warning,) = warnings_of(load(config_text(stream="tls: {verify: false}")))
+    assert warning.startswith("streams[0].tls.verify: false: any certificate is accepted")
+    assert warnings_of(load(config_text(stream="tls: {verify: true}"))) == []
 
 
 def test_what_is_wrong_with_a_certificate_is_at_its_place() -> None:
@@ -103,3 +106,19 @@ def test_what_is_wrong_with_a_certificate_is_at_its_place() -> None:
         "config.yaml:8:17: destinations.bot.tls.key_file: the private key does not belong to the certificate"
     )
     assert asked == [Tls(cert=CERT, key=KEY)]
+
+
+def test_what_is_wrong_with_a_certificate_of_a_stream_is_at_its_place() -> None:
+    from forwarder.core.config import load_config
+    from tests.core.config.support import ENV, read_file
+
+    text = config_text(stream="tls:\n      ca_file: /tls/ca.pem")
+    with pytest.raises(ConfigError) as caught:
+        load_config(
+            text.encode(),
+            name="config.yaml",
+            env=ENV,
+            read_file=read_file,
+            check_tls=lambda tls: [("ca", f"cannot be read: {tls.is_verified}")],
+        )
+    assert str(caught.value) == "config.yaml:4:20: streams[0].tls.ca_file: cannot be read: True"
