@@ -7,13 +7,14 @@ from forwarder.cli.changer import changer
 from forwarder.cli.history import print_deliveries
 from forwarder.cli.listing import now_ms, query
 from forwarder.cli.locations import UsageError, places, report_errors
+from forwarder.cli.lookup import find, link_of
 from forwarder.cli.names import require_names
 from forwarder.cli.progress import progress
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import SLICE, DeadLetterChange
 from forwarder.core.counted import counted
 from forwarder.core.delivery import event_of
-from forwarder.core.history import Query
+from forwarder.core.history import History, Query
 from forwarder.outbox.open import open_history
 
 
@@ -42,10 +43,8 @@ def change_dead(arguments: argparse.Namespace) -> int:
     narrowed = Query(
         since_ms=arguments.since, until_ms=min(arguments.until, begin_ms + 1), destination=arguments.destination
     )
-    for id_ in arguments.ids:
-        _require_id(id_)
     with open_history(found.outbox) as history:
-        keys = history.dead_keys(arguments.ids) if arguments.ids else None
+        keys = history.dead_keys(_ids(history, arguments.ids)) if arguments.ids else None
         total = history.count_dead(narrowed) if keys is None else len(keys)
         if not total:
             require_names(found, history, destination=arguments.destination)
@@ -83,6 +82,26 @@ def say(arguments: argparse.Namespace, done: int, what: str) -> None:
     print(f'{{"changed": {done}}}' if arguments.json else f"{done:,} {what}.")
 
 
+def _ids(history: History, texts: list[str]) -> list[str]:
+    """Return the ids, with those of the events of a post in the place of its link. Raises `UsageError`."""
+    ids: list[str] = []
+    for text in texts:
+        if link_of(text) is None:
+            _require_id(text)
+            ids.append(text)
+            continue
+        found = find(history, text)
+        if found.uncertain:
+            raise UsageError(
+                f"{text!r} names a channel by its name, and the events have only its id; name the event by its id: "
+                + ", ".join(event["event_id"] for event in found.uncertain)
+            )
+        ids += [event["event_id"] for event in found.events]
+    return ids
+
+
 def _require_id(text: str) -> None:
     if event_of(text) is None and (len(text) != 32 or set(text) - set("0123456789abcdef")):
-        raise UsageError(f"{text!r} is neither a webhook-id (msg_ and 40 hex digits) nor an event's id (32 of them)")
+        raise UsageError(
+            f"{text!r} is neither a webhook-id (msg_ and 40 hex digits) nor an event's id (32 of them), nor a post's link"
+        )

@@ -12,6 +12,7 @@ from forwarder.cli.event_file import NoEventError, read_event
 from forwarder.cli.history import end_of, is_ambiguous
 from forwarder.cli.listing import local, print_json, shown
 from forwarder.cli.locations import UsageError, config_path, places, report_errors
+from forwarder.cli.lookup import MOST_EVENTS, Found, find, link_of, print_uncertain
 from forwarder.cli.names import require_names
 from forwarder.cli.terminal import escaped, with_colours
 from forwarder.cli.traces import Line, Mark, lines_of, of_route
@@ -25,11 +26,11 @@ from forwarder.core.config.runtime import disabled_in, router_of
 from forwarder.core.durations import write_duration
 from forwarder.core.event import Event, NotAnEventError, decode_event
 from forwarder.core.history import History, Record, StoredRevision
+from forwarder.core.posts.pieces import event_of_pieces
 from forwarder.core.routing.explain import AtRoute, Explanation, difference, explain_walk
 from forwarder.core.yaml.problems import no_such
 from forwarder.outbox.open import open_history
 
-_MOST_EVENTS = 20
 _OWN = "forwarder"
 """The source of forwarder's own events, which no route sees."""
 
@@ -37,20 +38,27 @@ _OWN = "forwarder"
 @report_errors
 def run(arguments: argparse.Namespace) -> int:
     """Explain and return the exit code."""
-    if arguments.source is not None and arguments.mid is None:
-        raise UsageError("--source goes with --mid")
+    if arguments.source is not None and arguments.mid is None and arguments.text is None:
+        raise UsageError("--source goes with --mid and --text")
+    if arguments.text is None and (arguments.author or arguments.at is not None):
+        raise UsageError("--author and --at go with --text")
     config = read_routing(config_path(arguments))
     names = [route.name for route in config.routes]
-    if arguments.event is None:
+    if arguments.event is None and arguments.text is None:
         return _explain_history(arguments, config)
     if arguments.route is not None and arguments.route not in names:
         raise UsageError(f"{config_path(arguments)} has no route {arguments.route!r}; it has {', '.join(names[:20])}")
-    try:
-        event = read_event(arguments.event)
-    except NoEventError as error:
-        print(error, file=sys.stderr)
-        return exit_codes.FAILURE
-    walk = _walk(config, event, datetime.now(UTC))
+    now = datetime.now(UTC)
+    if arguments.text is not None:
+        now = now if arguments.at is None else datetime.fromtimestamp(arguments.at / 1000, UTC)
+        event = _of_pieces(arguments, now)
+    else:
+        try:
+            event = read_event(arguments.event)
+        except NoEventError as error:
+            print(error, file=sys.stderr)
+            return exit_codes.FAILURE
+    walk = _walk(config, event, now)
     if arguments.json:
         print_json({"event_id": event.id, "today": _as_json(walk, config, arguments.route)})
         return exit_codes.OK
@@ -59,23 +67,35 @@ def run(arguments: argparse.Namespace) -> int:
     return exit_codes.OK
 
 
+def _of_pieces(arguments: argparse.Namespace, now: datetime) -> Event:
+    """Return the event that `--text`, `--author`, `--source` and `--at` describe."""
+    body = event_of_pieces(
+        source=arguments.source or "x",
+        text=arguments.text,
+        author=arguments.author,
+        timestamp_ms=round(now.timestamp() * 1000),
+    )
+    return decode_event(body)
+
+
 def _walk(config: RoutingConfig, event: Event, now: datetime) -> Explanation:
     return explain_walk(router_of(config), event, now, names=[route.name for route in config.routes])
 
 
 def _explain_history(arguments: argparse.Namespace, today: RoutingConfig) -> int:
     with open_history(places(arguments).outbox) as history:
-        if arguments.mid is not None:
-            found = history.find_posts(arguments.mid, source=arguments.source, limit=_MOST_EVENTS)
-        else:
-            found = history.find_events(arguments.id.removeprefix("msg_")[:32])
+        meant = _meant(history, arguments)
+        found = meant.events
+        if meant.uncertain:
+            print_uncertain(arguments.mid or arguments.id, meant.uncertain)
+            return exit_codes.FAILURE
         if not found and arguments.mid is not None:
             require_names(places(arguments), history, source=arguments.source)
         past = [_Past(event, *_then(history, event["event_seq"])) for event in found]
     if not past:
         _print_none(arguments)
         return exit_codes.FAILURE
-    if arguments.mid is None and is_ambiguous(found, arguments.id):
+    if arguments.mid is None and not meant.is_post and is_ambiguous(found, arguments.id):
         return exit_codes.FAILURE
     names = dict.fromkeys(
         route.name for config in (today, *(each.config for each in past)) if config for route in config.routes
@@ -87,6 +107,16 @@ def _explain_history(arguments: argparse.Namespace, today: RoutingConfig) -> int
             print("" if number == 0 else "\n", end="")
         _explain_one(each, today, arguments)
     return exit_codes.OK
+
+
+def _meant(history: History, arguments: argparse.Namespace) -> Found:
+    """Return the events that `--mid` or `--id` means. A link means a post with either."""
+    if arguments.mid is None:
+        return find(history, arguments.id)
+    posts = history.find_posts(arguments.mid, source=arguments.source, limit=MOST_EVENTS)
+    if posts or link_of(arguments.mid) is None:
+        return Found(events=posts, is_post=True, uncertain=[])
+    return find(history, arguments.mid, source=arguments.source)
 
 
 @dataclass(frozen=True, slots=True)

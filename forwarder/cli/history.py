@@ -10,13 +10,17 @@ from itertools import chain
 from forwarder.cli import exit_codes
 from forwarder.cli.listing import local, print_json, print_table, query, shown
 from forwarder.cli.locations import Places, places, report_errors
+from forwarder.cli.lookup import Found, find, headline, print_uncertain, said
 from forwarder.cli.names import require_names
 from forwarder.core.counted import counted
+from forwarder.core.delivery import event_of
 from forwarder.core.history import AWAITS_FULL, History, Record
 from forwarder.outbox.open import open_history
 
 _NAMED = 20
 """How many ids, or deliveries, are named in a message."""
+_SHORT = 30
+"""The most characters of a text in a list that has more columns after it."""
 
 
 @report_errors
@@ -30,10 +34,13 @@ def list_events(arguments: argparse.Namespace) -> int:
                 print_json(event)
             return exit_codes.OK
         rows = [
-            (local(event["accepted_at"]), event["event_id"], event["source"], event["mid"], event["sid"], _ends(event))
+            (
+                *(local(event["accepted_at"]), event["event_id"], event["source"], event["mid"], event["sid"]),
+                *(_ends(event), event["author"] or None, said(event)),
+            )
             for event in found
         ]
-    print_table(("ACCEPTED", "EVENT", "SOURCE", "MID", "SID", "DELIVERIES"), rows)
+    print_table(("ACCEPTED", "EVENT", "SOURCE", "MID", "SID", "DELIVERIES", "AUTHOR", "TEXT"), rows)
     return exit_codes.OK
 
 
@@ -79,11 +86,14 @@ def print_deliveries(found: list[Record], *, as_json: bool) -> None:
             delivery["attempts_made"],
             delivery["http_status"],
             None if delivery["duration_ms"] is None else f"{delivery['duration_ms']:.1f}",
+            delivery["author"] or None,
+            said(delivery, limit=_SHORT),
             _reason(delivery),
         )
         for delivery in found
     ]
-    print_table(("ACCEPTED", "DELIVERY", "DESTINATION", "STATUS", "ATTEMPTS", "HTTP", "MS", "REASON"), rows)
+    names = ("ACCEPTED", "DELIVERY", "DESTINATION", "STATUS", "ATTEMPTS", "HTTP", "MS", "AUTHOR", "TEXT", "REASON")
+    print_table(names, rows)
 
 
 def _reason(delivery: Record) -> str | None:
@@ -99,12 +109,15 @@ def _reason(delivery: Record) -> str | None:
 def show_event(arguments: argparse.Namespace) -> int:
     """Print one event with its body and its deliveries."""
     with open_history(places(arguments).outbox) as history:
-        found = history.find_events(arguments.id.removeprefix("msg_")[:32])
-    if not found:
-        return _none("event", arguments.id)
-    if is_ambiguous(found, arguments.id):
+        meant = find(history, arguments.id)
+    if meant.uncertain:
+        print_uncertain(arguments.id, meant.uncertain)
         return exit_codes.FAILURE
-    for event in found:
+    if not meant.events:
+        return _none("event", arguments.id)
+    if not meant.is_post and is_ambiguous(meant.events, arguments.id):
+        return exit_codes.FAILURE
+    for event in meant.events:
         if arguments.json:
             print_json(event)
             continue
@@ -137,20 +150,39 @@ def is_ambiguous(found: list[Record], id_: str) -> bool:
 def show_deliveries(arguments: argparse.Namespace) -> int:
     """Print deliveries with every attempt."""
     with open_history(places(arguments).outbox) as history:
-        found = history.find_deliveries(arguments.id)
+        meant, found = _deliveries_of(history, arguments.id)
+    if meant.uncertain:
+        print_uncertain(arguments.id, meant.uncertain)
+        return exit_codes.FAILURE
     if not found:
         return _none("delivery", arguments.id)
-    return _show(found, arguments)
+    return _show(found, arguments, is_post=meant.is_post)
+
+
+def _deliveries_of(history: History, text: str) -> tuple[Found, list[Record]]:
+    """Return the events that a text means, and their deliveries with every attempt: of a `webhook-id`, its own."""
+    meant = find(history, text)
+    named = text if event_of(text) is not None else None
+    found = {
+        (each["event_seq"], each["destination"]): each
+        for event in meant.events
+        for each in history.find_deliveries(named or event["event_id"])
+        if each["event_seq"] == event["event_seq"]
+    }
+    return meant, list(found.values())
 
 
 @report_errors
 def show_dead(arguments: argparse.Namespace) -> int:
     """Print dead letters with every attempt."""
     with open_history(places(arguments).outbox) as history:
-        found = history.find_deliveries(arguments.id)
+        meant, found = _deliveries_of(history, arguments.id)
+    if meant.uncertain:
+        print_uncertain(arguments.id, meant.uncertain)
+        return exit_codes.FAILURE
     dead = [delivery for delivery in found if delivery["status"] in {"dead", "expired"}]
     if dead or not found:
-        return _show(dead, arguments) if dead else _none("dead letter", arguments.id)
+        return _show(dead, arguments, is_post=meant.is_post) if dead else _none("dead letter", arguments.id)
     ends = ", ".join(f"{shown(delivery['destination'])}: {delivery['status']}" for delivery in found[:_NAMED])
     print(
         f"no dead letter {arguments.id!r} ({ends}). forwarder deliveries show shows deliveries that are not dead",
@@ -159,8 +191,8 @@ def show_dead(arguments: argparse.Namespace) -> int:
     return exit_codes.FAILURE
 
 
-def _show(found: list[Record], arguments: argparse.Namespace) -> int:
-    if is_ambiguous(found, arguments.id):
+def _show(found: list[Record], arguments: argparse.Namespace, *, is_post: bool) -> int:
+    if not is_post and is_ambiguous(found, arguments.id):
         return exit_codes.FAILURE
     for delivery in found:
         if arguments.json:
@@ -171,6 +203,7 @@ def _show(found: list[Record], arguments: argparse.Namespace) -> int:
             f"  event {delivery['event_id']}: {shown(delivery['source'])}, mid {shown(delivery['mid'])}, "
             f"accepted {local(delivery['accepted_at'])}"
         )
+        print(f"  {headline(delivery)}")
         print(f"  routes: {shown(delivery['routes'])}")
         if delivery["recovered"]:
             print("  recovered by the repair of a gap")

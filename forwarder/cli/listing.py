@@ -23,7 +23,7 @@ def query(arguments: argparse.Namespace) -> Query:
     """Return the query that the arguments mean."""
     named = {
         name: getattr(arguments, name)
-        for name in ("source", "destination", "route", "status", "limit")
+        for name in ("source", "destination", "route", "status", "mid", "author", "text", "limit")
         if hasattr(arguments, name)
     }
     return Query(since_ms=arguments.since, until_ms=arguments.until, **named)

@@ -77,6 +77,11 @@ def said(record: Record, *, limit: int = _START) -> str:
     return shown(" ".join(record["text"].split()), limit=limit)
 
 
+def headline(record: Record) -> str:
+    """Return who wrote a post, and the start of its text."""
+    return f"{shown(record['author'])}: {said(record)}" if record["author"] else said(record)
+
+
 def print_events(found: list[Record]) -> None:
     """Print events on standard error, so that a person can choose."""
     rows = [

@@ -11,7 +11,7 @@ from forwarder.cli.changer import changer
 from forwarder.cli.history import end_of
 from forwarder.cli.listing import local, now_ms, print_json, shown
 from forwarder.cli.locations import Places, UsageError, places, report_errors
-from forwarder.cli.lookup import Found, find, print_events, print_uncertain, said
+from forwarder.cli.lookup import Found, find, headline, print_events, print_uncertain
 from forwarder.cli.names import require_names
 from forwarder.cli.resend_plan import Planned, plan
 from forwarder.cli.resend_wait import destinations_of_daemon, wait_for
@@ -136,7 +136,7 @@ def _print(
             print(
                 f"event {event['event_id']}: {shown(event['source'])}, mid {shown(event['mid'])}, accepted {local(event['accepted_at'])}"
             )
-            print(f"  {_headline(event)}")
+            print(f"  {headline(event)}")
             if not lines:
                 print("  it went nowhere; --to DESTINATION sends it")
         for one in lines:
@@ -148,10 +148,6 @@ def _print(
             else:
                 outcome = f"{verb} (until now: {one.before})" if end is None else end_of(end)
                 print(f"  {shown(one.destination)}: {outcome}")
-
-
-def _headline(event: Record) -> str:
-    return f"{shown(event['author'])}: {said(event)}" if event["author"] else said(event)
 
 
 def _as_json(one: Planned, end: Record | None, *, is_dry: bool) -> Record:

@@ -3,6 +3,7 @@
 import io
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -46,3 +47,21 @@ def test_standard_input_and_json(capsys: pytest.CaptureFixture[str], monkeypatch
         "seen": '"12"',
         "hit": '"12"',
     }
+
+
+def test_an_event_of_pieces_is_explained(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        "streams: [{url: 'ws://127.0.0.1:9', api_key: k}]\ndestinations: {bot: {url: 'http://127.0.0.1:9/'}}\n"
+        "routes:\n  - {name: night, match: {author: novadesk, source: telegram, text: {contains: listing}, "
+        "now: {hours: '22:00-06:00'}}, to: bot}\n",
+        encoding="utf-8",
+    )
+    given = ("explain", "-c", str(config), "--json", "--text", "New listing", "--author", "@NovaDesk")
+    for words, to in (
+        (("--source", "telegram", "--at", "2026-01-31T23:30Z"), ["bot"]),
+        (("--source", "telegram", "--at", "2026-01-31T12:00Z"), []),
+        (("--at", "2026-01-31T23:30Z"), []),
+    ):
+        assert main([*given, *words]) == 0
+        assert list(json.loads(capsys.readouterr().out)["today"]["destinations"]) == to

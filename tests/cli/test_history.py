@@ -1,5 +1,6 @@
 """`forwarder events` and `forwarder deliveries`: lists, and one with its details."""
 
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -8,10 +9,14 @@ import pytest
 from forwarder.cli import exit_codes
 from forwarder.cli.history import end_of
 from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.event import decode_event
 from forwarder.core.history import AWAITS_FULL
+from forwarder.core.ledger import LedgerEntry
+from forwarder.core.matching.post_search import heading_of
+from forwarder.core.posts.samples import SAMPLES
 from forwarder.outbox.open import open_outbox
 from tests.support.history import fill, records
-from tests.support.outbox import EVENTS, attempt, keep
+from tests.support.outbox import EVENTS, NOW, attempt, keep
 from tests.support.process import command
 
 
@@ -20,8 +25,8 @@ async def test_events_are_listed_with_the_outcome_of_their_deliveries(config: Pa
     code, out, _ = await command("events", "-c", str(config))
     names, *rows = out.splitlines()
     assert code == exit_codes.OK
-    assert names.split() == ["ACCEPTED", "EVENT", "SOURCE", "MID", "SID", "DELIVERIES"]
-    assert [row.split("  ")[-1] for row in rows] == ["unmatched", "1 pending", "1 dead", "1 delivered"]
+    assert names.split() == ["ACCEPTED", "EVENT", "SOURCE", "MID", "SID", "DELIVERIES", "AUTHOR", "TEXT"]
+    assert [re.split(r"  +", row)[5] for row in rows] == ["unmatched", "1 pending", "1 dead", "1 delivered"]
     assert [each["event_seq"] for each in await records(config, "events", "--limit", "2")] == [4, 3]
 
 
@@ -89,7 +94,7 @@ async def test_dead_show_shows_dead_letters_alone(config: Path) -> None:
     assert "no dead letter 'f00d' in the outbox" in err
 
 
-@pytest.mark.parametrize("arguments", [("--since", "yesterday"), ("--limit", "0"), ("--status", "lost")])
+@pytest.mark.parametrize("arguments", [("--since", "tomorrow"), ("--limit", "0"), ("--status", "lost")])
 async def test_wrong_arguments_are_reported(arguments: tuple[str, str]) -> None:
     code, _, err = await command("deliveries", *arguments)
     assert code == exit_codes.USAGE
@@ -108,3 +113,62 @@ async def test_wrong_arguments_are_reported(arguments: tuple[str, str]) -> None:
 )
 def test_the_state_of_a_delivery_is_said_in_words(fields: dict[str, object], text: str) -> None:
     assert end_of({"due_at": None, "closed_at": None, **fields}).startswith(text)
+
+
+async def test_lists_show_who_wrote_a_post_and_how_it_begins(config: Path) -> None:
+    await fill(config)
+    shown = heading_of(EVENTS[0].body)
+    for what in ("events", "deliveries"):
+        code, out, _ = await command(what, "-c", str(config))
+        last = out.splitlines()[-1]
+        assert code == exit_codes.OK
+        assert re.search(rf"  {shown.author}  +{re.escape(shown.text[:20])}", last)
+    assert (await records(config, "events"))[-1]["author"] == shown.author
+    code, out, _ = await command("deliveries", "show", EVENTS[0].id, "-c", str(config))
+    assert f"  {shown.author}: {shown.text}\n" in out
+
+
+@pytest.mark.parametrize("what", ["events", "deliveries"])
+async def test_a_list_is_narrowed_by_post_author_and_text(config: Path, what: str) -> None:
+    await fill(config)
+    shown = heading_of(EVENTS[0].body)
+    for words, seqs in (
+        (("--mid", EVENTS[0].mid), [2, 1]),
+        (("--author", f"@{shown.author.upper()}"), [2, 1]),
+        (("--text", shown.text[3:20].upper()), [2, 1]),
+        (("--author", shown.author, "--text", "no such words"), []),
+        (("--text", shown.text, "--limit", "1"), [2]),
+    ):
+        assert [each["event_seq"] for each in await records(config, what, *words)] == seqs, words
+    assert [each["event_seq"] for each in await records(config, "dead", "list", "--text", shown.text)] == [2]
+    assert [each["event_seq"] for each in await records(config, "outbox", "export", "--mid", EVENTS[0].mid)] == [2, 1]
+
+
+async def test_a_posts_link_or_id_shows_all_of_its_events(config: Path) -> None:
+    await fill(config)
+    mid = EVENTS[0].mid
+    for text in (mid, f"https://x.com/i/status/{mid}", f"twitter.com/novadesk/status/{mid}?s=20"):
+        assert [each["event_seq"] for each in await records(config, "events", "show", text)] == [1, 2]
+        assert [each["event_seq"] for each in await records(config, "deliveries", "show", text)] == [1, 2]
+        assert [each["event_seq"] for each in await records(config, "dead", "show", text)] == [2]
+        for option in ("--mid", "--id"):
+            explained = await records(config, "explain", option, text)
+            assert [each["event_id"] for each in explained] == [event.id for event in EVENTS[:2]]
+    assert await records(config, "dead", "replay", f"https://x.com/i/status/{mid}") == [{"changed": 1}]
+
+
+@pytest.mark.parametrize(
+    "words", [("events", "show"), ("deliveries", "show"), ("dead", "show"), ("dead", "replay"), ("explain", "--id")]
+)
+async def test_a_link_that_is_no_posts_or_not_sure_is_said(config: Path, words: tuple[str, ...]) -> None:
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        event = decode_event(SAMPLES["telegram"])
+        outbox.enqueue(event, outbox.new_seq(), {}, entry=LedgerEntry.UNMATCHED, now=NOW, read_at=0.0)
+    code, out, err = await command(*words, "https://t.me/novadesk", "-c", str(config))
+    assert (code, out, "this link names no post" in err) == (exit_codes.USAGE, "", True)
+    code, out, err = await command(*words, "https://t.me/novadesk/4801", "-c", str(config))
+    assert (code in {exit_codes.FAILURE, exit_codes.USAGE}, out) == (True, "")
+    assert "names a channel by its name, and the events have only its id" in err
+    assert event.id in err
+    code, _, err = await command(*words, "https://t.me/c/1234567890/4801", "-c", str(config))
+    assert "names a channel" not in err

@@ -149,7 +149,9 @@ async def test_a_changed_config_is_run_over_the_history(tmp_path: Path) -> None:
     [
         (("--mid", "1", "--id", "2"), 2, "not allowed with"),
         ((), 2, "one of the arguments"),
-        (("--id", "2", "--source", "x"), 2, "--source goes with --mid"),
+        (("--id", "2", "--source", "x"), 2, "--source goes with --mid and --text"),
+        (("--mid", "2", "--author", "x"), 2, "--author and --at go with --text"),
+        (("--id", "2", "--at", "23:30"), 2, "--author and --at go with --text"),
         (("--event", "nowhere.json"), 1, "nowhere.json: cannot be read"),
         (("--event", "{event}", "--route", "coin"), 2, "has no route 'coin'; it has coins"),
         (("--mid", "1"), 66, "there is no such file yet"),

@@ -17,14 +17,14 @@ def add_parser(commands: Commands) -> None:
     listing.set_defaults(handler="dead:list_dead")
 
     show = verbs.add_parser("show", help="show one with every attempt")
-    show.add_argument("id", help="a webhook-id, or an event's id")
+    show.add_argument("id", help="a webhook-id, an event's id, a post's id (mid) or a post's link")
     add_json(show)
     add_config(show)
     show.set_defaults(handler="history:show_dead")
 
     for verb, what in (("replay", "deliver them again"), ("drop", "never deliver them; they stay in the history")):
         change = verbs.add_parser(verb, help=what)
-        change.add_argument("ids", nargs="*", metavar="ID", help="webhook-ids or event ids")
+        change.add_argument("ids", nargs="*", metavar="ID", help="webhook-ids, event ids or links of posts")
         add_period(change)
         change.add_argument("--destination", metavar="NAME")
         change.add_argument("--all", action="store_true", help="all of them, if no ID and no filter is given")

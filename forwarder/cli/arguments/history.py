@@ -13,14 +13,18 @@ def add_parser(commands: Commands) -> None:
     add_list(parser)
     add_config(parser)
     parser.set_defaults(handler="history:list_events")
-    _add_show(parser, "an event's id, or the beginning of one", "history:show_event")
+    _add_show(parser, "an event's id, the beginning of one, a post's id (mid) or a post's link", "history:show_event")
 
     parser = commands.add_parser("deliveries")
     add_filters(parser, with_status=True)
     add_list(parser)
     add_config(parser)
     parser.set_defaults(handler="history:list_deliveries")
-    _add_show(parser, "a webhook-id, or an event's id for all of its deliveries", "history:show_deliveries")
+    _add_show(
+        parser,
+        "a webhook-id, or an event's id, a post's id (mid) or a post's link for all of its deliveries",
+        "history:show_deliveries",
+    )
 
 
 def _add_show(parser: argparse.ArgumentParser, what: str, handler: str) -> None:

@@ -1,13 +1,13 @@
 """What `forwarder replay` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config, add_json
-from forwarder.cli.arguments.values import delivery_rate, moment, source
+from forwarder.cli.arguments.values import WHEN, delivery_rate, moment, source
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("replay")
-    parser.add_argument("--since", type=moment, required=True, metavar="WHEN", help="30m, 24h, 7d ago; or an ISO time")
+    parser.add_argument("--since", type=moment, required=True, metavar="WHEN", help=WHEN)
     parser.add_argument("--until", type=moment, metavar="WHEN", help="default: now")
     parser.add_argument("--to", required=True, metavar="DESTINATION")
     parser.add_argument("--route", metavar="NAME", help="only events that this route chose, for any destination")

@@ -5,8 +5,9 @@ argparse shows the message of an ArgumentTypeError as it is.
 
 import argparse
 import math
+import re
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from time import time
 
 from forwarder.core.destinations.networks import is_address
@@ -14,19 +15,60 @@ from forwarder.core.durations import read_duration
 from forwarder.core.url import UrlError, read_host
 from forwarder.core.yaml.words import known_word
 
+WHEN = "30m, 24h, 7d, 1w ago; today, yesterday, monday, 23:30, yesterday 23:30; or an ISO time"
+"""The forms of a moment, for `--help`."""
+_WEEKS = re.compile(r"([0-9]{1,5})w(.*)", re.ASCII)
+_TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
+_WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
 
 def moment(text: str) -> int:
-    """Return Unix milliseconds of `1h` (ago) or of an ISO 8601 time, which is local unless it names a zone."""
+    """Return Unix milliseconds of a moment in one of the forms of `WHEN`; what names no zone is local time."""
+    now_s = time()
     try:
-        return max(round(time() * 1000) - round(read_duration(text).total_seconds() * 1000), 0)
-    except ValueError:
-        pass
-    try:
-        return max(int(datetime.fromisoformat(text).astimezone().timestamp() * 1000), 0)
+        if (ago := _ago(text)) is not None:
+            return max(round(now_s * 1000) - round(ago.total_seconds() * 1000), 0)
+        at = _local(text.strip().lower(), datetime.fromtimestamp(now_s)) or datetime.fromisoformat(text)  # noqa: DTZ006 - local
+        return max(int(at.astimezone().timestamp() * 1000), 0)
     except (ValueError, OverflowError, OSError):
         raise argparse.ArgumentTypeError(
-            f"{text!r} is neither a duration before now (30m, 24h, 7d) nor a time (2026-01-31T18:00, 2026-01-31T17:00Z)"
+            f"{text!r} is neither a duration before now (30m, 24h, 7d, 1w), nor a day (today, yesterday, monday), nor a time of "
+            "a day (23:30, yesterday 23:30), nor a date and time (2026-01-31, 2026-01-31T18:00, 2026-01-31T17:00Z)"
         ) from None
+
+
+def _ago(text: str) -> timedelta | None:
+    """Return a duration, which may begin with weeks; `None` for another text."""
+    weeks = _WEEKS.fullmatch(text)
+    rest = text if weeks is None else weeks[2] or "0"
+    try:
+        return read_duration(rest) + timedelta(weeks=0 if weeks is None else int(weeks[1]))
+    except ValueError:
+        return None
+
+
+def _local(text: str, now: datetime) -> datetime | None:
+    """Return the latest such day or time of a day that is not after `now`, in local time; `None` for another text."""
+    day, _, clock = ("", "", text) if _TIME.fullmatch(text) else text.partition(" ")
+    found = _TIME.fullmatch(clock)
+    if clock and found is None:
+        return None
+    at = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    if found is not None:
+        at = at.replace(hour=int(found[1]), minute=int(found[2]), second=int(found[3] or 0))
+    match day:
+        case "today":
+            return at
+        case "yesterday":
+            return at - timedelta(days=1)
+        case "" if clock:
+            return at if at <= now else at - timedelta(days=1)
+        case _ if day in _WEEKDAYS:
+            at -= timedelta(days=(now.weekday() - _WEEKDAYS.index(day)) % 7)
+            return at if at <= now else at - timedelta(weeks=1)
+        case "now":
+            return now
+    return None
 
 
 def one_of(*words: str) -> Callable[[str], str]:

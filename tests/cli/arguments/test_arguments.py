@@ -47,6 +47,7 @@ DEFAULTS: list[tuple[str, dict[str, object]]] = [
     ("emulate", {"host": "127.0.0.1", "port": 8765, "key": "test-key", "rate": 10.0, "wait_for_client": True}),
     ("tail", {}),
     ("explain --mid 1", {"mid": "1"}),
+    ("explain --text gm", {"text": "gm"}),
     ("backtest", {"since": 0, "examples": 5}),
 ]
 """The least that each command needs, and what it means by it. A command that is not told where its config is looks for it."""
@@ -88,11 +89,12 @@ def test_each_command_is_in_the_table() -> None:
         ("emulate --rate 5 --burst", "argument --burst: not allowed with argument --rate"),
         ("emulate --loop --once", "argument --once: not allowed with argument --loop"),
         ("explain --mid 1 --id 2", "argument --id: not allowed with argument --mid"),
+        ("explain --text gm --mid 1", "argument --mid: not allowed with argument --text"),
         ("explain --event - --mid 1", "argument --mid: not allowed with argument --event"),
         ("listen --secret a --secret-file b", "argument --secret-file: not allowed with argument --secret"),
         ("status --json --prometheus", "argument --prometheus: not allowed with argument --json"),
         # What a command cannot do without
-        ("explain", "one of the arguments --event --mid --id is required"),
+        ("explain", "one of the arguments --event --mid --id --text is required"),
         ("replay --to bot", "the following arguments are required: --since"),
         ("replay --since 1h", "the following arguments are required: --to"),
         ("resend", "the following arguments are required: WHAT"),

@@ -54,7 +54,11 @@ REFUSED = [
     (values.seconds, "nan", "is no duration"),
     (values.positive_seconds, "0s", "must be more than zero"),
     (values.http_status, "100", "is no HTTP status"),
-    (values.moment, "yesterday", "is neither a duration before now"),
+    (values.moment, "tomorrow", "is neither a duration before now"),
+    (values.moment, "today 25:00", r"\(today, yesterday, monday\), nor a time of a day \(23:30, yesterday 23:30\)"),
+    (values.moment, "24:00", "is neither a duration before now"),
+    (values.moment, "1w soon", r"\(30m, 24h, 7d, 1w\)"),
+    (values.moment, "", "is neither a duration before now"),
     (values.moment, "9999-12-31T23:59:59-23:59", "is neither a duration before now"),
 ]
 
@@ -77,3 +81,32 @@ def test_a_moment_is_a_duration_ago_or_a_time() -> None:
     assert values.moment("2026-01-31T17:00Z") == int(datetime(2026, 1, 31, 17, tzinfo=UTC).timestamp() * 1000)
     assert values.moment("2026-01-31T17:00") == int(datetime(2026, 1, 31, 17).astimezone().timestamp() * 1000)
     assert values.moment("1969-12-31T00:00Z") == 0
+
+
+FRIDAY = "2026-01-30T18:15:00"
+
+
+@pytest.mark.parametrize(
+    ("text", "at"),
+    [
+        ("now", FRIDAY),
+        ("1w", "2026-01-23T18:15:00"),
+        ("2w1d", "2026-01-15T18:15:00"),
+        ("2d", "2026-01-28T18:15:00"),
+        ("today", "2026-01-30T00:00:00"),
+        ("Today 09:30", "2026-01-30T09:30:00"),
+        ("yesterday", "2026-01-29T00:00:00"),
+        ("yesterday 23:30", "2026-01-29T23:30:00"),
+        ("9:05", "2026-01-30T09:05:00"),
+        ("18:14:59", "2026-01-30T18:14:59"),
+        ("23:30", "2026-01-29T23:30:00"),
+        ("friday", "2026-01-30T00:00:00"),
+        ("friday 19:00", "2026-01-23T19:00:00"),
+        ("Saturday", "2026-01-24T00:00:00"),
+        ("2026-01-02", "2026-01-02T00:00:00"),
+        ("2026-01-02 03:04", "2026-01-02T03:04:00"),
+    ],
+)
+def test_a_moment_is_a_day_or_a_time_of_a_day_before_now(text: str, at: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(values, "time", lambda: datetime.fromisoformat(FRIDAY).timestamp())
+    assert values.moment(text) == datetime.fromisoformat(at).timestamp() * 1000
