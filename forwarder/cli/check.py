@@ -1,48 +1,141 @@
-"""`forwarder check`: checks a config, and on request compares it with the running daemon and connects to each stream."""
+"""`forwarder check`: checks one config or several, and on request compares it with the running daemon and connects to each stream."""
 
 import argparse
+import json
 import os
 import sys
+from collections.abc import Iterator, Sequence
+from itertools import chain
+from pathlib import Path
 
 from forwarder.cli import exit_codes
 from forwarder.cli.locations import config_path
 from forwarder.cli.unit import warnings_of_service
+from forwarder.configfile.checked import (
+    CheckedConfig,
+    Finding,
+    check_config,
+    configs_in,
+    unreadable,
+    without_included,
+)
 from forwarder.configfile.locations import ConfigUnreadableError
-from forwarder.configfile.read import read_config, warnings_of_file
-from forwarder.configfile.rule_test_files import read_tests, test_files
-from forwarder.configfile.rule_tests import failures_of
 from forwarder.core.config import Config
 from forwarder.core.config.checks.exposure import warnings_of_environment
-from forwarder.core.config.lint import warnings_of
 from forwarder.core.counted import counted
-from forwarder.core.yaml.problems import ConfigError
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check the config, print what was found, and return the exit code."""
+    """Check the config or the configs, print what was found, and return the exit code."""
+    if (conflict := _conflict(arguments)) is not None:
+        print(conflict, file=sys.stderr)
+        return exit_codes.USAGE
+    checked = _checked(arguments)
+    is_valid = all(each.is_valid for each in checked)
+    code = exit_codes.OK if is_valid else exit_codes.FAILURE
+    if arguments.json:
+        _print_json(checked)
+        return code
+    for each in checked:
+        _print(each)
+    if len(checked) > 1:
+        failed = [str(each.file) for each in checked if not each.is_valid]
+        said = f", {len(failed)} not valid: {', '.join(failed)}" if failed else ""
+        print(f"{counted(len(checked), 'config')}: {len(checked) - len(failed)} valid{said}")
+    (first, *_) = checked
+    return _asked_for(arguments, first.config) if is_valid and first.config is not None else code
+
+
+def _conflict(arguments: argparse.Namespace) -> str | None:
+    """Return a sentence about arguments that do not go together."""
+    if arguments.configs and arguments.config is not None:
+        return "-c names the config; it does not go together with other files and folders"
+    if (arguments.diff or arguments.connect) and (
+        arguments.json or len(arguments.configs) > 1 or any(map(_is_folder, arguments.configs))
+    ):
+        return "--diff and --connect are for one config, and do not go together with --json"
+    return None
+
+
+def _checked(arguments: argparse.Namespace) -> list[CheckedConfig]:
+    """Check what the arguments name; there is at least one result."""
+    checked: list[CheckedConfig] = []
+    for named in arguments.configs or [arguments.config]:
+        if named is not None and _is_folder(named):
+            checked += _checked_folder(named, arguments)
+        else:
+            checked.append(_checked_file(named, arguments))
+    return checked
+
+
+def _is_folder(path: Path) -> bool:
+    return os.path.isdir(path)  # noqa: PTH112 - Path.is_dir raises where it may not look
+
+
+def _checked_folder(folder: Path, arguments: argparse.Namespace) -> list[CheckedConfig]:
+    try:
+        files = configs_in(folder)
+    except OSError as error:
+        return [_refused(folder, f"{folder}: cannot be read: {error.strerror}")]
+    if not files:
+        return [_refused(folder, f"{folder}: there is no config in this folder: no file *.yaml or *.yml")]
+    return without_included([_checked_file(file, arguments) for file in files])
+
+
+def _refused(folder: Path, said: str) -> CheckedConfig:
+    return CheckedConfig(file=folder, problems=[Finding(text=said, file=str(folder), message=said)])
+
+
+def _checked_file(named: Path | None, arguments: argparse.Namespace) -> CheckedConfig:
+    arguments.config = named
     try:
         file = config_path(arguments)
-        config = read_config(file)
-        for tests in test_files(file):
-            read_tests(tests, config)
-    except (ConfigError, ConfigUnreadableError) as error:
-        print(error, file=sys.stderr)
-        return exit_codes.FAILURE
-    failing = failures_of(config, file)
-    if failing and config.reload.require_tests:
-        refused = "a reload refuses this config, because a test fails (reload.require_tests)"
-        print(*(f"{file}: {test}" for test in failing), f"{file}: {refused}", sep="\n", file=sys.stderr)
-        return exit_codes.FAILURE
-    for test in failing:
-        print(f"warning: test fails: {test}", file=sys.stderr)
-    for warning in (
-        *warnings_of(config),
-        *warnings_of_environment(config, os.environ),
-        *warnings_of_file(arguments.config, config),
-        *warnings_of_service(config),
-    ):
-        print(f"warning: {warning}", file=sys.stderr)
-    print(f"{file}: valid: {_summary(config)}")
+    except ConfigUnreadableError as error:
+        return CheckedConfig(file=named or Path(), problems=[unreadable(named or Path(), error)])
+    return check_config(file, more=_warnings_of_machine)
+
+
+def _warnings_of_machine(config: Config) -> Iterator[str]:
+    """Yield the warnings about the environment, the service and the groups of this machine."""
+    yield from warnings_of_environment(config, os.environ)
+    yield from warnings_of_service(config)
+
+
+def _print(checked: CheckedConfig) -> None:
+    for problem in checked.problems:
+        print(problem.text, file=sys.stderr)
+    for warning in checked.warnings:
+        print(f"warning: {warning.text}", file=sys.stderr)
+    if checked.is_valid and checked.config is not None:
+        print(f"{checked.file}: valid: {_summary(checked.config)}")
+
+
+def _print_json(checked: Sequence[CheckedConfig]) -> None:
+    result = {
+        "ok": all(each.is_valid for each in checked),
+        "problems": list(chain.from_iterable(_as_json(each, each.problems) for each in checked)),
+        "warnings": list(chain.from_iterable(_as_json(each, each.warnings) for each in checked)),
+        "configs": [{"file": str(each.file), "ok": each.is_valid} for each in checked],
+    }
+    print(json.dumps(result))
+
+
+def _as_json(checked: CheckedConfig, findings: Sequence[Finding]) -> list[dict[str, object]]:
+    return [
+        {
+            "config": str(checked.file),
+            "file": each.file,
+            "line": each.line,
+            "column": each.column,
+            "path": each.path,
+            "message": each.message,
+        }
+        for each in findings
+    ]
+
+
+def _asked_for(arguments: argparse.Namespace, config: Config) -> int:
+    """Do what the options ask for beyond the check; return the exit code."""
     code = exit_codes.OK
     if arguments.diff:
         from forwarder.cli.diff import print_diff  # only with --diff: it asks the daemon

@@ -9,6 +9,7 @@ from datetime import timedelta
 from forwarder.core.config import Config
 from forwarder.core.durations import spell
 from forwarder.core.yaml.problems import quote
+from forwarder.core.yaml.remarks import Remark
 
 UNIT = "forwarder.service"
 SHIPPED_STOP = timedelta(seconds=30)
@@ -29,20 +30,24 @@ _UNITS_S = {
 }
 
 
-def warnings_of_service(config: Config) -> Iterator[str]:
+def warnings_of_service(config: Config) -> Iterator[Remark]:
     """Yield a sentence for each setting that does not fit the service or this machine."""
     installed = _installed_stop()
     stop = SHIPPED_STOP if installed is None else installed
     needed = config.grace_period + _BEYOND_GRACE
     if needed > stop:
         where = "as shipped" if installed is None else "as installed here"
-        yield (
-            f"grace_period: {spell(config.grace_period)}: systemd kills {UNIT} ({where}) {spell(stop)} after the stop signal; "
-            f"shorten grace_period, or set TimeoutStopSec={needed.total_seconds():g} in the unit"
+        yield Remark(
+            ("grace_period",),
+            f"{spell(config.grace_period)}: systemd kills {UNIT} ({where}) {spell(stop)} after the stop signal; "
+            f"shorten grace_period, or set TimeoutStopSec={needed.total_seconds():g} in the unit",
         )
     group = config.admin.group
     if group is not None and not _is_group(group):
-        yield f"admin.group: this machine has no group {quote(group)}, so its members cannot use the control socket"
+        yield Remark(
+            ("admin", "group"),
+            f"this machine has no group {quote(group)}, so its members cannot use the control socket",
+        )
 
 
 def _is_group(name: str) -> bool:

@@ -74,7 +74,8 @@ class _Finder:
     def _file(self, match: Match, entry: str, is_pattern: bool, is_outside: bool) -> IncludedFile | None:
         path, real = match
         is_config, is_test = real == self._config, path.name.endswith(_TESTS)
-        if real in self._seen or (is_pattern and (is_config or is_test or path.is_dir())):
+        is_folder = os.path.isdir(real)  # noqa: PTH112 - Path.is_dir raises where it may not look
+        if real in self._seen or (is_pattern and (is_config or is_test or is_folder)):
             return None
         self._seen.add(real)
         if is_config:

@@ -3,7 +3,7 @@
 import os
 import stat
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,6 +17,8 @@ from forwarder.core.config.lint import warnings_of
 from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.routing_only import load_routing
 from forwarder.core.destinations.transport import Tls
+from forwarder.core.yaml.findings import Place
+from forwarder.core.yaml.remarks import Remark
 from forwarder.files import is_open_to_all
 from forwarder.heap import give_back
 
@@ -24,9 +26,17 @@ _LONGEST_BYTES = 8 * 1024 * 1024
 """The longest secret, certificate or template."""
 
 
+Warn = Callable[[Path, str], None]
+"""Takes a warning about a file that is read."""
+
+
+def _print_warning(_file: Path, sentence: str) -> None:
+    sys.stderr.write(f"warning: {sentence}\n")
+
+
 def read_config(path: Path) -> Config:
     """Return the config in `path`. Raises `ConfigError` with all problems, or `ConfigUnreadableError`."""
-    return _read_config(path, Files())
+    return read_files_of(path, Files())
 
 
 def load(path: Path, files: Files | None = None) -> Loaded:
@@ -37,7 +47,7 @@ def load(path: Path, files: Files | None = None) -> Loaded:
     """
     files = files or Files()
     try:
-        config = _read_config(path, files)
+        config = read_files_of(path, files)
     except ConfigUnreadableError as error:
         return Loaded(
             config=None, problems=(error.reason,), is_readable=False, advice=f". {error.advice}", files=files.digests
@@ -49,10 +59,12 @@ def load(path: Path, files: Files | None = None) -> Loaded:
     for tests in test_files(path):  # so that an edit of one is an edit of the config
         with suppress(OSError):
             files.read(tests)
-    return Loaded(config=config, warnings=warnings_of(config), files=files.digests, included=files.included)
+    return Loaded(
+        config=config, warnings=tuple(map(str, warnings_of(config))), files=files.digests, included=files.included
+    )
 
 
-def warnings_of_file(path: Path, config: Config) -> Iterator[str]:
+def warnings_of_file(path: Path, config: Config) -> Iterator[Remark]:
     """Yield a sentence about a config file that every user can read, if it contains secrets, and about one that every user can change.
 
     The files that it includes are looked at too.
@@ -62,7 +74,7 @@ def warnings_of_file(path: Path, config: Config) -> Iterator[str]:
         yield from _warnings_of_file(Path(name), config, is_included=True)
 
 
-def _warnings_of_file(path: Path, config: Config, *, is_included: bool) -> Iterator[str]:
+def _warnings_of_file(path: Path, config: Config, *, is_included: bool) -> Iterator[Remark]:
     try:
         mode = path.stat().st_mode
     except OSError:  # removed since it was read
@@ -72,21 +84,29 @@ def _warnings_of_file(path: Path, config: Config, *, is_included: bool) -> Itera
     if mode & stat.S_IROTH:
         warning = warning_of_readable_file(str(path), config, is_included=is_included)
         if warning is not None:
-            yield warning
+            yield _about(path, warning.removeprefix(f"{path}: "))
     if mode & stat.S_IWOTH:
-        yield f"{path}: every user may change it, and so decide what is read and sent where: chmod o-w {path}"
+        yield _about(path, f"every user may change it, and so decide what is read and sent where: chmod o-w {path}")
     if is_open_to_all(folder := path.absolute().parent):
-        yield f"{path}: every user may write to its folder, and so replace it: chmod o-w {folder}"
+        yield _about(path, f"every user may write to its folder, and so replace it: chmod o-w {folder}")
 
 
-def _read_config(path: Path, files: Files) -> Config:
+def _about(file: Path, message: str) -> Remark:
+    return Remark((), message, shown=str(file), place=Place(str(file), 0, 0, ""))
+
+
+def read_files_of(path: Path, files: Files, warn: Warn = _print_warning) -> Config:
+    """Return the config in `path`, of which each file is read through `files`. Raises as `read_config` does.
+
+    `warn` takes the warnings about files of secrets.
+    """
     try:
         text = files.read(path, is_argument=True)
     except OSError as error:
         raise ConfigUnreadableError(path, error) from error
 
     def read_secret(name: str) -> str:
-        return _read_secret(path.parent / name, files)
+        return _read_secret(path.parent / name, files, warn)
 
     def read_template(name: str) -> str:
         return files.read_text(path.parent / name, limit=_LONGEST_BYTES)
@@ -148,11 +168,11 @@ def read_secret_file(file: Path) -> str:
     """
     files = Files()
     files.read(file, is_argument=True)
-    return _read_secret(file, files)
+    return _read_secret(file, files, _print_warning)
 
 
-def _read_secret(file: Path, files: Files) -> str:
+def _read_secret(file: Path, files: Files, warn: Warn) -> str:
     held = files.read_text(file, limit=_LONGEST_BYTES)
     if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH and not _is_certificate(held):
-        sys.stderr.write(f"warning: {file} holds a secret and can be read by every user: chmod 600 {file}\n")
+        warn(file, f"{file} holds a secret and can be read by every user: chmod 600 {file}")
     return held

@@ -18,7 +18,9 @@ from forwarder.core.delivery import DestinationName, new_delivery
 from forwarder.core.destinations.content import CannotFormatError
 from forwarder.core.matching import Subject
 from forwarder.core.routing.router import Router
+from forwarder.core.yaml.findings import Place
 from forwarder.core.yaml.problems import ConfigError, printable
+from forwarder.core.yaml.remarks import Remark
 from forwarder.destinations.formats.build import format_of
 from forwarder.destinations.render_once import render_content
 
@@ -40,33 +42,34 @@ def run_tests(config: Config, tests: Iterable[RuleTest]) -> Iterator[Result]:
 
 
 def failures_of(config: Config, file: Path | None = None, files: Files | None = None) -> list[str]:
-    """Return a sentence for each difference that the tests of a config find.
+    """Return a sentence for each difference that the tests of a config find; see `failing_tests`."""
+    return list(map(str, failing_tests(config, file, files)))
+
+
+def failing_tests(config: Config, file: Path | None = None, files: Files | None = None) -> Iterator[str]:
+    """Yield a sentence with its place for each difference that the tests of a config find.
 
     These are the tests in the config itself and, with `file`, the place of the config, those in `*_test.yaml` files next to it. A
     file of tests that is not valid is such a difference too. `files` reads them.
     """
-    found = _failures("tests", config, config.tests)
-    if file is None:
-        return found
-    for tests in test_files(file):
-        name = os.path.relpath(tests, file.parent)
+    yield from _failures("tests", str(file or ""), config, config.tests)
+    for tests in test_files(file) if file is not None else ():
+        name = os.path.relpath(tests, file.parent) if file is not None else ""
         try:
-            found += _failures(name, config, read_tests(tests, config, files))
+            yield from _failures(name, str(tests), config, read_tests(tests, config, files))
         except ConfigError as error:
-            found += str(error).splitlines()
+            yield from str(error).splitlines()
         except ConfigUnreadableError as error:
-            found.append(printable(error.reason))
-    return found
+            yield printable(error.reason)
 
 
-def _failures(where: str, config: Config, tests: Sequence[RuleTest]) -> list[str]:
-    if not tests:
-        return []
-    return [
-        printable(f'{result.test.file or where}: "{result.test.name}" (line {result.test.line}): {difference.said}')
-        for result in run_tests(config, tests)
-        for difference in result.differences
-    ]
+def _failures(where: str, file: str, config: Config, tests: Sequence[RuleTest]) -> Iterator[Remark]:
+    for result in run_tests(config, tests) if tests else ():
+        test = result.test
+        for difference in result.differences:
+            message = printable(f'"{test.name}" (line {test.line}): {difference.said}')
+            place = Place(test.file or file, test.line, 0, "tests")
+            yield Remark((), message, shown=printable(test.file or where), place=place)
 
 
 def _body_differences(config: Config, test: RuleTest, name: str) -> Iterator[Mismatch]:

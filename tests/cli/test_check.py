@@ -1,5 +1,6 @@
 """`forwarder check` and `run` on what a config says about certificates."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -141,3 +142,75 @@ matchers:
         r"because YAML reads \b as this in double quotes; use single quotes: '\bBTC\b'"
         "\n"
     )
+
+
+VALID = "streams: [{api_key: k}]\ndestinations: {bot: {url: 'http://127.0.0.1:9/'}}\nroutes: [{to: bot}]\n"
+
+
+@pytest.fixture
+def configs(tmp_path: Path) -> Path:
+    """A folder with a valid config that includes a file, and one that is not valid."""
+    (tmp_path / "good.yaml").write_text("include: part.yaml\n" + VALID, encoding="utf-8")
+    (tmp_path / "part.yaml").write_text("lists: {coins: [btc]}\n", encoding="utf-8")
+    (tmp_path / "wrong.yaml").write_text(VALID.replace("to: bot", "to: bott"), encoding="utf-8")
+    for file in tmp_path.iterdir():
+        file.chmod(0o600)
+    return tmp_path
+
+
+async def test_each_config_of_a_folder_is_checked_and_the_last_line_names_those_that_fail(configs: Path) -> None:
+    code, out, err = await command("check", str(configs))
+    assert code == exit_codes.FAILURE
+    assert out.splitlines() == [
+        f"{configs}/good.yaml: valid: 1 stream, 1 destination, 1 route",
+        f"2 configs: 1 valid, 1 not valid: {configs}/wrong.yaml",
+    ]
+    assert err == f'{configs}/wrong.yaml:3:15: routes[0].to: "bott" is not a destination; did you mean "bot"?\n'
+    (configs / "wrong.yaml").unlink()
+    assert await command("check", str(configs)) == (0, f"{out.splitlines()[0]}\n", "")
+    code, out, err = await command("check", str(configs / "good.yaml"), str(configs / "none.yaml"))
+    assert (code, out.splitlines()[-1]) == (1, f"2 configs: 1 valid, 1 not valid: {configs}/none.yaml")
+    assert "No such file" in err
+
+
+async def test_a_folder_without_a_config_fails(tmp_path: Path) -> None:
+    code, out, err = await command("check", str(tmp_path))
+    assert (code, out) == (exit_codes.FAILURE, "")
+    assert err == f"{tmp_path}: there is no config in this folder: no file *.yaml or *.yml\n"
+
+
+async def test_the_result_as_json(configs: Path) -> None:
+    code, out, err = await command("check", "--json", str(configs))
+    assert (code, err) == (exit_codes.FAILURE, "")
+    wrong, good = str(configs / "wrong.yaml"), str(configs / "good.yaml")
+    assert json.loads(out) == {
+        "ok": False,
+        "problems": [
+            {
+                "config": wrong,
+                "file": wrong,
+                "line": 3,
+                "column": 15,
+                "path": "routes[0].to",
+                "message": '"bott" is not a destination; did you mean "bot"?',
+            }
+        ],
+        "warnings": [],
+        "configs": [{"file": good, "ok": True}, {"file": wrong, "ok": False}],
+    }
+    (configs / "good.yaml").write_text(VALID + "grace_period: 5m\n", encoding="utf-8")
+    code, out, err = await command("check", "--json", "-c", good)
+    assert (code, err) == (exit_codes.OK, "")
+    found = json.loads(out)
+    assert (found["ok"], found["problems"]) == (True, [])
+    (warning,) = found["warnings"]
+    assert (warning["file"], warning["line"], warning["column"], warning["path"]) == (good, 4, 15, "grace_period")
+
+
+@pytest.mark.parametrize(
+    "line", ["--json --diff", "--json --connect", ". --diff", "a.yaml b.yaml --connect", "a.yaml -c b.yaml"]
+)
+async def test_arguments_that_do_not_go_together(line: str) -> None:
+    code, out, err = await command("check", *line.split())
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert "not go together" in err

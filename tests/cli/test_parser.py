@@ -18,7 +18,7 @@ from forwarder.cli.parser import commands_below, parse, whole_parser
         ("help xyz", "usage: forwarder ", "there is no command 'xyz'\n`forwarder help` lists the commands"),
         ("check --conect", "usage: forwarder check ", 'unrecognized arguments: --conect; did you mean "--connect"?'),
         ("check --confg=x", "usage: forwarder check ", 'unrecognized arguments: --confg=x; did you mean "--config"?'),
-        ("check more words", "usage: forwarder check ", "unrecognized arguments: more words"),
+        ("status more words", "usage: forwarder status ", "unrecognized arguments: more words"),
         ("dead replay --drry", "usage: forwarder dead replay ", "unrecognized arguments: --drry"),
         ("dead list --sinc 1h", "usage: forwarder dead list ", ""),
         ("-c x.yaml listen", "usage: forwarder listen ", "unrecognized arguments: -c x.yaml"),

@@ -16,7 +16,15 @@ from tests.support.delivery import configure, stopped
 from tests.support.process import HANDLE_SIGNALS, KEY, command, command_as_process, forwarder, look
 
 READ_ONLY = {
-    "the config": ("check", "test", "preview bot", "explain --event event.json", "schema", "completion bash"),
+    "the config": (
+        "check",
+        "check --json .",
+        "test",
+        "preview bot",
+        "explain --event event.json",
+        "schema",
+        "completion bash",
+    ),
     "the history": (
         "events",
         "deliveries",

@@ -20,6 +20,7 @@ from forwarder.core.matching.texts import Contains, Equals, Prefix, Suffix, Word
 from forwarder.core.routing.first_word import OnFull, Prefer
 from forwarder.core.url import fixed_part, read_url, server_name_of
 from forwarder.core.yaml.problems import quote
+from forwarder.core.yaml.remarks import Remark
 from forwarder.core.yaml.sources import Sources
 
 _MOST_PAIRS = 200_000
@@ -75,13 +76,22 @@ def _odd_urls(config: Config) -> Iterator[str]:
             continue
         url = read_url(fixed_part(settings.url.reveal()), "http", "https")
         if url.raw_fragment:
-            yield f"destinations.{name}.url: the part after # is not sent; write %23 to send the character #"
+            yield Remark(
+                ("destinations", name, "url"), "the part after # is not sent; write %23 to send the character #"
+            )
         if _SHELL_VARIABLE.search(url.raw_path_qs):
-            yield f"destinations.{name}.url: it has a $ before a name, which is sent as it is; a variable is written ${{NAME}}"
+            yield Remark(
+                ("destinations", name, "url"),
+                "it has a $ before a name, which is sent as it is; a variable is written ${NAME}",
+            )
 
 
 def _named(index: int, route: RouteConfig, sources: Sources) -> str:
     return f"{sources.element('routes', index)} {quote(route.name)}"
+
+
+def _of_route(index: int, route: RouteConfig, sources: Sources, message: str) -> Remark:
+    return Remark(("routes", index), message, shown=_named(index, route, sources))
 
 
 def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> Iterator[str]:
@@ -90,10 +100,15 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> It
     seen: dict[object, tuple[int, RouteConfig]] = {}
     for index, route in routes:
         if (reason := why_never(route.match)) is not None:
-            yield f"{_named(index, route, sources)}: it can never match: {reason}"
+            yield _of_route(index, route, sources, f"it can never match: {reason}")
             continue
         if (before := stops.before(index, route.match)) is not None:
-            yield f"{_named(index, route, sources)}: it gets no event, because {_named(*before, sources)} matches all its events and has stop: true"
+            yield _of_route(
+                index,
+                route,
+                sources,
+                f"it gets no event, because {_named(*before, sources)} matches all its events and has stop: true",
+            )
             continue
         said = (
             route.match,
@@ -103,7 +118,7 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> It
             None if route.limit is None else repr(route.limit),
         )
         if (before := seen.setdefault(said, (index, route))) != (index, route):
-            yield f"{_named(index, route, sources)}: it repeats {_named(*before, sources)}; remove one of them"
+            yield _of_route(index, route, sources, f"it repeats {_named(*before, sources)}; remove one of them")
 
 
 class _Stops:
@@ -153,7 +168,9 @@ def _to_nobody(config: Config, routes: Sequence[tuple[int, RouteConfig]]) -> Ite
     disabled = {name for name, settings in config.destinations.items() if not settings.enabled}
     for index, route in routes:
         if disabled.issuperset(route.to):
-            yield f"{_named(index, route, config.sources)}: it sends nothing, because {', '.join(route.to)} is disabled"
+            yield _of_route(
+                index, route, config.sources, f"it sends nothing, because {', '.join(route.to)} is disabled"
+            )
 
 
 def _on_full(config: Config) -> Iterator[str]:
@@ -162,17 +179,22 @@ def _on_full(config: Config) -> Iterator[str]:
     }
     for name, settings in config.destinations.items():
         if settings.on_full is not OnFull.IGNORE and name not in preferring:
-            yield f"destinations.{name}.on_full: {settings.on_full}: has no effect, because no route to {name} has prefer: first or prefer: full"
+            yield Remark(
+                ("destinations", name, "on_full"),
+                f"{settings.on_full}: has no effect, because no route to {name} has prefer: first or prefer: full",
+            )
 
 
 def _waits(config: Config) -> Iterator[str]:
-    for route in config.routes:
+    for index, route in enumerate(config.routes):
         for name in route.to if route.prefer is Prefer.FULL else ():
             max_age = config.destinations[name].retry.max_age
             if max_age is not None and max_age <= route.wait:
-                yield (
-                    f"routes.{route.name}.wait: {spell(route.wait)}: an event that waited this long is older than retry.max_age of "
-                    f"{name} ({spell(max_age)}) and expires there; write a shorter wait or a longer max_age"
+                yield Remark(
+                    ("routes", index, "wait"),
+                    f"{spell(route.wait)}: an event that waited this long is older than retry.max_age of "
+                    f"{name} ({spell(max_age)}) and expires there; write a shorter wait or a longer max_age",
+                    shown=f"routes.{route.name}.wait",
                 )
 
 
@@ -181,35 +203,44 @@ def _streams(config: Config) -> Iterator[str]:
     for index, stream in enumerate(config.streams[1:], 1):
         for key in ("use_fast_x", "ignore_full_payload"):
             if getattr(stream, key) != getattr(first, key):
-                yield (
-                    f"streams[{index}] {quote(stream.name)}: {key} differs from that of {quote(first.name)}: events that only one "
-                    "of the streams gets are missed while that one is disconnected"
+                yield Remark(
+                    ("streams", index, key),
+                    f"{key} differs from that of {quote(first.name)}: events that only one "
+                    "of the streams gets are missed while that one is disconnected",
+                    shown=f"streams[{index}] {quote(stream.name)}",
                 )
     if config.outbox.dedupe_window:
         return
     if len(config.streams) > 1:
-        yield "outbox.dedupe_window: 0s: an event that arrives on several streams is delivered several times; write 30m"
+        yield Remark(
+            ("outbox", "dedupe_window"),
+            "0s: an event that arrives on several streams is delivered several times; write 30m",
+        )
     for index, stream in enumerate(config.streams):
         keys = ("max_connection_age", "expect_event_within", "gap_repair")
         if used := [key for key in keys if getattr(stream, key)]:
-            yield (
-                f"streams[{index}] {quote(stream.name)}: {', '.join(used)}: with outbox.dedupe_window: 0s, an event that arrives on "
-                "two connections at the same time is delivered twice"
+            yield Remark(
+                ("streams", index, used[0]),
+                f"{', '.join(used)}: with outbox.dedupe_window: 0s, an event that arrives on "
+                "two connections at the same time is delivered twice",
+                shown=f"streams[{index}] {quote(stream.name)}",
             )
 
 
 def _unverified(config: Config) -> Iterator[str]:
     for index, stream in enumerate(config.streams):
         if stream.tls is not None and not stream.tls.verify:
-            yield (
-                f"streams[{index}].tls.verify: false: any certificate is accepted, so anyone on the network path can read the API key "
-                "and send false events; set tls.ca_file to the CA of the server instead"
+            yield Remark(
+                ("streams", index, "tls", "verify"),
+                "false: any certificate is accepted, so anyone on the network path can read the API key "
+                "and send false events; set tls.ca_file to the CA of the server instead",
             )
     for name, settings in config.destinations.items():
         if settings.enabled and settings.tls is not None and not settings.tls.verify:
-            yield (
-                f"destinations.{name}.tls.verify: false: any certificate is accepted, so anyone on the network path can read and answer "
-                "the requests; set tls.ca_file to the CA of the receiver instead"
+            yield Remark(
+                ("destinations", name, "tls", "verify"),
+                "false: any certificate is accepted, so anyone on the network path can read and answer "
+                "the requests; set tls.ca_file to the CA of the receiver instead",
             )
 
 
@@ -221,14 +252,16 @@ def _answers(config: Config) -> Iterator[str]:
         of_service = (advice for service, advice in _SUCCESS_OF.items() if f".{host}".endswith(f".{service}"))
         advice = None if host in SLACK_HOSTS else next(of_service, None)
         if settings.enabled and settings.success is None and advice is not None:
-            yield (
-                f"destinations.{name}: {host} answers with 200 also when it refuses a message, which then counts as delivered; "
-                f"write success: {{body: {advice}}}"
+            yield Remark(
+                ("destinations", name),
+                f"{host} answers with 200 also when it refuses a message, which then counts as delivered; "
+                f"write success: {{body: {advice}}}",
             )
         if settings.enabled and host == _APPS_SCRIPT and not {"302", "3xx"} & settings.retry.statuses.keys():
-            yield (
-                f"destinations.{name}: {host} answers with 302 when the script has run, which counts as a failure; "
-                "write retry: {statuses: {302: delivered}}"
+            yield Remark(
+                ("destinations", name),
+                f"{host} answers with 302 when the script has run, which counts as a failure; "
+                "write retry: {statuses: {302: delivered}}",
             )
 
 
@@ -244,31 +277,44 @@ def _text_verifiers(signing: SigningConfig | None) -> str:
 
 def _settings(config: Config) -> Iterator[str]:
     for name, settings in config.destinations.items():
-        place = f"destinations.{name}"
         if settings.backlog_concurrency is not None and settings.backlog_concurrency > settings.concurrency:
-            yield f"{place}.backlog_concurrency: larger than concurrency ({settings.concurrency}), which is the limit"
+            yield Remark(
+                ("destinations", name, "backlog_concurrency"),
+                f"larger than concurrency ({settings.concurrency}), which is the limit",
+            )
         if "compress_from" in settings.model_fields_set and settings.compression is None:
-            yield f"{place}.compress_from: has no effect without compression; add compression, or remove it"
+            yield Remark(
+                ("destinations", name, "compress_from"),
+                "has no effect without compression; add compression, or remove it",
+            )
         if settings.compression is not None and (packages := _text_verifiers(settings.signing)):
-            yield (
-                f"{place}.compression: {packages} cannot verify the signature of a compressed body, because they decode the body as "
-                "UTF-8 text first; remove compression, or let the receiver verify the bytes itself (docs/signing.md)"
+            yield Remark(
+                ("destinations", name, "compression"),
+                f"{packages} cannot verify the signature of a compressed body, because they decode the body as "
+                "UTF-8 text first; remove compression, or let the receiver verify the bytes itself (docs/signing.md)",
             )
         canary = settings.canary
         if canary is not None and canary.value().within < settings.timeout:
-            yield f"{place}.canary.within: shorter than timeout, so a slow response counts as a missing one"
+            yield Remark(
+                ("destinations", name, "canary", "within"),
+                "shorter than timeout, so a slow response counts as a missing one",
+            )
     url = config.outbox.url
     if url is not None and _AT_THE_TOP.fullmatch(url):
-        yield (
-            f"outbox.url: this is the file {url.removeprefix('sqlite://')} at the top of the file system; "
-            f"sqlite:{url.removeprefix('sqlite:///')} is a file in the folder of the config"
+        yield Remark(
+            ("outbox", "url"),
+            f"this is the file {url.removeprefix('sqlite://')} at the top of the file system; "
+            f"sqlite:{url.removeprefix('sqlite:///')} is a file in the folder of the config",
         )
     if url is not None and "?" in url:
-        yield "outbox.url: the ? and what follows it are a part of the file's name; parameters are not supported: remove them"
+        yield Remark(
+            ("outbox", "url"),
+            "the ? and what follows it are a part of the file's name; parameters are not supported: remove them",
+        )
     used = {name for route in config.routes for name in route.to} | {config.unmatched}
     notices = [each.on_failure for each in config.destinations.values()]
     notices += [each.on_failure for each in config.streams] + [each.on_failure for each in config.expect]
     used |= {on_failure.to for on_failure in notices if on_failure is not None}
     for name in config.destinations:
         if name not in used:
-            yield f"destinations.{name}: no route sends anything there"
+            yield Remark(("destinations", name), "no route sends anything there")

@@ -92,6 +92,12 @@ def load_config(
     return config
 
 
+def find_places(text: bytes, *, name: str, env: Mapping[str, str], find_files: FindFiles) -> Findings:
+    """Return what knows the places of the values in a valid config."""
+    nodes = read_whole_config(text, name=name, env=env, find=find_files)
+    return Findings(with_defaults(nodes.root), [], nodes.sources)
+
+
 def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -> None:
     """Report certificates that are not valid, and URLs with a denied address."""
     networks = config.networks.value

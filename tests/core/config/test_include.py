@@ -8,6 +8,7 @@ from forwarder.core.config import Config, ConfigError, include, load_config
 from forwarder.core.config.checks.exposure import literal_secrets, warning_of_readable_file
 from forwarder.core.config.include import FindFiles, IncludedFile
 from forwarder.core.config.lint import warnings_of
+from forwarder.core.config.load import find_places
 from forwarder.core.config.partial import load_names, load_outline
 from forwarder.core.config.routing_only import load_routing
 from tests.core.config.support import config_text, read_file
@@ -304,3 +305,17 @@ def test_the_routing_part_the_outline_and_the_names_have_what_is_included() -> N
     files = {"a.yaml": f"{DESTINATIONS}routes: [{{name: a, to: bot}}]\ntests: [{{wrong: true}}]"}
     routing = load_routing(text, name="config.yaml", env={}, read_list=read_file, find_files=finding(files))
     assert [route.name for route in routing.routes] == ["a"]
+
+
+def test_the_places_of_a_valid_config_are_found_in_all_its_files() -> None:
+    text = f"include: a.yaml\n{TOP}defaults: {{timeout: 3s}}\nroutes:\n  - {{name: own, to: bot}}\n"
+    found = find_places(
+        text.encode(),
+        name="config.yaml",
+        env=ENV,
+        find_files=finding({"a.yaml": f"{DESTINATIONS}routes: [{{name: a, to: bot}}]"}),
+    )
+    assert found.place(("routes", 0)) == ("", 5, 5, "routes[0]")
+    assert found.place(("routes", 1, "to")) == ("a.yaml", 3, 24, "routes[0].to")
+    assert found.place(("destinations", "bot", "retry")) == ("a.yaml", 2, 8, "destinations.bot")
+    assert found.place(("destinations", "bot", "timeout")) == ("", 3, 21, "destinations.bot.timeout")

@@ -15,6 +15,7 @@ from forwarder.core.destinations.service_rules import DISCORD_HOSTS, SLACK_HOSTS
 from forwarder.core.destinations.transport import Proxy
 from forwarder.core.masking import SHORTEST_SECRET, is_secret_name
 from forwarder.core.url import fixed_part, has_user, read_url, server_name_of
+from forwarder.core.yaml.remarks import Remark
 
 _CLEAR_SCHEMES = {"ws": "wss", "http": "https"}
 _METADATA_NAMES = re.compile(
@@ -36,41 +37,46 @@ def warnings_of_exposure(config: Config) -> Iterator[str]:
     """Yield a sentence for each secret that is sent unencrypted, and for each address that `networks` cannot check."""
     for index, stream in enumerate(config.streams):
         if (scheme := _clear_scheme(read_url(stream.url, "ws", "wss", "http", "https"))) is not None:
-            yield (
-                f"streams[{index}].url: the API key is sent unencrypted to another machine, so anyone on the network path can read it; "
-                f"write {_CLEAR_SCHEMES[scheme]}://"
+            yield Remark(
+                ("streams", index, "url"),
+                f"the API key is sent unencrypted to another machine, so anyone on the network path can read it; "
+                f"write {_CLEAR_SCHEMES[scheme]}://",
             )
     for name, settings in config.destinations.items():
         if settings.enabled:
-            yield from _of_destination(f"destinations.{name}", settings, config.networks.value)
+            yield from _of_destination(name, settings, config.networks.value)
 
 
-def _of_destination(place: str, settings: DestinationConfig, networks: Networks) -> Iterator[str]:
+def _of_destination(name: str, settings: DestinationConfig, networks: Networks) -> Iterator[str]:
     url = read_url(fixed_part(settings.url.reveal()), "http", "https")
     if settings.socket is None and (what := _credentials(settings)) and _clear_scheme(url) is not None:
-        yield (
-            f"{place}.url: {what} is sent unencrypted to another machine, so anyone on the network path can read it; write https://"
+        yield Remark(
+            ("destinations", name, "url"),
+            f"{what} is sent unencrypted to another machine, so anyone on the network path can read it; write https://",
         )
     if settings.socket is not None and networks.why_not("127.0.0.1") is not None:
-        yield (
-            f"{place}.socket: networks.deny does not apply to a Unix socket: every process that can listen there gets the events, also on "
-            "this machine; remove socket if other people choose the receivers"
+        yield Remark(
+            ("destinations", name, "socket"),
+            "networks.deny does not apply to a Unix socket: every process that can listen there gets the events, also on "
+            "this machine; remove socket if other people choose the receivers",
         )
     if settings.proxy is None:
         return
     host = url.raw_host or ""
     if _is_metadata(host):
-        yield (
-            f"{place}.url: this is a cloud metadata address, which forwarder cannot refuse behind a proxy: the proxy connects there; "
-            "remove this destination, or have the proxy refuse the address"
+        yield Remark(
+            ("destinations", name, "url"),
+            "this is a cloud metadata address, which forwarder cannot refuse behind a proxy: the proxy connects there; "
+            "remove this destination, or have the proxy refuse the address",
         )
     elif networks.deny:
-        yield (
-            f"{place}.proxy: networks.deny applies to the address of the proxy alone: the proxy connects to the receiver; have the proxy "
-            "refuse these addresses"
+        yield Remark(
+            ("destinations", name, "proxy"),
+            "networks.deny applies to the address of the proxy alone: the proxy connects to the receiver; have the proxy "
+            "refuse these addresses",
         )
     if is_address(settings.proxy.host) and (reason := networks.why_not(settings.proxy.host)) is not None:
-        yield f"{place}.proxy: nothing can be sent: {reason}"
+        yield Remark(("destinations", name, "proxy"), f"nothing can be sent: {reason}")
 
 
 def _clear_scheme(url: URL) -> str | None:

@@ -9,7 +9,8 @@ from forwarder.core.matching import Condition, FieldTest
 from forwarder.core.matching.conditions import AllOf, AnyOf, Matcher, Not
 from forwarder.core.matching.texts import Equals
 from forwarder.core.yaml.problems import did_you_mean, quote
-from forwarder.core.yaml.tree import Expanded, Scalar
+from forwarder.core.yaml.remarks import Remark
+from forwarder.core.yaml.tree import Expanded, Path, Scalar
 from forwarder.core.yaml.words import known_word
 
 _OTHER_NAMES = {
@@ -33,17 +34,21 @@ _OTHER_NAMES = {
 
 def warnings_of_sources(config: Config) -> Iterator[str]:
     """Yield a sentence for each value of `source` that no known source has. scrape.st may add sources, so it is no mistake for sure."""
-    named = [
-        (f"{config.sources.element('routes', index)} {quote(route.name)}", route.match)
+    named: list[tuple[Path, str, Condition]] = [
+        (("routes", index), f"{config.sources.element('routes', index)} {quote(route.name)}", route.match)
         for index, route in enumerate(config.routes)
         if route.enabled
     ]
-    named += [(f"expect[{index}] {quote(each.name)}", each.match) for index, each in enumerate(config.expect)]
-    for place, condition in named:
+    named += [
+        (("expect", index), f"expect[{index}] {quote(each.name)}", each.match)
+        for index, each in enumerate(config.expect)
+    ]
+    for path, place, condition in named:
         for value in dict.fromkeys(_values(condition)):
             if known_word(value, KNOWN_SOURCES) is None:
                 hint = "" if isinstance(value, Expanded) else hint_of_source(value)
-                yield f"{place}: {show(value)} is not a known source{hint or f'; the known ones are {_LISTED}'}"
+                message = f"{show(value)} is not a known source{hint or f'; the known ones are {_LISTED}'}"
+                yield Remark(path, message, shown=place)
 
 
 _LISTED = ", ".join(KNOWN_SOURCES)

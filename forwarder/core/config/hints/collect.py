@@ -11,8 +11,9 @@ from forwarder.core.matching.compile import Observe
 from forwarder.core.matching.conditions import ValueTest
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
-from forwarder.core.yaml.findings import Findings
+from forwarder.core.yaml.findings import Findings, Place
 from forwarder.core.yaml.problems import printable
+from forwarder.core.yaml.remarks import Remark
 from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 _OF_TEXT = Contains | Equals | Prefix | Regex | Suffix | Wildcard | Word
@@ -32,7 +33,7 @@ class Hints:
         """`name` is the name of the config in messages; `findings` knows the places."""
         self._name = name
         self._findings = findings
-        self._found: dict[str, dict[_Key, str]] = {}
+        self._found: dict[str, dict[_Key, Remark]] = {}
         """The warnings of each kind by their places, so that what several rules share is reported once."""
 
     def below(self, above: Path) -> Observe:
@@ -68,7 +69,7 @@ class Hints:
     def of_list_file(self, file: str, text: str) -> None:
         """Look at the lines of a list file."""
         for line, column, said in hints_of_list_file(text):
-            self._note("list file", (file, line, column, said), f"{file}:{line}:{column}: {said}")
+            self._note("list file", Place(file, line, column, ""), (), said)
 
     def of_secrets(self, tree: dict[str, Tree]) -> None:
         """Look at the API keys, tokens and signing secrets; nothing of them is shown."""
@@ -84,14 +85,16 @@ class Hints:
         """The warnings of each kind, in the order of the file."""
         return tuple(tuple(found[key] for key in sorted(found)) for found in self._found.values())
 
-    def _note(self, kind: str, key: _Key, shown: str) -> None:
-        self._found.setdefault(kind, {}).setdefault(key, printable(shown))
+    def _note(self, kind: str, place: Place, path: Path, said: str) -> None:
+        shown = f"{place.file}:{place.line}:{place.column}" + (f": {place.path}" if place.path else "")
+        key = (place.file, place.line, place.column, said)
+        remark = Remark(path, printable(said), shown=printable(shown), place=place)
+        self._found.setdefault(kind, {}).setdefault(key, remark)
 
     def _add(self, kind: str, path: Path, said: Iterable[str]) -> None:
         for each in said:
-            file, line, column, shown = self._findings.place(path)
-            file = file or self._name
-            self._note(kind, (file, line, column, each), f"{file}:{line}:{column}: {shown}: {each}")
+            place = self._findings.place(path)
+            self._note(kind, place._replace(file=place.file or self._name), path, each)
 
 
 def _direct(tree: Tree) -> Iterable[tuple[Path, Scalar]]:
