@@ -3,14 +3,16 @@
 import os
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 
 import yaml
 
 from forwarder.cli.exit_codes import BAD_CONFIG, OUTBOX_DAMAGED, OUTBOX_IN_USE, OUTBOX_UNWRITABLE
-from forwarder.core.config import load_config
+from forwarder.core.config import ConfigError, load_config
 from forwarder.core.config.include import IncludedFile
+from forwarder.core.config.lint import warnings_of
 from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.outbox import OutboxConfig
@@ -21,6 +23,7 @@ from forwarder.core.config.model.signing import SigningConfig
 from forwarder.core.config.model.stream import StreamConfig
 from forwarder.core.config.model.transport import AuthConfig, BasicConfig, NetworksConfig, TlsConfig
 from forwarder.core.config.values.section import keys_of
+from forwarder.core.matching.fields import NAMED_FIELDS
 from tests.support.paths import ROOT
 
 PAGES = [ROOT / "README.md", ROOT / "CHANGELOG.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -208,3 +211,38 @@ def test_the_examples_of_the_page_on_sending_less_are_valid_and_name_every_key()
     assert [route.limit is not None for route in (*first.routes, *second.routes)] == [False, True, True, True]
     for key in LimitConfig.model_fields:
         assert f"| `{key}` |" in page
+
+
+WHY_NOT = (ROOT / "docs" / "why-no-match.md").read_text(encoding="utf-8")
+_ROW = re.compile(
+    r"^\| `(?P<wrong>[^`]+)`(?:, `[^`]+`)? (?:finds nothing|find nothing|excludes nobody|matches everything)[^|]* \| [^|]+ \| (?P<instead>.*) \|$",
+    re.MULTILINE,
+)
+_VALID_ELSEWHERE = {"author: nova", "sid: nova", "timestamp: {within: 5m}"}
+"""What finds nothing only in some sources, or at some times."""
+
+
+def rule(text: str) -> Config:
+    """Return a config with one rule, whose test may be written without its field."""
+    field, _, rest = text.partition(":")
+    written = (
+        text
+        if field in NAMED_FIELDS or field.startswith(("payload.", "'payload.", "not"))
+        else f"text: {{{field}:{rest}}}"
+    )
+    return load(
+        f"streams: [{{api_key: key}}]\ndestinations: {{bot: {{url: 'http://127.0.0.1:9/'}}}}\nroutes:\n  - match:\n      {written}\n    to: bot\n",
+        {},
+    )
+
+
+def test_each_rule_that_finds_nothing_is_warned_of_and_what_to_write_instead_is_not() -> None:
+    rows = [(found["wrong"], re.findall(r"`([^`]+: [^`]+)`", found["instead"])) for found in _ROW.finditer(WHY_NOT)]
+    assert len(rows) >= 20
+    for wrong, instead in rows:
+        if wrong not in _VALID_ELSEWHERE:
+            with suppress(ConfigError):  # it is refused
+                assert warnings_of(rule(wrong)), wrong
+        for each in instead:
+            if "…" not in each:
+                assert warnings_of(rule(each)) == [], each

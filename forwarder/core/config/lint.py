@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 
+from forwarder.core.config.checks.absent_fields import why_absent
 from forwarder.core.config.checks.exposure import warnings_of_exposure
 from forwarder.core.config.checks.sources import warnings_of_sources
 from forwarder.core.config.model.root import Config
@@ -99,7 +100,7 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> It
     stops = _Stops(routes)
     seen: dict[object, tuple[int, RouteConfig]] = {}
     for index, route in routes:
-        if (reason := why_never(route.match)) is not None:
+        if (reason := why_never(route.match) or why_absent(route.match)) is not None:
             yield _of_route(index, route, sources, f"it can never match: {reason}")
             continue
         if (before := stops.before(index, route.match)) is not None:

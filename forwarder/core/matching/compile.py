@@ -40,11 +40,11 @@ class Names:
     """Whether texts are not folded, where a test does not say it itself."""
 
 
-Observe = Callable[[Path, str, Field, Tree, ValueTest], None]
+Observe = Callable[[Path, str, Field, Tree, ValueTest | Exists], None]
 """Is called with each test: its path, its name (empty if only values are written), its field, what is written, and the compiled test."""
 
 
-def unobserved(_path: Path, _name: str, _field: Field, _tree: Tree, _test: ValueTest) -> None:
+def unobserved(_path: Path, _name: str, _field: Field, _tree: Tree, _test: ValueTest | Exists) -> None:
     """Do nothing."""
 
 
@@ -118,11 +118,10 @@ class _Compiler:
             return f"{name!r} is no path; write key.key, and a key that has a dot in it in double quotes"
         if name == "payload" or name.startswith("payload."):
             return 'unknown field: after "payload." comes a path, such as payload.author.id; a key that has a dot in it is written in double quotes'
-        head = name.partition(".")[0]
-        if head != name:
-            return f"unknown field; did you mean payload.{name}?"
         known = [*NAMED_FIELDS, *BLOCKS, "matcher"]
-        hint = did_you_mean(name, known)
+        from forwarder.core.matching.other_words import field_meant  # noqa: PLC0415 - only mistakes need it
+
+        hint = field_meant(name, fields=known, tests=ALL_TESTS)
         return "unknown field" + (hint or f"; fields are {', '.join(known)} and payload.…")
 
     def _matchers(self, below: Tree, path: Path) -> Condition:
@@ -185,13 +184,17 @@ class _Tests:
             self._report((*self._path, "timezone"), "a time zone is for hours and days; there are none here")
             self._is_refused = True
         elif clock:
-            self._of_element.append(self._test("clock", clock, self._path, Form.WRITTEN))
+            test = self._test("clock", clock, self._path, Form.WRITTEN)
+            self._observe((*self._path, "timezone"), "clock", self._field, clock, test)
+            self._of_element.append(test)
         for name, below in tree.items():
             place = (*self._path, name)
             if name == "exists":
                 wanted = switch(below, place, self._report)
                 self._exists = None if wanted is None else Exists(self._field, wanted)
                 self._is_refused |= wanted is None
+                if self._exists is not None:
+                    self._observe(place, name, self._field, below, self._exists)
             elif name == "where":
                 self._of_element.append(Where(within(below, place)))
             elif name in TESTS:
@@ -247,6 +250,7 @@ def _is_of_node(test: ValueTest) -> bool:
 
 
 ALL_TESTS = (*TESTS, "exists", "where", *CLOCK)
+_TESTS_LISTED = ", ".join(ALL_TESTS)
 OF_PARTS = ("contains", "word", "prefix", "suffix", "wildcard")
 """The tests that look for parts of a text, and compare folded texts by default."""
 OPTIONS = ("ignore_case", "exact", "fold")
@@ -255,13 +259,12 @@ _NO_CASE = "folded text has no upper case, but case matters here; write ignore_c
 
 
 def _unknown_test(name: str, field: Field) -> str:
-    if name == "not":
-        return f"unknown test; write not: {{{field.name}: …}} around the field"
-    if name in {"in", "is", "eq", "any", "any_of", "one_of"}:
-        return f"unknown test; write {field.name}: [value, value], or equals"
-    known = [*ALL_TESTS, *OPTIONS]
+    from forwarder.core.matching.other_words import test_meant  # noqa: PLC0415 - only mistakes need it
+
+    if not (meant := test_meant(name, field.name)) and (near := did_you_mean(name, [*ALL_TESTS, *OPTIONS])):
+        return f"unknown test{near}"
     below = f"; a field within it is written {field.name}.{name}" if field.is_deep else ""
-    return "unknown test" + (did_you_mean(name, known) or f"; tests are {', '.join(ALL_TESTS)}{below}")
+    return f"unknown test{meant or f'; tests are {_TESTS_LISTED}'}{below}"
 
 
 def _names_in(tree: Tree, path: Path) -> Iterable[tuple[Path, Scalar | None]]:

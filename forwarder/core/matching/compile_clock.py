@@ -27,7 +27,9 @@ def compile_clock(tree: Tree, path: Path, literals: Literals) -> WallClock:
     if (zone := _zone(zone_name)) is None and (word := known_word(zone_name, available_timezones())) is not None:
         zone = _zone(word)
     if zone is None:
-        hint = did_you_mean(zone_name, available_timezones())
+        from forwarder.core.matching.other_values import zone_meant  # noqa: PLC0415 - only mistakes need it
+
+        hint = zone_meant(zone_name) or did_you_mean(zone_name, available_timezones())
         literals.report(
             (*path, "timezone"),
             f"{str(zone_name)!r} is no time zone{hint or '; write one such as Europe/Berlin, America/New_York or UTC'}",
@@ -73,7 +75,9 @@ def _days(written: Scalar, path: Path, literals: Literals) -> list[int]:
     found = [_day(first.strip()), _day(last.strip()) if dash else _day(first.strip())]
     if None in found:
         word = (last if found[0] is not None else first).strip()
-        hint = did_you_mean(word, DAYS if len(word) <= _SHORT else _DAY_NAMES)
+        from forwarder.core.matching.other_values import days_meant  # noqa: PLC0415 - only mistakes need it
+
+        hint = days_meant(word) or did_you_mean(word, DAYS if len(word) <= _SHORT else _DAY_NAMES)
         hint = hint or f"; write {', '.join(DAYS)}, or a span such as mon-fri"
         literals.report(path, f"{str(written)!r} is no weekday{hint}")
         return []

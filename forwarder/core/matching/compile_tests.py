@@ -58,8 +58,7 @@ def _equals(tree: Tree, path: Path, literals: Literals, field: Field, form: Form
     written = literals.placed(tree, path)
     for at, each in written if field.values else ():
         if known_word(each, field.values) is None:
-            hint = did_you_mean(each, field.values) or f"; it is {listed(field.values)}"
-            literals.report(at, f"{field.name} is never {str(each)!r}{hint}")
+            literals.report(at, f"{field.name} is never {str(each)!r}{_hint_of_value(each, field)}")
     test = equals(tuple(value for _, value in written), ignore_case=form is not Form.WRITTEN, marker=field.marker)
     if isinstance(test, SealedEquals):
         return replace(test, plain=with_known_words(test.plain, field))
@@ -155,7 +154,9 @@ def _pattern(pattern: Scalar, path: Path, literals: Literals, *, ignore_case: bo
         return re2.compile(str(pattern), regex_options(ignore_case=ignore_case))
     except re2.error as error:
         said = error.args[0].decode("utf-8", "replace") if isinstance(error.args[0], bytes) else str(error)
-        hint = ""
+        from forwarder.core.matching.other_values import regex_meant  # noqa: PLC0415 - only mistakes need it
+
+        hint = regex_meant(said)
         if any(mark in pattern for mark in ("(?=", "(?!", "(?<=", "(?<!")):
             hint = "; look-around is not supported, because a rule must run in linear time (RE2)"
         elif "invalid escape sequence" in said and any(f"\\{digit}" in pattern for digit in "123456789"):
@@ -166,6 +167,14 @@ def _pattern(pattern: Scalar, path: Path, literals: Literals, *, ignore_case: bo
     return None
 
 
+def _hint_of_value(value: Scalar, field: Field) -> str:
+    """Return what to write in place of a value that a field never has."""
+    from forwarder.core.matching.other_values import kind_meant  # noqa: PLC0415 - only mistakes need it
+
+    meant = kind_meant(value) if field.name == "kind" else ""
+    return meant or did_you_mean(value, field.values) or f"; it is {listed(field.values)}"
+
+
 def _number(tree: Tree, path: Path, literals: Literals) -> int | float | None:
     if isinstance(tree, Scalar):
         if _INTEGER.fullmatch(tree):
@@ -173,7 +182,9 @@ def _number(tree: Tree, path: Path, literals: Literals) -> int | float | None:
         if re.fullmatch(NUMBER, tree) and isfinite(number := float(tree)):
             # A large whole number such as 1e23 is exact, as it is when all its digits are written.
             return int(Decimal(tree)) if number.is_integer() and "e" in tree.lower() else number
-    literals.report(path, "expected a number such as 5 or 0.25")
+    from forwarder.core.matching.other_values import number_meant  # noqa: PLC0415 - only mistakes need it
+
+    literals.report(path, f"expected a number such as 5 or 0.25{number_meant(tree)}")
     return None
 
 

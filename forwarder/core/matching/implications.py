@@ -11,7 +11,7 @@ from forwarder.core.matching.folding import Form, form_of
 from forwarder.core.matching.literals import listed
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Suffix, Word
-from forwarder.core.matching.values import Between, Compare, NumberTest, Operator, TypeIs
+from forwarder.core.matching.values import Between, Compare, Length, NumberTest, Operator, TypeIs
 from forwarder.core.yaml.tree import Expanded
 
 _SHOWN = 3
@@ -170,10 +170,17 @@ def _why_field_never(test: FieldTest) -> str | None:
             return f"{test.field.name} has no values to be one of; is the list empty?"
         if isinstance(each, _Parts) and not each.parts:
             return f"{test.field.name} has nothing to look for; is the list empty?"
-    (low, is_low_out), (high, is_high_out) = _span([each for each in test.of_element if isinstance(each, NumberTest)])
-    if low > high or (low == high and (is_low_out or is_high_out)):
+    if _is_empty([each for each in test.of_element if isinstance(each, NumberTest)]):
         return f"no number is what {test.field.name} must be"
+    if _is_empty([size for each in test.of_node if isinstance(each, Length) for size in each.tests]):
+        return f"no length is what that of {test.field.name} must be"
     return None
+
+
+def _is_empty(tests: list[NumberTest]) -> bool:
+    """Return whether no number passes all these tests."""
+    (low, is_low_out), (high, is_high_out) = _span(tests)
+    return low > high or (low == high and (is_low_out or is_high_out))
 
 
 def _why_not_together(parts: list[Condition]) -> str | None:

@@ -9,6 +9,7 @@ Report = Callable[[Path, str], None]
 """Receives each problem: its path in the condition's tree, and what is wrong."""
 
 _JSON = json.JSONDecoder(parse_constant=lambda _: "")
+_MISSING = 'the value is missing; a value that begins with # is written in quotes, and an empty text is ""'
 _REFERENCES = ("list", "file")
 
 
@@ -33,7 +34,7 @@ class Literals:
         """Return the values like `values`, each with its path for reports."""
         if isinstance(tree, Scalar):
             if not tree and not tree.quoted:
-                self.report(path, 'the value is missing; write "" for an empty text')
+                self.report(path, _MISSING)
             return [(path, tree)]
         if isinstance(tree, dict):
             return self._referred(tree, path)
@@ -50,7 +51,11 @@ class Literals:
     def _referred(self, tree: dict[str, Tree], path: Path) -> list[tuple[Path, Scalar]]:
         kind = next(iter(tree), "")
         if len(tree) != 1 or kind not in _REFERENCES:
-            self.report(path, "expected a value, a list of values, {list: NAME} or {file: NAME}, got a mapping")
+            at_a_test = isinstance(path[-1], int) and kind.isidentifier()
+            hint = f"; a test is written without a dash and brackets: {{{kind}: …}}" if at_a_test else ""
+            self.report(
+                path, f"expected a value, a list of values, {{list: NAME}} or {{file: NAME}}, got a mapping{hint}"
+            )
             return []
         below, place = tree[kind], (*path, kind)
         found: list[tuple[Path, Scalar]] = []

@@ -36,7 +36,7 @@ _HINTS = {
 }
 
 
-_COMMENT = re.compile(r"[{\[,:].*\s#")
+_COMMENT = re.compile(r"[{\[,:].*\s#|[{\[,]#")
 """A comment behind something that is not closed yet."""
 
 

@@ -59,6 +59,8 @@ def test_one_holds_wherever_the_other_does(one: str, other: str) -> None:
         ("{source: x, not: {source: [x, fast-x]}}", "source must and must not be the same"),
         ("payload.n: {gt: 5, lt: 5}", "no number is what payload.n must be"),
         ("payload.n: {gt: 5, lte: 5}", "no number is what payload.n must be"),
+        ("text: {length: {gt: 280, lt: 5}}", "no length is what that of text must be"),
+        ("payload.a: {length: {gte: 2, lt: 2}}", "no length is what that of payload.a must be"),
         ("not: {}", "it is the opposite of what always holds"),
         ("{matcher: from whales, author: minnow}", 'author cannot be "nova" or "@orca" and "minnow" at once'),
     ],

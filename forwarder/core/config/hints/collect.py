@@ -4,20 +4,25 @@ import re
 from collections.abc import Iterable
 
 from forwarder.core.config.hints.list_files import hints_of_list_file
+from forwarder.core.config.hints.names import hints_of_name
+from forwarder.core.config.hints.paths import hints_of_path
 from forwarder.core.config.hints.secrets import hints_of_secrets
+from forwarder.core.config.hints.signs import hints_of_signs
 from forwarder.core.config.hints.values import hints_of_value
 from forwarder.core.config.hints.whole_texts import hints_of_whole_text
-from forwarder.core.matching.compile import Observe
-from forwarder.core.matching.conditions import ValueTest
+from forwarder.core.matching.compile import ALL_TESTS, Observe
+from forwarder.core.matching.conditions import Exists, ValueTest
+from forwarder.core.matching.other_values import zone_without_summer
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
+from forwarder.core.matching.values import WallClock
 from forwarder.core.yaml.findings import Findings, Place
 from forwarder.core.yaml.problems import printable
 from forwarder.core.yaml.remarks import Remark
 from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 _OF_TEXT = Contains | Equals | Prefix | Regex | Suffix | Wildcard | Word
-_is_plain = re.compile(r"[\w@$/:-]+").fullmatch
+_is_plain = re.compile(r"[\w@$:-]+").fullmatch
 _IN_LISTS = "equals"
 """Values of a named list are looked at like those of this test: most lists are of accounts and words."""
 
@@ -40,11 +45,15 @@ class Hints:
         """Return what looks at the tests of the condition at this path."""
         return lambda path, name, field, tree, test: self._look((*above, *path), name, field, tree, test)
 
-    def _look(self, path: Path, name: str, field: Field, tree: Tree, test: ValueTest) -> None:
+    def _look(self, path: Path, name: str, field: Field, tree: Tree, test: ValueTest | Exists) -> None:
+        if field.is_deep:
+            self._add("path", path[:-1] if name else path, hints_of_path(field))
+        if isinstance(test, WallClock) and (said := zone_without_summer(test.zone_name)):
+            self._add("zone", path, (said,))
         if not isinstance(test, _OF_TEXT) or field.values or name in {"list", "file"}:
             return
-        self._look_at_values(path, name or _IN_LISTS, tree, field)
-        if not name:
+        is_odd = self._look_at_values(path, name or _IN_LISTS, tree, field)
+        if not name and not is_odd:
             self._add("whole text", path, hints_of_whole_text(field, tree))
         if isinstance(test, Regex):
             from forwarder.core.config.hints.regexes import hints_of_regex  # noqa: PLC0415 - only regexes need it
@@ -57,14 +66,20 @@ class Hints:
         """Look at the values of a named list."""
         self._look_at_values(path, _IN_LISTS, tree, None)
 
-    def _look_at_values(self, path: Path, test: str, tree: Tree, field: Field | None) -> None:
+    def _look_at_values(self, path: Path, test: str, tree: Tree, field: Field | None) -> bool:
+        """Look at the values of a test; return whether one has a sign that means something else."""
+        is_odd = False
         for steps, value in _direct(tree):
-            if not _is_plain(value):  # nearly all are
-                self._add(
-                    "value",
-                    (*path, *steps),
-                    hints_of_value(test, value, field=field, is_alone=isinstance(tree, Scalar)),
-                )
+            place = (*path, *steps)
+            if test == "wildcard" or value.quoted or not _is_plain(value):  # nearly all are
+                is_alone = isinstance(tree, Scalar)
+                self._add("value", place, hints_of_value(test, value, field=field, is_alone=is_alone))
+                if self._add("sign", place, hints_of_signs(test, value, field, ALL_TESTS)):
+                    is_odd = True
+                    continue
+            if field is not None and test == _IN_LISTS:
+                self._add("name", place, hints_of_name(field, value))
+        return is_odd
 
     def of_list_file(self, file: str, text: str) -> None:
         """Look at the lines of a list file."""
@@ -91,10 +106,14 @@ class Hints:
         remark = Remark(path, printable(said), shown=printable(shown), place=place)
         self._found.setdefault(kind, {}).setdefault(key, remark)
 
-    def _add(self, kind: str, path: Path, said: Iterable[str]) -> None:
+    def _add(self, kind: str, path: Path, said: Iterable[str]) -> bool:
+        """Note the warnings about a place; return whether there are any."""
+        is_any = False
         for each in said:
+            is_any = True
             place = self._findings.place(path)
             self._note(kind, place._replace(file=place.file or self._name), path, each)
+        return is_any
 
 
 def _direct(tree: Tree) -> Iterable[tuple[Path, Scalar]]:

@@ -10,6 +10,7 @@ from forwarder.core.yaml.tree import Scalar
 
 _SLASHES = re.compile(r"/(?P<inner>.+)/(?P<flags>[gimsuyx]*)", re.DOTALL)
 _WORDS = re.compile(r"(?:\(\?i\))?\\b(?P<group>\((?:\?:)?)?(?P<words>[^\W_][\w -]*(?:\|[^\W_][\w -]*)*)(?(group)\))\\b")
+_EMPTY_ALTERNATIVE = re.compile(r"(?:^|\(\?:|\(|\|)\||\|(?:\)|$)")
 _INSTEAD = r"(?:^|[^\pL\pN_]) before it and (?:$|[^\pL\pN_]) after it"
 
 
@@ -17,6 +18,17 @@ def hints_of_regex(value: Scalar, *, field: Field) -> Iterator[str]:
     """Yield the hints about a regex."""
     if (found := _SLASHES.fullmatch(value)) and (found["flags"] or field.ignores_case):
         yield _of_slashes(value, found["inner"], found["flags"], field)
+    if _holds_always(value):
+        yield (
+            f"{word(value)} holds for every {field.name if field.is_deep else 'event with a ' + field.name}; "
+            + (
+                "an alternative beside a | is empty"
+                if _EMPTY_ALTERNATIVE.search(value)
+                else f"if that is meant, write {field.name}: {{exists: true}}"
+            )
+        )
+    elif " | " in value:
+        yield f"{word(value)}: the spaces beside | are a part of the pattern; write | without them"
     tokens = tokens_of(value)
     escapes = {token.text for token in tokens if token.kind is TokenKind.ESCAPED}
     if escapes & {r"\<", r"\>"}:
@@ -46,6 +58,19 @@ def hints_of_regex(value: Scalar, *, field: Field) -> Iterator[str]:
             rf"{word(value)}: \w and \W know only ASCII letters, and this regex has others; "
             r"write [\pL\pN_] for \w, and [^\pL\pN_] for \W"
         )
+
+
+def _holds_always(pattern: str) -> bool:
+    """Return whether a regex is found in every text: in the empty one, and in one that no author means."""
+    import re2  # noqa: PLC0415 - only a config with regexes needs it
+
+    from forwarder.core.matching.compile_tests import regex_options  # noqa: PLC0415 - as above
+
+    try:
+        compiled = re2.compile(pattern, regex_options(ignore_case=False))
+    except (re2.error, UnicodeEncodeError):  # which is reported as a mistake
+        return False
+    return all(compiled.search(text) is not None for text in ("", "\ue000"))
 
 
 def _of_slashes(value: Scalar, inner: str, flags: str, field: Field) -> str:

@@ -24,7 +24,7 @@ _ESCAPES = {
 """What YAML reads as each of these characters in double quotes."""
 _COMMAS = re.compile(r"[^\s,;|]+(?:\s*[,;]\s*[^\s,;|]+)+[,;]?|[^\s,;|]+[,;]\s*")
 _BARS = re.compile(r"[^|]*[^|\s][^|]*(?:\|[^|]*[^|\s][^|]*)+")
-_ORS = re.compile(r"\S+(?: (?:OR|AND|or) \S+)+")
+_ORS = re.compile(r"\S+(?: (?:OR|or) \S+)+")
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
 _POINT = re.compile(r"[-+]?\.[0-9]+|-?[0-9]+\.")
 _SPACED_BEFORE, _SPACED_AFTER = frozenset({"regex", "wildcard", "suffix"}), frozenset({"regex", "wildcard", "prefix"})
@@ -107,7 +107,7 @@ def _of_several(test: str, value: Scalar, field: Field | None) -> Iterator[str]:
     elif (test in _OF_BARS or is_name or test == "wildcard") and _BARS.fullmatch(value):
         parts = [each.strip() for each in value.split("|")]
     elif test in _OF_LISTS and _ORS.fullmatch(value):
-        parts = re.split(r" (?:OR|AND|or) ", value)
+        parts = re.split(r" (?:OR|or) ", value)
     if parts:
         key = f"{test}: " if test != "equals" else ""
         yield (
