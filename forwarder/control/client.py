@@ -85,7 +85,7 @@ class Control:
         try:
             self._connection.settimeout(within.total_seconds())
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have refused us before it has read anything
-                self._connection.sendall(request.model_dump_json().encode() + b"\n")
+                self._connection.sendall(request.model_dump_json(exclude_none=True).encode() + b"\n")
             line = self._line(began, within, waiting)
         except TimeoutError as error:
             note = "" if isinstance(request, StatusRequest) else f"; {_UNKNOWN.format(request.verb.replace('_', ' '))}"

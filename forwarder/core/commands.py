@@ -57,6 +57,8 @@ class DeadLetterChange(_Spread):
     keys: Annotated[tuple[tuple[_Whole, str], ...], Field(max_length=SLICE, strict=False)] | None = None
     """Of these only, by the number of the event and the destination."""
     destination: str | None = None
+    route: str | None = None
+    """The route that chose the destination."""
     since_ms: _Whole
     until_ms: _Whole
     """When it died. Letters that die later are left out: one that dies again would come again and again."""

@@ -98,6 +98,10 @@ class History(Protocol):
         """Return the dead deliveries, the last to die first."""
         ...
 
+    def dead_groups(self, query: Query) -> Iterator[Record]:
+        """Return how many deliveries are dead for which reason, by destination, the group with the last death first."""
+        ...
+
     def dead_keys(self, ids: list[str]) -> list[tuple[int, str]]:
         """Return the event number and the destination of the dead letters with these `webhook-id`s or event ids."""
         ...

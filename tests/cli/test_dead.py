@@ -5,7 +5,9 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import exit_codes
+from forwarder.outbox.open import open_outbox
 from tests.support.history import fill, records
+from tests.support.outbox import attempt, keep
 from tests.support.process import command
 
 
@@ -48,3 +50,66 @@ async def test_a_replayed_letter_waits_again(config: Path) -> None:
     ]
     code, out, _ = await command("dead", "replay", dead["delivery_id"], "-c", str(config))
     assert (code, out) == (exit_codes.FAILURE, "0 queued for delivery.\n")
+
+
+async def test_a_list_counts_by_destination_and_reason_and_shows_each_where_that_is_asked(config: Path) -> None:
+    await fill_with_dead(config)
+    code, out, err = await command("dead", "list", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+    names, *rows = out.split("\n\n")[0].splitlines()
+    assert names.split() == ["DESTINATION", "COUNT", "STATUS", "FIRST", "LAST", "REASON"]
+    assert [(row.split()[:3], row.split("  ")[-1]) for row in rows] == [
+        (["bot", "1", "dead"], "HTTP 400"),
+        (["bot", "3", "dead"], "HTTP 500"),
+    ]
+    assert "--details lists each of them" in out
+    code, out, _ = await command("dead", "list", "--details", "-c", str(config))
+    assert len(out.splitlines()) == 5
+    assert len(await records(config, "dead", "list")) == 4
+    groups = await records(config, "dead", "list", "--groups")
+    assert [(group["count"], group["reason"]) for group in groups] == [(1, "HTTP 400"), (3, "HTTP 500")]
+    assert [group["count"] for group in await records(config, "dead", "list", "--groups", "--limit", "1")] == [1]
+    assert await records(config, "dead", "list", "--groups", "--destination", "other") == []
+    code, out, _ = await command("dead", "list", "--destination", "other", "-c", str(config))
+    assert (code, "--details" in out) == (exit_codes.OK, False)
+
+
+async def test_a_dry_run_shows_why_they_died_and_changes_nothing(config: Path) -> None:
+    await fill_with_dead(config)
+    letters = await records(config, "dead", "list")
+    for verb, what in (("replay", "queued for delivery"), ("drop", "dropped")):
+        code, out, err = await command("dead", verb, "--all", "--dry-run", "-c", str(config))
+        assert (code, err) == (exit_codes.OK, "")
+        assert f"4 dead letters would be {what}." in out
+        assert "HTTP 500" in out
+        assert await records(config, "dead", verb, "--route", "r", "--dry-run") == [{"would_change": 4}]
+        code, out, _ = await command("dead", verb, letters[0]["delivery_id"], "--dry-run", "-c", str(config))
+        assert (code, letters[0]["delivery_id"] in out) == (exit_codes.OK, True)
+        assert f"1 dead letter would be {what}." in out
+        code, _, _ = await command("dead", verb, "f" * 32, "--dry-run", "-c", str(config))
+        assert code == exit_codes.FAILURE
+    assert await records(config, "dead", "list") == letters
+
+
+async def test_a_route_selects_dead_letters(config: Path) -> None:
+    await fill_with_dead(config)
+    code, out, err = await command("dead", "replay", "--route", "typo", "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert 'no route is called "typo"; there are: all' in err
+    assert await records(config, "dead", "replay", "--route", "all") == [{"changed": 0}]
+    assert await records(config, "dead", "drop", "--route", "r", "--since", "2025-01-01") == [{"changed": 4}]
+
+
+async def test_waiting_for_dead_letters_needs_a_daemon(config: Path) -> None:
+    await fill_with_dead(config)
+    code, out, err = await command("dead", "replay", "--all", "--wait", "-c", str(config))
+    assert (code, out) == (exit_codes.NO_DAEMON, "")
+    assert "outbox.db.sock" in err
+    assert len(await records(config, "dead", "list")) == 4
+
+
+async def fill_with_dead(config: Path) -> None:
+    """Store three events that died of one reason, and one that died of another."""
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        for number, status in enumerate((500, 500, 500, 400)):
+            outbox.bury(keep(outbox, number), attempt(status), reason=f"HTTP {status}")

@@ -204,3 +204,26 @@ async def test_paused_destinations_are_known_with_the_time(filled: Store) -> Non
         await outbox.change(PauseChange(verb="pause", destination=BOT, now_ms=ms(NOW)))
     with filled.history() as history:
         assert history.paused() == {BOT: NOW.isoformat(timespec="milliseconds")}
+
+
+def test_dead_letters_are_counted_by_destination_and_reason(filled: Store) -> None:
+    with filled.history() as history:
+        (group,) = history.dead_groups(Query())
+        assert {name: group[name] for name in ("destination", "status", "reason", "count")} == {
+            "destination": BOT,
+            "status": "dead",
+            "reason": "HTTP 400",
+            "count": 1,
+        }
+        assert group["first_at"] == group["last_at"]
+        for query in (Query(route="other"), Query(destination="other"), Query(text="no such words"), Query(mid="0")):
+            assert list(history.dead_groups(query)) == []
+        assert [history.count_dead(Query(route=route)) for route in ("r", "other")] == [1, 0]
+
+
+async def test_a_route_selects_the_dead_letters_that_are_tried_again(filled: Store) -> None:
+    asked = DeadLetterChange(verb="dead_replay", since_ms=0, until_ms=FOREVER_MS, start_ms=ms(NOW), rate=1.0)
+    async with filled.open() as outbox:
+        for keys in (None, ((2, BOT),)):
+            assert (await outbox.change(asked.model_copy(update={"route": "other", "keys": keys}))).changed == 0
+        assert (await outbox.change(asked.model_copy(update={"route": "r"}))).changed == 1

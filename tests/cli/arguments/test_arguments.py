@@ -88,6 +88,7 @@ def test_each_command_is_in_the_table() -> None:
         ("backtest --outbox a.db --against b.yaml", "argument --against: not allowed with argument --outbox"),
         ("emulate --rate 5 --burst", "argument --burst: not allowed with argument --rate"),
         ("emulate --loop --once", "argument --once: not allowed with argument --loop"),
+        ("dead list --details --groups", "argument --groups: not allowed with argument --details"),
         ("explain --mid 1 --id 2", "argument --id: not allowed with argument --mid"),
         ("explain --text gm --mid 1", "argument --mid: not allowed with argument --text"),
         ("explain --event - --mid 1", "argument --mid: not allowed with argument --event"),
@@ -106,6 +107,7 @@ def test_each_command_is_in_the_table() -> None:
         ("events show", "the following arguments are required: id"),
         # What only others take
         ("resume bot --why moved", "unrecognized arguments: --why moved"),
+        ("dead drop --all --wait", "unrecognized arguments: --wait"),
         ("dead drop --all --rate=5", "unrecognized arguments: --rate=5"),
         ("events --status=dead", "unrecognized arguments: --status=dead"),
         # Words that it does not know

@@ -23,6 +23,7 @@ from forwarder.outbox.sqlite.history.records import SQL as _OWN_SQL
 from forwarder.outbox.sqlite.history.records import (
     attempt_records,
     counts_of,
+    dead_group_record,
     delivery_record,
     event_record,
     gap_record,
@@ -97,6 +98,10 @@ class SqliteHistory:
     def dead_letters(self, query: Query) -> Iterator[Record]:
         for row in self._connection.execute(_SQL["dead"], _values(query)):
             yield delivery_record(row, 0)
+
+    def dead_groups(self, query: Query) -> Iterator[Record]:
+        for row in self._connection.execute(_SQL["dead_groups"], _values(query)):
+            yield dead_group_record(row)
 
     def dead_keys(self, ids: list[str]) -> list[tuple[int, str]]:
         marks: dict[str, set[str]] = {}

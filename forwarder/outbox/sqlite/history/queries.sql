@@ -104,7 +104,19 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
 -- name: dead_count
 SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
 WHERE status IN ('dead', 'expired') AND closed_ms >= :since_ms AND closed_ms < :until_ms
-  AND (:destination IS NULL OR destination = :destination);
+  AND (:destination IS NULL OR destination = :destination)
+  AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(deliveries.routes) AS r WHERE r.value = :route));
+
+-- name: dead_groups
+SELECT d.destination, d.status, coalesce(d.reason, ''), count(*), min(d.closed_ms), max(d.closed_ms)
+FROM deliveries AS d INDEXED BY deliveries_dead CROSS JOIN events AS e ON e.seq = d.event_seq
+WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
+  AND (:source IS NULL OR e.source = :source)
+  AND (:mid IS NULL OR e.mid = :mid)
+  AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
+  AND (:destination IS NULL OR d.destination = :destination)
+  AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
+GROUP BY 1, 2, 3 ORDER BY 6 DESC, 1, 3 LIMIT :limit;
 
 -- name: under_way
 SELECT destination, count(*) FROM deliveries WHERE status = 'in_flight' GROUP BY destination;

@@ -28,6 +28,7 @@ _DeliveryRow = tuple[
     int, str | None, str | None, int, int | None,
 ]
 # fmt: on
+_DeadGroupRow = tuple[str, str, str, int, int, int]
 _AttemptRow = tuple[int, int, float, int | None, str | None, str | None]
 
 
@@ -163,6 +164,21 @@ def _attempt_record(row: tuple[Any, ...]) -> Record:
         "http_status": http_status,
         "reason": reason,
         "excerpt": excerpt,
+    }
+
+
+def dead_group_record(row: tuple[Any, ...]) -> Record:
+    """Return a group of dead letters."""
+    with readable("a group of dead letters"):
+        destination, status, reason, count, first_ms, last_ms = msgspec.convert(row, _DeadGroupRow)
+        first_at, last_at = text_of(first_ms), text_of(last_ms)
+    return {
+        "destination": destination,
+        "status": status,
+        "reason": reason,
+        "count": count,
+        "first_at": first_at,
+        "last_at": last_at,
     }
 
 

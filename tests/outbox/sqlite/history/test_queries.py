@@ -51,6 +51,7 @@ _NAMES = (
         ("dead_of", "events_by_age"),
         ("dead", "deliveries_dead"),
         ("dead_count", "deliveries_dead"),
+        ("dead_groups", "deliveries_dead"),
         ("kept_events", "events_by_age"),
         ("waiting", "deliveries_due"),
         ("under_way", "deliveries_in_flight"),
