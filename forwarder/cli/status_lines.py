@@ -93,6 +93,9 @@ def _warnings(status: StatusReport) -> Iterator[str]:
             f"THE CLOCK WAS SET {'forward' if jump.by_s > 0 else 'back'} by {by} at {local(jump.at)}. "
             "Queued deliveries are not affected. Check that the clock of this machine is right."
         )
+    for reason in dict.fromkeys(status.gap_repair_off.values()):
+        names = ", ".join(name for name, why in status.gap_repair_off.items() if why == reason)
+        yield f"gaps of {names} are NOT REPAIRED until the next reload or restart: {reason}"
     for name, destination in status.destinations.items():
         if (pause := destination.paused) is not None and pause.by != PausedBy.PERSON:
             yield (

@@ -62,6 +62,7 @@ class StatusReporter:
             config=config,
             clock_jumped=self._clock.status(),
             streams=self._inbound.stats.status(),
+            gap_repair_off=self._inbound.repair_off(),
             lag_ms=self._inbound.stats.lag(),
             destinations={str(name): self._destination(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
             since_start=msgspec.convert(self._counters.as_fields(), CountersReport),

@@ -153,7 +153,10 @@ class HistoryClient:
         if status == 403 and faults.is_web_page(named):
             return faults.blocked(status, named)
         if status in {401, 403}:
-            return faults.key_refused(f"HTTP {status} from the history")
+            return StreamFaultError(
+                FaultKind.KEY_REFUSED,
+                f"the history does not accept the API key (HTTP {status}): the key may receive a stream and have no access to the history",
+            )
         if status == 429 or status >= 500:
             asked_for = read_response_hints(status, headers, body, now=datetime.now(UTC)).get("retry_after")
             wait = min(max(asked_for or timedelta(), _BUSY_WAIT), _LONGEST_WAIT)

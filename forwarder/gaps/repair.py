@@ -29,6 +29,10 @@ _KNOWN_BEYOND = timedelta(hours=1)
 """How much later than its span a post may have been accepted."""
 _LONGEST_SLEEP = timedelta(minutes=15)
 
+_OFF_UNTIL = (
+    "gaps are not repaired with this key until the next reload or restart; to keep it off, write gap_repair: false"
+)
+
 _BUSY = 10
 """So many posts before a gap make it odd that the gap has none."""
 _LOOK_BACK_AT_MOST = timedelta(hours=1)
@@ -76,9 +80,20 @@ class Repairer:
         self._clock = clock
         self._histories = Histories() if histories is None else histories
         self._progress: dict[GapId, RepairProgress] = {}
+        self._refused: dict[str, str] = {}
+        """Why the history does not accept a key, by the key. Nothing is requested with it any more."""
+
+    def off(self) -> dict[str, str]:
+        """Return why gaps are not repaired now although the config asks for it, by the name of the stream."""
+        return {
+            name: self._refused[source.api_key]
+            for name, source in self._settings.sources.items()
+            if source.api_key in self._refused
+        }
 
     def follow(self, settings: RepairSettings) -> None:
-        """Repair by these settings from now on, and look at once what that changes."""
+        """Repair by these settings from now on, and look at once what that changes. Keys that were refused are tried again."""
+        self._refused.clear()
         self._former.update(self._settings.sources)
         self._settings = settings
         self._wanted.set()
@@ -105,13 +120,13 @@ class Repairer:
             now = self._clock()
             if now > (gap.ended or now) + ABANDON_AFTER:
                 self._abandon(progress)
-            elif source is None:
+            elif source is None or source.api_key in self._refused:
                 waits.append(_LONGEST_SLEEP.total_seconds())
             else:
                 if (wait_s := progress.due_s - monotonic()) <= 0:
                     await self._continue(progress, source)
                     wait_s = progress.due_s - monotonic()
-                if not progress.is_over:
+                if not progress.is_over and source.api_key not in self._refused:
                     waits.append(max(wait_s, 0.0))
         return min(waits, default=None)
 
@@ -139,7 +154,10 @@ class Repairer:
                 with self._intake.repairing():
                     await (await self._run(progress, source, history)).run()
         except StreamFaultError as fault:
-            self._postpone(progress, fault)
+            if fault.kind is FaultKind.KEY_REFUSED:
+                self._switch_off(progress, source, fault)
+            else:
+                self._postpone(progress, fault)
             return
         if not progress.left:
             note = progress.note()
@@ -175,8 +193,17 @@ class Repairer:
             arrived_at=span.until + self._settings.settle,
         )
 
+    def _switch_off(self, progress: RepairProgress, source: HistorySource, fault: StreamFaultError) -> None:
+        """Request nothing more with a key that the history does not accept: not every key may read it, and only a person can change that."""
+        self._refused[source.api_key] = fault.sentence
+        progress.reason = f"{fault.sentence}; {_OFF_UNTIL}"
+        log.warning(
+            "gap.repair_off", gap_id=progress.gap.id, stream=progress.gap.stream, reason=fault.sentence, note=_OFF_UNTIL
+        )
+        self._book.note_gap(progress.waiting())
+
     def _postpone(self, progress: RepairProgress, fault: StreamFaultError) -> None:
-        needs_a_person = fault.kind in {FaultKind.KEY_REFUSED, FaultKind.REDIRECTED}
+        needs_a_person = fault.kind is FaultKind.REDIRECTED
         wait_s = progress.postpone(
             fault.sentence,
             minimum=fault.minimum_wait,

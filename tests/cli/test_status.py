@@ -19,7 +19,7 @@ from tests.support.paths import ROOT
 from tests.support.process import KEY, command, forwarder
 
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "tests" / "data" / "status.json").read_text(encoding="utf-8"))
-BY_NAME = {"streams", "lag_ms", "destinations", "waiting", "dead", "ends", "odd_frames"}
+BY_NAME = {"streams", "gap_repair_off", "lag_ms", "destinations", "waiting", "dead", "ends", "odd_frames"}
 """Keys whose mappings have names as keys."""
 
 

@@ -96,3 +96,10 @@ def test_odd_frames_are_shown_by_kind_without_the_answers_to_pings() -> None:
     assert not any(
         "odd frames" in line for line in shown(EXAMPLE | {"since_start": counted | {"odd_frames": {"pong": 3}}})
     )
+
+
+def test_a_repair_that_is_off_because_the_history_refuses_a_key_is_one_line_for_each_reason() -> None:
+    off = {"main": "the history does not accept the API key", "backup": "the history does not accept the API key"}
+    assert [line for line in shown({"gap_repair_off": off}) if "REPAIRED" in line] == [
+        "gaps of main, backup are NOT REPAIRED until the next reload or restart: the history does not accept the API key"
+    ]

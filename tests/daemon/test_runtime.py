@@ -16,7 +16,7 @@ BOT, OPS, OFF = (DestinationName(name) for name in ("bot", "ops", "off"))
 CONFIG = """
 streams:
   - {name: main, api_key: k, gap_repair: true, on_failure: {to: ops}}
-  - {name: backup, api_key: k}
+  - {name: backup, gap_repair: false, api_key: k}
 destinations:
   bot: {url: 'http://127.0.0.1:9/', order: sid, on_failure: {to: ops, after: 1m}}
   ops: {url: 'http://127.0.0.1:9/', canary: {every: 1h}}
@@ -59,7 +59,7 @@ def test_what_is_active_changes_as_a_whole() -> None:
 
 
 def test_streams_and_histories_with_tls_share_one_context_with_the_destinations() -> None:
-    text = CONFIG.replace("name: backup,", "name: backup, url: 'ws://127.0.0.1:9/ws',")
+    text = CONFIG.replace("name: backup, gap_repair: false,", "name: backup, url: 'ws://127.0.0.1:9/ws',")
     runtime = runtime_of(load(text, {}))
     main = runtime.streams[0]
     assert isinstance(main, WebSocketStream)

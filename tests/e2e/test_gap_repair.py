@@ -19,7 +19,7 @@ AUTHORS = ("44196397", "12", "783214")
 def write_config(folder: Path, emulator: Emulator, receiver: Receiver, *, route: str = "to: [bot]") -> Path:
     path = folder / "config.yaml"
     path.write_text(
-        f"streams: [{{url: '{emulator.ws_url}', api_key: {KEY}, use_fast_x: true, gap_repair: true}}]\n"
+        f"streams: [{{url: '{emulator.ws_url}', api_key: {KEY}, use_fast_x: true}}]\n"
         f"outbox: {{url: 'sqlite:outbox.db'}}\ndestinations: {{bot: {{url: '{receiver.url}'}}}}\nroutes: [{{{route}}}]\n",
         encoding="utf-8",
     )
@@ -134,3 +134,22 @@ async def test_what_was_posted_while_forwarder_did_not_run_is_fetched_at_the_nex
         assert len(ids) == 105  # what came again, because of a kill, came under its id
         events = look(tmp_path / "outbox.db", "SELECT count(*), count(DISTINCT mid) FROM events")
         assert events == [(105, 105)]
+
+
+async def test_a_key_without_access_to_the_history_is_one_warning_and_a_line_of_status(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = write_config(tmp_path, emulator, receiver)
+        emulator.refuse(403, path="/track/x")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("stream.connected")
+            await emulator.drop()
+            await daemon.wait_for("stream.connected", count=2)
+            line = await daemon.wait_for("gap.repair_off")
+            assert line["level"] == "warning"
+            assert "to keep it off, write gap_repair: false" in line["note"]
+            shown = await ok(config, "status")
+            assert (
+                "gaps of main are NOT REPAIRED until the next reload or restart: the history does not accept the API key"
+                in shown
+            )
+            await stopped(daemon)

@@ -389,3 +389,32 @@ async def test_where_it_says_nothing_of_its_memory_the_history_is_asked_alone(pa
         gap = await scene.repaired()
         assert (gap.repair, gap.recovered, gap.note) == (Repair.DONE, 1, "")
         assert "lang" not in json.loads(scene.lanes.taken[0].body)["payload"]
+
+
+@pytest.mark.parametrize("status", [401, 403])
+async def test_a_key_without_access_to_the_history_switches_the_repair_off_until_the_next_reload(
+    path: Path, status: int
+) -> None:
+    async with Emulator() as emulator, repairing(path, emulator) as scene:
+        await emulator.send(post(1, BEGAN + S))
+        emulator.refuse(status, path="/track/x")
+        with capture_logs() as logs:
+            scene.gap(began=BEGAN)
+            scene.gap(began=BEGAN + 2 * S)
+            gap = await scene.until(lambda gap: bool(gap.note))
+            scene.wanted.set()
+            await scene.until(lambda _gap: not scene.wanted.is_set())
+        sentence = f"the history does not accept the API key (HTTP {status}): the key may receive a stream and have no access to the history"
+        assert scene.repairer.off() == {"main": sentence}
+        (line,) = [line for line in logs if line["log_level"] in {"warning", "error"}]
+        assert (line["event"], line["reason"]) == ("gap.repair_off", sentence)
+        assert (gap.repair, gap.note) == (
+            Repair.PENDING,
+            f"{sentence}; gaps are not repaired with this key until the next reload or restart; to keep it off, write gap_repair: false",
+        )
+        assert emulator.stats.refused == 1
+        emulator.clear()
+        scene.repairer.follow(scene.settings())
+        assert (await scene.repaired()).repair is Repair.DONE
+        assert scene.recovered == ["1"]
+        assert scene.repairer.off() == {}

@@ -219,7 +219,7 @@ def _streams(config: Config) -> Iterator[str]:
         )
     for index, stream in enumerate(config.streams):
         keys = ("max_connection_age", "expect_event_within", "gap_repair")
-        if used := [key for key in keys if getattr(stream, key)]:
+        if used := [key for key in keys if key in stream.model_fields_set and getattr(stream, key)]:
             yield Remark(
                 ("streams", index, used[0]),
                 f"{', '.join(used)}: with outbox.dedupe_window: 0s, an event that arrives on "

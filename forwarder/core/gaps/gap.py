@@ -13,7 +13,7 @@ class Repair(StrEnum):
     """Says how far the repair of a gap has come."""
 
     OFF = "off"
-    """The stream has no `gap_repair`."""
+    """The stream has `gap_repair: false`."""
     NOT_NEEDED = "not_needed"
     """Another stream with the same key was open all the time."""
     PENDING = "pending"

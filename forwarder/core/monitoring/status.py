@@ -234,6 +234,8 @@ class StatusReport(msgspec.Struct, frozen=True):
     clock_jumped: ClockJumpReport | None = None
     """The last jump of the clock, if it was less than a day ago."""
     streams: dict[str, StreamReport] = field(default_factory=dict)
+    gap_repair_off: dict[str, str] = field(default_factory=dict)
+    """Why gaps are not repaired although the config asks for it, by stream."""
     lag_ms: dict[str, DelaySummary] = field(default_factory=dict)
     """From the timestamp of an event to its arrival, by source."""
     destinations: dict[str, DestinationReport] = field(default_factory=dict)

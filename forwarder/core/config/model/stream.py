@@ -78,8 +78,8 @@ class StreamConfig(Section):
         examples=["http://user:password@proxy.example.com:3128"],
     )
     gap_repair: Switch = Field(
-        default=False,
-        description="true recovers missed posts from the history of the tracked X accounts after an outage.",
+        default=True,
+        description="Recovers missed posts from the history of the tracked X accounts after an outage.",
     )
     on_failure: OnFailureConfig | None = Field(
         default=None,

@@ -37,7 +37,7 @@ def test_what_a_stream_may_say_of_its_connections() -> None:
     assert (found.max_frame, found.gap_repair) == (1024**2, True)
     assert (found.max_connection_age, found.expect_event_within) == (timedelta(days=1), timedelta(hours=1))
     plain = stream()
-    assert (plain.max_connection_age, plain.expect_event_within, plain.gap_repair) == (None, None, False)
+    assert (plain.max_connection_age, plain.expect_event_within, plain.gap_repair) == (None, None, True)
 
 
 def test_the_key_is_a_secret() -> None:
