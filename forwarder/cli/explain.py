@@ -29,6 +29,7 @@ from forwarder.core.history import History, Record, StoredRevision
 from forwarder.core.posts.pieces import event_of_pieces
 from forwarder.core.routing.explain import AtRoute, Explanation, difference, explain_walk
 from forwarder.core.yaml.problems import no_such
+from forwarder.logs.colour import takes_colour
 from forwarder.outbox.open import open_history
 
 _OWN = "forwarder"
@@ -251,7 +252,7 @@ _PLAIN = "\x1b[0m"
 
 
 def _print_lines(lines: Iterable[Line]) -> None:
-    is_coloured = sys.stdout.isatty() and not os.environ.get("NO_COLOR")
+    is_coloured = sys.stdout.isatty() and takes_colour(sys.stdout.fileno())
     for line in lines:
         text = escaped(str(line))
         coloured = text.replace(line.mark, f"{_COLOURS[line.mark]}{line.mark}{_PLAIN}", 1) if is_coloured else text

@@ -20,6 +20,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from forwarder.core.counted import counted
 from forwarder.core.monitoring.status import LogReport
+from forwarder.logs.colour import takes_colour
 from forwarder.logs.line_writer import LineWriter, Loss
 
 LogFormat = Literal["auto", "console", "json"]
@@ -49,7 +50,7 @@ def configure_logging(*, level: str, format_: LogFormat, is_final: bool = False)
             _escape_control_characters,
             # The plain formatter: a pretty one prints the values of local variables, which include secrets.
             structlog.dev.ConsoleRenderer(
-                colors=os.isatty(descriptor),
+                colors=takes_colour(descriptor),
                 exception_formatter=structlog.dev.plain_traceback,
                 pad_event_to=26,
                 sort_keys=False,
