@@ -21,7 +21,7 @@ ENVIRONMENT = {
     "BOT_SECRET": SECRET,
     "ALERTS_URL": "https://example.invalid/hook",
 }
-FILES = {"more-coins.txt": "sol\n"}
+FILES = {"more-coins.txt": "sol\n", "/etc/forwarder/ca.pem": "-----BEGIN CERTIFICATE-----\n"}
 
 
 def load(text: str) -> Config:
