@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 COMMANDS = {
     "run": ("run", "run the daemon in the foreground, until SIGTERM or Ctrl-C"),
+    "init": ("init", "write a first config, from four questions or from options"),
     "check": ("check", "check a config, and show each mistake with its place"),
     "test": ("test", "run the tests of the rules"),
     "status": ("status", "show the state of the running daemon, and what is queued"),
@@ -46,7 +47,7 @@ COMMANDS = {
 }
 """The module of its arguments, and what `forwarder --help` says of it, for each command. Only modules of the command given are loaded."""
 _WITHOUT_OUTBOX = frozenset(
-    {"run", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema", "completion"}
+    {"run", "init", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema", "completion"}
 )
 """Commands that never wait for the disk with the outbox; `run` has its own watch over it."""
 _WITH_SECRETS = frozenset({"run", "check", "test", "send", "preview"})

@@ -65,7 +65,7 @@ async def scene(folder: Path) -> AsyncIterator[Path]:
 
 
 LINES = (
-    "check", "check --json", "check EVIL", "check EVIL --json", "test", "test -v", "test --json", "preview bot --event event.json", "preview bot --event event.json --json",
+    "check", "check --json", "check EVIL", "check EVIL --json", "init EVIL", "init EVIL --url EVIL", "test", "test -v", "test --json", "preview bot --event event.json", "preview bot --event event.json --json",
     "preview --format discord --event event.json", "preview --format slack --event event.json",
     "preview --format telegram --event event.json", "preview --format telegram --event event.json --json",
     "explain --event event.json", "explain --event event.json --json", "explain --id ID", "explain --id ID --json", "schema",

@@ -121,7 +121,7 @@ def assert_sentence(line: str, code: int, err: str) -> None:
 
 
 def test_every_command_with_a_config_is_here() -> None:
-    without_files = {"demo", "listen", "emulate", "tail", "schema", "completion"}
+    without_files = {"demo", "listen", "emulate", "tail", "schema", "completion", "init"}
     assert {line.split()[0] for line in COMMAND_LINES} | without_files == set(COMMANDS)
 
 

@@ -15,6 +15,7 @@ LIST: dict[str, object] = {**PERIOD, "limit": 20}
 DEFAULTS: list[tuple[str, dict[str, object]]] = [
     ("run", {"log_level": "info", "log_format": "auto"}),
     ("check", {}),
+    ("init", {"file": Path("config.yaml")}),
     ("test", {}),
     ("preview", {}),
     ("status", {}),

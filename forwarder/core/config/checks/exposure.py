@@ -107,7 +107,7 @@ def _credentials(settings: DestinationConfig) -> str:
     url = settings.url.reveal()
     if has_user(url):
         return "the password of the URL"
-    return "the secret in the URL" if _is_secret_url(url) else ""
+    return "the secret in the URL" if is_secret_url(url) else ""
 
 
 def warnings_of_environment(config: Config, env: Mapping[str, str]) -> Iterator[str]:
@@ -141,7 +141,7 @@ def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
         place = f"destinations.{name}"
         if config.sources.of_destination(name) != file:
             continue
-        if settings.url.is_literal and _is_secret_url(settings.url.reveal()):
+        if settings.url.is_literal and is_secret_url(settings.url.reveal()):
             yield f"{place}.url"
         yield from (
             f"{place}.headers.{header}"
@@ -169,7 +169,7 @@ def _named_secrets(settings: DestinationConfig) -> Iterator[tuple[str, Secret]]:
         yield from (("signing.secret", secret) for secret in settings.signing.secret)
 
 
-def _is_secret_url(text: str) -> bool:
+def is_secret_url(text: str) -> bool:
     """Return whether a URL is a secret as a whole: that of a webhook of a service, or with a password or a token in it."""
     url = read_url(fixed_part(text, filled=""), "http", "https")
     is_service = server_name_of(url.raw_host or "") in {*DISCORD_HOSTS, *SLACK_HOSTS, *TELEGRAM_HOSTS}

@@ -1,0 +1,116 @@
+"""Makes the text of a first config from a few answers. Writes nothing."""
+
+import json
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from forwarder.core.config import Config, ConfigError, load_config
+from forwarder.core.config.checks.exposure import is_secret_url
+from forwarder.core.destinations import service_rules
+from forwarder.core.url import UrlError, read_url, server_name_of
+
+KEY_FILE, URL_FILE = "api-key", "webhook-url"
+"""The files of the secrets, in the folder of the config."""
+KEY_VARIABLE = "SCRAPEST_API_KEY"
+
+
+class Answers(msgspec.Struct, frozen=True, kw_only=True):
+    """What a first config is made of."""
+
+    url: str
+    chat: str = ""
+    """The chat, for Telegram only."""
+    api_key: str = ""
+    """Empty: it is in a variable of the environment."""
+    words: Sequence[str] = ()
+    """Empty: every post."""
+    sources: Sequence[str] = ()
+    """Empty: all sources."""
+
+    def __repr__(self) -> str:
+        """Return no secret."""
+        return "Answers(…)"
+
+
+class Starter(msgspec.Struct, frozen=True, kw_only=True):
+    """A first config, and the files of its secrets by their names."""
+
+    text: str
+    secrets: Mapping[str, str]
+    destination: str
+
+    def __repr__(self) -> str:
+        """Return no secret."""
+        return "Starter(…)"
+
+
+class NotValidError(Exception):
+    """An answer is not valid; the text says why, without the answer."""
+
+
+def service_of(url: str) -> str:
+    """Return which service a URL is of: discord, slack or telegram; empty for any other receiver."""
+    try:
+        host = server_name_of(read_url(url, "http", "https").raw_host or "")
+    except UrlError:
+        return ""
+    return service_rules.service_of(host, "raw") or ""
+
+
+def starter_of(answers: Answers, *, prefix: str = "") -> Starter:
+    """Return the config; the names of the files of its secrets begin with `prefix`. Raises `NotValidError`."""
+    key_file, url_file = f"{prefix}{KEY_FILE}", f"{prefix}{URL_FILE}"
+    service = service_of(answers.url)
+    name = service or "bot"
+    try:
+        is_secret = is_secret_url(answers.url)
+    except UrlError as error:
+        raise NotValidError(f"the URL is not valid: {error}") from None
+    secrets = {key_file: answers.api_key} if answers.api_key else {}
+    lines = [
+        "# The first config of this forwarder. Every key: forwarder schema, or docs/config.md.",
+        "streams:",
+        f"  - api_key_file: {_quoted(key_file)}" if answers.api_key else f"  - api_key: ${{{KEY_VARIABLE}}}",
+        "",
+        "destinations:",
+        f"  {name}:",
+    ]
+    if is_secret:
+        secrets[url_file] = answers.url
+        lines.append(f"    url_file: {_quoted(url_file)}")
+    else:
+        lines.append(f"    url: {_quoted(answers.url)}")
+    if answers.chat and service == "telegram":
+        lines.append(f"    format: {{type: telegram, chat_id: {_quoted(answers.chat)}}}")
+    elif service:
+        lines.append(f"    format: {service}")
+    lines += ["", "routes:", f"  - name: {'words' if answers.words else 'everything'}"]
+    if answers.words or answers.sources:
+        lines.append("    match:")
+    if answers.sources:
+        lines.append(f"      source: [{', '.join(map(_quoted, answers.sources))}]")
+    if answers.words:
+        lines.append(f"      text: {{word: [{', '.join(map(_quoted, answers.words))}]}}")
+    lines.append(f"    to: {name}")
+    starter = Starter(text="\n".join(lines) + "\n", secrets=secrets, destination=name)
+    _load(starter)
+    return starter
+
+
+def _load(starter: Starter) -> Config:
+    try:
+        return load_config(
+            starter.text.encode(),
+            name="config",
+            env={KEY_VARIABLE: "key"},
+            read_file=lambda name: starter.secrets[name],
+        )
+    except ConfigError as error:
+        problem = error.problems[0]
+        raise NotValidError(f"{problem.path}: {problem.message}") from None
+
+
+def _quoted(text: str) -> str:
+    """Return a text in double quotes, as YAML reads it without variables in it."""
+    return json.dumps(text.replace("${", "$${"), ensure_ascii=False)

@@ -1,0 +1,161 @@
+"""`forwarder init` writes a config that `check` accepts, and never replaces a file unasked."""
+
+import os
+import pty
+import select
+import stat
+import subprocess
+from pathlib import Path
+from typing import Self
+
+import pytest
+
+from forwarder.cli import exit_codes
+from tests.support.process import PROGRAM, command
+
+LOCAL = "http://127.0.0.1:9000/hook"
+DISCORD = "https://discord.com/api/webhooks/1/canary"
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+async def test_with_options_it_asks_nothing_and_check_accepts_the_config(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("canary-key\n")
+    (tmp_path / "key").chmod(0o600)
+    config = tmp_path / "config.yaml"
+    line = ("init", str(config), "--url", DISCORD, "--api-key-file", str(tmp_path / "key"), "--words", "btc, eth,btc")
+    code, out, err = await command(*line, "--sources", "x,telegram")
+    assert (code, err) == (exit_codes.OK, "")
+    assert out.splitlines()[:4] == [
+        f"{tmp_path}/api-key: written; only you can read it",
+        f"{tmp_path}/webhook-url: written; only you can read it",
+        f"{config}: written",
+        "Next:",
+    ]
+    assert f"forwarder send discord -c {config}" in out
+    assert "canary" not in out + config.read_text()
+    assert 'text: {word: ["btc", "eth"]}' in config.read_text()
+    assert [mode(tmp_path / name) for name in ("api-key", "webhook-url")] == [0o600, 0o600]
+    code, out, err = await command("check", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+
+
+async def test_a_file_that_exists_is_replaced_only_with_force_and_else_nothing_is_written(tmp_path: Path) -> None:
+    config, url = tmp_path / "config.yaml", tmp_path / "webhook-url"
+    for existing in (config, url):
+        existing.write_text("mine\n")
+        code, out, err = await command("init", str(config), "--url", DISCORD)
+        assert (code, out) == (exit_codes.USAGE, "")
+        assert err.startswith(f"{existing} exists already; --force replaces it")
+        assert [file.name for file in tmp_path.iterdir()] == [existing.name]
+        assert existing.read_text() == "mine\n"
+        existing.unlink()
+    url.write_text("mine\n")
+    url.chmod(0o644)
+    assert (await command("init", str(config), "--url", DISCORD, "--force"))[0] == exit_codes.OK
+    assert (url.read_text(), mode(url)) == (f"{DISCORD}\n", 0o600)
+    assert {file.name for file in tmp_path.iterdir()} == {"config.yaml", "webhook-url"}
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "said"),
+    [
+        ("", exit_codes.USAGE, "--url is missing: there is no terminal to ask on"),
+        ("--url canary", exit_codes.USAGE, "not written: the URL is not valid: "),
+        (f"--url {LOCAL} --sources ,", exit_codes.OK, ""),
+        (f"--url {LOCAL} --api-key-file none", exit_codes.FAILURE, "none: cannot be read: No such file or directory"),
+    ],
+)
+async def test_what_it_cannot_do(tmp_path: Path, options: str, code: int, said: str) -> None:
+    found = await command("init", "new.yaml", *options.split(), cwd=tmp_path)
+    assert found[0] == code
+    assert said in found[2]
+    assert "canary" not in found[1] + found[2]
+    assert (tmp_path / "new.yaml").exists() == (code == exit_codes.OK)
+
+
+async def test_a_folder_that_does_not_exist_is_reported(tmp_path: Path) -> None:
+    code, _, err = await command("init", str(tmp_path / "none" / "config.yaml"), "--url", LOCAL)
+    assert code == exit_codes.OUTBOX_UNWRITABLE
+    assert err == f"{tmp_path}/none/config.yaml: cannot be written: No such file or directory\n"
+
+
+def test_a_secret_url_may_come_from_standard_input(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "init", "new.yaml", "--url", "-"],
+        cwd=tmp_path,
+        input=f"{DISCORD}\n",
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "canary" not in done.stdout + done.stderr
+    assert (tmp_path / "new-webhook-url").read_text() == f"{DISCORD}\n"
+    assert 'url_file: "new-webhook-url"' in (tmp_path / "new.yaml").read_text()
+
+
+class Terminal:
+    """A terminal with the command on it."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        self._end, end = pty.openpty()
+        self.process = subprocess.Popen(
+            [*PROGRAM, *words], cwd=folder, stdin=end, stdout=end, stderr=end, start_new_session=True,
+        )  # fmt: skip
+        os.close(end)
+        self.shown = ""
+
+    def answer(self, question: str, text: str) -> None:
+        """Wait for a question and answer it."""
+        shown = ""
+        while question not in shown:
+            assert select.select([self._end], [], [], 60)[0], self.shown
+            read = os.read(self._end, 4096).decode()
+            shown += read
+            self.shown += read
+        os.write(self._end, f"{text}\n".encode())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._end)
+        self.process.kill()
+        self.process.wait(60)
+
+    def end(self) -> int:
+        """Return the exit code."""
+        try:
+            while read := os.read(self._end, 4096):
+                self.shown += read.decode()
+        except OSError:  # EIO: nobody has the other end any more
+            pass
+        return self.process.wait(60)
+
+
+def test_on_a_terminal_it_asks_and_asks_again_for_an_answer_that_is_not_valid(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "init") as terminal:
+        terminal.answer("URL of the webhook: ", "discord")
+        terminal.answer("the URL has no scheme; write http:// or https:// at its beginning\r\n", "")
+        terminal.answer("URL of the webhook: ", "https://api.telegram.org/bot1:canary/sendMessage")
+        terminal.answer("Which chat of Telegram? Its number, or @name: ", "-100")
+        terminal.answer("API key of scrape.st, which is not shown here", "canary-key")
+        terminal.answer("Only posts with one of these words", "btc, eth")
+        terminal.answer("Only posts of these sources", "")
+        assert terminal.end() == exit_codes.OK
+    assert "canary-key" not in terminal.shown
+    assert {file.name for file in tmp_path.iterdir()} == {"config.yaml", "api-key", "webhook-url"}
+    assert (tmp_path / "api-key").read_text() == "canary-key\n"
+    checked = subprocess.run([*PROGRAM, "check"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert (checked.stdout, checked.stderr) == ("config.yaml: valid: 1 stream, 1 destination, 1 route\n", "")
+
+
+def test_nothing_is_written_when_the_answers_end(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "init") as terminal:
+        terminal.answer("URL of the webhook: ", LOCAL)
+        terminal.answer("API key", "")
+        terminal.answer("Only posts with one of these words", "\x04")
+        assert terminal.end() == exit_codes.FAILURE
+    assert list(tmp_path.iterdir()) == []

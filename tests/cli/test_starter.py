@@ -1,0 +1,77 @@
+"""The text of a first config, which is always valid, and holds no secret."""
+
+import pytest
+
+from forwarder.cli.starter import Answers, NotValidError, service_of, starter_of
+from forwarder.core.config import load_config
+
+DISCORD = "https://discord.com/api/webhooks/1/canary"
+
+
+def test_the_smallest_one() -> None:
+    starter = starter_of(Answers(url="http://127.0.0.1:9000/hook"))
+    assert starter.text.splitlines()[1:] == [
+        "streams:",
+        "  - api_key: ${SCRAPEST_API_KEY}",
+        "",
+        "destinations:",
+        "  bot:",
+        '    url: "http://127.0.0.1:9000/hook"',
+        "",
+        "routes:",
+        "  - name: everything",
+        "    to: bot",
+    ]
+    assert (starter.secrets, starter.destination) == ({}, "bot")
+
+
+def test_secrets_are_in_files_of_their_own_and_shown_nowhere() -> None:
+    answers = Answers(url=DISCORD, api_key="canary-key", words=["btc", 'a "b" ${c} \U0001f680'], sources=["x"])
+    starter = starter_of(answers, prefix="new-")
+    assert starter.secrets == {"new-api-key": "canary-key", "new-webhook-url": DISCORD}
+    assert "canary" not in starter.text + repr(starter) + repr(answers)
+    config = load_config(starter.text.encode(), name="c", env={}, read_file=lambda name: starter.secrets[name])
+    assert config.destinations["discord"].url.reveal() == DISCORD
+    assert config.streams[0].api_key.reveal() == "canary-key"
+    assert 'word: ["btc", "a \\"b\\" $${c} \U0001f680"]' in starter.text
+
+
+@pytest.mark.parametrize(
+    ("url", "service"),
+    [
+        (DISCORD, "discord"),
+        ("https://hooks.slack.com/services/a/b/c", "slack"),
+        ("https://api.telegram.org/bot1:a/sendMessage?chat_id=5", "telegram"),
+        ("https://example.com/", ""),
+        ("nonsense", ""),
+    ],
+)
+def test_the_service_sets_the_format(url: str, service: str) -> None:
+    assert service_of(url) == service
+    if service:
+        assert (
+            f'  {service}:\n    url_file: "webhook-url"\n    format: {service}\n' in starter_of(Answers(url=url)).text
+        )
+
+
+def test_telegram_has_its_chat_in_the_format() -> None:
+    url = "https://api.telegram.org/bot1:a/sendMessage"
+    assert 'format: {type: telegram, chat_id: "-5"}' in starter_of(Answers(url=url, chat="-5")).text
+    with pytest.raises(NotValidError, match="Telegram needs a chat"):
+        starter_of(Answers(url=url))
+
+
+@pytest.mark.parametrize(
+    ("answers", "problem"),
+    [
+        (Answers(url="canary"), "the URL is not valid: "),
+        (Answers(url="ftp://canary.example/"), "the URL is not valid: "),
+        (Answers(url="http://127.0.0.1:9/", api_key="canary canary"), "streams[0].api_key_file: "),
+        (Answers(url="http://127.0.0.1:9/", words=["a\u2028"]), ": the character U+2028 is not allowed here"),
+    ],
+)
+def test_an_answer_that_is_not_valid_is_refused_and_not_shown(answers: Answers, problem: str) -> None:
+    with pytest.raises(NotValidError) as caught:
+        starter_of(answers)
+    assert problem in f": {caught.value}"
+    assert "canary" not in str(caught.value)
