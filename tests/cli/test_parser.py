@@ -19,7 +19,11 @@ from forwarder.cli.parser import commands_below, parse, whole_parser
         ("check --conect", "usage: forwarder check ", 'unrecognized arguments: --conect; did you mean "--connect"?'),
         ("check --confg=x", "usage: forwarder check ", 'unrecognized arguments: --confg=x; did you mean "--config"?'),
         ("status more words", "usage: forwarder status ", "unrecognized arguments: more words"),
-        ("dead replay --drry", "usage: forwarder dead replay ", "unrecognized arguments: --drry"),
+        (
+            "dead replay --drry",
+            "usage: forwarder dead replay ",
+            'unrecognized arguments: --drry; did you mean "--dry-run"?',
+        ),
         ("dead list --sinc 1h", "usage: forwarder dead list ", ""),
         ("-c x.yaml listen", "usage: forwarder listen ", "unrecognized arguments: -c x.yaml"),
         ("", "usage: forwarder ", "the following arguments are required: COMMAND"),
