@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 from types import MappingProxyType
 
@@ -202,13 +203,16 @@ def test_the_examples_of_the_routing_page_are_valid() -> None:
 def test_the_examples_of_the_page_on_sending_less_are_valid_and_name_every_key() -> None:
     page = (ROOT / "docs" / "thinning.md").read_text(encoding="utf-8")
     examples = re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)
-    assert len(examples) == 2
+    first, limited, second = examples
     head = (
         "streams: [{api_key: key}]\ndestinations: {bot: {url: http://127.0.0.1/}, alerts: {url: http://127.0.0.1/}}\n"
     )
-    first, second = (load(head + example, {}) for example in examples)
-    assert [route.sample for route in first.routes] == [1_000, None, None]
-    assert [route.limit is not None for route in (*first.routes, *second.routes)] == [False, True, True, True]
+    one, other = (load(head + example, {}) for example in (first, second))
+    assert [route.sample for route in one.routes] == [1_000, None, None]
+    own = load(f"streams: [{{api_key: key}}]\n{limited}routes: [{{to: bot}}]", {}).destinations["bot"].limit
+    assert own is not None
+    assert (own.count, own.per) == (100, timedelta(hours=1))
+    assert [route.limit is not None for route in (*one.routes, *other.routes)] == [False, True, True, True]
     for key in LimitConfig.model_fields:
         assert f"| `{key}` |" in page
 

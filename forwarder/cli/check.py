@@ -22,6 +22,7 @@ from forwarder.configfile.checked import (
 from forwarder.configfile.locations import ConfigUnreadableError
 from forwarder.core.config import Config
 from forwarder.core.config.checks.exposure import warnings_of_environment
+from forwarder.core.config.runtime import destination_limits_of
 from forwarder.core.counted import counted
 
 
@@ -136,6 +137,8 @@ def _as_json(checked: CheckedConfig, findings: Sequence[Finding]) -> list[dict[s
 
 def _asked_for(arguments: argparse.Namespace, config: Config) -> int:
     """Do what the options ask for beyond the check; return the exit code."""
+    for limited, limit in destination_limits_of(config).items():
+        print(f"destination {limited} gets at most {limit}, over all routes")
     code = exit_codes.OK
     if arguments.diff:
         from forwarder.cli.diff import print_diff  # only with --diff: it asks the daemon

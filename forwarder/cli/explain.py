@@ -236,8 +236,15 @@ def _print_ways(walk: Explanation, config: RoutingConfig) -> None:
     disabled = disabled_in(config)
     print("It goes to:")
     for destination, routes in walk.chosen.items():
-        note = " — disabled, so it is skipped" if destination in disabled else ""
+        note = " — disabled, so it is skipped" if destination in disabled else _limit_note(config, destination)
         print(f"  {shown(destination)}, by {shown(list(routes))}{note}")
+
+
+def _limit_note(config: RoutingConfig, destination: str) -> str:
+    settings = config.destinations.get(destination)
+    if settings is None or settings.limit is None:
+        return ""
+    return f" — unless its limit is reached ({settings.limit.value([destination])})"
 
 
 def _print_ends(record: Record) -> None:

@@ -25,7 +25,7 @@ from forwarder.core.monitoring.counters import Counters
 from forwarder.core.ports import Clocks, Outbox
 from forwarder.core.routing.dedupe import RecentEvents
 from forwarder.core.routing.first_word import FULL, FirstWords
-from forwarder.core.routing.limiter import Limiter, RouteLimit
+from forwarder.core.routing.limiter import Limiter, Owner, RouteLimit
 from forwarder.core.routing.table import ActiveRouting
 from forwarder.ingest.planner import Arrival, DeliveryPlanner, Recovery
 
@@ -114,8 +114,8 @@ class Ingest:
         self._on_event = listeners.on_event
         self._on_arrival = listeners.on_arrival
 
-    def follow(self, limits: Mapping[str, RouteLimit]) -> None:
-        """Let through by these limits of routes from now on."""
+    def follow(self, limits: Mapping[Owner, RouteLimit]) -> None:
+        """Let through by these limits of routes and destinations from now on."""
         self.limiter.follow(limits)
 
     def repairing(self) -> AbstractContextManager[None]:

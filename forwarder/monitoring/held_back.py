@@ -1,4 +1,4 @@
-"""Sends a summary of the posts that a route did not send because of its limit, once the period of the limit is over."""
+"""Sends a summary of the posts that were not sent because of the limit of a route or a destination, once the period of the limit is over."""
 
 from collections.abc import Container
 from datetime import datetime, timedelta
@@ -47,8 +47,13 @@ class HeldBackReporter:
     def _send(self, now: datetime, *, is_last: bool) -> None:
         for held in self._limiter.due(now, is_last=is_last):
             to = [name for name in held.limit.summary_to if name in self._known]
-            log.info("limit.held_back", route=held.route, count=held.count, told=to)
+            owner = {"destination": held.destination} if held.destination else {"route": held.route}
+            log.info("limit.held_back", **owner, count=held.count, told=to)
             notice = notices.limited(held)
             for name in to:
                 self._number += 1
-                self._post(notices.as_event(notice, now=now, number=self._number), name, f"limit of {held.route}")
+                self._post(
+                    notices.as_event(notice, now=now, number=self._number),
+                    name,
+                    f"limit of {held.destination or held.route}",
+                )

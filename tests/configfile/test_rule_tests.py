@@ -45,6 +45,9 @@ def test_a_body_contains_texts_or_fulfils_a_condition(body: str, said: str | Non
 
 def test_a_sample_and_a_limit_do_not_decide_a_test() -> None:
     assert failures(route="sample: 1%") == []
+    text = CONFIG.format(route="match: {source: x}", expect="[bot, chat]", body="{}") + "defaults: {limit: 1/7d}\n"
+    again = "  - {name: again, event: {mid: '2', payload: {text: gm}}, expect: [bot, chat]}\n"
+    assert failures_of(load(text.replace("defaults:", f"{again}defaults:"))) == []
     assert failures(route="limit: 1/h") == []
 
 

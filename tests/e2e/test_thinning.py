@@ -129,3 +129,49 @@ async def test_a_sample_is_of_posts_shown_by_every_command_and_left_alone_by_a_r
     shown = await ok(config, "events", "--json", "--limit", "60")
     assert len(shown.splitlines()) == 60
     await assert_balanced(config)
+
+
+async def test_the_limit_of_a_destination_holds_over_its_routes_and_is_shown_and_survives_a_reload(
+    tmp_path: Path,
+) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as alerts:
+        config = configure(
+            tmp_path, emulator.ws_url, bot, alerts, "{name: one, to: bot}", "{name: two, to: [bot, alerts]}"
+        )
+        config.write_text(
+            config.read_text(encoding="utf-8").replace(
+                f"bot: {{url: '{bot.url}'}}",
+                f"bot: {{url: '{bot.url}', limit: {{count: 3, per: 1h, by: author, summary: alerts}}}}",
+            ),
+            encoding="utf-8",
+        )
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            for mid in range(5):
+                await emulator.send(frame(mid, "loud"))
+            await alerts.wait_for(5)
+            config.write_text(config.read_text(encoding="utf-8") + "  - {match: {sid: nobody}, to: alerts}\n")
+            daemon.send(signal.SIGHUP)
+            await daemon.wait_for("reload.done")
+            for mid in (5, 6):
+                await emulator.send(frame(mid, "loud"))
+            await alerts.wait_for(7)
+            await emulator.send(frame(7, "calm"))
+            await bot.wait_for(3 + 1)
+            await alerts.wait_for(8)
+            assert "bot, by one, two — unless its limit is reached (3 in 1h by author)" in await ok(
+                config, "explain", "--mid", "7"
+            )
+            await stopped(daemon)
+        assert posts(bot) == ["calm 7 x", *(f"loud {mid} x" for mid in range(3))]
+        (notice,) = notices(alerts)
+        assert (notice["kind"], notice["destination"]) == ("limited", "bot")
+        assert notice["title"] == "4 posts not sent to bot"
+        assert notice["text"].startswith(
+            "4 posts not sent to bot (limit 3 per 60 min for each author); 4 from @loud. First: "
+        )
+        skipped = look(tmp_path / "outbox.db", "SELECT count(*) FROM deliveries WHERE status = 'skipped'")
+        assert skipped == [(4,)]
+        await assert_balanced(config)
+        checked = await ok(config, "check")
+        assert "destination bot gets at most 3 in 1h by author, over all routes" in checked

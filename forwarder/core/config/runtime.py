@@ -9,6 +9,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import CanaryPolicy, FailureRecipients, OnFailure
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.routing.first_word import OnFull
+from forwarder.core.routing.limiter import RouteLimit
 from forwarder.core.routing.router import Route, Router
 from forwarder.core.routing.table import RoutingTable
 
@@ -77,6 +78,15 @@ def routing_table_of(config: Config) -> RoutingTable:
     )
 
 
+def destination_limits_of(config: Config | RoutingConfig) -> dict[DestinationName, RouteLimit]:
+    """Return the limits of the enabled destinations that have one."""
+    return {
+        DestinationName(name): settings.limit.value([name])
+        for name, settings in config.destinations.items()
+        if settings.enabled and settings.limit is not None
+    }
+
+
 def router_of(config: Config | RoutingConfig) -> Router:
     """Return the routes that are enabled, as the router that walks them."""
     return Router(
@@ -95,4 +105,5 @@ def router_of(config: Config | RoutingConfig) -> Router:
             if route.enabled
         ],
         unmatched=None if config.unmatched == DROP else DestinationName(config.unmatched),
+        destination_limits=destination_limits_of(config),
     )

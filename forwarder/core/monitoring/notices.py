@@ -149,6 +149,12 @@ LIMITED = NoticeTemplate(
     "To list them: forwarder deliveries --status skipped --route {name_in_shell}",
     subject=NoticeSubject.ROUTE,
 )
+DESTINATION_LIMITED = replace(
+    LIMITED,
+    title="{posts} not sent to {name}",
+    text="{posts} not sent to {name} (limit {limit}){values}. First: {first}, last: {last}.",
+    subject=NoticeSubject.DESTINATION,
+)
 STREAM_AWAY = NoticeTemplate(
     kind="stream_away",
     level=Level.ERROR,
@@ -219,15 +225,16 @@ CANARY_BACK = NoticeTemplate(
 
 
 def limited(held: HeldBack) -> Notice:
-    """Return the summary of the posts that a route did not send because of its limit."""
+    """Return the summary of the posts that were not sent because of the limit of a route or of a destination."""
     limit = held.limit
     others = held.count - sum(count for _, count in held.top)
     values = [_value_count(held, value, count) for value, count in held.top]
     if held.top and others:
         values.append(f"{others:,} from others")
     by = f" for each {' and '.join(field.name for field in limit.by)}" if limit.by else ""
-    return LIMITED.about(
-        held.route,
+    template = DESTINATION_LIMITED if held.destination else LIMITED
+    return template.about(
+        held.destination or held.route,
         posts=counted(held.count, "post"),
         limit=f"{limit.count:,} per {spell(limit.per)}{by}",
         values=f"; {', '.join(values)}" if values else "",

@@ -1,4 +1,4 @@
-"""Applies the limits of routes, and collects what they did not send for summaries. Times are those of the events."""
+"""Applies the limits of routes and of destinations, and collects what they did not send for summaries. Times are those of the events."""
 
 import heapq
 import json
@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
+from typing import NamedTuple
 
 import msgspec
 
@@ -31,7 +32,7 @@ _LABEL = 40
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RouteLimit:
-    """The limit of a route: at most `count` posts in any span of `per`; with `by`, for each value of these fields."""
+    """The limit of a route or of a destination: at most `count` posts in any span of `per`; with `by`, for each value of these fields."""
 
     count: int
     per: timedelta
@@ -44,10 +45,21 @@ class RouteLimit:
         return f"{self.count} in {write_duration(self.per)}{by}"
 
 
-class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
-    """A summary of the posts that a route did not send since the last summary."""
+class OfDestination(NamedTuple):
+    """Owns a limit that holds for everything that a destination gets. A limit of a route is owned by the name of the route."""
 
-    route: str
+    destination: DestinationName
+
+
+Owner = str | OfDestination
+
+
+class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
+    """A summary of the posts that a route, or all routes of a destination, did not send since the last summary."""
+
+    route: str = ""
+    destination: str = ""
+    """The destination whose own limit it was; then there is no route."""
     limit: RouteLimit
     count: int
     first: datetime
@@ -57,7 +69,7 @@ class HeldBack(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Gathering:
-    """Collects the posts that a route does not send, until the next summary."""
+    """Collects the posts that one limit does not let through, until the next summary."""
 
     __slots__ = ("began", "by_value", "count", "first", "labels", "last", "limit")
 
@@ -69,11 +81,12 @@ class _Gathering:
         self.by_value = Counter[str]()
         self.labels: dict[str, str] = {}
 
-    def so_far(self, route: str) -> HeldBack:
+    def so_far(self, owner: Owner) -> HeldBack:
         """Return the summary so far."""
         top = heapq.nlargest(_TOP, self.by_value.items(), key=lambda entry: entry[1])
         return HeldBack(
-            route=route,
+            route=owner if isinstance(owner, str) else "",
+            destination="" if isinstance(owner, str) else owner.destination,
             limit=self.limit,
             count=self.count,
             first=self.first,
@@ -83,30 +96,30 @@ class _Gathering:
 
 
 class Limiter:
-    """Applies the limits of all routes. Remembers at most `capacity` windows, and forgets those that were unused for longest first."""
+    """Applies the limits of all routes and destinations. Remembers at most `capacity` windows, and forgets those that were unused for longest first."""
 
     def __init__(self, *, capacity: int = _CAPACITY) -> None:
         self.ahead = timedelta()
         """How far the time of the events is ahead of the steady time. Limits use steady time, so setting the clock does not affect them."""
         self._capacity = capacity
-        self._limits: dict[str, RouteLimit] = {}
-        self._windows: dict[tuple[str, str], SlidingWindow] = {}
-        """The windows by route and value, in the order of their last post."""
+        self._limits: dict[Owner, RouteLimit] = {}
+        self._windows: dict[tuple[Owner, str], SlidingWindow] = {}
+        """The windows by owner and value, in the order of their last post."""
         self._times = 0
         """How many times are remembered in all windows."""
-        self._verdicts: dict[tuple[str, str], tuple[datetime, bool]] = {}
-        """By route and post: when one of its two events came, and whether it was sent; in the order of time."""
-        self._gatherings: dict[str, _Gathering] = {}
+        self._verdicts: dict[tuple[Owner, str], tuple[datetime, bool]] = {}
+        """By owner and post: when one of its two events came, and whether it was sent; in the order of time."""
+        self._gatherings: dict[Owner, _Gathering] = {}
         self._values = 0
         """How many values are remembered in all gatherings."""
         self._over: list[HeldBack] = []
-        """Summaries of routes that a reload removed or gave another limit."""
+        """Summaries of routes and destinations that a reload removed or gave another limit."""
 
     def __len__(self) -> int:
         return len(self._windows)
 
-    def follow(self, limits: Mapping[str, RouteLimit]) -> None:
-        """Use these limits, by the names of the routes. Forget what was counted for routes whose limit is gone or has changed."""
+    def follow(self, limits: Mapping[Owner, RouteLimit]) -> None:
+        """Use these limits, by their owners. Forget what was counted for owners whose limit is gone or has changed."""
         gone = {name for name, limit in self._limits.items() if limits.get(name) != limit}
         self._limits = dict(limits)
         if gone:
@@ -117,23 +130,23 @@ class Limiter:
         for name, gathering in self._gatherings.items():
             gathering.limit = limits.get(name, gathering.limit)
 
-    def lets_through(self, route: str, limit: RouteLimit, subject: Subject) -> bool:
-        """Return whether a route sends an event, and count it.
+    def lets_through(self, owner: Owner, limit: RouteLimit, subject: Subject) -> bool:
+        """Return whether a route sends an event, or a destination gets it, and count it.
 
         Posts are counted, not events: the second event of a post gets the same decision as the first and is not counted.
         """
         event, now = subject.event, subject.now - self.ahead
-        post = (route, event.mid) if event.source in SOURCES else None
+        post = (owner, event.mid) if event.source in SOURCES else None
         if post is not None:
             known = self._verdicts.get(post)
             if known is not None and now - known[0] <= WINDOW:
                 return known[1]
         value = _value(limit, subject)
-        goes = self._take((route, value), limit, now.timestamp())
+        goes = self._take((owner, value), limit, now.timestamp())
         if post is not None:
             self._note(post, now, goes=goes)
         if not goes and limit.summary_to:
-            self._gather(route, limit, value, subject)
+            self._gather(owner, limit, value, subject)
         return goes
 
     def due(self, now: datetime, *, is_last: bool = False) -> list[HeldBack]:
@@ -147,7 +160,7 @@ class Limiter:
         found, self._over = self._over + [self._take_summary(name) for name in over], []
         return found
 
-    def _take(self, key: tuple[str, str], limit: RouteLimit, at: float) -> bool:
+    def _take(self, key: tuple[Owner, str], limit: RouteLimit, at: float) -> bool:
         window = self._windows.get(key)
         if window is None:
             window = SlidingWindow(limit.count, limit.per.total_seconds())
@@ -169,7 +182,7 @@ class Limiter:
                 return
             self._times -= len(self._windows.pop(oldest))
 
-    def _note(self, post: tuple[str, str], now: datetime, *, goes: bool) -> None:
+    def _note(self, post: tuple[Owner, str], now: datetime, *, goes: bool) -> None:
         self._verdicts.pop(post, None)
         self._verdicts[post] = now, goes
         while len(self._verdicts) > 1:
@@ -178,10 +191,10 @@ class Limiter:
                 return
             del self._verdicts[oldest]
 
-    def _gather(self, route: str, limit: RouteLimit, value: str, subject: Subject) -> None:
-        gathering = self._gatherings.get(route)
+    def _gather(self, owner: Owner, limit: RouteLimit, value: str, subject: Subject) -> None:
+        gathering = self._gatherings.get(owner)
         if gathering is None:
-            gathering = self._gatherings[route] = _Gathering(limit, subject.now, steady=subject.now - self.ahead)
+            gathering = self._gatherings[owner] = _Gathering(limit, subject.now, steady=subject.now - self.ahead)
         gathering.count += 1
         gathering.last = subject.now
         if not limit.by:
@@ -193,10 +206,10 @@ class Limiter:
             gathering.labels[value] = _label(limit, subject)
         gathering.by_value[value] += 1
 
-    def _take_summary(self, route: str) -> HeldBack:
-        gathering = self._gatherings.pop(route)
+    def _take_summary(self, owner: Owner) -> HeldBack:
+        gathering = self._gatherings.pop(owner)
         self._values -= len(gathering.labels)
-        return gathering.so_far(route)
+        return gathering.so_far(owner)
 
 
 def _value(limit: RouteLimit, subject: Subject) -> str:

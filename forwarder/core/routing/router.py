@@ -12,7 +12,7 @@ from forwarder.core.ledger import SkipReason
 from forwarder.core.matching import EVERYTHING, Condition, Subject
 from forwarder.core.matching.index import Index
 from forwarder.core.routing.first_word import WAIT, Prefer
-from forwarder.core.routing.limiter import Limiter, RouteLimit
+from forwarder.core.routing.limiter import Limiter, OfDestination, Owner, RouteLimit
 from forwarder.core.routing.sampling import is_in_sample
 
 UNMATCHED = "unmatched"
@@ -63,12 +63,14 @@ class Router:
     routes: Sequence[Route]
     unmatched: DestinationName | None = None
     """Where events go that no route matches. `None` drops them; they are counted."""
+    destination_limits: Mapping[DestinationName, RouteLimit] = field(default_factory=dict)
+    """The limits of destinations, which hold over all their routes and `unmatched`."""
     once: frozenset[str] = field(init=False)
     """The names of the routes that want only one of the two events of a post: the first or the full one."""
     waits: Mapping[str, timedelta] = field(init=False)
     """For each route with `prefer: full`, how long a first word waits for the full text."""
-    limits: Mapping[str, RouteLimit] = field(init=False)
-    """The limits of the routes that have one, by the names of the routes."""
+    limits: Mapping[Owner, RouteLimit] = field(init=False)
+    """The limits of the routes and of the destinations that have one, by their owners."""
     index: Index = field(init=False, repr=False, compare=False)
     """Finds the routes that may match. Building it takes about 0.1 s for ten thousand routes, so it is not done in the loop's thread."""
 
@@ -80,13 +82,16 @@ class Router:
         waits = {route.name: route.wait for route in self.routes if route.prefer is Prefer.FULL}
         object.__setattr__(self, "once", once)
         object.__setattr__(self, "waits", waits)
-        limits = {route.name: route.limit for route in self.routes if route.limit is not None}
+        limits: dict[Owner, RouteLimit] = {route.name: route.limit for route in self.routes if route.limit is not None}
+        limits |= {OfDestination(name): limit for name, limit in self.destination_limits.items()}
         object.__setattr__(self, "limits", limits)
         object.__setattr__(self, "index", Index([route.condition for route in self.routes]))
         object.__setattr__(self, "always", self._always())
 
     def _always(self) -> Selection | None:
         """Return what is selected where all routes send everything, or `None` where it depends on the event."""
+        if self.destination_limits:
+            return None
         chosen: dict[DestinationName, tuple[str, ...]] = {}
         for route in self.routes:
             if route.condition != EVERYTHING or route.sample is not None or route.limit is not None:
@@ -135,7 +140,21 @@ class Router:
             chosen[self.unmatched] = (UNMATCHED,)
         if held:
             held = {destination: why for destination, why in held.items() if destination not in chosen}
+        if self.destination_limits and limiter is not None:
+            self._limit_destinations(chosen, held, subject, limiter)
         return Selection(chosen, is_matched, held)
+
+    def _limit_destinations(
+        self,
+        chosen: dict[DestinationName, tuple[str, ...]],
+        held: dict[DestinationName, tuple[SkipReason, tuple[str, ...]]],
+        subject: Subject,
+        limiter: Limiter,
+    ) -> None:
+        """Move from `chosen` to `held` what the limit of a destination does not let through."""
+        for name, limit in self.destination_limits.items():
+            if name in chosen and not limiter.lets_through(OfDestination(name), limit, subject):
+                held[name] = (SkipReason.LIMITED, chosen.pop(name))
 
 
 def _add(chosen: dict[DestinationName, tuple[str, ...]], route: Route) -> None:

@@ -13,7 +13,7 @@ TEXT = """
 streams: [{api_key: "${KEY}"}]
 destinations:
   bot: {url: "https://example.com/magpie", headers: {Authorization: magpie}, on_full: send}
-  alerts: {url: "https://discord.com/api/webhooks/1/magpie", format: discord, on_full: edit}
+  alerts: {url: "https://discord.com/api/webhooks/1/magpie", format: discord, on_full: edit, limit: 5/10m}
   off: {url: "https://example.com/magpie", enabled: false}
 lists:
   mine: [btc, {file: words.txt}]
@@ -44,6 +44,7 @@ def test_a_revision_routes_as_the_config_did_and_holds_nothing_of_the_destinatio
     again = load_revision(config.revision.data)
     assert (again.routes, again.unmatched, again.revision) == (config.routes, config.unmatched, config.revision)
     assert (disabled_in(again), on_full_of(again)) == (disabled_in(config), on_full_of(config))
+    assert router_of(again).destination_limits == router_of(config).destination_limits != {}
     assert [each.condition for each in router_of(again).routes] == [each.match for each in config.routes]
     kept = unpacked(config.revision.data)
     assert "magpie" not in repr(kept)

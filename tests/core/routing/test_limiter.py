@@ -290,6 +290,25 @@ def test_a_summary_says_how_much_of_whom_and_when() -> None:
     )
 
 
+def test_a_summary_of_the_limit_of_a_destination_is_about_that_destination() -> None:
+    held = HeldBack(
+        destination="bot",
+        limit=limit(5, timedelta(minutes=10), "author"),
+        count=3,
+        first=NOW,
+        last=NOW + timedelta(seconds=99),
+        top=[("@a", 2)],
+    )
+    event = notices.as_event(notices.limited(held), now=NOW, number=1)
+    assert event.sid == "bot"
+    assert isinstance(event.payload, dict)
+    assert (event.payload["destination"], event.payload["title"]) == ("bot", "3 posts not sent to bot")
+    assert event.payload["text"] == (
+        "3 posts not sent to bot (limit 5 per 10 min for each author); 2 from @a, 1 from others. "
+        "First: 2026-01-01 12:00:00 UTC, last: 2026-01-01 12:01:39 UTC."
+    )
+
+
 def test_a_summary_is_an_event_of_our_own_that_names_the_route_whatever_the_value_was() -> None:
     asked = Asked(limit(1, MINUTE, "payload.n", "author"))
     for number in range(2):

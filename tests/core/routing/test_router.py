@@ -11,7 +11,7 @@ from forwarder.core.config.runtime import router_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.ledger import SkipReason
 from forwarder.core.matching import EVERYTHING, NOTHING, AnyOf
-from forwarder.core.routing.limiter import Limiter, RouteLimit
+from forwarder.core.routing.limiter import Limiter, OfDestination, RouteLimit
 from forwarder.core.routing.router import Route, Router, Selection
 from forwarder.core.routing.sampling import is_in_sample
 from tests.core.config.support import config_text, load
@@ -139,3 +139,73 @@ def test_routes_that_ask_nothing_select_what_the_same_routes_select_with_a_condi
 def test_routes_are_asked_about_every_event_where_any_of_them_holds_something_back_or_has_a_condition() -> None:
     for one in (HALF, LIMITED, replace(WHOLE, condition=NOTHING)):
         assert Router(routes=[WHOLE, one]).always is None
+
+
+def limited(*routes: Route, unmatched: str | None = None) -> Router:
+    """Return a router whose destination bot gets one post in ten minutes."""
+    end = None if unmatched is None else DestinationName(unmatched)
+    return Router(routes=routes, unmatched=end, destination_limits={BOT: ONE})
+
+
+def test_the_limit_of_a_destination_holds_over_all_its_routes_and_counts_a_post_once() -> None:
+    limiter = Limiter()
+    router = limited(route("one", "bot", "alerts"), route("two", "bot"))
+    assert router.always is None
+    assert router.select(event(mid="1"), NOW, limiter).chosen == {BOT: ("one", "two"), ALERTS: ("one",)}
+    assert router.select(event(mid="1"), NOW, limiter).chosen == {BOT: ("one", "two"), ALERTS: ("one",)}
+    assert router.select(event(mid="2"), NOW, limiter) == Selection(
+        {ALERTS: ("one",)}, is_matched=True, held={BOT: (SkipReason.LIMITED, ("one", "two"))}
+    )
+
+
+def test_the_limit_of_a_destination_comes_after_those_of_its_routes_and_holds_for_unmatched_too() -> None:
+    limiter = Limiter()
+    router = limited(HALF, replace(LIMITED, condition=NOTHING))
+    assert router.select(event(mid=OUT), NOW, limiter).held == {BOT: (SkipReason.SAMPLED, ("half",))}
+    assert router.select(event(mid=IN), NOW, limiter).chosen == {BOT: ("half",)}
+    nothing, limiter = limited(replace(WHOLE, condition=NOTHING), unmatched="bot"), Limiter()
+    assert nothing.select(event(mid="1"), NOW, limiter).chosen == {BOT: ("unmatched",)}
+    assert nothing.select(event(mid="2"), NOW, limiter).held == {BOT: (SkipReason.LIMITED, ("unmatched",))}
+
+
+def test_without_a_limiter_the_limit_of_a_destination_is_ignored() -> None:
+    router = limited(WHOLE)
+    assert all(router.select(event(mid=str(mid)), NOW).chosen for mid in range(5))
+
+
+def test_a_route_and_a_destination_of_one_name_have_counts_of_their_own_and_a_reload_keeps_them() -> None:
+    limiter = Limiter()
+    router = Router(routes=[route("bot", "bot", limit=RouteLimit(count=2, per=ONE.per))], destination_limits={BOT: ONE})
+    assert dict(router.limits) == {"bot": RouteLimit(count=2, per=ONE.per), OfDestination(BOT): ONE}
+    limiter.follow(router.limits)
+    assert router.select(event(mid="1"), NOW, limiter).chosen
+    limiter.follow(limited(WHOLE).limits)
+    assert router.select(event(mid="2"), NOW, limiter).held == {BOT: (SkipReason.LIMITED, ("bot",))}
+    limiter.follow({OfDestination(BOT): RouteLimit(count=3, per=ONE.per)})
+    assert (
+        Router(routes=[WHOLE], destination_limits={BOT: RouteLimit(count=3, per=ONE.per)})
+        .select(event(mid="3"), NOW, limiter)
+        .chosen
+    )
+
+
+def test_the_summary_of_a_destination_that_is_limited_names_it() -> None:
+    limiter = Limiter()
+    router = Router(routes=[WHOLE], destination_limits={BOT: RouteLimit(count=1, per=ONE.per, summary_to=(ALERTS,))})
+    limiter.follow(router.limits)
+    for mid in ("1", "2", "3"):
+        router.select(event(mid=mid), NOW, limiter)
+    (held,) = limiter.due(NOW, is_last=True)
+    assert (held.route, held.destination, held.count, held.limit.summary_to) == ("", "bot", 2, (ALERTS,))
+
+
+def test_enabled_destinations_have_the_limits_that_the_config_says_and_defaults_are_for_each() -> None:
+    text = config_text(
+        destination="limit: {count: 5, per: 10m, by: author}",
+        rest="  - to: [other, off]\ndefaults: {limit: 2/h}\n",
+    ).replace(
+        "routes:", "  other: {url: 'http://127.0.0.1:9/'}\n  off: {url: 'http://127.0.0.1:9/', enabled: false}\nroutes:"
+    )
+    limits = router_of(load(text)).destination_limits
+    assert {name: str(limit) for name, limit in limits.items()} == {"bot": "5 in 10m by author", "other": "2 in 1h"}
+    assert [limit.summary_to for limit in limits.values()] == [("bot",), ("other",)]

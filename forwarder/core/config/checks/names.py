@@ -76,6 +76,9 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
             _check_exists(name, known, place, findings, what="not a destination or a group" if groups else "")
         for place, name in named_in_limit(route, path):
             _check_notified(name, destinations, place, findings)
+    for path, settings in settings_of(tree):
+        for place, name in named_in_limit(settings, path):
+            _check_notified(name, destinations, place, findings)
     _check_on_failure(tree, destinations, groups, findings)
     unmatched = tree.get("unmatched")
     if isinstance(unmatched, Scalar) and not is_null(unmatched):

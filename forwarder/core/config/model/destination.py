@@ -11,6 +11,7 @@ from forwarder.core.config.model.on_failure import OnFailureConfig
 from forwarder.core.config.model.prefer import OnFullField, check_on_full
 from forwarder.core.config.model.rate_and_breaker import BreakerField, PauseAfter, RateField
 from forwarder.core.config.model.retry import RetryField
+from forwarder.core.config.model.sample_and_limit import LimitConfig
 from forwarder.core.config.model.signing import SigningConfig, check_apart
 from forwarder.core.config.model.success import SuccessConfig
 from forwarder.core.config.model.transport import AuthConfig, ProxyUrl, SocketPath, TlsConfig
@@ -157,6 +158,11 @@ class DestinationSettings(Section):
         default=None,
         description="The highest number of attempts per second, minute or hour. What exceeds it waits.",
         examples=["50/s", {"rate": "20/m", "burst": 5}],
+    )
+    limit: LimitConfig | None = Field(
+        default=None,
+        description="The highest number of posts in a span of time, over all routes. What exceeds it is not sent.",
+        examples=["100/h", {"count": 5, "per": "10m", "by": "author"}],
     )
     backlog_concurrency: Annotated[int, whole_number(1, 1024)] | None = Field(
         default=None,

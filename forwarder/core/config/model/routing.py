@@ -7,6 +7,7 @@ from pydantic import Field, PrivateAttr
 from forwarder.core.config.model.compiled import ConditionField, ListField
 from forwarder.core.config.model.prefer import OnFullField
 from forwarder.core.config.model.route import Destinations, RouteConfig
+from forwarder.core.config.model.sample_and_limit import LimitConfig
 from forwarder.core.config.revision import Revision
 from forwarder.core.config.values.section import Name, Section, Switch
 from forwarder.core.routing.first_word import OnFull
@@ -69,6 +70,7 @@ class RoutedDestination(Section):
 
     enabled: Switch = Field(default=True, description="false: events for this destination are skipped.")
     on_full: OnFullField = Field(default=OnFull.IGNORE, description="What to do with the full text of an X post.")
+    limit: LimitConfig | None = Field(default=None, description="The highest number of posts in a span of time.")
 
 
 class RoutingConfig(RoutesEvents):

@@ -1,4 +1,4 @@
-"""`sample` and `limit` of a route: how many of the matching posts it sends."""
+"""`sample` and `limit` of a route, and `limit` of a destination: how many of the matching posts are sent."""
 
 import re
 from collections.abc import Iterator, Sequence
@@ -68,7 +68,7 @@ SampleField = Annotated[int, scalar(_parse_share, "percentage")]
 
 
 class LimitConfig(Section):
-    """How many posts a route sends at most in a span of time."""
+    """How many posts a route sends, or a destination gets over all routes, at most in a span of time."""
 
     count: Annotated[int, whole_number(1, 10_000)] = Field(
         description="The highest number of posts. The two events of an X post (fast-x, x) count as one."
@@ -84,12 +84,12 @@ class LimitConfig(Section):
         min_length=1,
         max_length=5,
         description="One to five fields of the event. Each of their values is counted separately. A post without an author counts for its channel, else for its source.",
-        json_schema_extra=left_out("one count for the route"),
+        json_schema_extra=left_out("one count for all"),
         examples=["author", ["source", "channel"]],
     )
     summary: Annotated[bool | str, PlainValidator(_parse_summary, json_schema_input_type=bool | str)] = Field(
         default=True,
-        description="Who gets a summary of the posts that were not sent. true: the destinations of the route. false: nobody. "
+        description="Who gets a summary of the posts that were not sent. true: the destinations of the route, or the limited destination itself. false: nobody. "
         "Or the name of a destination.",
     )
 
@@ -110,7 +110,7 @@ class LimitConfig(Section):
         return {"count": _part(found["count"], data), "per": _part(per, data)}
 
     def value(self, to: Sequence[str]) -> RouteLimit:
-        """Return the limit of a route to these destinations."""
+        """Return the limit of a route to these destinations, or of this destination."""
         match self.summary:
             case bool(is_sent):
                 summary_to = list(to) if is_sent else []
@@ -128,9 +128,9 @@ def _part(text: str, of: Scalar) -> Scalar:
     return Expanded(text, quoted=of.quoted, written=of.written) if isinstance(of, Expanded) else Scalar(text)
 
 
-def named_in_limit(route: dict[str, Tree], path: Path) -> Iterator[tuple[Path, Scalar]]:
-    """Yield the destination in `summary` of a route's limit with its place, where one is named."""
-    limit = route.get("limit")
+def named_in_limit(owner: dict[str, Tree], path: Path) -> Iterator[tuple[Path, Scalar]]:
+    """Yield the destination in `summary` of the limit of a route or a destination with its place, where one is named."""
+    limit = owner.get("limit")
     summary = limit.get("summary") if isinstance(limit, dict) else None
     if isinstance(summary, Scalar) and not is_null(summary) and summary.lower() not in _SWITCH:
         yield (*path, "limit", "summary"), summary

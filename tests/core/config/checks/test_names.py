@@ -87,6 +87,10 @@ TWO = "streams: [{api_key: k}]\ndestinations:\n  a: {url: 'http://127.0.0.1/a'}\
             "routes: [{to: a, limit: {count: 1, per: 1m, summary: c}}]",
             ['routes[0].limit.summary: "c" is not a destination'],
         ),
+        (
+            "routes: [{to: a}]\ndefaults: {limit: {count: 1, per: 1m, summary: c}}",
+            ['defaults.limit.summary: "c" is not a destination'],
+        ),
     ],
 )
 def test_a_name_exists_and_is_used_once(rest: str, said: list[str]) -> None:
