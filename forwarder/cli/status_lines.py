@@ -223,7 +223,8 @@ def destination_state(name: str, destination: DestinationReport | None, *, has_w
 def _pause(name: str, pause: PauseReport) -> str:
     why = f" ({pause.why})" if pause.why else ""
     by = _PAUSED_BY[PausedBy(pause.by)] if pause.by in set(PausedBy) else f"by {pause.by}"
-    return f"PAUSED {by} since {local(pause.since)}{why}; forwarder resume {shlex.quote(name)} sends again"
+    until = f" until {local(pause.until)}" if pause.until is not None else ""
+    return f"PAUSED {by} since {local(pause.since)}{until}{why}; forwarder resume {shlex.quote(name)} sends again"
 
 
 def _last(canary: CanaryReport) -> str:

@@ -138,12 +138,14 @@ class Reconnect(_Request):
 
 
 class PauseChange(_Request):
-    """Send nothing to a destination until it is resumed, and keep everything meant for it; or go on."""
+    """Send nothing to a destination until it is resumed or a time has come, and keep everything meant for it; or go on."""
 
     verb: Literal["pause", "resume"]
     destination: str
     why: Annotated[str, Field(max_length=500)] = ""
     now_ms: _Whole
+    until_ms: _Whole | None = None
+    """When a pause ends by itself, by the wall clock."""
 
 
 Change = Replay | DeadLetterChange | PauseChange | Resend

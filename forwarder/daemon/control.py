@@ -102,7 +102,7 @@ class ControlHandler:
 
     def _pause_in_memory(self, asked: PauseChange) -> Changed:
         """Pause or resume at once; it is written when that is possible."""
-        is_changed = self._outbound.is_paused(DestinationName(asked.destination)) != (asked.verb == "pause")
+        is_changed = not self._outbound.has_pause(asked)
         if is_changed:
             self._outbound.pause_or_resume(asked)
         return Changed(

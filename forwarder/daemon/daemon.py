@@ -234,6 +234,7 @@ class Daemon:
                 group.create_task(inbound.run()),
                 group.create_task(handover.run()),
                 group.create_task(outbound.hurry()),
+                group.create_task(outbound.end_pauses()),
             ]
             stop.on_stop(lambda: _cancel(background))
             if meanwhile:  # from here on the watchdog is fed only while the writer moves, first after an interval

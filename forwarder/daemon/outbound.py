@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from forwarder.clocks.periodic import periodic
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.commands import PauseChange
 from forwarder.core.delivery import DestinationName
@@ -19,6 +20,7 @@ from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.dispatch.lane import Lane, Timing
 from forwarder.outbox.store import OutboxStore
 
+_LOOK_EVERY = timedelta(seconds=1)
 _MARGIN = timedelta(seconds=1)
 """An attempt ends by its own timeout; so much later it would be cut short."""
 
@@ -116,15 +118,30 @@ class Outbound:
         """Return whether a destination is paused."""
         return self._monitor.is_paused(destination)
 
-    def pause_or_resume(self, asked: PauseChange) -> None:
-        """Pause or resume a destination, as a person asked."""
+    def has_pause(self, asked: PauseChange) -> bool:
+        """Return whether a destination is paused or resumed already, as a person asks for."""
+        return self._monitor.has_pause(asked)
+
+    async def end_pauses(self) -> None:
+        """Resume each destination whose pause ends by itself, each second, until cancelled."""
+        await periodic(_LOOK_EVERY, self._end_pauses)
+
+    def _end_pauses(self) -> None:
+        for name in self._monitor.due_to_resume():
+            self.pause_or_resume(PauseChange(verb="resume", destination=name, now_ms=0), by="time")
+
+    def pause_or_resume(self, asked: PauseChange, *, by: str = "person") -> None:
+        """Pause or resume a destination, as a person asked; or because its pause has ended by itself (`by`: `time`)."""
         self._monitor.note_change(asked)
-        log.info(f"destination.{asked.verb}d", destination=asked.destination, by="person", why=asked.why)
+        pause = self._monitor.state_of(DestinationName(asked.destination)).pause
+        until = {} if pause is None or pause.until is None else {"until": pause.until.isoformat(timespec="seconds")}
+        log.info(f"destination.{asked.verb}d", destination=asked.destination, by=by, why=asked.why, **until)
         lane = self._dispatcher.lanes.get(DestinationName(asked.destination))
         if lane is None:  # a reload has removed it meanwhile
             return
         if asked.verb == "pause":
-            lane.pause()
+            if not lane.admission.is_paused:  # or only the end of its pause is another one
+                lane.pause()
         else:
             lane.resume()
 

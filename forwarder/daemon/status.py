@@ -78,7 +78,12 @@ class StatusReporter:
             **msgspec.structs.asdict(lane.status()),
             paused=None
             if pause is None
-            else PauseReport(since=pause.since.isoformat(timespec="seconds"), by=str(pause.by), why=pause.why),
+            else PauseReport(
+                since=pause.since.isoformat(timespec="seconds"),
+                by=str(pause.by),
+                why=pause.why,
+                until=None if pause.until is None else pause.until.isoformat(timespec="seconds"),
+            ),
             failing_since=to_seconds(None if since is None else self._clock.wall_of(since)),
             last_failure=monitor.failures.get(name),
             canary=self._reporting.canaries.status(name),

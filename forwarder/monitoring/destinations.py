@@ -1,7 +1,7 @@
 """Keeps the states of the destinations over restarts, logs their changes, and sends notices when one fails or recovers."""
 
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from msgspec.structs import replace
@@ -94,6 +94,18 @@ class DestinationMonitor:
         """Return whether a destination is paused, by a person or by itself."""
         return self.state_of(name).pause is not None
 
+    def due_to_resume(self) -> list[DestinationName]:
+        """Return the destinations whose pause has ended by itself."""
+        now = self._clock()
+        return [name for name, state in self._states.items() if state.pause is not None and state.pause.is_over(now)]
+
+    def has_pause(self, asked: PauseChange) -> bool:
+        """Return whether a destination is paused or resumed already, as a person asks for."""
+        pause = self.state_of(DestinationName(asked.destination)).pause
+        if pause is None or asked.verb == "resume":
+            return (pause is not None) == (asked.verb == "pause")
+        return asked.until_ms == (None if pause.until is None else round(pause.until.timestamp() * 1000))
+
     async def run(self) -> None:
         """Send the notices that are due, each second, until cancelled."""
         await periodic(_LOOK_EVERY, self.look)
@@ -166,7 +178,10 @@ class DestinationMonitor:
         """Note that a person paused or resumed a destination."""
         name = DestinationName(asked.destination)
         if asked.verb == "pause":
-            self._set(name, pause=Pause(since=self._clock(), by=PausedBy.PERSON, why=asked.why))
+            before = self.state_of(name).pause
+            until = None if asked.until_ms is None else datetime.fromtimestamp(asked.until_ms / 1000, UTC)
+            since = self._clock() if before is None else before.since
+            self._set(name, pause=Pause(since=since, by=PausedBy.PERSON, why=asked.why, until=until))
         else:
             state = self.state_of(name)
             pause = state.pause

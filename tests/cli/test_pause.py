@@ -1,6 +1,10 @@
 """`forwarder pause` and `forwarder resume` without a daemon."""
 
+import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import pytest
 
 from forwarder.cli import exit_codes
 from tests.support.history import fill, records
@@ -19,6 +23,32 @@ async def test_a_pause_is_stored_with_its_reason_until_it_is_resumed(config: Pat
         ("resume", "bot is resumed already; 1 delivery waits for it.\n"),
     ):
         assert await command(verb, "bot", "-c", str(config)) == (exit_codes.OK, said, "")
+
+
+async def test_a_pause_for_a_time_says_its_end_and_can_get_another_one(config: Path) -> None:
+    await fill(config)
+    (first,) = await records(config, "pause", "bot", "--for", "2h")
+    length = datetime.fromisoformat(str(first["until"])) - datetime.now(UTC)
+    assert timedelta(hours=1, minutes=50) < length <= timedelta(hours=2)
+    assert first["changed"] is True
+    (second,) = await records(config, "pause", "bot", "--for", "3h")
+    assert (second["changed"], second["until"] > first["until"]) == (True, True)
+    code, out, err = await command("pause", "bot", "--for", "30m", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+    assert re.fullmatch(r"bot is paused until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; 1 delivery waits for it\.\n", out)
+    (without,) = await records(config, "pause", "bot")
+    assert (without["changed"], "until" in without) == (True, False)
+    assert look(config.with_name("outbox.db"), "SELECT * FROM state WHERE name LIKE 'paused until%'") == []
+
+
+@pytest.mark.parametrize(
+    ("length", "said"),
+    [("0s", "must be more than zero"), ("soon", "no duration"), ("400d", "at most 365d; leave out --for")],
+)
+async def test_a_time_that_is_none_is_refused(config: Path, length: str, said: str) -> None:
+    code, _, err = await command("pause", "bot", "--for", length, "-c", str(config))
+    assert code == exit_codes.USAGE
+    assert said in err
 
 
 async def test_an_unknown_destination_is_refused(config: Path) -> None:

@@ -84,6 +84,31 @@ async def test_a_pause_alongside_the_daemon_keeps_everything_and_outlasts_a_rest
         await assert_balanced(config)
 
 
+async def test_a_pause_for_a_time_ends_by_itself_with_a_daemon_and_at_the_next_start(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = configure(tmp_path, emulator, {"bot": (receiver, "")})
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("daemon.ready")
+            assert "is paused until " in await ok(config, "pause", "bot", "--for", "1h", "--why", "new release")
+            line = await daemon.wait_for("destination.paused", destination="bot")
+            assert line["until"] == (await lane(config))["paused"]["until"]
+            await emulator.wait_connected()
+            await send(emulator, FRAMES[:1])
+            await ok(config, "pause", "bot", "--for", "1s")
+            line = await daemon.wait_for("destination.resumed", destination="bot")
+            assert line["by"] == "time"
+            await receiver.wait_for(1)
+            assert (await lane(config))["paused"] is None
+            await stopped(daemon)
+        await ok(config, "pause", "bot", "--for", "200ms")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("destination.resumed", destination="bot", by="time")
+            await emulator.wait_connected()
+            await send(emulator, FRAMES[1:2])
+            await receiver.wait_for(2)
+            await stopped(daemon)
+
+
 async def test_a_pause_without_a_daemon_holds_at_the_next_start(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot, Receiver() as other:
         config = configure(tmp_path, emulator, {"bot": (bot, ""), "other": (other, "")}, to=("bot", "other"))

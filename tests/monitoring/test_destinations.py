@@ -144,6 +144,32 @@ def test_a_resume_forgets_for_how_long_it_failed(scene: Scene) -> None:
     assert scene.kept[-1] == DestinationState()
 
 
+def test_a_pause_ends_by_itself_only_where_it_has_an_end_and_only_then(scene: Scene) -> None:
+    now_ms = round(scene.now.timestamp() * 1000)
+    ends = PauseChange(verb="pause", destination=BOT.name, now_ms=now_ms, until_ms=now_ms + 60_000)
+    endless = PauseChange(verb="pause", destination="other", now_ms=now_ms)
+    for asked in (ends, endless):
+        assert not scene.watch.has_pause(asked)
+        scene.watch.note_change(asked)
+        assert scene.watch.has_pause(asked)
+    assert not scene.watch.has_pause(PauseChange(verb="pause", destination=BOT.name, now_ms=now_ms))
+    assert not scene.watch.has_pause(PauseChange(verb="resume", destination=BOT.name, now_ms=now_ms))
+    assert scene.watch.has_pause(PauseChange(verb="resume", destination="third", now_ms=now_ms))
+    scene.wall = timedelta(seconds=59)
+    assert scene.watch.due_to_resume() == []
+    scene.wall = timedelta(seconds=60)
+    assert scene.watch.due_to_resume() == [BOT.name]
+
+
+def test_another_end_of_a_pause_leaves_its_beginning(scene: Scene) -> None:
+    now_ms = round(scene.now.timestamp() * 1000)
+    began = scene.now
+    scene.watch.note_change(PauseChange(verb="pause", destination=BOT.name, now_ms=now_ms))
+    scene.wall = timedelta(hours=1)
+    scene.watch.note_change(PauseChange(verb="pause", destination=BOT.name, now_ms=now_ms, until_ms=now_ms + 7_200_000))
+    assert scene.kept[-1].pause == Pause(since=began, by=PausedBy.PERSON, until=began + timedelta(hours=2))
+
+
 def test_the_end_of_a_stretch_is_kept_at_once_where_the_stretch_was(scene: Scene) -> None:
     """It is failing all the same: nothing was delivered."""
     stretch = FailureStretch(began=scene.now, last=scene.now, attempts=3)

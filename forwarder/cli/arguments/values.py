@@ -20,6 +20,7 @@ WHEN = "30m, 24h, 7d, 1w ago; today, yesterday, monday, 23:30, yesterday 23:30; 
 _WEEKS = re.compile(r"([0-9]{1,5})w(.*)", re.ASCII)
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_YEAR_S = 365 * 24 * 3600
 
 
 def moment(text: str) -> int:
@@ -175,6 +176,13 @@ def positive_seconds(text: str) -> float:
     if (value := seconds(text)) > 0:
         return value
     raise argparse.ArgumentTypeError(f"{text!r}: must be more than zero")
+
+
+def pause_length(text: str) -> float:
+    """Return how long a pause lasts, in seconds: above zero, and at most a year."""
+    if (value := positive_seconds(text)) <= _YEAR_S:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r}: at most 365d; leave out --for to pause until forwarder resume")
 
 
 def http_status(text: str) -> int:

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 
 class PausedBy(StrEnum):
-    """Who paused a destination. Only a person resumes it."""
+    """Who paused a destination. Only a person resumes it, or the end that a person gave the pause."""
 
     PERSON = "person"
     RECEIVER = "receiver"
@@ -23,6 +23,12 @@ class Pause(msgspec.Struct, frozen=True, kw_only=True):
     since: datetime
     by: PausedBy
     why: str = ""
+    until: datetime | None = None
+    """When it ends by itself, by the wall clock; `None` if only a person ends it."""
+
+    def is_over(self, now: datetime) -> bool:
+        """Return whether it has ended by itself."""
+        return self.until is not None and self.until <= now
 
 
 LEAST_FAILURES = 10

@@ -129,6 +129,8 @@ class PauseReport(msgspec.Struct, frozen=True):
     by: str = ""
     """A `PausedBy`."""
     why: str = ""
+    until: str | None = None
+    """When it ends by itself."""
 
 
 class CanaryReport(msgspec.Struct, frozen=True):

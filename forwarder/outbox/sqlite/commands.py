@@ -9,7 +9,7 @@ from forwarder.core.ledger import NOT_SENT_BY_RULE, LedgerEntry, SkipReason
 from forwarder.outbox.sqlite.batch import insert
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.delivery_row import OPEN
-from forwarder.outbox.sqlite.destination_rows import forget_stretch
+from forwarder.outbox.sqlite.destination_rows import forget_stretch, note_pause_end, pause_end
 from forwarder.outbox.sqlite.statements import MAX_EXPEDITED, load, storable
 
 _SQL = load(__package__, "commands.sql")
@@ -35,6 +35,7 @@ def apply(connection: sqlite3.Connection, change: Change) -> Changed:
 def _pause(connection: sqlite3.Connection, asked: PauseChange) -> Changed:
     found = connection.execute(_SQL["is_paused"], (asked.destination,)).fetchone()
     is_paused, is_wanted = found is not None, asked.verb == "pause"
+    has_other_end = is_paused and is_wanted and pause_end(connection, asked.destination) != asked.until_ms
     if is_paused != is_wanted:
         connection.execute(
             _SQL["pause" if is_wanted else "resume"],
@@ -42,9 +43,12 @@ def _pause(connection: sqlite3.Connection, asked: PauseChange) -> Changed:
         )
         if not is_wanted:
             forget_stretch(connection, asked.destination)
+    is_changed = is_paused != is_wanted or has_other_end
+    if is_changed:
+        note_pause_end(connection, asked.destination, asked.until_ms)
     return Changed(
-        changed=int(is_paused != is_wanted),
-        left_alone=int(is_paused == is_wanted),
+        changed=int(is_changed),
+        left_alone=int(not is_changed),
         destinations=(asked.destination,),
         last_seq=0,
         is_last=True,

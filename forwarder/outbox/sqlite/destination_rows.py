@@ -1,4 +1,4 @@
-"""The rows of `destinations`: the state of a destination that outlasts a restart. Its stretch of failures is in `state`."""
+"""The rows of `destinations`: the state of a destination that outlasts a restart. Its stretch of failures, and the end of its pause, are in `state`."""
 
 import sqlite3
 
@@ -13,13 +13,16 @@ StateRow = tuple[str, int | None, str | None, str | None, int | None, int | None
 
 _BEGAN, _LAST, _ATTEMPTS = "failures began ", "failures last ", "failures count "
 """The beginnings of the names of three rows of `state` for a stretch of failures; the name of the destination follows."""
+_PAUSED_UNTIL = "paused until "
+"""The beginning of the name of the row of `state` for the end of a pause."""
 
 
 def known_states(connection: sqlite3.Connection) -> dict[DestinationName, DestinationState]:
     """Return the state of every destination that has one stored."""
     of_stretches = {str(name): int(value) for name, value in connection.execute(SQL["failure_stretches"])}
+    ends = {str(name): int(value) for name, value in connection.execute(SQL["pause_ends"])}
     return {
-        DestinationName(row[0]): _state_of(row, _stretch_of(row[0], of_stretches))
+        DestinationName(row[0]): _state_of(row, _stretch_of(row[0], of_stretches), ends.get(_PAUSED_UNTIL + row[0]))
         for row in connection.execute(SQL["known_destinations"])
     }
 
@@ -30,6 +33,7 @@ def note_state(name: str, state: DestinationState) -> Step[None]:
 
     def write(connection: sqlite3.Connection) -> None:
         connection.execute(SQL["note_destination"], _row_of(name, state))
+        note_pause_end(connection, name, None if state.pause is None else ms_or_none(state.pause.until))
         if stretch is None:
             forget_stretch(connection, name)
         else:
@@ -37,6 +41,20 @@ def note_state(name: str, state: DestinationState) -> Step[None]:
             connection.executemany(SQL["note_failure_stretch"], list(zip(_names(name), values, strict=True)))
 
     return write
+
+
+def pause_end(connection: sqlite3.Connection, name: str) -> int | None:
+    """Return when the pause of a destination ends by itself, in Unix milliseconds; `None` if it does not."""
+    ends = dict(connection.execute(SQL["pause_ends"]))
+    return ends.get(_PAUSED_UNTIL + name)
+
+
+def note_pause_end(connection: sqlite3.Connection, name: str, until_ms: int | None) -> None:
+    """Store when the pause of a destination ends by itself."""
+    if until_ms is None:
+        connection.execute(SQL["forget_pause_end"], (_PAUSED_UNTIL + name,))
+    else:
+        connection.execute(SQL["note_pause_end"], (_PAUSED_UNTIL + name, until_ms))
 
 
 def forget_stretch(connection: sqlite3.Connection, name: str) -> None:
@@ -55,11 +73,12 @@ def _stretch_of(name: str, known: dict[str, int]) -> FailureStretch | None:
     return FailureStretch(began=time_of(began_ms), last=time_of(last_ms), attempts=attempts)
 
 
-def _state_of(row: StateRow, stretch: FailureStretch | None) -> DestinationState:
+def _state_of(row: StateRow, stretch: FailureStretch | None, until_ms: int | None) -> DestinationState:
     _, paused_ms, by, why, failing_since_ms, told_ms = row
     paused_by = PausedBy(by) if by in _PAUSED_BY else PausedBy.PERSON
+    until = None if until_ms is None else time_of(until_ms)
     return DestinationState(
-        pause=None if paused_ms is None else Pause(since=time_of(paused_ms), by=paused_by, why=why or ""),
+        pause=None if paused_ms is None else Pause(since=time_of(paused_ms), by=paused_by, why=why or "", until=until),
         failing_since=None if failing_since_ms is None else time_of(failing_since_ms),
         reported_at=None if told_ms is None else time_of(told_ms),
         stretch=stretch,

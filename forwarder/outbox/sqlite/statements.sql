@@ -334,6 +334,15 @@ INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET v
 -- name: forget_failure_stretch
 DELETE FROM state WHERE name IN (?, ?, ?);
 
+-- name: pause_ends
+SELECT name, value FROM state WHERE name >= 'paused until ' AND name < 'paused until!';
+
+-- name: note_pause_end
+INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
+
+-- name: forget_pause_end
+DELETE FROM state WHERE name = ?;
+
 -- name: prune_gaps
 -- Not those that last, nor those that something is still to be done for.
 DELETE FROM gaps WHERE ended_ms < :before_ms AND repair != 'pending';

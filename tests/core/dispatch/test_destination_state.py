@@ -4,7 +4,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from forwarder.core.dispatch.destination_state import HOLES, LEAST_FAILURES, FailureStretch, with_failure
+from forwarder.core.dispatch.destination_state import (
+    HOLES,
+    LEAST_FAILURES,
+    FailureStretch,
+    Pause,
+    PausedBy,
+    with_failure,
+)
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 LONG_AGO = datetime.min.replace(tzinfo=UTC)
@@ -56,3 +63,11 @@ def test_only_many_failures_over_a_long_time_are_a_reason_to_pause(
 ) -> None:
     stretch = FailureStretch(began=NOW, last=NOW + length, attempts=attempts)
     assert stretch.is_reason_to_pause(DAYS) == is_reason
+
+
+def test_only_a_pause_with_an_end_is_over_by_itself() -> None:
+    now = datetime(2026, 1, 1, tzinfo=UTC)
+    until = Pause(since=now, by=PausedBy.PERSON, until=now + timedelta(hours=2))
+    assert not until.is_over(now + timedelta(hours=1, minutes=59))
+    assert until.is_over(now + timedelta(hours=2))
+    assert not Pause(since=now, by=PausedBy.PERSON).is_over(now + timedelta(days=365))
