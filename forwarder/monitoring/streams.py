@@ -123,7 +123,7 @@ class StreamWatchdog:
                 stream.name,
                 time=now - absence.since,
                 reason=state.reason or "it has not been connected yet",
-                retry=notices.yielded_note(stream.name) if has_yielded else "",
+                retry=notices.YIELDED if has_yielded else "",
             )
             self._notify(notice, stream)
 

@@ -320,7 +320,7 @@ async def test_a_notice_is_readable_where_its_destination_has_a_format(tmp_path:
             titles.add(embed["title"])
             assert "HTTP 501" in embed["description"]
             assert "{" not in embed["description"]
-        assert titles == {"bot is failing", "dead letters for bot"}
+        assert titles == {"bot is failing", "events for bot could not be delivered"}
         await assert_balanced(config)
 
 

@@ -258,7 +258,7 @@ async def test_an_address_that_is_gone_pauses_and_nothing_is_lost(
             assert words in status
             notice = json.loads(alerts.requests[0].body)["payload"]
             assert notice["kind"] == "paused"
-            assert notice["text"].startswith(f"bot was paused: {words}. New events are queued.")
+            assert notice["text"].startswith(f"bot was paused: {words}. New events are kept.")
             service.respond = lambda _received: Answer(body=b'{"ok":true}')
             assert (await command("resume", "bot", "-c", str(config)))[0] == exit_codes.OK
             await daemon.wait_for("delivery.delivered", count=2, destination="bot")

@@ -126,7 +126,7 @@ def test_a_short_absence_is_not_reported(scene: Scene) -> None:
 def test_one_that_gives_way_to_another_program_is_reported_at_once(scene: Scene) -> None:
     scene.be(StreamCondition.YIELDED, reason="replaced")
     assert scene.kinds == ["stream_away"]
-    assert "reconnects every 15 minutes" in scene.notices[0]["text"]
+    assert "tried again every 15 minutes" in scene.notices[0]["text"]
     assert "forwarder reconnect main" in scene.notices[0]["text"]
 
 

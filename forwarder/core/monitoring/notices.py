@@ -4,7 +4,6 @@ A notice is an event of the source `forwarder`, so it is stored, delivered and r
 show it. When a notice is due is decided in `forwarder/monitoring`.
 """
 
-import shlex
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -79,11 +78,8 @@ class NoticeTemplate(msgspec.Struct, frozen=True, kw_only=True):
     subject: NoticeSubject = NoticeSubject.DESTINATION
 
     def about(self, name: str, **fields: str | int | timedelta | datetime) -> Notice:
-        """Return the notice about `name`. `{name_in_shell}` in a text is the name, quoted for a shell."""
-        shown = {key: _shown(value) for key, value in fields.items()} | {
-            "name": name,
-            "name_in_shell": shlex.quote(name),
-        }
+        """Return the notice about `name`."""
+        shown = {key: _shown(value) for key, value in fields.items()} | {"name": name}
         return Notice(
             kind=self.kind,
             about=name,
@@ -111,42 +107,38 @@ FAILING = NoticeTemplate(
     level=Level.ERROR,
     title="{name} is failing",
     text="Nothing was delivered to {name} for {time}. Last error: {reason}. "
-    "New events are queued and will be sent when it recovers. To list what was given up: "
-    "forwarder dead list --destination {name_in_shell}",
+    "New events are kept and will be sent when it recovers.",
 )
 PAUSED = NoticeTemplate(
     kind="paused",
     level=Level.ERROR,
     title="{name} is paused",
-    text="{name} was paused: {reason}. New events are queued. "
-    "When the problem is fixed, resume it: forwarder resume {name_in_shell}",
+    text="{name} was paused: {reason}. New events are kept. They will be sent when an operator resumes {name}.",
 )
 RECOVERED = NoticeTemplate(
     kind="recovered",
     level=Level.OK,
     title="{name} recovered",
-    text="{name} accepts deliveries again after {time}. Queued events are being sent.",
+    text="{name} accepts deliveries again after {time}. The events that were kept are being sent.",
 )
 DEAD = NoticeTemplate(
     kind="dead",
     level=Level.ERROR,
-    title="dead letters for {name}",
-    text="forwarder gave up {deliveries} to {name}. Last error: {reason}. "
-    "To list them: forwarder dead list --destination {name_in_shell}",
+    title="events for {name} could not be delivered",
+    text="forwarder gave up {deliveries} to {name}. Last error: {reason}. They are kept, and an operator can send them again.",
 )
 EXPIRED = NoticeTemplate(
     kind="expired",
     level=Level.WARNING,
     title="{events} expired",
-    text="{events} for {name} expired before delivery; received from {first} to {last}. "
-    "To list them: forwarder dead list --destination {name_in_shell}",
+    text="{events} for {name} became too old before they could be delivered; received from {first} to {last}. "
+    "They are kept, and an operator can send them again.",
 )
 LIMITED = NoticeTemplate(
     kind="limited",
     level=Level.WARNING,
     title='Route "{name}": {posts} not sent',
-    text='Route "{name}": {posts} not sent (limit {limit}){values}. First: {first}, last: {last}. '
-    "To list them: forwarder deliveries --status skipped --route {name_in_shell}",
+    text='Route "{name}": {posts} not sent (limit {limit}){values}. First: {first}, last: {last}.',
     subject=NoticeSubject.ROUTE,
 )
 DESTINATION_LIMITED = replace(
@@ -173,7 +165,7 @@ STREAM_BACK = NoticeTemplate(
     kind="stream_back",
     level=Level.OK,
     title="stream {name} is connected again",
-    text="Stream {name} is connected again after {time}. To list what was missed: forwarder gaps",
+    text="Stream {name} is connected again after {time}.",
     subject=NoticeSubject.STREAM,
 )
 STREAM_SILENT = NoticeTemplate(
@@ -194,33 +186,33 @@ EXPECT_SILENT = NoticeTemplate(
     kind="silent",
     level=Level.WARNING,
     title="no events for {name}",
-    text="No event that matches the expectation {name} arrived for {time}. forwarder is reconnecting all streams.",
+    text="No event for {name} arrived for {time}. forwarder is reconnecting all streams.",
     subject=NoticeSubject.EXPECT,
 )
 EXPECT_HEARD_AGAIN = NoticeTemplate(
     kind="heard_again",
     level=Level.OK,
     title="events for {name} arrive again",
-    text="An event that matches the expectation {name} arrived again.",
+    text="An event for {name} arrived again.",
     subject=NoticeSubject.EXPECT,
 )
 CANARY = NoticeTemplate(
     kind="canary",
     level=Level.INFO,
-    title="canary for {name}",
-    text="This is a test event. forwarder sends one every {time} to verify that {name} receives events.",
+    title="test event for {name}",
+    text="This is a test event. forwarder sends one every {time} to check that {name} receives events.",
 )
 CANARY_MISSED = NoticeTemplate(
     kind="canary",
     level=Level.ERROR,
-    title="a canary for {name} is missing",
-    text="The test event (canary) for {name} was not delivered within {time}: {reason}.",
+    title="a test event for {name} is missing",
+    text="The test event for {name} was not delivered within {time}: {reason}.",
 )
 CANARY_BACK = NoticeTemplate(
     kind="canary",
     level=Level.OK,
-    title="canaries for {name} arrive again",
-    text="The last test event (canary) for {name} was delivered after {duration_ms} ms.",
+    title="test events for {name} arrive again",
+    text="The last test event for {name} was delivered after {duration_ms} ms.",
 )
 
 
@@ -243,9 +235,8 @@ def limited(held: HeldBack) -> Notice:
     )
 
 
-def yielded_note(name: str) -> str:
-    """Return the sentence for a stream that gave way to another connection with the same key."""
-    return f"It reconnects every 15 minutes; to connect now: forwarder reconnect {shlex.quote(name)}. "
+YIELDED = "Another connection uses the same key. This one is tried again every 15 minutes. "
+"""The sentence for a stream that gave way to another connection with the same key."""
 
 
 def _value_count(held: HeldBack, value: str, count: int) -> str:

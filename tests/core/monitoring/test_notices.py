@@ -1,6 +1,7 @@
 """The notices that forwarder sends about itself: what they say, and the events that carry them."""
 
 import json
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -22,7 +23,7 @@ def test_a_notice_is_an_event_of_our_own() -> None:
     assert event.source == "forwarder"
     assert event.sid == "bot"
     assert json.loads(event.body)["payload"]["kind"] == "paused"
-    assert "forwarder resume bot" in json.loads(event.body)["payload"]["text"]
+    assert "when an operator resumes bot" in json.loads(event.body)["payload"]["text"]
     assert delivery_of(event).is_own
     foreign = decode_event(b'{"mid":"1","sid":"2","source":"x","timestamp":1,"payload":{}}')
     assert not delivery_of(foreign).is_own
@@ -42,27 +43,26 @@ def test_two_notices_of_one_millisecond_are_two_events() -> None:
             "error",
             "bot is failing",
             (
-                "Nothing was delivered to bot for 5 min. Last error: HTTP 503. New events are queued and will be sent when it "
-                "recovers. To list what was given up: forwarder dead list --destination bot"
+                "Nothing was delivered to bot for 5 min. Last error: HTTP 503. New events are kept and will be sent when it recovers."
             ),
         ),
         (
             notices.PAUSED.about("bot", reason="HTTP 410"),
             "error",
             "bot is paused",
-            "bot was paused: HTTP 410. New events are queued. When the problem is fixed, resume it: forwarder resume bot",
+            "bot was paused: HTTP 410. New events are kept. They will be sent when an operator resumes bot.",
         ),
         (
             notices.RECOVERED.about("bot", time=timedelta(hours=3, minutes=20)),
             "ok",
             "bot recovered",
-            "bot accepts deliveries again after 3 h 20 min. Queued events are being sent.",
+            "bot accepts deliveries again after 3 h 20 min. The events that were kept are being sent.",
         ),
         (
             notices.DEAD.about("bot", deliveries=counted(1, "delivery", "deliveries"), reason="HTTP 400"),
             "error",
-            "dead letters for bot",
-            "forwarder gave up 1 delivery to bot. Last error: HTTP 400. To list them: forwarder dead list --destination bot",
+            "events for bot could not be delivered",
+            "forwarder gave up 1 delivery to bot. Last error: HTTP 400. They are kept, and an operator can send them again.",
         ),
         (
             notices.EXPIRED.about(
@@ -74,8 +74,8 @@ def test_two_notices_of_one_millisecond_are_two_events() -> None:
             "warning",
             "1,234 events expired",
             (
-                "1,234 events for bot expired before delivery; received from 2026-01-01 12:00:00 UTC to "
-                "2026-01-01 12:00:03 UTC. To list them: forwarder dead list --destination bot"
+                "1,234 events for bot became too old before they could be delivered; received from 2026-01-01 12:00:00 UTC to "
+                "2026-01-01 12:00:03 UTC. They are kept, and an operator can send them again."
             ),
         ),
         (
@@ -86,20 +86,20 @@ def test_two_notices_of_one_millisecond_are_two_events() -> None:
         ),
         (
             notices.STREAM_AWAY_COVERED.about(
-                "main", time=timedelta(minutes=2), reason="replaced", retry=notices.yielded_note("main")
+                "main", time=timedelta(minutes=2), reason="replaced", retry=notices.YIELDED
             ),
             "warning",
             "stream main is not connected",
             (
-                "Stream main has not been connected for 2 min: replaced. It reconnects every 15 minutes; to connect now: "
-                "forwarder reconnect main. Another stream is connected and may bring the same events."
+                "Stream main has not been connected for 2 min: replaced. Another connection uses the same key. "
+                "This one is tried again every 15 minutes. Another stream is connected and may bring the same events."
             ),
         ),
         (
             notices.STREAM_BACK.about("main", time=timedelta(minutes=2)),
             "ok",
             "stream main is connected again",
-            "Stream main is connected again after 2 min. To list what was missed: forwarder gaps",
+            "Stream main is connected again after 2 min.",
         ),
         (
             notices.STREAM_SILENT.about("main", time=timedelta(hours=2)),
@@ -117,31 +117,31 @@ def test_two_notices_of_one_millisecond_are_two_events() -> None:
             notices.EXPECT_SILENT.about("coins", time=timedelta(hours=6)),
             "warning",
             "no events for coins",
-            "No event that matches the expectation coins arrived for 6 h. forwarder is reconnecting all streams.",
+            "No event for coins arrived for 6 h. forwarder is reconnecting all streams.",
         ),
         (
             notices.EXPECT_HEARD_AGAIN.about("coins"),
             "ok",
             "events for coins arrive again",
-            "An event that matches the expectation coins arrived again.",
+            "An event for coins arrived again.",
         ),
         (
             notices.CANARY.about("bot", time=timedelta(minutes=10)),
             "info",
-            "canary for bot",
-            "This is a test event. forwarder sends one every 10 min to verify that bot receives events.",
+            "test event for bot",
+            "This is a test event. forwarder sends one every 10 min to check that bot receives events.",
         ),
         (
             notices.CANARY_MISSED.about("bot", time=timedelta(minutes=1), reason="HTTP 500"),
             "error",
-            "a canary for bot is missing",
-            "The test event (canary) for bot was not delivered within 60 s: HTTP 500.",
+            "a test event for bot is missing",
+            "The test event for bot was not delivered within 60 s: HTTP 500.",
         ),
         (
             notices.CANARY_BACK.about("bot", duration_ms=1_240),
             "ok",
-            "canaries for bot arrive again",
-            "The last test event (canary) for bot was delivered after 1,240 ms.",
+            "test events for bot arrive again",
+            "The last test event for bot was delivered after 1,240 ms.",
         ),
     ],
     ids=lambda value: value.title if isinstance(value, notices.Notice) else "",
@@ -175,11 +175,15 @@ def test_receivers_read_the_kind_and_the_key_of_the_name(template: notices.Notic
     assert (template.kind, str(template.subject)) == (kind, key)
 
 
-def test_a_name_in_a_command_is_quoted_for_the_shell() -> None:
-    notice = notices.PAUSED.about("my bot", reason="HTTP 410")
-    assert notice.text.endswith("forwarder resume 'my bot'")
-    assert notice.title == "my bot is paused"
-
-
 def test_braces_in_a_reason_stay_as_they_are() -> None:
     assert "was paused: {name}." in notices.PAUSED.about("bot", reason="{name}").text
+
+
+def test_notices_are_for_whoever_reads_the_channel() -> None:
+    """They name no command, and none of the words of the config and of the documentation."""
+    templates = [each for each in vars(notices).values() if isinstance(each, notices.NoticeTemplate)]
+    assert len(templates) >= 16
+    said = "\n".join([*(f"{each.title}\n{each.text}" for each in templates), notices.YIELDED])
+    assert set(re.findall(r"forwarder (\w+)", said)) == {"gave", "is", "sends"}
+    assert "--" not in said
+    assert not re.search("canar|dead letter|expectation|outbox|lane|queue", said, re.IGNORECASE)

@@ -273,10 +273,7 @@ def text_of(count: int, *top: tuple[str, int], names: Sequence[str] = ()) -> str
 
 
 def test_a_summary_says_how_much_of_whom_and_when() -> None:
-    end = (
-        " First: 2026-01-01 12:00:00 UTC, last: 2026-01-01 12:01:39 UTC."
-        " To list them: forwarder deliveries --status skipped --route floods"
-    )
+    end = " First: 2026-01-01 12:00:00 UTC, last: 2026-01-01 12:01:39 UTC."
     assert text_of(12, ("@foo", 12), names=["author"]) == (
         f'Route "floods": 12 posts not sent (limit 5 per 10 min for each author); 12 from @foo.{end}'
     )
