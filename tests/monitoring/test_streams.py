@@ -127,7 +127,6 @@ def test_one_that_gives_way_to_another_program_is_reported_at_once(scene: Scene)
     scene.be(StreamCondition.YIELDED, reason="replaced")
     assert scene.kinds == ["stream_away"]
     assert "tried again every 15 minutes" in scene.notices[0]["text"]
-    assert "forwarder reconnect main" in scene.notices[0]["text"]
 
 
 def test_while_another_stream_is_open_nothing_need_be_missing() -> None:
