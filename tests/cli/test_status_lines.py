@@ -45,7 +45,7 @@ def test_the_example_is_shown_whole() -> None:
         "since the start: seen 188, matched 182, unmatched 0, duplicates 6, recovered 0, skipped 0, sampled 0, limited 0, delivered 121, failed attempts 20, postponed 0, dead 0, expired 0, missed canaries 0",
         "DESTINATION  WAITING  DEAD  STATE",
         "alerts       0        0     cannot be reached from this machine: no network; asks to wait another 1.5 s; failing since [14:58:44]: before the restart; CANARY MISSED; last canary: none yet",
-        "bot          63       1     PAUSED by hand since [14:58:54] (a test); forwarder resume bot sends again; last canary: 1.17 ms at [14:58:51]",
+        "bot          63       1     PAUSED by hand since [14:58:54] until [16:58:44] (a test); forwarder resume bot sends again; last canary: 1.17 ms at [14:58:51]",
         "down         182      0     DOWN, next probe in 0.7 s; failing since [14:58:44]: connection refused: nothing listens there",
         "gone         0        0     PAUSED because the receiver is gone since [14:58:54] (HTTP 410); forwarder resume gone sends again",
         "old          0        2     not in the config, or disabled",
