@@ -144,8 +144,8 @@ def _ids(history: History, texts: list[str]) -> list[str]:
     ids: list[str] = []
     for text in texts:
         if link_of(text) is None:
-            _require_id(text)
-            ids.append(text)
+            _require_id(text.lower())
+            ids.append(text.lower())
             continue
         found = find(history, text)
         if found.uncertain:

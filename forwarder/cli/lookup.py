@@ -14,6 +14,10 @@ MOST_EVENTS = 20
 """The most events of one post that are looked at."""
 WHAT = "an event's id or the beginning of one, a webhook-id, a post's id (mid), or a post's link"
 """What a person may write, for `--help`."""
+LEAST_DIGITS = 4
+"""The fewest digits of an event's id by which an event is sent."""
+_ID_LENGTH = 32
+_HEX_DIGITS = frozenset("0123456789abcdef")
 _START = 60
 """The most characters of a post's text in a list."""
 
@@ -30,14 +34,17 @@ class Found:
     """The events that may be of the post or not: the link names a channel by its name, and they have only its id."""
 
 
-def find(history: History, text: str, *, source: str | None = None) -> Found:
-    """Return the events that a text means, of one source or of all. Raises `UsageError` for a link that names no post."""
+def find(history: History, text: str, *, source: str | None = None, is_to_send: bool = False) -> Found:
+    """Return the events that a text means, of one source or of all. Raises `UsageError` for a link that names no post.
+
+    What is to be sent must be named well: raises `UsageError` for a part of a `webhook-id`, and for a very short beginning of an id.
+    """
     posts = history.find_posts(
         text, source=source, limit=MOST_EVENTS
     )  # first: the id of an article may look like a link
     if not posts and (link := link_of(text)) is not None:
         return _of_link(history, link, source)
-    others = _with_id(history, text, source, posts)
+    others = _with_id(history, text, source, posts, is_to_send=is_to_send)
     return Found(events=[*posts, *others], is_post=bool(posts) and not others, uncertain=[])
 
 
@@ -49,15 +56,36 @@ def link_of(text: str) -> PostLink | None:
         raise UsageError(f"{shown(text, limit=100)!r}: {error}") from None
 
 
-def _with_id(history: History, text: str, source: str | None, posts: list[Record]) -> list[Record]:
+def _with_id(history: History, text: str, source: str | None, posts: list[Record], *, is_to_send: bool) -> list[Record]:
     """Return the events whose id begins so, without those of `posts`."""
-    of_delivery = event_of(text)
     known = {event["event_seq"] for event in posts}
+    beginning = _beginning_in(text, is_to_send=is_to_send, is_post=bool(posts))
     return [
         event
-        for event in history.find_events(text.removeprefix("msg_")[:32] if of_delivery is None else of_delivery[0])
+        for event in (history.find_events(beginning) if beginning else ())
         if event["event_seq"] not in known and source in {None, event["source"]}
     ]
+
+
+def _beginning_in(text: str, *, is_to_send: bool, is_post: bool) -> str:
+    """Return the id of an event, or its beginning, that a text has; empty if it can only be a post's id. Raises `UsageError`."""
+    lowered = text.lower()
+    of_delivery = event_of(lowered)
+    if of_delivery is not None:
+        return of_delivery[0]
+    digits = lowered.removeprefix("msg_")
+    is_hex = not set(digits) - _HEX_DIGITS
+    is_delivery = digits != lowered
+    if digits and not is_to_send:
+        return digits[:_ID_LENGTH]
+    if is_hex and not is_delivery and LEAST_DIGITS <= len(digits) <= _ID_LENGTH:
+        return digits
+    if is_post or not (is_delivery or is_hex) or (digits.isdecimal() and not is_delivery):
+        return ""
+    raise UsageError(
+        f"{shown(text, limit=100)!r} is neither a webhook-id (msg_ and {_ID_LENGTH + 8} hex digits), nor an event's id ({_ID_LENGTH} of them) "
+        f"or the beginning of one (at least {LEAST_DIGITS})"
+    )
 
 
 def _of_link(history: History, link: PostLink, source: str | None) -> Found:

@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.wait and not arguments.dry_run:
         destinations_of_daemon(found)  # without a daemon nothing is delivered
     with open_history(found.outbox) as history:
-        meant = find(history, arguments.what, source=arguments.source)
+        meant = find(history, arguments.what, source=arguments.source, is_to_send=True)
         if not meant.events and not meant.uncertain:
             require_names(found, history, source=arguments.source)
         obstacles = _obstacles(found, history, meant.events, to=arguments.to)

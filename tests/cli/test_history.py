@@ -172,3 +172,25 @@ async def test_a_link_that_is_no_posts_or_not_sure_is_said(config: Path, words: 
     assert event.id in err
     code, _, err = await command(*words, "https://t.me/c/1234567890/4801", "-c", str(config))
     assert "names a channel" not in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("events", "show", ""),
+        ("events", "show", " "),
+        ("deliveries", "show", ""),
+        ("dead", "show", ""),
+        ("dead", "replay", ""),
+        ("explain", "--id", ""),
+        ("explain", "--mid", " "),
+        ("events", "--text", ""),
+        ("deliveries", "--author", " "),
+        ("dead", "list", "--mid", ""),
+    ],
+)
+async def test_an_empty_argument_does_not_mean_everything(config: Path, words: tuple[str, ...]) -> None:
+    await fill(config)
+    code, out, err = await command(*words, "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert "must not be empty" in err

@@ -78,3 +78,20 @@ def test_the_start_of_a_text_is_one_line(history: History) -> None:
     (found,) = find(history, EVENTS["x"].id).events
     assert said(found) == 'Rates "on hold" 🎉 A \\ B & C < D'
     assert said(found, limit=10) == 'Rates "on…'
+
+
+def test_nothing_means_no_event(history: History) -> None:
+    for text in ("", "msg_"):
+        with pytest.raises(UsageError, match="is neither a webhook-id"):
+            find(history, text)
+
+
+def test_what_is_sent_is_named_by_four_digits_of_its_id(history: History) -> None:
+    id_ = EVENTS["x"].id
+    assert [event["event_id"] for event in find(history, id_[:4], is_to_send=True).events] == [id_]
+    assert [event["source"] for event in find(history, "4801", is_to_send=True).events] == ["telegram"]
+    assert [event["event_id"] for event in find(history, f"msg_{id_[:3]}").events] == [id_]  # only shown
+    for text in ("abc", f"msg_{id_}", f"msg_{id_[:8]}"):
+        with pytest.raises(UsageError, match=r"the beginning of one \(at least 4\)"):
+            find(history, text, is_to_send=True)
+    assert find(history, "123", is_to_send=True).events == []  # may be a post's id

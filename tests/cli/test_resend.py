@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import exit_codes
+from forwarder.core.delivery import delivery_id
 from forwarder.core.ledger import SkipReason
 from forwarder.outbox.open import open_outbox
 from tests.support.history import fill, records
-from tests.support.outbox import EVENTS, attempt, keep
+from tests.support.outbox import BOT, EVENTS, attempt, keep
 from tests.support.process import command, look
 
 
@@ -132,6 +133,9 @@ async def test_what_is_not_there_is_said(config: Path, words: tuple[str, ...], s
     ("words", "said"),
     [
         (("https://x.com/novadesk",), "this link names no post. Links of posts are https://x.com/NAME/status/ID"),
+        (("", "--all"), "argument WHAT: must not be empty"),
+        ((" ", "--all"), "argument WHAT: must not be empty"),
+        (("msg_", "--all"), "'msg_' is neither a webhook-id (msg_ and 40 hex digits), nor an event's id (32 of them)"),
         (("5", "--source", "Twitter"), 'no source is called "Twitter"; did you mean "x"?'),
     ],
 )
@@ -140,3 +144,44 @@ async def test_what_cannot_be_meant_is_a_usage_error(config: Path, words: tuple[
     code, out, err = await command("resend", *words, "-c", str(config))
     assert (code, out) == (exit_codes.USAGE, "")
     assert said in err
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        f"msg_{EVENTS[0].id}",
+        f"msg_{EVENTS[0].id[:16]}",
+        f"msg_{EVENTS[0].id[:3]}",
+        delivery_id(EVENTS[0].id, BOT)[:-1],
+        delivery_id(EVENTS[0].id, BOT).removeprefix("msg_"),
+        delivery_id(EVENTS[0].id, BOT) + "0",
+        "abc",
+    ],
+)
+async def test_a_part_of_an_id_sends_nothing_to_every_destination(config: Path, what: str) -> None:
+    await fill(config)
+    code, out, err = await command("resend", what, "--all", "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert "or the beginning of one (at least 4)" in err
+    assert len(await records(config, "deliveries", "--status", "pending")) == 1
+
+
+@pytest.mark.parametrize(
+    "what",
+    [
+        EVENTS[0].id.upper(),
+        f"  {EVENTS[0].id[:8].upper()} ",
+        delivery_id(EVENTS[0].id, BOT).upper(),
+        f" {delivery_id(EVENTS[0].id, BOT)}",
+    ],
+)
+async def test_an_id_may_be_in_upper_case_or_have_spaces_around_it(config: Path, what: str) -> None:
+    await fill(config)
+    (line,) = await records(config, "resend", what, "--dry-run")
+    assert (line["event_id"], line["destination"]) == (EVENTS[0].id, BOT)
+
+
+async def test_a_post_may_have_spaces_around_its_id(config: Path) -> None:
+    await fill(config)
+    found = await records(config, "resend", f" {EVENTS[2].mid} ", "--dry-run", "--all")
+    assert {line["mid"] for line in found} == {EVENTS[2].mid}

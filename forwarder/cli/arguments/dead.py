@@ -2,7 +2,7 @@
 
 from forwarder.cli.arguments.filters import add_filters, add_list, add_period
 from forwarder.cli.arguments.options import Commands, add_config, add_json
-from forwarder.cli.arguments.values import delivery_rate
+from forwarder.cli.arguments.values import delivery_rate, meant
 
 
 def add_parser(commands: Commands) -> None:
@@ -25,14 +25,14 @@ def add_parser(commands: Commands) -> None:
     listing.set_defaults(handler="dead:list_dead")
 
     show = verbs.add_parser("show", help="show one with every attempt")
-    show.add_argument("id", help="a webhook-id, an event's id, a post's id (mid) or a post's link")
+    show.add_argument("id", type=meant, help="a webhook-id, an event's id, a post's id (mid) or a post's link")
     add_json(show)
     add_config(show)
     show.set_defaults(handler="history:show_dead")
 
     for verb, what in (("replay", "deliver them again"), ("drop", "never deliver them; they stay in the history")):
         change = verbs.add_parser(verb, help=what)
-        change.add_argument("ids", nargs="*", metavar="ID", help="webhook-ids, event ids or links of posts")
+        change.add_argument("ids", nargs="*", type=meant, metavar="ID", help="webhook-ids, event ids or links of posts")
         add_period(change)
         change.add_argument("--destination", metavar="NAME")
         change.add_argument("--route", metavar="NAME", help="only those that this route chose")

@@ -1,7 +1,7 @@
 """What `forwarder explain` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config, add_json
-from forwarder.cli.arguments.values import WHEN, moment, source
+from forwarder.cli.arguments.values import WHEN, meant, moment, source
 
 
 def add_parser(commands: Commands) -> None:
@@ -13,9 +13,12 @@ def add_parser(commands: Commands) -> None:
     )
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("--event", metavar="FILE", help="an event as JSON; - reads standard input")
-    which.add_argument("--mid", metavar="POST", help="from the history: the events of this post, by its id or its link")
+    which.add_argument(
+        "--mid", type=meant, metavar="POST", help="from the history: the events of this post, by its id or its link"
+    )
     which.add_argument(
         "--id",
+        type=meant,
         metavar="EVENT",
         help="from the history: an event's id, the beginning of one, a webhook-id, or a post's link",
     )

@@ -3,7 +3,7 @@
 import argparse
 
 from forwarder.cli.arguments.options import add_json
-from forwarder.cli.arguments.values import WHEN, moment, named_words, one_of, row_count, source
+from forwarder.cli.arguments.values import WHEN, meant, moment, named_words, not_empty, one_of, row_count, source
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.history import FOREVER_MS, NO_LIMIT
 
@@ -27,13 +27,16 @@ def add_filters(parser: argparse.ArgumentParser, *, with_status: bool = False) -
     parser.add_argument("--destination", metavar="NAME")
     parser.add_argument("--route", metavar="NAME", help="the route that chose the destination")
     parser.add_argument("--source", type=source, metavar="NAME", help="x, fast-x, telegram, discord")
-    parser.add_argument("--mid", metavar="ID", help="the post with this id")
+    parser.add_argument("--mid", type=meant, metavar="ID", help="the post with this id")
     parser.add_argument(
         "--author",
+        type=not_empty,
         metavar="NAME",
         help="who wrote it: a handle, a displayed name, or the id of an account or a channel",
     )
-    parser.add_argument("--text", metavar="TEXT", help="what is in its text; texts that look the same are the same")
+    parser.add_argument(
+        "--text", type=not_empty, metavar="TEXT", help="what is in its text; texts that look the same are the same"
+    )
     if with_status:
         parser.add_argument("--status", type=one_of(*STATUSES), metavar=named_words(*STATUSES))
 

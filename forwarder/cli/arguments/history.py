@@ -4,6 +4,7 @@ import argparse
 
 from forwarder.cli.arguments.filters import add_filters, add_list
 from forwarder.cli.arguments.options import Commands, add_config, add_json
+from forwarder.cli.arguments.values import meant
 
 
 def add_parser(commands: Commands) -> None:
@@ -29,7 +30,7 @@ def add_parser(commands: Commands) -> None:
 
 def _add_show(parser: argparse.ArgumentParser, what: str, handler: str) -> None:
     show = parser.add_subparsers(metavar="show").add_parser("show", help=what)
-    show.add_argument("id", help=what)
+    show.add_argument("id", type=meant, help=what)
     add_json(show, default=argparse.SUPPRESS)
     add_config(show, default=argparse.SUPPRESS)
     show.set_defaults(handler=handler)

@@ -1,7 +1,7 @@
 """What `forwarder resend` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config, add_json
-from forwarder.cli.arguments.values import source
+from forwarder.cli.arguments.values import meant, source
 
 
 def add_parser(commands: Commands) -> None:
@@ -14,6 +14,7 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument(
         "what",
+        type=meant,
         metavar="WHAT",
         help="an event's id or the beginning of one, a webhook-id (that delivery alone), a post's id (mid), or a post's link",
     )

@@ -92,6 +92,21 @@ def source(text: str) -> str:
     return known_word(text, KNOWN_SOURCES) or text
 
 
+def not_empty(text: str) -> str:
+    """Return a text that is not blank."""
+    if text.strip():
+        return text
+    raise argparse.ArgumentTypeError("must not be empty")
+
+
+def meant(text: str) -> str:
+    """Return what a person writes for an event, without the spaces around it; a `webhook-id` may be in upper case."""
+    from forwarder.core.delivery import event_of
+
+    found = not_empty(text).strip()
+    return found.lower() if event_of(found.lower()) is not None else found
+
+
 def named_words(*words: str) -> str:
     """Return how `--help` shows an argument that is one of these words."""
     return f"{{{','.join(words)}}}"

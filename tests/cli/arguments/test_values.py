@@ -30,6 +30,9 @@ READ = [
     (values.seconds, "250ms", 0.25),
     (values.seconds, "0", 0.0),
     (values.positive_seconds, "1m", 60.0),
+    (values.not_empty, " a", " a"),
+    (values.meant, " 3F2A ", "3F2A"),
+    (values.meant, "MSG_" + "AB" * 20, "msg_" + "ab" * 20),
     (values.http_status, "200", 200),
     (values.http_status, "599", 599),
 ]
@@ -53,6 +56,8 @@ REFUSED = [
     (values.seconds, "soon", "is no duration"),
     (values.seconds, "nan", "is no duration"),
     (values.positive_seconds, "0s", "must be more than zero"),
+    (values.not_empty, "", "^must not be empty$"),
+    (values.meant, " \t", "^must not be empty$"),
     (values.http_status, "100", "is no HTTP status"),
     (values.moment, "tomorrow", "is neither a duration before now"),
     (values.moment, "today 25:00", r"\(today, yesterday, monday\), nor a time of a day \(23:30, yesterday 23:30\)"),
