@@ -6,13 +6,19 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from forwarder.core.config import Config, ConfigError, load_config
-from forwarder.core.config.checks.exposure import is_secret_url
+from forwarder.core.config.checks.exposure import is_secret_url, is_this_machine
+from forwarder.core.config.checks.sources import hint_of_source
 from forwarder.core.destinations import service_rules
+from forwarder.core.event import KNOWN_SOURCES
 from forwarder.core.url import UrlError, read_url, server_name_of
+from forwarder.core.yaml.problems import quote
+from forwarder.core.yaml.words import known_word
 
 KEY_FILE, URL_FILE = "api-key", "webhook-url"
 """The files of the secrets, in the folder of the config."""
 KEY_VARIABLE = "SCRAPEST_API_KEY"
+_ALL = frozenset({"all", "any", "every", "*"})
+"""What people write for all sources."""
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,9 +70,12 @@ def starter_of(answers: Answers, *, prefix: str = "") -> Starter:
     service = service_of(answers.url)
     name = service or "bot"
     try:
-        is_secret = is_secret_url(answers.url)
+        is_secret = _may_be_secret(answers.url)
     except UrlError as error:
         raise NotValidError(f"the URL is not valid: {error}") from None
+    if answers.chat and service != "telegram":
+        raise NotValidError("a chat is only for a bot of Telegram, and the URL is not that of one; leave the chat out")
+    sources = [_known_source(each) for each in answers.sources]
     secrets = {key_file: answers.api_key} if answers.api_key else {}
     lines = [
         "# The first config of this forwarder. Every key: forwarder schema, or docs/config.md.",
@@ -86,16 +95,34 @@ def starter_of(answers: Answers, *, prefix: str = "") -> Starter:
     elif service:
         lines.append(f"    format: {service}")
     lines += ["", "routes:", f"  - name: {'words' if answers.words else 'everything'}"]
-    if answers.words or answers.sources:
+    if answers.words or sources:
         lines.append("    match:")
-    if answers.sources:
-        lines.append(f"      source: [{', '.join(map(_quoted, answers.sources))}]")
+    if sources:
+        lines.append(f"      source: [{', '.join(map(_quoted, sources))}]")
     if answers.words:
         lines.append(f"      text: {{word: [{', '.join(map(_quoted, answers.words))}]}}")
     lines.append(f"    to: {name}")
     starter = Starter(text="\n".join(lines) + "\n", secrets=secrets, destination=name)
     _load(starter)
     return starter
+
+
+def _may_be_secret(url: str) -> bool:
+    """Return whether a URL may be a secret: most receivers have a path that nobody else knows. Raises `UrlError`."""
+    if is_secret_url(url):
+        return True
+    read = read_url(url, "http", "https")
+    return not is_this_machine(read.raw_host or "") and (read.raw_path not in {"", "/"} or bool(read.raw_query_string))
+
+
+def _known_source(named: str) -> str:
+    """Return the name of a source as it is written. Raises `NotValidError` for one that is not known."""
+    if (known := known_word(named, KNOWN_SOURCES)) is not None:
+        return known
+    if named.casefold() in _ALL:
+        raise NotValidError(f"{quote(named)} is not a source; for all sources, name none")
+    hint = hint_of_source(named) or f"; the known ones are {', '.join(KNOWN_SOURCES)}"
+    raise NotValidError(f"{quote(named)} is not a known source{hint}")
 
 
 def _load(starter: Starter) -> Config:

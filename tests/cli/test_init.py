@@ -64,16 +64,68 @@ async def test_a_file_that_exists_is_replaced_only_with_force_and_else_nothing_i
     [
         ("", exit_codes.USAGE, "--url is missing: there is no terminal to ask on"),
         ("--url canary", exit_codes.USAGE, "not written: the URL is not valid: "),
-        (f"--url {LOCAL} --sources ,", exit_codes.OK, ""),
+        (f"--url {LOCAL} --sources ,", exit_codes.USAGE, "a list has nothing but commas"),
+        (f"--url {LOCAL} --words ,", exit_codes.USAGE, "a list has nothing but commas"),
+        (f"--url {LOCAL} --sources twitter", exit_codes.USAGE, 'not a known source; did you mean "x"?'),
+        (f"--url {LOCAL} --chat -5", exit_codes.USAGE, "a chat is only for a bot of Telegram"),
+        (f"--url {LOCAL} --api-key-file empty", exit_codes.USAGE, "not written: empty is empty; write the API key"),
+        (f"--url {LOCAL} --api-key-file named", exit_codes.USAGE, "not written: named gives a variable a value"),
+        (f"--url {LOCAL} --api-key-file latin", exit_codes.USAGE, "not written: latin is not UTF-8"),
+        (f"--url {LOCAL} --api-key-file padded", exit_codes.OK, ""),
         (f"--url {LOCAL} --api-key-file none", exit_codes.FAILURE, "none: cannot be read: No such file or directory"),
     ],
 )
 async def test_what_it_cannot_do(tmp_path: Path, options: str, code: int, said: str) -> None:
+    keys = {"empty": b" \n", "named": b"# a\nexport SCRAPEST_API_KEY=canary", "latin": b"\xff", "padded": b"canary=="}
+    for name, content in keys.items():
+        (tmp_path / name).write_bytes(content)
+        (tmp_path / name).chmod(0o600)
     found = await command("init", "new.yaml", *options.split(), cwd=tmp_path)
     assert found[0] == code
     assert said in found[2]
     assert "canary" not in found[1] + found[2]
     assert (tmp_path / "new.yaml").exists() == (code == exit_codes.OK)
+
+
+async def test_a_key_that_is_in_its_place_already_stays_as_it_is(tmp_path: Path) -> None:
+    key = tmp_path / "api-key"
+    key.write_text("  canary-key")
+    key.chmod(0o600)
+    for more in ((), ("--force",)):
+        code, out, err = await command("init", "--url", LOCAL, "--api-key-file", "api-key", *more, cwd=tmp_path)
+        assert (code, err) == (exit_codes.OK, "")
+        assert out.splitlines()[0] == "config.yaml: written"
+        assert key.read_text() == "  canary-key"
+    assert 'api_key_file: "api-key"' in (tmp_path / "config.yaml").read_text()
+    assert {file.name for file in tmp_path.iterdir()} == {"config.yaml", "api-key"}
+
+
+async def test_a_name_of_a_file_of_tests_is_refused(tmp_path: Path) -> None:
+    code, _, err = await command("init", str(tmp_path / "a_test.yaml"), "--url", LOCAL)
+    assert (code, list(tmp_path.iterdir())) == (exit_codes.USAGE, [])
+    assert "a_test.yaml is a name for a file of tests" in err
+
+
+async def test_quotation_marks_around_words_are_not_a_part_of_them(tmp_path: Path) -> None:
+    words = "'btc', \"eth coin\", \u201csol\u201d, don't"
+    assert (await command("init", "--url", LOCAL, "--words", words, cwd=tmp_path))[0] == exit_codes.OK
+    assert '{word: ["btc", "eth coin", "sol", "don\'t"]}' in (tmp_path / "config.yaml").read_text()
+
+
+@pytest.mark.parametrize(
+    ("file", "option"), [("a b.yaml", "-c 'a b.yaml'"), ("./-x.yaml", "-c ./-x.yaml"), ("$x.yaml", "-c '$x.yaml'")]
+)
+async def test_the_next_commands_can_be_run_as_they_are_printed(tmp_path: Path, file: str, option: str) -> None:
+    code, out, _ = await command("init", file, "--url", LOCAL, cwd=tmp_path)
+    assert code == exit_codes.OK
+    assert out.splitlines()[-1] == f"  forwarder run {option}"
+
+
+async def test_a_variable_that_is_set_already_is_not_asked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCRAPEST_API_KEY", raising=False)
+    assert "export SCRAPEST_API_KEY" in (await command("init", "a.yaml", "--url", LOCAL, cwd=tmp_path))[1]
+    monkeypatch.setenv("SCRAPEST_API_KEY", "canary")
+    assert "SCRAPEST_API_KEY" not in (await command("init", "b.yaml", "--url", LOCAL, cwd=tmp_path))[1]
 
 
 async def test_a_folder_that_does_not_exist_is_reported(tmp_path: Path) -> None:

@@ -62,8 +62,42 @@ def test_telegram_has_its_chat_in_the_format() -> None:
 
 
 @pytest.mark.parametrize(
+    "url",
+    [
+        "https://maker.ifttt.com/trigger/x/with/key/abcDEF123",
+        "https://hooks.zapier.com/hooks/catch/123456/abcdef/",
+        "https://example.com/hook/8f14e45fceea167a5a36dedd4bea2543",
+        "http://10.0.0.5/?a=1",
+        "https://example.com/a",
+    ],
+)
+def test_the_url_of_another_machine_is_a_secret_where_it_has_a_path_or_a_query(url: str) -> None:
+    starter = starter_of(Answers(url=url))
+    assert starter.secrets == {"webhook-url": url}
+    assert url not in starter.text
+
+
+@pytest.mark.parametrize(
+    "url", ["https://example.com", "https://example.com/", "http://localhost:9/a?b=c", "http://[::1]:9/a"]
+)
+def test_a_url_without_a_path_and_one_of_this_machine_is_in_the_config(url: str) -> None:
+    starter = starter_of(Answers(url=url))
+    assert starter.secrets == {}
+    assert f'url: "{url}"' in starter.text
+
+
+def test_sources_are_written_as_scrapest_writes_them() -> None:
+    assert 'source: ["x", "fast-x"]' in starter_of(Answers(url="http://127.0.0.1:9/", sources=["X", "Fast-X"])).text
+
+
+@pytest.mark.parametrize(
     ("answers", "problem"),
     [
+        (Answers(url="http://127.0.0.1:9/", sources=["twitter"]), '"twitter" is not a known source; did you mean "x"?'),
+        (Answers(url="http://127.0.0.1:9/", sources=["fastx"]), 'known source; did you mean "fast-x"?'),
+        (Answers(url="http://127.0.0.1:9/", sources=["All"]), '"All" is not a source; for all sources, name none'),
+        (Answers(url="http://127.0.0.1:9/", sources=["zzzz"]), "the known ones are x, fast-x, "),
+        (Answers(url="http://127.0.0.1:9/", chat="-5"), "a chat is only for a bot of Telegram"),
         (Answers(url="canary"), "the URL is not valid: "),
         (Answers(url="ftp://canary.example/"), "the URL is not valid: "),
         (Answers(url="http://127.0.0.1:9/", api_key="canary canary"), "streams[0].api_key_file: "),

@@ -81,10 +81,11 @@ def _of_destination(name: str, settings: DestinationConfig, networks: Networks) 
 
 def _clear_scheme(url: URL) -> str | None:
     """Return the scheme of a URL that leads to another machine without TLS; `None` for any other URL."""
-    return url.scheme if url.scheme in _CLEAR_SCHEMES and not _is_this_machine(url.raw_host or "") else None
+    return url.scheme if url.scheme in _CLEAR_SCHEMES and not is_this_machine(url.raw_host or "") else None
 
 
-def _is_this_machine(host: str) -> bool:
+def is_this_machine(host: str) -> bool:
+    """Return whether a host is a loopback address, or a name of one."""
     name = server_name_of(host)
     if not is_address(name):
         return name == "localhost" or name.endswith(".localhost")
