@@ -59,14 +59,18 @@ def _conflict(arguments: argparse.Namespace) -> str | None:
 
 
 def _checked(arguments: argparse.Namespace) -> list[CheckedConfig]:
-    """Check what the arguments name; there is at least one result."""
+    """Check what the arguments name, each file once; there is at least one result."""
     checked: list[CheckedConfig] = []
     for named in arguments.configs or [arguments.config]:
         if named is not None and _is_folder(named):
             checked += _checked_folder(named, arguments)
         else:
             checked.append(_checked_file(named, arguments))
-    return checked
+    # A link in another folder is another config: paths in it are relative to that folder.
+    by_path: dict[Path, CheckedConfig] = {}
+    for each in checked:
+        by_path.setdefault(Path(os.path.realpath(each.file.parent), each.file.name), each)
+    return list(by_path.values())
 
 
 def _is_folder(path: Path) -> bool:

@@ -112,7 +112,10 @@ def configs_in(folder: Path) -> list[Path]:
     return sorted(
         file
         for file in folder.iterdir()
-        if file.suffix in {".yaml", ".yml"} and not file.name.startswith(".") and not file.stem.endswith("_test")
+        if file.suffix in {".yaml", ".yml"}
+        and not file.name.startswith(".")
+        and not file.stem.endswith("_test")
+        and not os.path.isdir(file)  # noqa: PTH112 - Path.is_dir raises where it may not look
     )
 
 

@@ -173,6 +173,32 @@ async def test_each_config_of_a_folder_is_checked_and_the_last_line_names_those_
     assert "No such file" in err
 
 
+async def test_a_file_that_is_named_twice_counts_once(configs: Path) -> None:
+    good = str(configs / "good.yaml")
+    for twice in ((good, good), (good, f"{configs}/../{configs.name}/good.yaml")):
+        code, out, err = await command("check", *twice)
+        assert (code, out, err) == (0, f"{good}: valid: 1 stream, 1 destination, 1 route\n", "")
+    code, out, _ = await command("check", "--json", good, str(configs), good)
+    assert [each["file"] for each in json.loads(out)["configs"]] == [good, str(configs / "wrong.yaml")]
+
+
+async def test_a_folder_with_the_name_of_a_config_is_left_out(configs: Path) -> None:
+    (configs / "wrong.yaml").unlink()
+    (configs / "x.yaml").mkdir()
+    assert (await command("check", str(configs)))[0] == exit_codes.OK
+
+
+async def test_an_empty_name_does_not_mean_the_current_folder(configs: Path) -> None:
+    for line in (
+        ["check", ""],
+        ["check", str(configs / "good.yaml"), ""],
+        ["init", "", "--url", "http://127.0.0.1:9/"],
+    ):
+        code, out, err = await command_as_process(*line)
+        assert (code, out) == (exit_codes.USAGE, "")
+        assert "it is empty; name a file or a folder" in err
+
+
 async def test_a_folder_without_a_config_fails(tmp_path: Path) -> None:
     code, out, err = await command("check", str(tmp_path))
     assert (code, out) == (exit_codes.FAILURE, "")

@@ -1,8 +1,7 @@
 """What `forwarder check` accepts."""
 
-from pathlib import Path
-
 from forwarder.cli.arguments.options import Commands, add_config, add_json
+from forwarder.cli.arguments.values import named_path
 
 
 def add_parser(commands: Commands) -> None:
@@ -15,7 +14,7 @@ def add_parser(commands: Commands) -> None:
     parser.add_argument(
         "configs",
         nargs="*",
-        type=Path,
+        type=named_path,
         metavar="CONFIG",
         help="configs, or folders with configs, in place of the one in -c",
     )

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from forwarder.cli.arguments.options import Commands
+from forwarder.cli.arguments.values import named_path
 from forwarder.configfile.locations import HERE
 
 
@@ -13,7 +14,7 @@ def add_parser(commands: Commands) -> None:
         description="Write a first config: one stream, one destination, one route. On a terminal, it asks for what no option says. Secrets are written to "
         "files of their own, which only this user can read.",
     )
-    parser.add_argument("file", nargs="?", type=Path, default=HERE, metavar="FILE", help=f"default: {HERE}")
+    parser.add_argument("file", nargs="?", type=named_path, default=HERE, metavar="FILE", help=f"default: {HERE}")
     parser.add_argument("--url", metavar="URL", help="the webhook that gets the posts; - reads it from standard input")
     parser.add_argument(
         "--api-key-file",

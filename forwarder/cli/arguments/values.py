@@ -8,6 +8,7 @@ import math
 import re
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from pathlib import Path
 from time import time
 
 from forwarder.core.destinations.networks import is_address
@@ -21,6 +22,13 @@ _WEEKS = re.compile(r"([0-9]{1,5})w(.*)", re.ASCII)
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _YEAR_S = 365 * 24 * 3600
+
+
+def named_path(text: str) -> Path:
+    """Return the path of a file or folder; an empty one would be the current folder."""
+    if not text:
+        raise argparse.ArgumentTypeError("it is empty; name a file or a folder (. is the current folder)")
+    return Path(text)
 
 
 def moment(text: str) -> int:

@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from time import time
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from forwarder.cli.arguments import values
 
 READ = [
+    (values.named_path, "a b", Path("a b")),
     (values.one_of("info", "POST"), "INFO", "info"),
     (values.one_of("info", "POST"), "post", "POST"),
     (values.source, "Telegram", "telegram"),
@@ -37,6 +39,7 @@ READ = [
     (values.http_status, "599", 599),
 ]
 REFUSED = [
+    (values.named_path, "", "it is empty; name a file or a folder"),
     (values.one_of("info", "POST"), "inf\x1bo", r"^invalid choice: 'inf\\x1bo' \(choose from 'info', 'POST'\)$"),
     (values.row_count, "0", "is not a number from 1 to"),
     (values.row_count, str(1 << 63), "is not a number from 1 to"),
