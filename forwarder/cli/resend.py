@@ -37,7 +37,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not meant.events and not meant.uncertain:
             require_names(found, history, source=arguments.source)
         obstacles = _obstacles(found, history, meant.events, to=arguments.to)
-        paused = history.paused()
+        paused = _pauses(history)
     if (code := _reject(arguments, meant)) is not None:
         return code
     planned = _meant(plan(meant.events, arguments.what, to=arguments.to, obstacles=obstacles), meant.events, arguments)
@@ -175,8 +175,17 @@ def _print_total(
         return
     print(f"{counted(len(chosen), 'delivery', 'deliveries')} {what}.")
     for name in sorted({one.destination for one in chosen} & paused.keys()):
-        resume = f"forwarder resume {shlex.quote(shown(name))}"
-        print(f"{shown(name)} is paused since {local(paused[name])}: what is sent again waits until {resume}")
+        print(f"{shown(name)} is {paused[name]}")
+
+
+def _pauses(history: History) -> dict[str, str]:
+    """Return how long destinations are paused, in words, by their names."""
+    ends = {name: f"{local(end)}, or " for name, end in history.pause_ends().items()}
+    return {
+        name: f"paused since {local(since)}: what is sent again waits until {ends.get(name, '')}"
+        f"forwarder resume {shlex.quote(shown(name))}"
+        for name, since in history.paused().items()
+    }
 
 
 def _print_states(chosen: Sequence[Planned], states: Mapping[str, DestinationReport]) -> None:

@@ -126,6 +126,10 @@ class History(Protocol):
         """Return since when destinations are paused, in ISO 8601, by their names."""
         ...
 
+    def pause_ends(self) -> dict[str, str]:
+        """Return when pauses end by themselves, in ISO 8601, by the names of their destinations."""
+        ...
+
     def waiting(self) -> dict[str, int]:
         """Return how many deliveries are still to be made, those in flight included, by destination."""
         ...

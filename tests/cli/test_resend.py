@@ -1,10 +1,12 @@
 """`forwarder resend` on the file alone: what it refuses, what it says, and what it leaves alone."""
 
+import re
 from pathlib import Path
 
 import pytest
 
 from forwarder.cli import exit_codes
+from forwarder.cli.listing import local
 from forwarder.core.delivery import delivery_id
 from forwarder.core.ledger import SkipReason
 from forwarder.outbox.open import open_outbox
@@ -80,7 +82,12 @@ async def test_a_paused_destination_is_named_without_a_daemon(config: Path) -> N
     assert (await command("pause", "bot", "-c", str(config)))[0] == exit_codes.OK
     code, out, _ = await command("resend", EVENTS[0].id, "-c", str(config))
     assert code == exit_codes.OK
-    assert "bot is paused since" in out
+    assert re.search(r"bot is paused since [^:]+ [0-9:.]+: what is sent again waits until forwarder resume bot\n", out)
+    (end,) = await records(config, "pause", "bot", "--for", "1d")
+    code, out, _ = await command("resend", EVENTS[0].id, "-c", str(config))
+    assert code == exit_codes.OK
+    assert f"waits until {local(str(end['until']))}" in out
+    assert ", or forwarder resume bot\n" in out
 
 
 async def test_what_was_skipped_is_sent_only_where_it_is_named(config: Path) -> None:

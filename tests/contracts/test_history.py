@@ -204,6 +204,12 @@ async def test_paused_destinations_are_known_with_the_time(filled: Store) -> Non
         await outbox.change(PauseChange(verb="pause", destination=BOT, now_ms=ms(NOW)))
     with filled.history() as history:
         assert history.paused() == {BOT: NOW.isoformat(timespec="milliseconds")}
+        assert history.pause_ends() == {}
+    end = NOW + timedelta(hours=2)
+    async with filled.open() as outbox:
+        await outbox.change(PauseChange(verb="pause", destination=BOT, now_ms=ms(NOW), until_ms=ms(end)))
+    with filled.history() as history:
+        assert history.pause_ends() == {BOT: end.isoformat(timespec="milliseconds")}
 
 
 def test_dead_letters_are_counted_by_destination_and_reason(filled: Store) -> None:

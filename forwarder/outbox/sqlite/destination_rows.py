@@ -20,9 +20,9 @@ _PAUSED_UNTIL = "paused until "
 def known_states(connection: sqlite3.Connection) -> dict[DestinationName, DestinationState]:
     """Return the state of every destination that has one stored."""
     of_stretches = {str(name): int(value) for name, value in connection.execute(SQL["failure_stretches"])}
-    ends = {str(name): int(value) for name, value in connection.execute(SQL["pause_ends"])}
+    ends = pause_ends(connection)
     return {
-        DestinationName(row[0]): _state_of(row, _stretch_of(row[0], of_stretches), ends.get(_PAUSED_UNTIL + row[0]))
+        DestinationName(row[0]): _state_of(row, _stretch_of(row[0], of_stretches), ends.get(row[0]))
         for row in connection.execute(SQL["known_destinations"])
     }
 
@@ -43,10 +43,14 @@ def note_state(name: str, state: DestinationState) -> Step[None]:
     return write
 
 
+def pause_ends(connection: sqlite3.Connection) -> dict[str, int]:
+    """Return when pauses end by themselves, in Unix milliseconds, by the names of their destinations."""
+    return {str(name).removeprefix(_PAUSED_UNTIL): int(value) for name, value in connection.execute(SQL["pause_ends"])}
+
+
 def pause_end(connection: sqlite3.Connection, name: str) -> int | None:
     """Return when the pause of a destination ends by itself, in Unix milliseconds; `None` if it does not."""
-    ends = dict(connection.execute(SQL["pause_ends"]))
-    return ends.get(_PAUSED_UNTIL + name)
+    return pause_ends(connection).get(name)
 
 
 def note_pause_end(connection: sqlite3.Connection, name: str, until_ms: int | None) -> None:

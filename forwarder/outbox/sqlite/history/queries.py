@@ -16,6 +16,7 @@ from forwarder.core.history import HistorySpan, PastEvent, Query, Record, Stored
 from forwarder.core.ledger import Audit
 from forwarder.outbox.sqlite.access import reading
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
+from forwarder.outbox.sqlite.destination_rows import pause_ends
 from forwarder.outbox.sqlite.file.read_connection import connect_to_read
 from forwarder.outbox.sqlite.gap_rows import GapRow, gap_of
 from forwarder.outbox.sqlite.history import replay
@@ -134,6 +135,9 @@ class SqliteHistory:
 
     def paused(self) -> dict[str, str]:
         return {name: text_of(ms) or "" for name, ms in self._connection.execute(_SQL["paused"])}
+
+    def pause_ends(self) -> dict[str, str]:
+        return {name: text_of(ms) or "" for name, ms in pause_ends(self._connection).items()}
 
     def waiting(self) -> dict[str, int]:
         found = Counter[str]()
