@@ -5,7 +5,7 @@ import argparse
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
 from forwarder.cli.history import print_deliveries
-from forwarder.cli.listing import local, now_ms, print_json, print_table, query
+from forwarder.cli.listing import local, now_ms, print_json, print_table, query, require_period
 from forwarder.cli.locations import UsageError, places, report_errors
 from forwarder.cli.lookup import find, link_of
 from forwarder.cli.names import require_names
@@ -62,6 +62,7 @@ def change_dead(arguments: argparse.Namespace) -> int:
     )
     if not is_narrowed and not arguments.all:
         raise UsageError("name dead letters by ID, narrow them with --destination, --route or --since, or use --all")
+    require_period(arguments)
     begin_ms = now_ms()
     found = places(arguments)
     if arguments.wait and not arguments.dry_run:

@@ -13,7 +13,7 @@ from forwarder.cli.history import end_of, is_ambiguous
 from forwarder.cli.listing import local, print_json, shown
 from forwarder.cli.locations import UsageError, config_path, places, report_errors
 from forwarder.cli.lookup import MOST_EVENTS, Found, find, link_of, print_uncertain
-from forwarder.cli.names import require_names
+from forwarder.cli.names import require_names, require_source
 from forwarder.cli.terminal import escaped, with_colours
 from forwarder.cli.traces import Line, Mark, lines_of, of_route
 from forwarder.configfile.locations import read_text
@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{config_path(arguments)} has no route {arguments.route!r}; it has {', '.join(names[:20])}")
     now = datetime.now(UTC)
     if arguments.text is not None:
+        require_source(config_path(arguments), arguments.source)
         now = now if arguments.at is None else datetime.fromtimestamp(arguments.at / 1000, UTC)
         event = _of_pieces(arguments, now)
     else:

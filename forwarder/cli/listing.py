@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from forwarder.cli.locations import UsageError
 from forwarder.core.history import Query, Record
 
 MAX_CELL = 100
@@ -20,13 +21,24 @@ def now_ms() -> int:
 
 
 def query(arguments: argparse.Namespace) -> Query:
-    """Return the query that the arguments mean."""
+    """Return the query that the arguments mean. Raises `UsageError`."""
     named = {
         name: getattr(arguments, name)
         for name in ("source", "destination", "route", "status", "mid", "author", "text", "limit")
         if hasattr(arguments, name)
     }
+    require_period(arguments)
     return Query(since_ms=arguments.since, until_ms=arguments.until, **named)
+
+
+def require_period(arguments: argparse.Namespace) -> None:
+    """Raise `UsageError` if `--until` ends the time before `--since` begins it."""
+    if arguments.until is None or arguments.since < arguments.until:
+        return
+    since, until = (
+        local(datetime.fromtimestamp(ms / 1000, UTC).isoformat()) for ms in (arguments.since, arguments.until)
+    )
+    raise UsageError(f"--until ({until}) must be later than --since ({since}): nothing lies between them")
 
 
 def print_json(record: Record | dict[str, Any]) -> None:

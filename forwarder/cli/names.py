@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from forwarder.cli.locations import Places, UsageError
 from forwarder.configfile.includes import finder
@@ -26,8 +27,22 @@ def require_names(
     names = load_names(read_text(found.config), env=os.environ, find_files=finder(found.config))
     _require("destination", destination, names.destinations, lambda name: Query(destination=name, limit=1), history)
     _require("route", route, names.routes, lambda name: Query(route=name, limit=1), history)
-    known = tuple(dict.fromkeys((*KNOWN_SOURCES, *names.sources)))
-    if source is not None and source not in known and not any(history.events(Query(source=source, limit=1))):
+    if source is None or source in {*KNOWN_SOURCES, *names.sources}:
+        return
+    if not any(history.events(Query(source=source, limit=1))):
+        _require_source(source, names.sources)
+
+
+def require_source(config: Path, source: str | None) -> None:
+    """Raise `UsageError` for a source that is neither known nor in the config."""
+    if source is not None:
+        names = load_names(read_text(config), env=os.environ, find_files=finder(config))
+        _require_source(source, names.sources)
+
+
+def _require_source(source: str, others: Sequence[str]) -> None:
+    known = tuple(dict.fromkeys((*KNOWN_SOURCES, *others)))
+    if source not in known:
         from forwarder.core.config.checks.sources import hint_of_source  # it loads every model of the config
 
         raise UsageError(no_such("source", source, known, hint=hint_of_source(source)))

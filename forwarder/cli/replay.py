@@ -4,7 +4,7 @@ import argparse
 
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
-from forwarder.cli.listing import now_ms, print_json
+from forwarder.cli.listing import now_ms, print_json, require_period
 from forwarder.cli.locations import places, report_errors
 from forwarder.cli.names import require_enabled, require_names
 from forwarder.cli.progress import progress
@@ -19,6 +19,7 @@ from forwarder.outbox.open import open_history
 @report_errors
 def run(arguments: argparse.Namespace) -> int:
     """Queue the deliveries. Each keeps its `webhook-id`, so a receiver can drop those it has."""
+    require_period(arguments)
     begin_ms = now_ms()
     until_ms = begin_ms if arguments.until is None else arguments.until
     found = places(arguments)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from forwarder.cli import main
+from forwarder.cli import exit_codes, main
 from tests.support.paths import DATA
 
 DATA = DATA / "explain"
@@ -65,3 +65,10 @@ def test_an_event_of_pieces_is_explained(tmp_path: Path, capsys: pytest.CaptureF
     ):
         assert main([*given, *words]) == 0
         assert list(json.loads(capsys.readouterr().out)["today"]["destinations"]) == to
+
+
+def test_an_unknown_source_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    given = ("explain", "-c", str(DATA / "config.yaml"), "--text", "x")
+    assert main([*given, "--source", "twitter"]) == exit_codes.USAGE
+    assert capsys.readouterr().err.startswith('no source is called "twitter"; did you mean "x"? There are: x, fast-x')
+    assert main([*given, "--source", "Telegram"]) == exit_codes.OK

@@ -194,3 +194,24 @@ async def test_an_empty_argument_does_not_mean_everything(config: Path, words: t
     code, out, err = await command(*words, "-c", str(config))
     assert (code, out) == (exit_codes.USAGE, "")
     assert "must not be empty" in err
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("events",),
+        ("deliveries",),
+        ("gaps",),
+        ("dead", "list"),
+        ("dead", "drop"),
+        ("outbox", "export"),
+        ("replay", "--to", "bot"),
+    ],
+)
+async def test_a_time_that_ends_before_it_begins_is_refused(config: Path, words: tuple[str, ...]) -> None:
+    await fill(config)
+    code, out, err = await command(*words, "--since", "1h", "--until", "3d", "-c", str(config))
+    assert (code, out) == (exit_codes.USAGE, "")
+    assert re.fullmatch(
+        r"--until \([0-9-]+ [0-9:.]+\) must be later than --since \(.+\): nothing lies between them\n", err
+    )

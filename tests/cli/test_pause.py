@@ -43,7 +43,14 @@ async def test_a_pause_for_a_time_says_its_end_and_can_get_another_one(config: P
 
 @pytest.mark.parametrize(
     ("length", "said"),
-    [("0s", "must be more than zero"), ("soon", "no duration"), ("400d", "at most 365d; leave out --for")],
+    [
+        ("0s", "must be more than zero"),
+        ("soon", "'soon' is no duration: a whole number and its unit (m, h, d or w), such as 30m, 2h, 1d, 1w"),
+        ("2", "'2' is no duration: a whole number and its unit"),
+        ("400d", "at most 365d; leave out --for"),
+        ("53w", "at most 365d; leave out --for"),
+        ("99999w999999d", "at most 365d; leave out --for"),
+    ],
 )
 async def test_a_time_that_is_none_is_refused(config: Path, length: str, said: str) -> None:
     code, _, err = await command("pause", "bot", "--for", length, "-c", str(config))

@@ -139,7 +139,7 @@ async def test_an_unknown_destination_cannot_be_paused_with_or_without_a_daemon(
         async with forwarder(config) as daemon:
             await daemon.wait_for("daemon.ready")
             for verb in ("pause", "resume"):
-                assert await command(verb, "bott", "-c", str(config)) == (exit_codes.FAILURE, "", sentence)
+                assert await command(verb, "bott", "-c", str(config)) == (exit_codes.USAGE, "", sentence)
             await stopped(daemon)
         assert await command("pause", "bott", "-c", str(config)) == (exit_codes.USAGE, "", sentence)
         assert 'no enabled destination is called "off"' in (await command("pause", "off", "-c", str(config)))[2]

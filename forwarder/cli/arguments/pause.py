@@ -18,7 +18,7 @@ def add_parser(commands: Commands) -> None:
                 type=pause_length,
                 dest="seconds",
                 metavar="TIME",
-                help="resume by itself after this time, such as 2h; default: until forwarder resume",
+                help="resume by itself after this time, such as 30m, 2h, 1d or 1w; default: until forwarder resume",
             )
             parser.add_argument("--why", default="", metavar="TEXT", help="shown by status, up to 500 characters")
         add_json(parser)

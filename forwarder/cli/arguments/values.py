@@ -203,8 +203,15 @@ def positive_seconds(text: str) -> float:
 
 def pause_length(text: str) -> float:
     """Return how long a pause lasts, in seconds: above zero, and at most a year."""
-    if (value := positive_seconds(text)) <= _YEAR_S:
-        return value
+    length = _ago(text)
+    if length is None:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no duration: a whole number and its unit (m, h, d or w), such as 30m, 2h, 1d, 1w"
+        )
+    if not length:
+        raise argparse.ArgumentTypeError(f"{text!r}: must be more than zero")
+    if length.total_seconds() <= _YEAR_S:
+        return length.total_seconds()
     raise argparse.ArgumentTypeError(f"{text!r}: at most 365d; leave out --for to pause until forwarder resume")
 
 
