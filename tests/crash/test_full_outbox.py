@@ -154,7 +154,7 @@ async def test_with_a_smaller_max_size_than_the_file_it_drains_too(tmp_path: Pat
         frames = Frames(padding=1_000)
         for frame in frames.some(1_500):
             await on.send(frame)
-        await on.until("on disk", lambda: waiting(on) > 4_000, limit_s=30)
+        await on.until("all of it on disk", lambda: waiting(on) == 3 * len(set(on.sent)), limit_s=LIMIT_S)
         await on.stopped()
         on.config.write_text(on.config.read_text(encoding="utf-8").replace("4MiB", "1MiB"), encoding="utf-8")
         on.start()

@@ -412,8 +412,8 @@ def steady_config(emulator: Emulator, steady: Receiver, changing: Receiver, numb
     return (
         f"streams: [{{url: '{emulator.ws_url}', api_key: {KEY}, use_fast_x: true}}]\n"
         "outbox: {url: 'sqlite:outbox.db'}\ndestinations:\n"
-        f"  steady: {{url: '{steady.url}'}}\n"
-        f"  changing: {{url: '{changing.url}/{number // 3}', timeout: {10 + number % 2}s}}\n"
+        f"  steady: {{url: '{steady.url}', timeout: 60s}}\n"
+        f"  changing: {{url: '{changing.url}/{number // 3}', timeout: {60 + number % 2}s}}\n"
         + (f"  idle: {{url: '{changing.url}'}}\n" if number % 2 else "")
         + f"routes:\n  - {{name: everything, to: [steady, changing]}}\n{routes}"
     )

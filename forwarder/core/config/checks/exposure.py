@@ -115,18 +115,29 @@ def warnings_of_environment(config: Config, env: Mapping[str, str]) -> Iterator[
     """Yield a sentence if variables ask for a proxy, which forwarder does not read, and something connects without one."""
     names = sorted(name for name, value in env.items() if value and name.upper() in _PROXY_VARIABLES)
     direct = [
-        *(f"streams[{index}]" for index, stream in enumerate(config.streams) if stream.proxy is None),
+        *(
+            f"streams[{index}]"
+            for index, stream in enumerate(config.streams)
+            if stream.proxy is None and not _is_here(stream.url)
+        ),
         *(
             f"destinations.{name}"
             for name, settings in config.destinations.items()
-            if settings.enabled and settings.proxy is None and settings.socket is None
+            if settings.enabled
+            and settings.proxy is None
+            and settings.socket is None
+            and not _is_here(fixed_part(settings.url.reveal()))
         ),
     ]
-    if names and direct:
+    if direct and any(name.upper() != "NO_PROXY" for name in names):
         yield (
             f"{', '.join(names)} in the environment: forwarder does not read such variables and connects directly; to use a proxy, "
             f"write proxy under {_shortened(direct)}"
         )
+
+
+def _is_here(url: str) -> bool:
+    return is_this_machine(read_url(url, "http", "https", "ws", "wss").raw_host or "")
 
 
 def literal_secrets(config: Config, file: str = "") -> Iterator[str]:

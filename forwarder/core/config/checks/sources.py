@@ -1,5 +1,6 @@
 """Warnings about conditions on `source` that no known source meets, and the names that people give the sources."""
 
+import re
 from collections.abc import Iterator
 
 from forwarder.core.config.model.root import Config
@@ -52,10 +53,16 @@ def warnings_of_sources(config: Config) -> Iterator[str]:
 
 
 _LISTED = ", ".join(KNOWN_SOURCES)
+_ALL = frozenset({"*", "all", "any", "every"})
 
 
 def hint_of_source(value: str) -> str:
     """Return `; did you mean "x"?` for the source that a name means, or is near; an empty text where there is none."""
+    if value.strip().casefold() in _ALL:
+        return "; for all of them leave out source"
+    parts = [known_word(part.strip(), KNOWN_SOURCES) for part in re.split(r"[,;|]", value)]
+    if len(parts) > 1 and None not in parts:
+        return f"; write a list: [{', '.join(filter(None, parts))}]"
     meant = _OTHER_NAMES.get(value.strip().casefold())
     return did_you_mean(value, KNOWN_SOURCES) if meant is None else f"; did you mean {quote(meant)}?"
 

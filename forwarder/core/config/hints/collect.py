@@ -69,12 +69,13 @@ class Hints:
     def _look_at_values(self, path: Path, test: str, tree: Tree, field: Field | None) -> bool:
         """Look at the values of a test; return whether one has a sign that means something else."""
         is_odd = False
+        is_meant = isinstance(tree, list) and len(tree) == 1  # a list of one says so
         for steps, value in _direct(tree):
             place = (*path, *steps)
             if test == "wildcard" or value.quoted or not _is_plain(value):  # nearly all are
                 is_alone = isinstance(tree, Scalar)
                 self._add("value", place, hints_of_value(test, value, field=field, is_alone=is_alone))
-                if self._add("sign", place, hints_of_signs(test, value, field, ALL_TESTS)):
+                if not is_meant and self._add("sign", place, hints_of_signs(test, value, field, ALL_TESTS)):
                     is_odd = True
                     continue
             if field is not None and test == _IN_LISTS:

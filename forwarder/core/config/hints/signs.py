@@ -16,6 +16,7 @@ _PERCENT = re.compile(r"%.*[^\W\d_].*%?|.*[^\W\d_].*%", re.DOTALL)
 _COMPARED = re.compile(r"(?P<sign>[<>]=?|==|!=)\s*(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
 _SIGNS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _SLASHED = re.compile(r"/[^/\s]+/[gimsuyx]*")
+_OF_A_REGEX = re.compile(r"[|\\.*+?()\[\]^$]|/[gimsuyx]+$")
 _JSON_WORDS = frozenset({"true", "false"})
 _QUESTION = re.compile(r"\w\?\w")
 
@@ -25,7 +26,7 @@ def hints_of_signs(test: str, value: Scalar, field: Field | None, tests: Collect
     name = "the field" if field is None else field.name
     if test == "wildcard":
         yield from _of_wildcard(value, name)
-    elif test == _WHOLE and value in {"*", "%"}:
+    elif test == _WHOLE and value in {"*", "%"} and name != "source":
         yield f"{word(value)} is this character alone; for any value remove the test, or write {name}: {{exists: true}}"
     elif test in _OF_PARTS:
         yield from _of_part(test, value)
@@ -54,7 +55,7 @@ def _of_part(test: str, value: Scalar) -> Iterator[str]:
             f"{word(value)}: % is an ordinary character here; "
             f"write contains: {in_single_quotes(value.strip('%'), value, instead='it without')}"
         )
-    elif test in {"contains", "word"} and _SLASHED.fullmatch(value):
+    elif test in {"contains", "word"} and _SLASHED.fullmatch(value) and (test == "word" or _OF_A_REGEX.search(value)):
         inner = value.rpartition("/")[0][1:]
         yield f"{word(value)}: the slashes are a part of the value; for a regex write regex: {in_single_quotes(inner, value, instead='it without them')}"
     elif test in {"contains", "word"} and len(parts := re.split(r" (?:&&|AND) ", value)) > 1:

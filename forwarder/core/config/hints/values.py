@@ -24,8 +24,10 @@ _ESCAPES = {
 """What YAML reads as each of these characters in double quotes."""
 _COMMAS = re.compile(r"[^\s,;|]+(?:\s*[,;]\s*[^\s,;|]+)+[,;]?|[^\s,;|]+[,;]\s*")
 _BARS = re.compile(r"[^|]*[^|\s][^|]*(?:\|[^|]*[^|\s][^|]*)+")
-_ORS = re.compile(r"\S+(?: (?:OR|or) \S+)+")
-_THOUSANDS = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+")
+_ORS = re.compile(r"\S+(?: OR \S+)+")
+_THOUSANDS = re.compile(r"[^\w\s]?[0-9]{1,3}(?:,[0-9]{3})+[^\w\s]?")
+_PROSE = re.compile(r"[^\W\d_][^\s,;]*[,;] [^\s,;]+")
+"""Two words of a sentence or of a name, such as `Hello, world`."""
 _POINT = re.compile(r"[-+]?\.[0-9]+|-?[0-9]+\.")
 _SPACED_BEFORE, _SPACED_AFTER = frozenset({"regex", "wildcard", "suffix"}), frozenset({"regex", "wildcard", "prefix"})
 _NAMES = frozenset(
@@ -96,18 +98,24 @@ def _of_edges(test: str, value: Scalar) -> Iterator[str]:
     )
 
 
+def _is_one_text(test: str, value: str) -> bool:
+    """Return whether a value with a comma is a number, or part of a sentence."""
+    is_prose = test in _OF_LISTS and value[0].isupper() and not value.split(",", maxsplit=1)[0].isupper()
+    return _THOUSANDS.fullmatch(value) is not None or (is_prose and _PROSE.fullmatch(value) is not None)
+
+
 def _of_several(test: str, value: Scalar, field: Field | None) -> Iterator[str]:
     """Yield a hint about a single value that looks like several."""
     is_name = test == "equals" and (field is None or field.name in _NAMES)
     parts: list[str] = []
     if (test in _OF_LISTS or is_name) and "\n" in value.strip():
         parts = [each.strip() for each in value.split("\n") if each.strip()]
-    elif (test in _OF_LISTS or is_name) and _COMMAS.fullmatch(value) and not _THOUSANDS.fullmatch(value):
+    elif (test in _OF_LISTS or is_name) and _COMMAS.fullmatch(value) and not _is_one_text(test, value):
         parts = [each for each in re.split(r"\s*[,;]\s*", value) if each]
     elif (test in _OF_BARS or is_name or test == "wildcard") and _BARS.fullmatch(value):
         parts = [each.strip() for each in value.split("|")]
     elif test in _OF_LISTS and _ORS.fullmatch(value):
-        parts = re.split(r" (?:OR|or) ", value)
+        parts = re.split(" OR ", value)
     if parts:
         key = f"{test}: " if test != "equals" else ""
         yield (

@@ -1,5 +1,7 @@
 """What `check` warns of: secrets on the network and in the file, and addresses that `networks` cannot check."""
 
+from collections.abc import Mapping
+
 import pytest
 
 from forwarder.core.config.checks.exposure import literal_secrets, warning_of_readable_file, warnings_of_environment
@@ -161,16 +163,25 @@ def test_a_file_without_secrets_may_be_readable() -> None:
 
 def test_variables_that_ask_for_a_proxy_are_not_read_and_reported_where_something_connects_directly() -> None:
     env = {"HTTPS_PROXY": "http://magpie@p", "no_proxy": "localhost", "HTTP_PROXY": "", "FTP_PROXY": "http://p"}
-    (warning,) = warnings_of_environment(load(config_text()), env)
-    assert warning == (
-        "HTTPS_PROXY, no_proxy in the environment: forwarder does not read such variables and connects directly; to use a proxy, "
-        "write proxy under streams[0], destinations.bot"
-    )
-    (warning,) = warnings_of_environment(load(config_text(stream="proxy: 'http://p'")), env)
+
+    def said(stream: str = "", destination: str = "", env: Mapping[str, str] = env) -> list[str]:
+        text = config_text(stream=stream, destination=destination).replace("http://127.0.0.1:9000", "https://a.example")
+        return list(warnings_of_environment(load(text), env))
+
+    proxy = "proxy: 'http://p'"
+    assert said() == [
+        (
+            "HTTPS_PROXY, no_proxy in the environment: forwarder does not read such variables and connects directly; to use a proxy, "
+            "write proxy under streams[0], destinations.bot"
+        )
+    ]
+    (warning,) = said(proxy)
     assert warning.endswith("write proxy under destinations.bot")
-    through = config_text(stream="proxy: 'http://p'", destination="proxy: 'http://p'")
-    assert list(warnings_of_environment(load(through), env)) == []
-    assert list(warnings_of_environment(load(config_text()), {"FTP_PROXY": "http://p", "ALL_PROXY": ""})) == []
+    assert said(proxy, proxy) == []
+    assert said(env={"FTP_PROXY": "http://p", "ALL_PROXY": ""}) == []
+    assert said(env={"NO_PROXY": "*"}) == []
+    here = config_text(stream="url: 'ws://localhost:8000/ws'")
+    assert list(warnings_of_environment(load(here), env)) == []
 
 
 def test_the_proxy_and_the_private_key_of_a_stream_are_secrets_too() -> None:

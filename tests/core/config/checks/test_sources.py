@@ -55,3 +55,17 @@ def test_a_name_that_means_a_source_is_known() -> None:
     assert hint_of_source(" T.ME ") == '; did you mean "telegram"?'
     assert hint_of_source("discrd") == '; did you mean "discord"?'
     assert hint_of_source("mastodon") == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("*", "; for all of them leave out source"),
+        ("All", "; for all of them leave out source"),
+        ("x, fast-x", "; write a list: [x, fast-x]"),
+        ("Telegram|discord", "; write a list: [telegram, discord]"),
+        ("x, twitter", ""),
+    ],
+)
+def test_all_sources_and_several_in_one_are_answered(value: str, said: str) -> None:
+    assert hint_of_source(value) == said

@@ -25,6 +25,8 @@ def said(test: str, value: str, field: str = "text", *, quoted: bool = True) -> 
         ("contains", "AT & T", "text"),
         ("contains", "buy AND", "text"),
         ("contains", "/r/btc/", "text"),
+        ("contains", "/start/", "text"),
+        ("equals", "*", "source"),
         ("contains", "and/or", "text"),
         ("prefix", "/btc/", "text"),
         ("wildcard", "*gm*", "text"),
