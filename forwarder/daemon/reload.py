@@ -213,12 +213,18 @@ class Reloader:
             return ReloadAttempt(loaded=loaded, problems=loaded.problems)
         if loaded.files == self._activated.files:
             return ReloadAttempt(loaded=loaded)
+        if vanished := [_gone(entry) for entry, found in loaded.included.items() if not found and self._matched(entry)]:
+            return ReloadAttempt(loaded=loaded, problems=vanished)
         failing = list(self._source.check_tests(config, file, files))
         if failing and config.reload.require_tests:
             return ReloadAttempt(loaded=loaded, problems=failing)
         waiting = self._waiting() if config.destinations != self._active.config.destinations else {}
         sentences = plan(self._active.config, config, started_with=self._source.config, waiting=waiting)
         return ReloadAttempt(loaded=loaded, failing=failing, runtime=runtime_of(config), plan=shortened(sentences))
+
+    def _matched(self, entry: Entry) -> bool:
+        """Return whether an entry of `include` names files of the active config."""
+        return bool(self._activated.included.get(entry))
 
     # In the loop
 
@@ -290,6 +296,14 @@ class Reloader:
             "failing_tests": list(tried.failing),
             "warnings": list(tried.loaded.warnings),
         }
+
+
+def _gone(entry: Entry) -> str:
+    """Return the problem of a pattern without files, which are perhaps about to be replaced as a whole: its routes would be lost for that time."""
+    return (
+        f"include: no file matches {entry.folder / entry.written} any more, and the active config has files of it; "
+        "if this is meant, remove the pattern, or keep one file that says `routes: []`"
+    )
 
 
 def warn_of(loaded: Loaded) -> None:

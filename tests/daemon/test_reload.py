@@ -59,6 +59,33 @@ async def test_a_config_that_cannot_be_used_has_no_warnings_and_the_running_one_
     assert (await reloader.reload())["warnings"] == [WARNING]
 
 
+async def test_an_edit_after_which_a_pattern_matches_no_file_is_refused_until_it_is_meant(tmp_path: Path) -> None:
+    file, rules = tmp_path / "config.yaml", tmp_path / "rules"
+    rules.mkdir()
+    (rules / "a.yaml").write_text("routes: [{name: more, match: {source: web}, to: bot}]\n")
+    file.write_text(f"include: [rules/*.yaml, never/*.yaml]\n{CONFIG}")
+    reloader = reloader_of(file)
+    rules.rename(tmp_path / "moved")
+    answer = await reloader.reload()
+    assert (answer["applied"], answer["changed"]) == (False, False)
+    problem = (
+        f"include: no file matches {rules}/*.yaml any more, and the active config has files of it; "
+        "if this is meant, remove the pattern, or keep one file that says `routes: []`"
+    )
+    assert answer["problems"] == [problem]
+    assert reloader.status().refused is not None
+    (tmp_path / "moved").rename(rules)
+    answer = await reloader.reload()
+    assert (answer["applied"], answer["changed"], reloader.status().refused) == (True, False, None)
+    (rules / "a.yaml").write_text("routes: []\n")
+    assert (await reloader.reload())["plan"] == ['route "more" removed']
+    (rules / "a.yaml").unlink()
+    assert (await reloader.reload())["applied"] is False
+    file.write_text(CONFIG)
+    answer = await reloader.reload()
+    assert (answer["applied"], answer["problems"]) == (True, [])
+
+
 def test_the_start_logs_the_warnings_of_what_was_loaded(tmp_path: Path) -> None:
     file = tmp_path / "config.yaml"
     file.write_text(CONFIG)
