@@ -97,8 +97,12 @@ def of_remark(said: str, file: Path, places: Findings | None) -> Finding:
         place = places.place(said.at)
     if place is None:
         return Finding(text=said, file=str(file), message=said.message)
+    text: str = said
+    if said.place is None and len(said.at) == 2 and said.at[0] == "routes":  # a whole route
+        named = place.file or str(file)
+        text = f"{named}:{place.line}:{place.column}: {said.removeprefix(f'{named}: ')}"
     return Finding(
-        text=said,
+        text=text,
         file=place.file or str(file),
         line=place.line or None,
         column=place.column or None,

@@ -39,6 +39,10 @@ def matches_of(entry: Entry) -> tuple[Match, ...]:
     return tuple(Match(path, os.path.realpath(path)) for path in paths)
 
 
+def _is_folder(match: Match) -> bool:
+    return os.path.isdir(match.real)  # noqa: PTH112 - Path.is_dir raises where it may not look
+
+
 def finder(
     config: Path,
     *,
@@ -63,8 +67,14 @@ class _Finder:
         is_pattern = glob.has_magic(entry)
         if not is_outside and not self._is_inside(os.path.abspath(self._folder / entry)):  # noqa: PTH100 - without `..`
             return [self._refused(entry, f"{self._folder / entry} is outside of the folder of the config; {_TO_ALLOW}")]
+        if "**" in entry:
+            return [
+                self._refused(
+                    entry, "** does not stand for folders in folders; write each level, such as routes/*/*.yaml"
+                )
+            ]
         matches = self._look(Entry(self._folder, entry))
-        if is_pattern and not matches:
+        if is_pattern and all(map(_is_folder, matches)):
             return None
         return [file for match in matches if (file := self._file(match, entry, is_pattern, is_outside)) is not None]
 
@@ -74,8 +84,7 @@ class _Finder:
     def _file(self, match: Match, entry: str, is_pattern: bool, is_outside: bool) -> IncludedFile | None:
         path, real = match
         is_config, is_test = real == self._config, path.name.endswith(_TESTS)
-        is_folder = os.path.isdir(real)  # noqa: PTH112 - Path.is_dir raises where it may not look
-        if real in self._seen or (is_pattern and (is_config or is_test or is_folder)):
+        if real in self._seen or (is_pattern and (is_config or is_test or _is_folder(match))):
             return None
         self._seen.add(real)
         if is_config:

@@ -199,6 +199,19 @@ async def test_an_empty_name_does_not_mean_the_current_folder(configs: Path) -> 
         assert "it is empty; name a file or a folder" in err
 
 
+async def test_a_warning_about_a_whole_route_begins_with_its_place(configs: Path) -> None:
+    (configs / "part.yaml").write_text("routes:\n  - {name: same, to: bot}\n", encoding="utf-8")
+    good = configs / "good.yaml"
+    code, _, err = await command("check", "-c", str(good))
+    assert code == exit_codes.OK
+    assert err == (
+        f'warning: {configs}/part.yaml:2:5: routes[0] "same": it repeats {good}: routes[0] "route 1"; remove one of them\n'
+    )
+    good.write_text(VALID.replace("to: bot", "name: a, to: bot}, {name: b, to: bot"), encoding="utf-8")
+    _, _, err = await command("check", "-c", str(good))
+    assert err == f'warning: {good}:3:30: routes[1] "b": it repeats routes[0] "a"; remove one of them\n'
+
+
 async def test_a_folder_without_a_config_fails(tmp_path: Path) -> None:
     code, out, err = await command("check", str(tmp_path))
     assert (code, out) == (exit_codes.FAILURE, "")

@@ -81,9 +81,19 @@ def test_a_pattern_that_matches_nothing_is_a_warning_and_a_file_that_is_missing_
     ]
 
 
+def test_a_pattern_that_matches_only_folders_is_warned_of_too(config: Path) -> None:
+    write(config, "routes/*", "r*", rest="routes: [{to: bot}]\n")
+    (config.parent / "routes" / "below.yaml").mkdir()
+    first, second = load(config).warnings
+    assert first.startswith(f"{config}:1:11: include[0]: no file matches")
+    assert second.startswith(f"{config}:1:23: include[1]: no file matches")
+
+
 @pytest.mark.parametrize(
     ("entry", "problem"),
     [
+        ("routes/**", "** does not stand for folders in folders; write each level, such as routes/*/*.yaml"),
+        ("**/*.yaml", "** does not stand for folders in folders; write each level, such as routes/*/*.yaml"),
         ("routes", "DIR/routes is a folder; for the files in it write routes/*.yaml"),
         ("routes/fifo", "cannot read DIR/routes/fifo: it is a FIFO (a named pipe), not a regular file"),
         ("config.yaml", "the config cannot include itself"),

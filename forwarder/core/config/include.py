@@ -23,7 +23,6 @@ SECTIONS = ("routes", "destinations", "groups", "lists", "matchers", "tests")
 """The sections that an included file may have."""
 MAX_FILES = 1000
 _LISTS = ("routes", "tests")
-_OWN_KEYS = ("include", "include_outside")
 _LISTED = ", ".join(SECTIONS)
 
 
@@ -261,7 +260,9 @@ def _why_not(key: str) -> str:
     """Return why an included file cannot have this key."""
     from forwarder.core.config.model.root import Config  # noqa: PLC0415 - it loads every model, to name keys by
 
-    if key in _OWN_KEYS:
+    if key == "include_outside":
+        return f"{quote(key)} may only be in the config itself; move it there"
+    if key == "include":
         return f"an included file cannot include others; write all files under include in the config ({quote(key)})"
     if key in Config.model_fields:
         return f"{quote(key)} may only be in the config itself; an included file has {_LISTED}"

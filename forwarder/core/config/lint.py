@@ -87,8 +87,8 @@ def _odd_urls(config: Config) -> Iterator[str]:
             )
 
 
-def _named(index: int, route: RouteConfig, sources: Sources) -> str:
-    return f"{sources.element('routes', index)} {quote(route.name)}"
+def _named(index: int, route: RouteConfig, sources: Sources, *, seen_from: int | None = None) -> str:
+    return f"{sources.element('routes', index, seen_from=seen_from)} {quote(route.name)}"
 
 
 def _of_route(index: int, route: RouteConfig, sources: Sources, message: str) -> Remark:
@@ -108,7 +108,7 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> It
                 index,
                 route,
                 sources,
-                f"it gets no event, because {_named(*before, sources)} matches all its events and has stop: true",
+                f"it gets no event, because {_named(*before, sources, seen_from=index)} matches all its events and has stop: true",
             )
             continue
         said = (
@@ -119,7 +119,9 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> It
             None if route.limit is None else repr(route.limit),
         )
         if (before := seen.setdefault(said, (index, route))) != (index, route):
-            yield _of_route(index, route, sources, f"it repeats {_named(*before, sources)}; remove one of them")
+            yield _of_route(
+                index, route, sources, f"it repeats {_named(*before, sources, seen_from=index)}; remove one of them"
+            )
 
 
 class _Stops:

@@ -81,6 +81,9 @@ def load_config(
         _check_transports(config, check_tls, findings)
         _check_room(config, findings)
     if config is None or findings.problems:
+        if not {"routes", "destinations"} <= set(tree if isinstance(tree, dict) else ()):
+            for path in nodes.unmatched:
+                findings.add(path, "no file matches, so what it should name is missing from the config")
         # Raised outside of the handler, so that no traceback contains pydantic's error, which holds the values.
         raise ConfigError(name, findings.problems, nodes.sources)
     assert isinstance(tree, dict)  # noqa: S101 - the model accepts nothing else

@@ -67,9 +67,15 @@ class Sources:
         begin, _ = _last(self._lists[str(path[0])], path[1])
         return (path[0], path[1] - begin, *path[2:])
 
-    def element(self, section: str, index: int) -> str:
-        """Return where an element of a list is: `routes[2]`, or `routes/coins.yaml: routes[2]`."""
-        begin, name = _last(self._lists.get(section, self._begins[:1]), index)
+    def element(self, section: str, index: int, *, seen_from: int | None = None) -> str:
+        """Return where an element of a list is: `routes[2]`, or `routes/coins.yaml: routes[2]`.
+
+        The config itself is named only where `seen_from`, another element of the list, is in another file.
+        """
+        begins = self._lists.get(section, self._begins[:1])
+        begin, name = _last(begins, index)
+        if seen_from is not None and _last(begins, seen_from)[1] != name:
+            name = name or self._name
         return f"{name}{': ' if name else ''}{section}[{index - begin}]"
 
 

@@ -115,6 +115,10 @@ def test_it_is_the_same_config_as_one_file_with_all_of_it() -> None:
             "include: b.yaml",
             "a.yaml:1:1: include: an included file cannot include others; write all files under include in the config",
         ),
+        (
+            "include_outside: true",
+            'a.yaml:1:1: include_outside: "include_outside" may only be in the config itself; move it there',
+        ),
         ("route: []", 'a.yaml:1:1: route: unknown key; did you mean "routes"?'),
         ("zzz: []", "a.yaml:1:1: zzz: unknown key; an included file has routes, "),
         ("routes: {a: b}", "a.yaml:1:9: routes: expected a list"),
@@ -209,6 +213,35 @@ def test_a_pattern_that_matches_nothing_is_a_warning() -> None:
     config = load(f"include: [none/*, a.yaml]\n{TOP}{DESTINATIONS}", a="routes: [{to: bot}]")
     assert warnings_of(config) == [
         "config.yaml:1:11: include[0]: no file matches; what it should name is missing from the config"
+    ]
+
+
+@pytest.mark.parametrize(("rest", "missing"), [(DESTINATIONS, "routes"), ("routes: [{to: bot}]\n", ""), ("", "routes")])
+def test_a_section_that_is_missing_is_explained_by_a_pattern_that_matches_nothing(rest: str, missing: str) -> None:
+    found = said(f"include: [none/*]\n{TOP}{rest}")
+    assert "config.yaml:1:11: include[0]: no file matches, so what it should name is missing from the config" in found
+    assert any(missing in each for each in found if "include" not in each)
+
+
+def test_a_pattern_that_matches_nothing_does_not_explain_other_mistakes() -> None:
+    (problem,) = said(f"include: [none/*]\n{TOP}{DESTINATIONS}routes: [{{to: bott}}]\n")
+    assert "include" not in problem
+
+
+def test_a_warning_about_two_routes_names_the_file_of_the_other_one() -> None:
+    config = load(
+        f"include: [a.yaml]\n{TOP}{DESTINATIONS}routes: [{{name: own, to: bot, match: {{source: x}}, stop: true}}]\n",
+        a="routes:\n  - {name: same, to: bot, match: {source: x}}",
+    )
+    assert warnings_of(config) == [
+        'a.yaml: routes[0] "same": it gets no event, because config.yaml: routes[0] "own" matches all its events and has stop: true'
+    ]
+    config = load(
+        f"include: [a.yaml]\n{TOP}{DESTINATIONS}routes: [{{name: own, to: bot, match: {{source: x}}}}]\n",
+        a="routes:\n  - {name: same, to: bot, match: {source: x}}",
+    )
+    assert warnings_of(config) == [
+        'a.yaml: routes[0] "same": it repeats config.yaml: routes[0] "own"; remove one of them'
     ]
 
 
