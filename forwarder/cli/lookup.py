@@ -12,8 +12,6 @@ from forwarder.core.posts.links import Fit, NoPostLinkError, PostLink, fits, rea
 
 MOST_EVENTS = 20
 """The most events of one post that are looked at."""
-WHAT = "an event's id or the beginning of one, a webhook-id, a post's id (mid), or a post's link"
-"""What a person may write, for `--help`."""
 LEAST_DIGITS = 4
 """The fewest digits of an event's id by which an event is sent."""
 _ID_LENGTH = 32
