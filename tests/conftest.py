@@ -29,7 +29,12 @@ for _name in [name for name in os.environ if name.upper() in {"HTTP_PROXY", "HTT
     del os.environ[_name]  # `check` warns of them
 
 # A busy machine is no mistake of the code: speed is measured in benchmarks/.
-settings.register_profile("any speed", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile(
+    "any speed",
+    max_examples=10 if os.environ.get("FORWARDER_TEST_EXAMPLES") == "few" else 100,  # see tests/support/examples.py
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
 settings.load_profile("any speed")
 pytest.register_assert_rewrite("tests.support")
 

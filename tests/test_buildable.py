@@ -10,12 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forwarder.core.config import ConfigError
 from forwarder.core.destinations.transport import Tls
 from forwarder.tls.contexts import context_of
+from tests.support.examples import examples
 from tests.support.nasty import NASTY, TEXTS, URLS, Place, build, places, read, whole_config, with_value
 from tests.support.process import command
 
@@ -57,7 +58,7 @@ def test_the_config_that_is_changed_is_right_as_it_is() -> None:
 @example([(("destinations", "bot", "proxy"), "http://a\\b:1")])
 @example([(BOT_TLS, {"ca": "# é\n-----BEGIN CERTIFICATE-----"})])
 @example([(BOT_TLS, {"cert": "-----BEGIN é-----"})])
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_a_config_with_odd_values_is_refused_or_can_be_built(changes: list[tuple[Place, object]]) -> None:
     config = WHOLE
     for place, value in changes:
@@ -66,7 +67,7 @@ def test_a_config_with_odd_values_is_refused_or_can_be_built(changes: list[tuple
 
 
 @given(st.sampled_from(URL_PLACES), st.sampled_from(URLS), st.sampled_from(["", "ws", "https"]))
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_the_same_of_its_urls(place: Place, url: str, scheme: str) -> None:
     try_to_build(with_value(WHOLE, place, url.replace("http", scheme, 1) if scheme else url))
 
@@ -77,7 +78,7 @@ def test_the_same_of_its_urls(place: Place, url: str, scheme: str) -> None:
 )
 @example(("admin", "socket"), "/run/\ud800.sock")
 @example(("outbox", "url"), "sqlite:/a\ud800")
-@settings(deadline=None, max_examples=40)
+@examples(40)
 def test_the_same_of_what_is_in_variables(place: Place, value: str) -> None:
     try_to_build(with_value(WHOLE, place, "${CANARY}"), value)
 

@@ -4,7 +4,7 @@ import socket
 import ssl
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 from yarl import URL
 
@@ -21,6 +21,7 @@ from forwarder.core.url import (
 )
 from forwarder.streams.sse import SseStream
 from forwarder.streams.token import Token, address_of
+from tests.support.examples import examples
 from tests.support.nasty import HOSTS, PORTS, TARGETS, URLS
 
 TLS = ssl.create_default_context()
@@ -83,7 +84,7 @@ def use(text: str) -> None:
 @example("http://h:+80/")
 @example("http://0xA9FEA9FE/")
 @example("http://%/{{")
-@settings(deadline=None, max_examples=500)
+@examples(500)
 def test_any_text_is_refused_with_a_sentence_or_can_be_used(text: str) -> None:
     try:
         use(text)

@@ -2,7 +2,7 @@
 
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.core.config import Config, ConfigError
@@ -14,6 +14,7 @@ from forwarder.core.config.model.signing import SigningConfig
 from forwarder.core.config.model.stream import StreamConfig
 from forwarder.core.config.values.section import Section, keys_of
 from tests.core.config.support import CANARY, config_text, load
+from tests.support.examples import examples
 
 SECTIONS: tuple[type[Section], ...] = (
     Config,
@@ -74,7 +75,7 @@ def check(data: bytes) -> None:
 
 
 @given(st.dictionaries(st.sampled_from(sorted(Config.model_fields)), trees))
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_any_tree(tree: object) -> None:
     check(json.dumps(tree, ensure_ascii=False).encode("utf-8", "replace"))
 
@@ -84,7 +85,7 @@ def test_any_tree(tree: object) -> None:
     trees,
     st.booleans(),
 )
-@settings(deadline=None, max_examples=300)
+@examples(300)
 def test_any_tree_in_a_place_of_its_own(key: str, tree: object, named: bool) -> None:
     written = json.dumps(tree).encode()
     line = {
@@ -101,13 +102,13 @@ def test_any_tree_in_a_place_of_its_own(key: str, tree: object, named: bool) -> 
 
 
 @given(st.binary(max_size=60), st.integers(0, 140), st.integers(0, 140))
-@settings(deadline=None, max_examples=500)
+@examples(500)
 def test_any_damage_to_a_file(put_in: bytes, begin: int, end: int) -> None:
     text = config_text(rest="x-a: &a [*b, !!x {}, ${A}]").encode()
     check(text[:begin] + put_in + text[end:])
 
 
 @given(st.text(alphabet=" \n:-[]{}&*a!|>'\"#%@`,?<$x~", max_size=80))
-@settings(deadline=None, max_examples=500)
+@examples(500)
 def test_any_soup_of_yaml_marks(text: str) -> None:
     check(text.encode())

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.core.event import Event, EventId, JSONValue
@@ -15,6 +15,7 @@ from forwarder.core.matching.compile import ALL_TESTS, BLOCKS, OPTIONS
 from forwarder.core.matching.literals import lines_of
 from forwarder.core.yaml.tree import Path, Scalar
 from tests.support.conditions import NOW, condition, decoded, subject, subject_of, tree
+from tests.support.examples import examples
 from tests.support.paths import DATA, DOCS
 
 CASES = DATA / "matching.txt"
@@ -162,7 +163,7 @@ subjects = st.builds(
 )
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(conditions, conditions, subjects)
 def test_matching_is_total_and_the_blocks_obey_logic(asked: str, other_asked: str, about: Subject) -> None:
     one, other = condition(asked, NAMES), condition(other_asked, NAMES)

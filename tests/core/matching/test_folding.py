@@ -6,11 +6,12 @@ import sys
 from unicodedata import category, normalize
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.core.matching.folding import Form, fold, form_of
 from tests.core.matching.patterns import LETTERS
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ odd = st.lists(
 
 
 @given(odd)
-@settings(max_examples=500)
+@examples(500)
 def test_a_folded_text_stays_as_it_is(text: str) -> None:
     folded = fold(text)
     assert fold(folded) == folded

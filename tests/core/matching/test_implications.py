@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forwarder.core.matching import AllOf, AnyOf, Names, Not, Subject
@@ -12,6 +12,7 @@ from forwarder.core.matching.implications import implies, why_never
 from tests.core.matching.patterns import LETTERS
 from tests.core.matching.test_compile import NAMES, conditions, subjects
 from tests.support.conditions import condition, subject
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -93,7 +94,7 @@ def test_a_condition_that_may_hold(asked: str) -> None:
     assert why_never(condition(asked, NAMES)) is None
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(conditions, conditions, conditions, subjects)
 def test_what_is_said_is_so(first: str, second: str, third: str, about: Subject) -> None:
     one, other, more = (condition(each, NAMES) for each in (first, second, third))
@@ -118,7 +119,7 @@ text_tests = st.builds(
 @given(text_tests, text_tests, st.lists(letters, max_size=3).map("".join))
 @example({"contains": ["e"], "exact": True}, {"contains": ["e"]}, "e\u0301")
 @example({"equals": ["\u03b1\u0345\u0301"], "exact": True}, {"contains": ["\u03af"]}, "\u03b1\u0345\u0301")
-@settings(max_examples=1_000)
+@examples(1_000)
 def test_what_is_said_of_texts_in_different_forms_is_so(
     one: dict[str, object], other: dict[str, object], text: str
 ) -> None:

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.core.delivery import DestinationName
@@ -19,6 +19,7 @@ from forwarder.core.matching.texts import Contains, Regex
 from forwarder.core.routing.router import Route, Router
 from tests.core.matching.patterns import LETTERS, patterns
 from tests.support.conditions import NOW, condition, subject
+from tests.support.examples import examples
 
 MATCHERS = {
     "nova": "author: [nova, ann]",
@@ -167,7 +168,7 @@ BULK = [condition(f"{{author: a{number % 3}, text: {{contains: [b{number}, s]}}}
 @given(
     st.lists(st.tuples(compiled, st.booleans()), min_size=1, max_size=40), st.lists(subjects, min_size=1, max_size=5)
 )
-@settings(deadline=None, max_examples=400)
+@examples(400)
 def test_the_index_names_what_a_plain_evaluation_names(
     written: list[tuple[Condition, bool]], events: list[Subject]
 ) -> None:

@@ -4,13 +4,14 @@ import sys
 
 import pytest
 import re2
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from forwarder.core.matching.compile_tests import regex_options
 from forwarder.core.matching.folding import Form, fold, form_of
 from forwarder.core.matching.regex_literals import _STABLE, pieces_of, rarity
 from tests.core.matching.patterns import LETTERS, patterns
+from tests.support.examples import examples
 
 
 @pytest.mark.parametrize(
@@ -51,7 +52,7 @@ def test_a_regex_that_ignores_case_by_itself_needs_nothing_where_case_matters() 
 @example("k", Form.CASELESS, "\u212a")
 @example("\u03b0", Form.FOLDED, "\u03b0")
 @example("a\n", Form.FOLDED, "a\n")
-@settings(deadline=None, max_examples=1000)
+@examples(1000)
 def test_what_a_regex_needs_is_in_every_text_it_is_found_in(pattern: str, form: Form, text: str) -> None:
     pieces = pieces_of(pattern, form)
     compiled = re2.compile(pattern, regex_options(ignore_case=form is not Form.WRITTEN))

@@ -4,13 +4,14 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.core.destinations.content import Content
 from forwarder.destinations.formats import discord
 from tests.destinations.formats.discord_reader import active
 from tests.destinations.formats.support import NOT_A_MESSAGE, delivery, example, x_event
+from tests.support.examples import examples
 
 
 def discord_message(body: bytes) -> dict[str, Any]:
@@ -129,7 +130,7 @@ PIECES = st.sampled_from(
 
 
 @given(text=st.lists(PIECES, max_size=14).map("".join))
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 def test_discord_acts_upon_nothing_in_any_text(text: str) -> None:
     assert active(discord.escape(text)) == set()
 

@@ -4,7 +4,7 @@ import html
 import json
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.core.destinations.content import Content
@@ -14,6 +14,7 @@ from forwarder.destinations.formats.telegram import LinkPreview
 from tests.destinations.formats.limits import CHECKS
 from tests.destinations.formats.support import NOT_A_MESSAGE, delivery, example, x_event
 from tests.destinations.formats.telegram_reader import mentions
+from tests.support.examples import examples
 
 
 def test_telegram_counts_entities_as_what_they_stand_for_and_calls_nobody() -> None:
@@ -165,7 +166,7 @@ PIECES = st.sampled_from(
 
 
 @given(text=st.lists(PIECES, max_size=14).map("".join))
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 def test_telegram_finds_no_mention_in_any_text(text: str) -> None:
     shown = html.unescape(telegram.escape(clean(text, limit=3_000)))
     assert mentions(shown) == []
