@@ -369,7 +369,7 @@ async def test_what_expired_is_reported_in_one_message_and_can_be_delivered_afte
             await bot.wait_for(1)
             (notice,) = notices(bot)
             assert (notice["kind"], notice["level"]) == ("expired", "warning")
-            assert notice["text"].startswith("3 events for bot expired before delivery")
+            assert notice["text"].startswith("3 events for bot became too old before they could be delivered")
             listed = [json.loads(line) for line in (await ok(config, "dead", "list", "--json")).splitlines()]
             assert [dead["status"] for dead in listed] == ["expired"] * 3
             assert all(dead["reason"].startswith("expired: ") for dead in listed)
@@ -399,7 +399,7 @@ async def test_a_stop_reports_what_had_expired_until_then(tmp_path: Path) -> Non
         async with forwarder(config) as daemon:
             await bot.wait_for(1)
             (notice,) = notices(bot)
-            assert notice["text"].startswith("3 events for bot expired before delivery")
+            assert notice["text"].startswith("3 events for bot became too old before they could be delivered")
             await stopped(daemon)
         await assert_balanced(config)
 

@@ -167,7 +167,9 @@ async def test_an_upgrade_replaces_the_interpreter_too(tmp_path: Path) -> None:
 
 async def test_a_successor_that_dies_after_it_was_left_the_place_is_reported_by_the_exit_code(tmp_path: Path) -> None:
     async with upgradable(tmp_path) as (config, daemon, emulator, receiver):
-        config.write_text(config.read_text() + "grace_period: 4s\n")
+        text = config.read_text().replace("/hook'}", "/hook', timeout: 60s}")
+        assert "timeout: 60s" in text
+        config.write_text(text + "grace_period: 4s\n")
         receiver.delay_s = 60  # so that it uses up its grace period
         await command("reload", "-c", str(config))
         await Load(emulator, rate=100).send(10)
