@@ -173,7 +173,7 @@ async def test_a_successor_that_dies_after_it_was_left_the_place_is_reported_by_
         receiver.delay_s = 60  # so that it uses up its grace period
         await command("reload", "-c", str(config))
         await Load(emulator, rate=100).send(10)
-        await receiver.wait_until(lambda it: it.received == 10)
+        await receiver.wait_until(lambda it: it.received >= 1)
         daemon.send(signal.SIGUSR2)
         successor = (await daemon.wait_for("upgrade.started"))["successor"]
         await daemon.wait_for("daemon.stopping")
