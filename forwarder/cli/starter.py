@@ -7,7 +7,7 @@ import msgspec
 
 from forwarder.core.config import Config, ConfigError, load_config
 from forwarder.core.config.checks.exposure import is_secret_url, is_this_machine
-from forwarder.core.config.checks.sources import hint_of_source
+from forwarder.core.config.checks.sources import ALL_SOURCES, hint_of_source
 from forwarder.core.destinations import service_rules
 from forwarder.core.event import KNOWN_SOURCES
 from forwarder.core.url import UrlError, read_url, server_name_of
@@ -17,8 +17,6 @@ from forwarder.core.yaml.words import known_word
 KEY_FILE, URL_FILE = "api-key", "webhook-url"
 """The files of the secrets, in the folder of the config."""
 KEY_VARIABLE = "SCRAPEST_API_KEY"
-_ALL = frozenset({"all", "any", "every", "*"})
-"""What people write for all sources."""
 
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
@@ -119,7 +117,7 @@ def _known_source(named: str) -> str:
     """Return the name of a source as it is written. Raises `NotValidError` for one that is not known."""
     if (known := known_word(named, KNOWN_SOURCES)) is not None:
         return known
-    if named.casefold() in _ALL:
+    if named.casefold() in ALL_SOURCES:
         raise NotValidError(f"{quote(named)} is not a source; for all sources, name none")
     hint = hint_of_source(named) or f"; the known ones are {', '.join(KNOWN_SOURCES)}"
     raise NotValidError(f"{quote(named)} is not a known source{hint}")

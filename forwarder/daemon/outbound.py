@@ -114,10 +114,6 @@ class Outbound:
         for name, event_seqs in seqs.items():
             self._dispatcher.leave_kept(DestinationName(name), event_seqs)
 
-    def is_paused(self, destination: DestinationName) -> bool:
-        """Return whether a destination is paused."""
-        return self._monitor.is_paused(destination)
-
     def has_pause(self, asked: PauseChange) -> bool:
         """Return whether a destination is paused or resumed already, as a person asks for."""
         return self._monitor.has_pause(asked)

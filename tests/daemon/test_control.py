@@ -187,14 +187,14 @@ async def test_a_pause_and_a_resume_are_on_disk_and_take_effect_at_once(tmp_path
     async with control_of(tmp_path) as scene:
         done = await scene.ask("pause", destination="bot", now_ms=5, why="moving")
         assert (done["changed"], done["left_alone"]) == (1, 0)
-        assert scene.parts.outbound.is_paused(BOT)
+        assert scene.parts.reporting.monitor.is_paused(BOT)
         assert look(scene.parts.outbox_path, "SELECT count(*) FROM destinations") == [(1,)]
         await scene.parts.bring(1)
         again = await scene.ask("pause", destination="bot", now_ms=6)
         assert (again["changed"], again["left_alone"]) == (0, 1)
         assert (await scene.ask("resume", destination="bot", now_ms=7))["changed"] == 1
         await scene.receiver.wait_for(1)
-        assert not scene.parts.outbound.is_paused(BOT)
+        assert not scene.parts.reporting.monitor.is_paused(BOT)
 
 
 @pytest.mark.parametrize("verb", ["pause", "resume"])
@@ -325,7 +325,7 @@ async def test_a_pause_takes_effect_in_memory_and_is_written_when_that_is_possib
         assert [(each["changed"], each["left_alone"]) for each in (first, again)] == [(1, 0), (0, 1)]
         assert scene.parts.dispatcher.lanes[BOT].admission.is_paused
     async with daemon_parts(tmp_path, scene.text) as parts:
-        assert parts.outbound.is_paused(BOT)
+        assert parts.reporting.monitor.is_paused(BOT)
 
 
 async def test_a_pause_that_cannot_be_written_in_time_takes_effect_all_the_same(
@@ -338,7 +338,7 @@ async def test_a_pause_that_cannot_be_written_in_time_takes_effect_all_the_same(
         try:
             assert scene.parts.outbox.trouble is None
             assert (await scene.ask("pause", destination="bot", now_ms=5))["changed"] == 1
-            assert scene.parts.outbound.is_paused(BOT)
+            assert scene.parts.reporting.monitor.is_paused(BOT)
         finally:
             faults.left.clear()
 

@@ -234,8 +234,8 @@ async def test_a_destination_that_is_paused_keeps_everything_until_it_is_resumed
         text = config_to(f"bot: {{url: '{bot.url}'}}", f"other: {{url: '{other.url}'}}")
         async with daemon_parts(tmp_path, text) as parts:
             parts.outbound.pause_or_resume(pause(why="moving it"))
-            assert parts.outbound.is_paused(BOT)
-            assert not parts.outbound.is_paused(OTHER)
+            assert parts.reporting.monitor.is_paused(BOT)
+            assert not parts.reporting.monitor.is_paused(OTHER)
             known = parts.reporting.monitor.state_of(BOT).pause
             assert known is not None
             assert (known.by, known.why) == (PausedBy.PERSON, "moving it")
@@ -248,7 +248,7 @@ async def test_a_destination_that_is_paused_keeps_everything_until_it_is_resumed
                 ("pending",)
             ]
             parts.outbound.pause_or_resume(pause(verb="resume"))
-            assert not parts.outbound.is_paused(BOT)
+            assert not parts.reporting.monitor.is_paused(BOT)
             await bot.wait_for(2)
 
 
@@ -260,7 +260,7 @@ async def test_a_pause_outlasts_a_reload_and_a_restart(tmp_path: Path) -> None:
             parts.reload(config_to(f"bot: {{url: '{bot.url}', concurrency: 3}}"))
             assert parts.dispatcher.lanes[BOT].admission.is_paused
         async with daemon_parts(tmp_path, text) as parts:
-            assert parts.outbound.is_paused(BOT)
+            assert parts.reporting.monitor.is_paused(BOT)
             assert parts.dispatcher.lanes[BOT].admission.is_paused
             parts.outbound.pause_or_resume(pause(verb="resume"))
             await parts.bring(1)
@@ -274,7 +274,7 @@ async def test_a_destination_that_a_reload_removed_meanwhile_can_still_be_resume
             parts.outbound.pause_or_resume(pause("other"))
             parts.reload(config_to(f"bot: {{url: '{bot.url}'}}"))
             parts.outbound.pause_or_resume(pause("other", verb="resume"))
-            assert not parts.outbound.is_paused(OTHER)
+            assert not parts.reporting.monitor.is_paused(OTHER)
             assert set(parts.outbound.destinations) == {BOT}
 
 

@@ -41,8 +41,10 @@ _SAID = {
 _FACTORS = {"k": 10**3, "m": 10**6, "b": 10**9}
 _WITH_UNIT = re.compile(r"(?P<number>[0-9]+(?:\.[0-9]+)?)\s*(?P<unit>[kmb])", re.IGNORECASE)
 _THOUSANDS = re.compile(r"[0-9]{1,3}(?:[,_' ][0-9]{3})+")
-_COMPARED = re.compile(r"(?P<sign>[<>]=?|=)\s*(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
-_SIGNS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte", "=": "equals"}
+COMPARED = re.compile(r"(?P<sign>[<>]=?|[=!]?=)\s*(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
+"""A comparison as other programs write it."""
+TEST_OF_SIGN = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
+_SIGNS_OF_NUMBERS = TEST_OF_SIGN | {"=": "equals"}
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}.*")
 _SPANS = {
     "weekday": "mon-fri",
@@ -100,8 +102,8 @@ def number_meant(tree: Tree) -> str:
         return f"; write {float(found['number']) * _FACTORS[found['unit'].lower()]:.0f}"
     if _THOUSANDS.fullmatch(value):
         return f"; write {re.sub('[^0-9]', '', value)}"
-    if found := _COMPARED.fullmatch(value):
-        return f"; write {_SIGNS[found['sign']]}: {found['number']}"
+    if (found := COMPARED.fullmatch(value)) and (ours := _SIGNS_OF_NUMBERS.get(found["sign"])) is not None:
+        return f"; write {ours}: {found['number']}"
     if _DATE.fullmatch(value):
         return "; for the age of a time write within: 5m or older_than: 5m"
     return ""

@@ -112,7 +112,7 @@ def field_meant(name: str, *, fields: Collection[str], tests: Collection[str]) -
     head, _, rest = name.partition(".")
     if not rest:
         return did_you_mean(name, fields)
-    if not head and rest:
+    if not head:
         return _within(rest, fields) or f"; did you mean payload.{rest}?"
     if head in fields and rest in tests:
         return f"; a test is written below its field: {head}: {{{rest}: …}}"

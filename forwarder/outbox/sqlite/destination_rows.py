@@ -38,7 +38,7 @@ def note_state(name: str, state: DestinationState) -> Step[None]:
             forget_stretch(connection, name)
         else:
             values = to_ms(stretch.began), to_ms(stretch.last), stretch.attempts
-            connection.executemany(SQL["note_failure_stretch"], list(zip(_names(name), values, strict=True)))
+            connection.executemany(SQL["note_destination_value"], list(zip(_names(name), values, strict=True)))
 
     return write
 
@@ -58,7 +58,7 @@ def note_pause_end(connection: sqlite3.Connection, name: str, until_ms: int | No
     if until_ms is None:
         connection.execute(SQL["forget_pause_end"], (_PAUSED_UNTIL + name,))
     else:
-        connection.execute(SQL["note_pause_end"], (_PAUSED_UNTIL + name, until_ms))
+        connection.execute(SQL["note_destination_value"], (_PAUSED_UNTIL + name, until_ms))
 
 
 def forget_stretch(connection: sqlite3.Connection, name: str) -> None:

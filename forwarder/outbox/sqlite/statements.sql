@@ -328,7 +328,7 @@ SELECT seq, accepted_ms FROM events ORDER BY seq DESC LIMIT 1;
 -- name: failure_stretches
 SELECT name, value FROM state WHERE name >= 'failures ' AND name < 'failures!';
 
--- name: note_failure_stretch
+-- name: note_destination_value
 INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: forget_failure_stretch
@@ -336,9 +336,6 @@ DELETE FROM state WHERE name IN (?, ?, ?);
 
 -- name: pause_ends
 SELECT name, value FROM state WHERE name >= 'paused until ' AND name < 'paused until!';
-
--- name: note_pause_end
-INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: forget_pause_end
 DELETE FROM state WHERE name = ?;

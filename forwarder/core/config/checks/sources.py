@@ -53,12 +53,13 @@ def warnings_of_sources(config: Config) -> Iterator[str]:
 
 
 _LISTED = ", ".join(KNOWN_SOURCES)
-_ALL = frozenset({"*", "all", "any", "every"})
+ALL_SOURCES = frozenset({"*", "all", "any", "every"})
+"""What people write for all sources."""
 
 
 def hint_of_source(value: str) -> str:
     """Return `; did you mean "x"?` for the source that a name means, or is near; an empty text where there is none."""
-    if value.strip().casefold() in _ALL:
+    if value.strip().casefold() in ALL_SOURCES:
         return "; for all of them leave out source"
     parts = [known_word(part.strip(), KNOWN_SOURCES) for part in re.split(r"[,;|]", value)]
     if len(parts) > 1 and None not in parts:

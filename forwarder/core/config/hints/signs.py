@@ -4,6 +4,7 @@ import re
 from collections.abc import Collection, Iterator
 
 from forwarder.core.config.hints.show import in_single_quotes, word
+from forwarder.core.matching.other_values import COMPARED, TEST_OF_SIGN
 from forwarder.core.matching.subject import Field
 from forwarder.core.yaml.tree import Scalar
 
@@ -13,8 +14,6 @@ _STARRED = re.compile(r"\*\S.*|\S.*\*", re.DOTALL)
 _EMPHASIS = re.compile(r".*\*{2,}.*", re.DOTALL)
 """Markdown, as it is in posts: `**bold**`."""
 _PERCENT = re.compile(r"%.*[^\W\d_].*%?|.*[^\W\d_].*%", re.DOTALL)
-_COMPARED = re.compile(r"(?P<sign>[<>]=?|==|!=)\s*(?P<number>-?[0-9]+(?:\.[0-9]+)?)")
-_SIGNS = {">": "gt", ">=": "gte", "<": "lt", "<=": "lte"}
 _SLASHED = re.compile(r"/[^/\s]+/[gimsuyx]*")
 _OF_A_REGEX = re.compile(r"[|\\.*+?()\[\]^$]|/[gimsuyx]+$")
 _JSON_WORDS = frozenset({"true", "false"})
@@ -70,8 +69,8 @@ def _of_whole(value: Scalar, field: Field, tests: Collection[str]) -> Iterator[s
         pass
     elif _STARRED.fullmatch(value) and not _EMPHASIS.fullmatch(value) and name not in {"text", "title"}:
         yield f"{word(value)}: * is an ordinary character here; write {name}: {{wildcard: {in_single_quotes(value, value, instead='…')}}}"
-    if found := _COMPARED.fullmatch(value):
-        if (ours := _SIGNS.get(found["sign"])) is not None:
+    if found := COMPARED.fullmatch(value):
+        if (ours := TEST_OF_SIGN.get(found["sign"])) is not None:
             yield f"{word(value)} is compared as text; write {name}: {{{ours}: {found['number']}}}"
         elif found["sign"] == "!=":
             yield f"{word(value)} is compared as text; write not: {{{name}: {found['number']}}}"
