@@ -14,8 +14,9 @@ from forwarder.cli.locations import Places, UsageError, places, report_errors
 from forwarder.cli.lookup import Found, find, headline, print_events, print_uncertain
 from forwarder.cli.names import require_names
 from forwarder.cli.resend_plan import Planned, plan
-from forwarder.cli.resend_wait import destinations_of_daemon, wait_for
+from forwarder.cli.resend_wait import wait_for
 from forwarder.cli.status_lines import destination_state
+from forwarder.cli.waiting import require_daemon, status_of_daemon
 from forwarder.configfile.locations import read_text
 from forwarder.core.commands import SLICE, Resend
 from forwarder.core.config.partial import load_names
@@ -31,7 +32,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Queue the deliveries, and return the exit code."""
     found = places(arguments)
     if arguments.wait and not arguments.dry_run:
-        destinations_of_daemon(found)  # without a daemon nothing is delivered
+        require_daemon(found)  # without a daemon nothing is delivered
     with open_history(found.outbox) as history:
         meant = find(history, arguments.what, source=arguments.source, is_to_send=True)
         if not meant.events and not meant.uncertain:
@@ -62,7 +63,7 @@ def run(arguments: argparse.Namespace) -> int:
         when = "queued" if has_daemon else "queued; no forwarder runs, so it is sent at the next start"
         _print_total(chosen, when, paused, arguments)
         if has_daemon and not arguments.json:
-            _print_states(chosen, destinations_of_daemon(found))
+            _print_states(chosen, status_of_daemon(found).destinations)
         return exit_codes.OK
     ended = wait_for(found, {one.delivery_id: one.key for one in chosen})
     _print(planned.values(), arguments, verb="sent", ended=ended)

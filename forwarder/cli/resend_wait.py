@@ -8,25 +8,14 @@ from forwarder.cli.history import end_of
 from forwarder.cli.listing import shown
 from forwarder.cli.locations import Places
 from forwarder.cli.status_lines import destination_state
-from forwarder.control.client import control
-from forwarder.core.commands import StatusRequest
+from forwarder.cli.waiting import LOOK_EVERY_S, SAY_WHY_AFTER_S, SAY_WHY_EVERY_S, status_of_daemon
 from forwarder.core.history import Record
-from forwarder.core.monitoring.status import DestinationReport, decode_status
 from forwarder.outbox.open import open_history
 
-_LOOK_EVERY_S = 0.2
-_SAY_WHY_AFTER_S, _SAY_WHY_EVERY_S = 2.0, 15.0
-"""How long nothing is delivered before the reason is shown, and the time until it is shown again."""
 _OPEN = frozenset({"pending", "in_flight"})
 
 Key = tuple[int, str]
 """The number of an event, and a destination."""
-
-
-def destinations_of_daemon(found: Places) -> Mapping[str, DestinationReport]:
-    """Return what the daemon says of its destinations. Raises `NoDaemonError`."""
-    with control(found.socket, outbox=found.outbox) as daemon:
-        return decode_status(daemon.ask(StatusRequest())).destinations
 
 
 def wait_for(found: Places, sent: Mapping[str, Key]) -> dict[Key, Record]:
@@ -36,9 +25,9 @@ def wait_for(found: Places, sent: Mapping[str, Key]) -> dict[Key, Record]:
     """
     ended: dict[Key, Record] = {}
     attempts: dict[Key, int] = {}
-    say_at = time.monotonic() + _SAY_WHY_AFTER_S
+    say_at = time.monotonic() + SAY_WHY_AFTER_S
     while True:
-        states = destinations_of_daemon(found)
+        states = status_of_daemon(found).destinations
         now = _look(found, sent)
         for key, delivery in now.items():
             if delivery["status"] not in _OPEN:
@@ -50,11 +39,11 @@ def wait_for(found: Places, sent: Mapping[str, Key]) -> dict[Key, Record]:
         if not waiting:
             return ended
         if time.monotonic() >= say_at:
-            say_at = time.monotonic() + _SAY_WHY_EVERY_S
+            say_at = time.monotonic() + SAY_WHY_EVERY_S
             for name in waiting:
                 why = destination_state(name, states.get(name), has_waiting=True)
                 print(f"waiting for {shown(name)}: {shown(why)}", file=sys.stderr, flush=True)
-        time.sleep(_LOOK_EVERY_S)
+        time.sleep(LOOK_EVERY_S)
 
 
 def _look(found: Places, sent: Mapping[str, Key]) -> dict[Key, Record]:

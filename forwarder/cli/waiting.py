@@ -14,34 +14,34 @@ from forwarder.core.counted import counted
 from forwarder.core.monitoring.status import StatusReport, decode_status
 from forwarder.outbox.open import open_history
 
-_LOOK_EVERY_S = 0.2
-_SAY_WHY_AFTER_S, _SAY_WHY_EVERY_S = 2.0, 15.0
+LOOK_EVERY_S = 0.2
+SAY_WHY_AFTER_S, SAY_WHY_EVERY_S = 2.0, 15.0
 """How long nothing is delivered before the reason is shown, and the time until it is shown again."""
 
 
 def require_daemon(found: Places) -> None:
     """Raise `NoDaemonError` if no daemon runs: then nothing is delivered."""
-    _status(found)
+    status_of_daemon(found)
 
 
 def wait_until_sent(found: Places, destinations: Sequence[str]) -> None:
     """Return once nothing waits for them. Raises `NoDaemonError` if the daemon ends before."""
     before = _waiting(found, destinations)
     total = sum(before.values())
-    say_at = time.monotonic() + _SAY_WHY_AFTER_S
+    say_at = time.monotonic() + SAY_WHY_AFTER_S
     with progress("delivered", total) as bar:
         while before:
-            status = _status(found)  # fails if the daemon is stopped, and delivers nothing
+            status = status_of_daemon(found)  # fails if the daemon is stopped, and delivers nothing
             left = _waiting(found, destinations)
             bar.to(max(total - sum(left.values()), 0))
             now = time.monotonic()
             if left != before:
-                before, say_at = left, max(say_at, now + _SAY_WHY_AFTER_S)
+                before, say_at = left, max(say_at, now + SAY_WHY_AFTER_S)
             elif now >= say_at:
-                say_at = now + _SAY_WHY_EVERY_S
+                say_at = now + SAY_WHY_EVERY_S
                 _say_why(left, status)
             if left:
-                time.sleep(_LOOK_EVERY_S)
+                time.sleep(LOOK_EVERY_S)
 
 
 def _waiting(found: Places, destinations: Sequence[str]) -> dict[str, int]:
@@ -59,6 +59,7 @@ def _say_why(left: dict[str, int], status: StatusReport) -> None:
             print(f"{waits} for {shown(name)}: {shown(why)}", file=sys.stderr, flush=True)
 
 
-def _status(found: Places) -> StatusReport:
+def status_of_daemon(found: Places) -> StatusReport:
+    """Return what the daemon says of itself. Raises `NoDaemonError`."""
     with control(found.socket, outbox=found.outbox) as daemon:
         return decode_status(daemon.ask(StatusRequest()))
