@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from forwarder.cli import exit_codes
-from forwarder.cli.listing import local, print_json, print_table, shown
+from forwarder.cli.listing import columns_of, cut_to, local, print_json, print_table, screen_width, shown
 from forwarder.cli.locations import UsageError, config_path, places_of, report_errors
 from forwarder.cli.progress import ProgressReporter, progress
 from forwarder.configfile.read import read_routing
@@ -20,6 +20,8 @@ from forwarder.outbox.open import open_history
 _OWN = "forwarder"
 _SHOW_EVERY = 500
 _MOST_ROUTES = 30
+_LEAST_TEXT = 20
+"""A text of an example is not cut to fewer columns of the screen than this."""
 
 
 @report_errors
@@ -168,10 +170,10 @@ def _print_examples(what: str, total: int, examples: list[Example]) -> None:
         return
     print(f"\n{shown(what)} {total:,}{', such as' if total > len(examples) else ''}:")
     for each in examples:
-        print(
-            f"  {local(each.at.isoformat())}  {shown(each.source)} {shown(each.mid)} of {shown(each.sid)}: "
-            f"{shown(each.text) if each.text else '(no text)'} [{shown(list(each.routes))}]"
-        )
+        print(f"  {local(each.at.isoformat())}  {shown(each.source)} {shown(each.mid)} of {shown(each.sid)}")
+        said = shown(" ".join(each.text.split())) if each.text else "(no text)"
+        by = f" [{shown(list(each.routes))}]"
+        print(f"    {cut_to(said, max(screen_width() - 4 - columns_of(by), _LEAST_TEXT))}{by}")
 
 
 def _head_as_json(counts: Comparison | FoldingEffect, span: HistorySpan) -> Record:

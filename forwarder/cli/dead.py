@@ -5,9 +5,9 @@ import argparse
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
 from forwarder.cli.history import print_deliveries
-from forwarder.cli.listing import local, now_ms, print_json, print_table, query, require_period
+from forwarder.cli.listing import moments, now_ms, print_json, print_table, query, require_period, screen_width
 from forwarder.cli.locations import UsageError, places, report_errors
-from forwarder.cli.lookup import find, link_of
+from forwarder.cli.lookup import HEX_DIGITS, ID_LENGTH, LEAST_DIGITS, find, link_of
 from forwarder.cli.names import require_names
 from forwarder.cli.progress import progress
 from forwarder.cli.waiting import require_daemon, wait_until_sent
@@ -32,26 +32,30 @@ def list_dead(arguments: argparse.Namespace) -> int:
                 where, history, destination=arguments.destination, route=arguments.route, source=arguments.source
             )
     if not is_grouped:
-        print_deliveries(found, as_json=arguments.json)
+        print_deliveries(found, as_json=arguments.json, is_wide=arguments.wide)
     elif arguments.json:
         for group in found:
             print_json(group)
     else:
-        _print_groups(found)
+        _print_groups(found, is_wide=arguments.wide)
         if found:
-            print("\n--details lists each of them. forwarder dead replay --destination NAME delivers them after all.")
+            print("\n--details lists each. forwarder dead replay --destination NAME delivers them.")
     return exit_codes.OK
 
 
-def _print_groups(groups: list[Record]) -> None:
+def _print_groups(groups: list[Record], *, is_wide: bool = False) -> None:
+    first, first_times = moments("FIRST", [group["first_at"] for group in groups])
+    last, last_times = moments("LAST", [group["last_at"] for group in groups])
     rows = [
         (
             *(group["destination"], f"{group['count']:,}", group["status"]),
-            *(local(group["first_at"]), local(group["last_at"]), group["reason"] or None),
+            *((first_at, last_at) if is_wide else (last_at,)),
+            group["reason"] or None,
         )
-        for group in groups
+        for group, first_at, last_at in zip(groups, first_times, last_times, strict=True)
     ]
-    print_table(("DESTINATION", "COUNT", "STATUS", "FIRST", "LAST", "REASON"), rows)
+    names = ("DESTINATION", "COUNT", "STATUS", *((first, last) if is_wide else (last,)), "REASON")
+    print_table(names, rows, width=None if is_wide else screen_width(), cut=("DESTINATION", "REASON"))
 
 
 @report_errors
@@ -141,12 +145,11 @@ def say(arguments: argparse.Namespace, done: int, what: str) -> None:
 
 
 def _ids(history: History, texts: list[str]) -> list[str]:
-    """Return the ids, with those of the events of a post in the place of its link. Raises `UsageError`."""
+    """Return the ids, with those of the events of a post in the place of its link, and whole ones for beginnings. Raises `UsageError`."""
     ids: list[str] = []
     for text in texts:
         if link_of(text) is None:
-            _require_id(text.lower())
-            ids.append(text.lower())
+            ids.append(_whole_id(history, text.lower()))
             continue
         found = find(history, text)
         if found.uncertain:
@@ -158,8 +161,20 @@ def _ids(history: History, texts: list[str]) -> list[str]:
     return ids
 
 
-def _require_id(text: str) -> None:
-    if event_of(text) is None and (len(text) != 32 or set(text) - set("0123456789abcdef")):
+def _whole_id(history: History, text: str) -> str:
+    """Return the id that a text is, or the only one that begins so. Raises `UsageError`."""
+    if event_of(text) is not None:
+        return text
+    if not LEAST_DIGITS <= len(text) <= ID_LENGTH or set(text) - HEX_DIGITS:
         raise UsageError(
-            f"{text!r} is neither a webhook-id (msg_ and 40 hex digits) nor an event's id (32 of them), nor a post's link"
+            f"{text!r} is neither a webhook-id (msg_ and 40 hex digits), nor an event's id (32 of them) or the beginning of one "
+            f"(at least {LEAST_DIGITS}), nor a post's link"
         )
+    if len(text) == ID_LENGTH:
+        return text
+    found: list[str] = sorted({event["event_id"] for event in history.find_events(text)})
+    if len(found) > 1:
+        raise UsageError(f"{text!r} is the beginning of several ids: {', '.join(found)}. Write more of it")
+    if not found:
+        raise UsageError(f"no id in the outbox begins with {text!r}. forwarder dead list --details lists dead letters")
+    return found[0]

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from forwarder.cli import exit_codes
 from forwarder.cli.event_file import NoEventError, read_event
 from forwarder.cli.history import end_of, is_ambiguous
-from forwarder.cli.listing import local, print_json, shown
+from forwarder.cli.listing import local, local_exact, print_json, shown
 from forwarder.cli.locations import UsageError, config_path, places, report_errors
 from forwarder.cli.lookup import MOST_EVENTS, Found, find, link_of, print_uncertain
 from forwarder.cli.names import require_names, require_source
@@ -176,10 +176,9 @@ def _explain_one(past: _Past, today: RoutingConfig, arguments: argparse.Namespac
             }
         )
         return
-    print(
-        f"event {record['event_id']}: {shown(record['source'])}, mid {shown(record['mid'])}, sid {shown(record['sid'])}"
-    )
-    print(f"accepted {local(record['accepted_at'])}")
+    print(f"event {record['event_id']}")
+    print(f"  {shown(record['source'])}, mid {shown(record['mid'])}, sid {shown(record['sid'])}")
+    print(f"  accepted {local_exact(record['accepted_at'])}")
     if after is None:
         print(why_none)
     elif before is None or past.config is None or past.kept is None:

@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime, timedelta
 
 from forwarder.cli import exit_codes
-from forwarder.cli.listing import local, print_json, print_table, query, shown
+from forwarder.cli.listing import local, moments, print_json, print_table, query, screen_width, shown
 from forwarder.cli.locations import places, report_errors
 from forwarder.cli.names import require_stream
 from forwarder.core.durations import write_duration
@@ -25,27 +25,41 @@ def list_gaps(arguments: argparse.Namespace) -> int:
         for gap in found:
             print_json(gap)
     elif found:
-        names = ("BEGAN", "ENDED", "LENGTH", "STREAM", "COVERED", "REPAIR", "FOUND", "RECOVERED", "REASON")
-        print_table(names, map(_row, found))
+        _print(found, is_wide=arguments.wide)
     else:
         print(_none(arguments, streams, heard))
     return exit_codes.OK
 
 
-def _row(gap: Record) -> tuple[object, ...]:
-    began = datetime.fromisoformat(gap["began_at"])
-    length = datetime.now(UTC) - began if gap["length_s"] is None else timedelta(seconds=gap["length_s"])
-    return (
-        local(gap["began_at"]),
-        "ongoing" if gap["ended_at"] is None else local(gap["ended_at"]),
-        write_length(length),
-        gap["stream"],
-        "yes" if gap["covered"] else "no",
-        gap["repair"].replace("_", " "),
-        gap["found"],
-        gap["recovered"],
-        "; repair: ".join(filter(None, (gap["reason"], gap["note"]))),
-    )
+def _print(found: list[Record], *, is_wide: bool) -> None:
+    began, began_at = moments("BEGAN", [gap["began_at"] for gap in found])
+    ended, ended_at = moments("ENDED", [gap["ended_at"] for gap in found])
+    rows = [
+        (
+            *((start, "ongoing" if gap["ended_at"] is None else end) if is_wide else (start,)),
+            *(_length(gap), gap["stream"], *(_yes(gap["covered"]) if is_wide else ())),
+            gap["repair"].replace("_", " "),
+            *((gap["found"], gap["recovered"]) if is_wide else (f"{gap['recovered']} of {gap['found']}",)),
+            ("ongoing: " if gap["ended_at"] is None and not is_wide else "")
+            + "; repair: ".join(filter(None, (gap["reason"], gap["note"]))),
+        )
+        for gap, start, end in zip(found, began_at, ended_at, strict=True)
+    ]
+    if is_wide:
+        print_table((began, ended, "LENGTH", "STREAM", "COVERED", "REPAIR", "FOUND", "RECOVERED", "REASON"), rows)
+    else:
+        names = (began, "LENGTH", "STREAM", "REPAIR", "RECOVERED", "REASON")
+        print_table(names, rows, width=screen_width(), cut=("STREAM", "REPAIR", "REASON"))
+
+
+def _yes(is_so: bool) -> tuple[str]:
+    return ("yes" if is_so else "no",)
+
+
+def _length(gap: Record) -> str:
+    if gap["length_s"] is not None:
+        return write_length(timedelta(seconds=gap["length_s"]))
+    return write_length(datetime.now(UTC) - datetime.fromisoformat(gap["began_at"]))
 
 
 def write_length(length: timedelta) -> str:

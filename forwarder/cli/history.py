@@ -8,7 +8,17 @@ from datetime import UTC, datetime
 from itertools import chain
 
 from forwarder.cli import exit_codes
-from forwarder.cli.listing import local, print_json, print_table, query, shown
+from forwarder.cli.listing import (
+    local,
+    local_exact,
+    moments,
+    print_json,
+    print_table,
+    query,
+    screen_width,
+    short_id,
+    shown,
+)
 from forwarder.cli.locations import Places, places, report_errors
 from forwarder.cli.lookup import Found, find, headline, print_uncertain, said
 from forwarder.cli.names import require_names
@@ -33,15 +43,22 @@ def list_events(arguments: argparse.Namespace) -> int:
             for event in found:
                 print_json(event)
             return exit_codes.OK
-        rows = [
-            (
-                *(local(event["accepted_at"]), event["event_id"], event["source"], event["mid"], event["sid"]),
-                *(_ends(event), event["author"] or None, said(event)),
-            )
-            for event in found
-        ]
-    print_table(("ACCEPTED", "EVENT", "SOURCE", "MID", "SID", "DELIVERIES", "AUTHOR", "TEXT"), rows)
+        _print_events(list(found), is_wide=arguments.wide)
     return exit_codes.OK
+
+
+def _print_events(found: list[Record], *, is_wide: bool) -> None:
+    accepted, times = moments("ACCEPTED", [event["accepted_at"] for event in found])
+    rows = [
+        (
+            *(time, short_id(event["event_id"], is_wide=is_wide), event["source"]),
+            *((event["mid"], event["sid"]) if is_wide else ()),
+            *(_ends(event), event["author"] or None, said(event)),
+        )
+        for time, event in zip(times, found, strict=True)
+    ]
+    names = (accepted, "EVENT", "SOURCE", *(("MID", "SID") if is_wide else ()), "DELIVERIES", "AUTHOR", "TEXT")
+    print_table(names, rows, width=None if is_wide else screen_width(), cut=("SOURCE", "DELIVERIES", "AUTHOR", "TEXT"))
 
 
 def _ends(event: Record) -> str:
@@ -56,7 +73,7 @@ def list_deliveries(arguments: argparse.Namespace) -> int:
     where = places(arguments)
     with open_history(where.outbox) as history:
         found = _not_of_unknown_names(history.deliveries(query(arguments)), where, history, arguments)
-        print_deliveries(list(found), as_json=arguments.json)
+        print_deliveries(list(found), as_json=arguments.json, is_wide=arguments.wide)
     return exit_codes.OK
 
 
@@ -71,15 +88,27 @@ def _not_of_unknown_names(
     return chain((first,), found)
 
 
-def print_deliveries(found: list[Record], *, as_json: bool) -> None:
-    """Print a list of deliveries."""
+def print_deliveries(found: list[Record], *, as_json: bool, is_wide: bool = False) -> None:
+    """Print a list of deliveries; if it is not wide, each is named by the beginning of its event's id and by its destination."""
     if as_json:
         for delivery in found:
             print_json(delivery)
         return
-    rows = [
+    accepted, times = moments("ACCEPTED", [delivery["accepted_at"] for delivery in found])
+    if not is_wide:
+        rows = [
+            (
+                *(time, short_id(delivery["event_id"], is_wide=False), delivery["destination"], delivery["status"]),
+                _reason(delivery) or headline(delivery),
+            )
+            for time, delivery in zip(times, found, strict=True)
+        ]
+        names = (accepted, "EVENT", "DESTINATION", "STATUS", "REASON OR POST")
+        print_table(names, rows, width=screen_width(), cut=("DESTINATION", "REASON OR POST"))
+        return
+    wide_rows = [
         (
-            local(delivery["accepted_at"]),
+            time,
             delivery["delivery_id"],
             delivery["destination"],
             delivery["status"],
@@ -90,10 +119,10 @@ def print_deliveries(found: list[Record], *, as_json: bool) -> None:
             said(delivery, limit=_SHORT),
             _reason(delivery),
         )
-        for delivery in found
+        for time, delivery in zip(times, found, strict=True)
     ]
-    names = ("ACCEPTED", "DELIVERY", "DESTINATION", "STATUS", "ATTEMPTS", "HTTP", "MS", "AUTHOR", "TEXT", "REASON")
-    print_table(names, rows)
+    wide_names = (accepted, "DELIVERY", "DESTINATION", "STATUS", "ATTEMPTS", "HTTP", "MS", "AUTHOR", "TEXT", "REASON")
+    print_table(wide_names, wide_rows)
 
 
 def _reason(delivery: Record) -> str | None:
@@ -121,12 +150,11 @@ def show_event(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json(event)
             continue
-        print(
-            f"event {event['event_id']}: {shown(event['source'])}, mid {shown(event['mid'])}, sid {shown(event['sid'])}"
-        )
-        print(f"accepted {local(event['accepted_at'])}, {counted(event['planned'], 'delivery', 'deliveries')}")
+        print(f"event {event['event_id']}")
+        print(f"  {shown(event['source'])}, mid {shown(event['mid'])}, sid {shown(event['sid'])}")
+        print(f"  accepted {local_exact(event['accepted_at'])}, {counted(event['planned'], 'delivery', 'deliveries')}")
         if event["recovered"]:
-            print(f"recovered: no stream brought it; the repair of gap {event['gap_id']} fetched it (forwarder gaps)")
+            print(f"  recovered: no stream brought it; the repair of gap {event['gap_id']} fetched it (forwarder gaps)")
         for delivery in event["deliveries"]:
             print(f"  {delivery['destination']}: {end_of(delivery)} (routes: {shown(delivery['routes'])})")
         print(event["body"].encode("utf-8", "replace").decode())
@@ -198,10 +226,11 @@ def _show(found: list[Record], arguments: argparse.Namespace, *, is_post: bool) 
         if arguments.json:
             print_json(delivery)
             continue
-        print(f"delivery {delivery['delivery_id']} to {delivery['destination']}: {end_of(delivery)}")
+        print(f"delivery {delivery['delivery_id']}")
+        print(f"  to {shown(delivery['destination'])}: {end_of(delivery)}")
+        print(f"  event {delivery['event_id']}")
         print(
-            f"  event {delivery['event_id']}: {shown(delivery['source'])}, mid {shown(delivery['mid'])}, "
-            f"accepted {local(delivery['accepted_at'])}"
+            f"  {shown(delivery['source'])}, mid {shown(delivery['mid'])}, accepted {local_exact(delivery['accepted_at'])}"
         )
         print(f"  {headline(delivery)}")
         print(f"  routes: {shown(delivery['routes'])}")
@@ -211,7 +240,7 @@ def _show(found: list[Record], arguments: argparse.Namespace, *, is_post: bool) 
             said = "no answer" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}"
             why = "" if attempt["reason"] is None else f": {shown(attempt['reason']).removeprefix(f'{said}: ')}"
             print(
-                f"  attempt {attempt['number']}  {local(attempt['started_at'])}  {attempt['duration_ms']:.1f} ms  {said}{why}"
+                f"  attempt {attempt['number']}  {local_exact(attempt['started_at'])}  {attempt['duration_ms']:.1f} ms  {said}{why}"
             )
             if attempt["excerpt"]:
                 print(f"    answer: {shown(attempt['excerpt'])}")

@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-from forwarder.cli.listing import local, shown, table_lines
+from forwarder.cli.listing import moments, screen_width, short_id, shown, table_lines
 from forwarder.cli.locations import UsageError
 from forwarder.core.delivery import event_of
 from forwarder.core.history import History, Query, Record
@@ -14,8 +14,8 @@ MOST_EVENTS = 20
 """The most events of one post that are looked at."""
 LEAST_DIGITS = 4
 """The fewest digits of an event's id by which an event is sent."""
-_ID_LENGTH = 32
-_HEX_DIGITS = frozenset("0123456789abcdef")
+ID_LENGTH = 32
+HEX_DIGITS = frozenset("0123456789abcdef")
 _START = 60
 """The most characters of a post's text in a list."""
 
@@ -72,16 +72,16 @@ def _beginning_in(text: str, *, is_to_send: bool, is_post: bool) -> str:
     if of_delivery is not None:
         return of_delivery[0]
     digits = lowered.removeprefix("msg_")
-    is_hex = not set(digits) - _HEX_DIGITS
+    is_hex = not set(digits) - HEX_DIGITS
     is_delivery = digits != lowered
     if digits and not is_to_send:
-        return digits[:_ID_LENGTH]
-    if is_hex and not is_delivery and LEAST_DIGITS <= len(digits) <= _ID_LENGTH:
+        return digits[:ID_LENGTH]
+    if is_hex and not is_delivery and LEAST_DIGITS <= len(digits) <= ID_LENGTH:
         return digits
     if is_post or not (is_delivery or is_hex) or (digits.isdecimal() and not is_delivery):
         return ""
     raise UsageError(
-        f"{shown(text, limit=100)!r} is neither a webhook-id (msg_ and {_ID_LENGTH + 8} hex digits), nor an event's id ({_ID_LENGTH} of them) "
+        f"{shown(text, limit=100)!r} is neither a webhook-id (msg_ and {ID_LENGTH + 8} hex digits), nor an event's id ({ID_LENGTH} of them) "
         f"or the beginning of one (at least {LEAST_DIGITS})"
     )
 
@@ -110,11 +110,15 @@ def headline(record: Record) -> str:
 
 def print_events(found: list[Record]) -> None:
     """Print events on standard error, so that a person can choose."""
+    accepted, times = moments("ACCEPTED", [event["accepted_at"] for event in found])
     rows = [
-        (local(event["accepted_at"]), event["event_id"], event["source"], event["author"] or None, said(event))
-        for event in found
+        (time, short_id(event["event_id"], is_wide=False), event["source"], event["author"] or None, said(event))
+        for time, event in zip(times, found, strict=True)
     ]
-    print("\n".join(table_lines(("ACCEPTED", "EVENT", "SOURCE", "AUTHOR", "TEXT"), rows)), file=sys.stderr)
+    lines = table_lines(
+        (accepted, "EVENT", "SOURCE", "AUTHOR", "TEXT"), rows, width=screen_width(), cut=("AUTHOR", "TEXT")
+    )
+    print("\n".join(lines), file=sys.stderr)
 
 
 def print_uncertain(text: str, found: list[Record]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
 from forwarder.cli.history import end_of
-from forwarder.cli.listing import local, now_ms, print_json, shown
+from forwarder.cli.listing import local, local_exact, now_ms, print_json, shown
 from forwarder.cli.locations import Places, UsageError, places, report_errors
 from forwarder.cli.lookup import Found, find, headline, print_events, print_uncertain
 from forwarder.cli.names import require_names
@@ -134,8 +134,9 @@ def _print(
     outcomes = ended or {}
     for event, lines in planned:
         if not arguments.json:
+            print(f"event {event['event_id']}")
             print(
-                f"event {event['event_id']}: {shown(event['source'])}, mid {shown(event['mid'])}, accepted {local(event['accepted_at'])}"
+                f"  {shown(event['source'])}, mid {shown(event['mid'])}, accepted {local_exact(event['accepted_at'])}"
             )
             print(f"  {headline(event)}")
             if not lines:

@@ -10,7 +10,7 @@ import msgspec
 
 from forwarder.cli import exit_codes
 from forwarder.cli.disk_watch import DiskSilentError, read_apart
-from forwarder.cli.listing import print_json
+from forwarder.cli.listing import print_json, screen_width
 from forwarder.cli.locations import places_of_running, report_errors
 from forwarder.cli.status_lines import is_replaced, lines_of
 from forwarder.control.client import control
@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json(answer | counts)
     else:
         with _readable():
-            text = "\n".join(lines_of(status, backlog))
+            text = "\n".join(lines_of(status, backlog, width=screen_width()))
         print(text)
     return code
 

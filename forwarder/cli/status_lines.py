@@ -1,12 +1,13 @@
 """The status of a daemon as lines for a person. Pure."""
 
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
+from typing import NamedTuple
 
 import msgspec
 
-from forwarder.cli.listing import local, table_lines
+from forwarder.cli.listing import local, table_lines, wrapped
 from forwarder.core.counted import counted
 from forwarder.core.dispatch.circuit_breaker import BreakerState
 from forwarder.core.dispatch.destination_state import PausedBy
@@ -37,8 +38,27 @@ _COUNT_NAMES = {"doubles": "duplicates"}
 """The counts that are shown under another name than their key has."""
 
 
-def lines_of(status: StatusReport, backlog: Backlog | None) -> Iterator[str]:
-    """Yield the lines. `backlog` is `None` if the outbox cannot be read."""
+def lines_of(status: StatusReport, backlog: Backlog | None, *, width: int) -> Iterator[str]:
+    """Yield the lines, broken where they are longer than `width`. `backlog` is `None` if the outbox cannot be read."""
+    for part in _parts_of(status, backlog):
+        if isinstance(part, str):
+            yield from wrapped(part, width)
+            continue
+        head, *rows = table_lines(part.names, part.rows)
+        yield head
+        start = head.rindex(part.names[-1])
+        for row in rows:
+            yield from wrapped(row, width, hanging=start if start <= width // 2 else 4)
+
+
+class _Table(NamedTuple):
+    """A table in the status. Its last column may be broken."""
+
+    names: Sequence[str]
+    rows: Sequence[Sequence[object]]
+
+
+def _parts_of(status: StatusReport, backlog: Backlog | None) -> Iterator[str | _Table]:
     yield f"forwarder {status.version}, process {status.pid}, {status.state} since {local(status.started_at)}"
     yield from _config(status.config)
     yield from _warnings(status)
@@ -104,7 +124,7 @@ def _warnings(status: StatusReport) -> Iterator[str]:
             )
 
 
-def _streams(streams: Mapping[str, StreamReport], lag_ms: Mapping[str, DelaySummary]) -> Iterator[str]:
+def _streams(streams: Mapping[str, StreamReport], lag_ms: Mapping[str, DelaySummary]) -> Iterator[str | _Table]:
     """Yield the state of the streams, beginning with what is wrong."""
     away = [name for name, stream in streams.items() if stream.condition != StreamCondition.OPEN]
     if len(away) == len(streams):
@@ -119,7 +139,7 @@ def _streams(streams: Mapping[str, StreamReport], lag_ms: Mapping[str, DelaySumm
     for name, stream in streams.items():
         raced = (_percent(stream.share), _behind(stream), _missed(stream)) if is_race else ()
         rows.append((name, stream.transport, f"{stream.events:,}", *raced, _stream_state(name, stream)))
-    yield from table_lines(names, rows)
+    yield _Table(names, rows)
     if lag_ms:
         each = (f"{source} {_ms(lag.p50)} median, {_ms(lag.p99)} p99" for source, lag in lag_ms.items())
         yield f"source lag: {'; '.join(each)}"
@@ -177,7 +197,7 @@ def _log(log: LogReport) -> Iterator[str]:
         yield f"log: {now}{counted(log.lines_dropped, 'line')} dropped since the start; deliveries do not wait for it"
 
 
-def _destinations(destinations: Mapping[str, DestinationReport], backlog: Backlog | None) -> Iterator[str]:
+def _destinations(destinations: Mapping[str, DestinationReport], backlog: Backlog | None) -> Iterator[str | _Table]:
     if backlog is None:
         yield "the queued deliveries cannot be read now"
         return
@@ -190,7 +210,7 @@ def _destinations(destinations: Mapping[str, DestinationReport], backlog: Backlo
         )
         for name in sorted({*destinations, *backlog.waiting, *backlog.dead})
     ]
-    yield from table_lines(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
+    yield _Table(("DESTINATION", "WAITING", "DEAD", "STATE"), rows)
 
 
 def destination_state(name: str, destination: DestinationReport | None, *, has_waiting: bool) -> str:

@@ -1,6 +1,7 @@
 """`forwarder gaps`, and how recovered events are shown, beside whoever holds the outbox and without."""
 
 import json
+import re
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, closing
@@ -69,7 +70,24 @@ async def test_gaps_are_listed_the_last_to_begin_first(listed: Path) -> None:
     code, out, err = await command("gaps", "-c", str(listed), "--all")
     assert (code, err) == (exit_codes.OK, "")
     names, lasts, partial, covered = out.splitlines()
-    assert names.split() == ["BEGAN", "ENDED", "LENGTH", "STREAM", "COVERED", "REPAIR", "FOUND", "RECOVERED", "REASON"]
+    assert re.fullmatch(r"BEGAN \([^)]+\) +LENGTH +STREAM +REPAIR +RECOVERED +REASON", names)
+    assert max(map(len, out.splitlines())) <= 80
+    assert re.search(r"  second\\x1b\[…  .*  ongoing: ", lasts)
+    assert "  5 of 7  " in partial
+    assert "  not needed  " in covered
+    code, out, err = await command("gaps", "-c", str(listed), "--all", "--wide")
+    names, lasts, partial, covered = out.splitlines()
+    assert re.sub(r" \([^)]+\)", "", names).split() == [
+        "BEGAN",
+        "ENDED",
+        "LENGTH",
+        "STREAM",
+        "COVERED",
+        "REPAIR",
+        "FOUND",
+        "RECOVERED",
+        "REASON",
+    ]
     assert "  ongoing  " in lasts
     assert "  second\\x1b[2J  no  " in lasts
     assert partial.endswith("the connection was reset; repair: account 12 is gone")

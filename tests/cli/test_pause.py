@@ -35,7 +35,7 @@ async def test_a_pause_for_a_time_says_its_end_and_can_get_another_one(config: P
     assert (second["changed"], second["until"] > first["until"]) == (True, True)
     code, out, err = await command("pause", "bot", "--for", "30m", "-c", str(config))
     assert (code, err) == (exit_codes.OK, "")
-    assert re.fullmatch(r"bot is paused until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d; 1 delivery waits for it\.\n", out)
+    assert re.fullmatch(r"bot is paused until \d{4}-\d\d-\d\d \d\d:\d\d:\d\d \S+; 1 delivery waits for it\.\n", out)
     (without,) = await records(config, "pause", "bot")
     assert (without["changed"], "until" in without) == (True, False)
     assert look(config.with_name("outbox.db"), "SELECT * FROM state WHERE name LIKE 'paused until%'") == []

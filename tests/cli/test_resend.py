@@ -82,7 +82,9 @@ async def test_a_paused_destination_is_named_without_a_daemon(config: Path) -> N
     assert (await command("pause", "bot", "-c", str(config)))[0] == exit_codes.OK
     code, out, _ = await command("resend", EVENTS[0].id, "-c", str(config))
     assert code == exit_codes.OK
-    assert re.search(r"bot is paused since [^:]+ [0-9:.]+: what is sent again waits until forwarder resume bot\n", out)
+    assert re.search(
+        r"bot is paused since [^:]+ [0-9:]+ \S+: what is sent again waits until forwarder resume bot\n", out
+    )
     (end,) = await records(config, "pause", "bot", "--for", "1d")
     code, out, _ = await command("resend", EVENTS[0].id, "-c", str(config))
     assert code == exit_codes.OK

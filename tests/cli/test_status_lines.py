@@ -20,7 +20,7 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def shown(fields: dict[str, Any], backlog: Backlog | None = EMPTY) -> list[str]:
-    return list(lines_of(decode_status(fields), backlog))
+    return list(lines_of(decode_status(fields), backlog, width=400))
 
 
 def test_the_example_is_shown_whole() -> None:
@@ -49,6 +49,17 @@ def test_the_example_is_shown_whole() -> None:
         "down         182      0     DOWN, next probe in 0.7 s; failing since [14:58:44]: connection refused: nothing listens there",
         "gone         0        0     PAUSED because the receiver is gone since [14:58:54] (HTTP 410); forwarder resume gone sends again",
         "old          0        2     not in the config, or disabled",
+    ]
+
+
+def test_long_lines_are_broken_below_their_column() -> None:
+    lines = list(lines_of(decode_status(EXAMPLE), Backlog(dead={"old": 2}), width=80))
+    assert max(map(len, lines)) <= 80
+    at = lines.index("DESTINATION  WAITING  DEAD  STATE")
+    assert lines[at + 1 : at + 4] == [
+        "alerts       0        0     cannot be reached from this machine: no network;",
+        "                            asks to wait another 1.5 s; failing since",
+        "                            [14:58:44]: before the restart; CANARY MISSED; last",
     ]
 
 

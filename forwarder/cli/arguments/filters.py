@@ -2,7 +2,7 @@
 
 import argparse
 
-from forwarder.cli.arguments.options import add_json
+from forwarder.cli.arguments.options import add_json, add_wide
 from forwarder.cli.arguments.values import WHEN, meant, moment, named_words, not_empty, one_of, row_count, source
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.history import FOREVER_MS, NO_LIMIT
@@ -45,4 +45,5 @@ def add_list(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a list is shown."""
     parser.add_argument("--limit", type=row_count, default=20, help="default: 20, the newest")
     parser.add_argument("--all", action="store_const", dest="limit", const=NO_LIMIT, help="no limit")
+    add_wide(parser)
     add_json(parser)

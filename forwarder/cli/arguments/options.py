@@ -36,3 +36,10 @@ def add_config(parser: argparse.ArgumentParser, *, default: object = None) -> No
 def add_json(parser: argparse._ActionsContainer, *, default: object = False) -> None:
     """Add `--json`."""
     parser.add_argument("--json", action="store_true", default=default, help="JSON for scripts, one object per line")
+
+
+def add_wide(parser: argparse.ArgumentParser) -> None:
+    """Add `--wide`."""
+    parser.add_argument(
+        "--wide", action="store_true", help="whole ids and texts, and more columns, wider than 80 characters"
+    )
