@@ -28,6 +28,7 @@ COMMANDS = {
     "dead": ("dead", "list, show, replay or drop dead letters"),
     "replay": ("replay", "deliver events of the history to a destination (again)"),
     "resend": ("resend", "deliver one event again: to where it went, or to one destination"),
+    "forget": ("forget", "delete everything that the outbox has of one author"),
     "pause": ("pause", "send nothing to a destination until it is resumed; its deliveries are kept"),
     "resume": ("pause", "send to a paused destination again, including the deliveries that waited"),
     "reconnect": ("reconnect", "reconnect a stream now, without a gap"),

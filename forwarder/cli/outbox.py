@@ -43,6 +43,16 @@ def check_file(arguments: argparse.Namespace) -> int:
 def vacuum_file(arguments: argparse.Namespace) -> int:
     """Make the file smaller: at once if no daemon runs, else in small steps between deliveries."""
     found = places(arguments)
+    before, after = vacuum(found)
+    if arguments.json:
+        print_json({"bytes_before": before, "bytes_after": after})
+    else:
+        print(f"{found.outbox}: {before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB now")
+    return exit_codes.OK
+
+
+def vacuum(found: Places) -> tuple[int, int]:
+    """Give what is free in the file back to the disk; return how many bytes it took before, and how many it takes now."""
     maintenance = maintenance_of(found.outbox)
     before = maintenance.size()
     try:
@@ -51,12 +61,7 @@ def vacuum_file(arguments: argparse.Namespace) -> int:
         if error.problem is not OutboxProblem.IN_USE:
             raise
         _vacuum_through_daemon(found, free_bytes=maintenance.free_bytes())
-    after = maintenance.size()
-    if arguments.json:
-        print_json({"bytes_before": before, "bytes_after": after})
-    else:
-        print(f"{found.outbox}: {before / 1e6:,.1f} MB before, {after / 1e6:,.1f} MB now")
-    return exit_codes.OK
+    return before, maintenance.size()
 
 
 def _vacuum_through_daemon(found: Places, *, free_bytes: int) -> None:

@@ -73,6 +73,15 @@ class Resend(_Request):
     now_ms: _Whole
 
 
+class Forget(_Request):
+    """Delete these events with all that belongs to them. The daemon leaves alone what it still has to deliver."""
+
+    verb: Literal["forget"] = "forget"
+    seqs: Annotated[tuple[_Whole, ...], Field(min_length=1, max_length=SLICE, strict=False)]
+    """The numbers of the events."""
+    now_ms: _Whole
+
+
 class Vacuum(_Request):
     """Give free pages of the file back to the disk."""
 
@@ -148,10 +157,20 @@ class PauseChange(_Request):
     """When a pause ends by itself, by the wall clock."""
 
 
-Change = Replay | DeadLetterChange | PauseChange | Resend
+Change = Replay | DeadLetterChange | PauseChange | Resend | Forget
 Succession = Announce | RequestHandover | ReportFirstEvents | Upgrade
 Request = Annotated[
-    Replay | DeadLetterChange | PauseChange | Resend | Vacuum | StatusRequest | Reload | Reconnect | Diff | Succession,
+    Replay
+    | DeadLetterChange
+    | PauseChange
+    | Resend
+    | Forget
+    | Vacuum
+    | StatusRequest
+    | Reload
+    | Reconnect
+    | Diff
+    | Succession,
     Field(discriminator="verb"),
 ]
 

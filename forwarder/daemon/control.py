@@ -11,6 +11,7 @@ from forwarder.core.commands import (
     Changed,
     DeadLetterChange,
     Diff,
+    Forget,
     PauseChange,
     Reconnect,
     Reload,
@@ -114,9 +115,11 @@ class ControlHandler:
         )
 
     async def _change(
-        self, request: Replay | DeadLetterChange | PauseChange | Resend | Vacuum
+        self, request: Replay | DeadLetterChange | PauseChange | Resend | Forget | Vacuum
     ) -> BaseModel | dict[str, object]:
         match request:
+            case Forget():
+                return await self._outbox.change(request)
             case Vacuum():
                 return {"freed_bytes": await self._outbox.vacuum_slice()}
             case Replay(to=name) | PauseChange(destination=name) if name not in self._outbound.destinations:

@@ -44,6 +44,7 @@ CHANGING = (
     "reload",
     "replay --since 1h --to bot --wait",
     "resend 2006700000014692368",
+    "forget --author novadesk --dry-run",
 )
 WITHOUT_DAEMON = ("upgrade", "status", "reload")
 NUMBER = re.compile(r"[\d.:]+")

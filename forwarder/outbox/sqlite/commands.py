@@ -1,15 +1,17 @@
 """The changes that a person asks for by a command. Each function applies one slice, inside a transaction."""
 
+import json
 import sqlite3
 from typing import assert_never
 
-from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, PauseChange, Replay, Resend
+from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, Forget, PauseChange, Replay, Resend
 from forwarder.core.delivery import Trigger
 from forwarder.core.ledger import NOT_SENT_BY_RULE, LedgerEntry, SkipReason
 from forwarder.outbox.sqlite.batch import insert
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.delivery_row import OPEN
 from forwarder.outbox.sqlite.destination_rows import forget_stretch, note_pause_end, pause_end
+from forwarder.outbox.sqlite.prune_slices import delete_events
 from forwarder.outbox.sqlite.statements import MAX_EXPEDITED, load, storable
 
 _SQL = load(__package__, "commands.sql")
@@ -17,8 +19,8 @@ _NOT_MISSING = frozenset({"delivered", SkipReason.PREFERRED, *NOT_SENT_BY_RULE})
 """How a delivery may have ended that `--missing` leaves alone."""
 
 
-def apply(connection: sqlite3.Connection, change: Change) -> Changed:
-    """Apply one slice of a change."""
+def apply(connection: sqlite3.Connection, change: Change, *, is_alone: bool = False) -> Changed:
+    """Apply one slice of a change; `is_alone`: no daemon runs that has deliveries in memory."""
     match change:
         case Replay():
             return _replay(connection, change)
@@ -28,8 +30,25 @@ def apply(connection: sqlite3.Connection, change: Change) -> Changed:
             return _resend(connection, change)
         case PauseChange():
             return _pause(connection, change)
+        case Forget():
+            return _forget(connection, change, is_alone=is_alone)
         case _:
             assert_never(change)
+
+
+def _forget(connection: sqlite3.Connection, asked: Forget, *, is_alone: bool) -> Changed:
+    """Delete events, and overwrite what they were: other deletes leave that to chance, because it costs writes."""
+    values = {"seqs": json.dumps(asked.seqs)}
+    if is_alone:
+        connection.execute(_SQL["skip_open"], values | {"now_ms": asked.now_ms - clock_offset_ms(connection)})
+    seqs = [seq for (seq,) in connection.execute(_SQL["closed_of"], values)]
+    connection.execute("PRAGMA secure_delete = ON")
+    try:
+        delete_events(connection, seqs)
+    finally:
+        connection.execute("PRAGMA secure_delete = FAST")
+    found = int(connection.execute(_SQL["count_of"], values).fetchone()[0])
+    return Changed(changed=len(seqs), left_alone=found, destinations=(), last_seq=0, is_last=True)
 
 
 def _pause(connection: sqlite3.Connection, asked: PauseChange) -> Changed:

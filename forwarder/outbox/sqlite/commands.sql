@@ -78,3 +78,14 @@ ON CONFLICT (name) DO UPDATE SET paused_ms = excluded.paused_ms, paused_by = 'pe
 -- Since when it fails is forgotten: days of it would pause it again at the first failure.
 UPDATE destinations
 SET paused_ms = NULL, paused_by = NULL, paused_why = NULL, failing_since_ms = NULL, told_ms = NULL WHERE name = :name;
+
+-- name: skip_open
+UPDATE deliveries SET status = 'skipped', reason = 'dropped', closed_ms = :now_ms
+WHERE event_seq IN (SELECT value FROM json_each(:seqs)) AND status IN ('pending', 'in_flight');
+
+-- name: closed_of
+SELECT seq FROM events WHERE seq IN (SELECT value FROM json_each(:seqs)) AND NOT EXISTS (
+  SELECT 1 FROM deliveries WHERE event_seq = seq AND status IN ('pending', 'in_flight'));
+
+-- name: count_of
+SELECT count(*) FROM events WHERE seq IN (SELECT value FROM json_each(:seqs));

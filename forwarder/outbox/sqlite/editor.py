@@ -26,4 +26,4 @@ class SqliteEditor:
 
     def apply(self, change: Change) -> Changed:
         with transaction(self._connection):
-            return apply(self._connection, change)
+            return apply(self._connection, change, is_alone=True)

@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from forwarder.core.clock_steps import ClockSteps
-from forwarder.core.commands import Change, Changed, DeadLetterChange, PauseChange
+from forwarder.core.commands import Change, Changed, DeadLetterChange, Forget, PauseChange
 from forwarder.core.config.revision import Revision
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.dispatch.destination_state import DestinationState
@@ -242,8 +242,8 @@ class SqliteOutbox:
     # Requests of a person
 
     async def change(self, asked: Change) -> Changed:
-        # To pause or resume a destination, or to drop dead letters, may free a full outbox.
-        frees_room = isinstance(asked, PauseChange) or (
+        # To pause or resume a destination, to drop dead letters, or to forget an author may free a full outbox.
+        frees_room = isinstance(asked, PauseChange | Forget) or (
             isinstance(asked, DeadLetterChange) and asked.verb == "dead_drop"
         )
         return await self._queue.ask(lambda connection: apply(connection, asked), apart=frees_room)

@@ -1,0 +1,127 @@
+"""`forwarder forget`: deletes what the outbox has of one author."""
+
+import argparse
+import sys
+from collections import Counter
+from dataclasses import dataclass
+
+from forwarder.cli import exit_codes
+from forwarder.cli.changer import changer
+from forwarder.cli.listing import now_ms, print_json, shown
+from forwarder.cli.locations import UsageError, places, report_errors
+from forwarder.cli.names import require_names
+from forwarder.cli.outbox import vacuum
+from forwarder.cli.progress import progress
+from forwarder.core.commands import SLICE, Forget
+from forwarder.core.counted import counted
+from forwarder.core.history import History, Query, Record
+from forwarder.core.matching.authorship import Named, account_of, how_named
+from forwarder.core.posts import Post, read_post
+from forwarder.outbox.open import open_history
+
+_NAMED = 10
+"""How many accounts a message names."""
+_COPIES = (
+    "Not deleted: copies made by forwarder outbox backup or export, posts of others that quote this author, the log, and what was "
+    "delivered to receivers."
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """An event of the author."""
+
+    event: Record
+    post: Post
+    named: Named
+
+    @property
+    def account(self) -> tuple[str, str]:
+        return account_of(self.event["source"], self.post)
+
+
+@report_errors
+def run(arguments: argparse.Namespace) -> int:
+    """Delete the events; exit code 1 if there are none, or if some are still to be delivered and stay."""
+    found = places(arguments)
+    with open_history(found.outbox) as history:
+        events = _events_of(history, arguments.author, arguments.source)
+        if not events:
+            require_names(found, history, source=arguments.source)
+    if not events:
+        print(f"no event of {shown(arguments.author)!r} in the outbox", file=sys.stderr)
+        return exit_codes.FAILURE
+    if arguments.dry_run:
+        if arguments.json:
+            print_json({"would_delete": len(events), "sources": dict(_sources(events))})
+        else:
+            print(f"{_what(events)} would be deleted. {_COPIES}")
+        return exit_codes.OK
+    if not arguments.yes and not _is_confirmed(events):
+        print("Nothing was deleted.")
+        return exit_codes.FAILURE
+    seqs = [event["event_seq"] for event in events]
+    deleted, waiting = 0, 0
+    with changer(found) as change, progress("forgotten", len(seqs)) as bar:
+        for at in range(0, len(seqs), SLICE):
+            done = change(Forget(seqs=tuple(seqs[at : at + SLICE]), now_ms=now_ms()))
+            deleted, waiting = deleted + done.changed, waiting + done.left_alone
+            bar.to(deleted)
+    vacuum(found)
+    if arguments.json:
+        print_json({"deleted": deleted, "waiting": waiting})
+    else:
+        print(f"{counted(deleted, 'event')} deleted. {_COPIES}")
+        if waiting:
+            print(
+                f"{counted(waiting, 'event is', 'events are')} still to be delivered, and stay until then: run the command again "
+                "later. If you stop forwarder first, it deletes these too."
+            )
+    return exit_codes.FAILURE if waiting else exit_codes.OK
+
+
+def _events_of(history: History, name: str, source: str | None) -> list[Record]:
+    """Return the events that the author wrote. Raises `UsageError` if several authors are displayed by this name."""
+    found = _named(history, name, source)
+    sure = [each for each in found if each.named is Named.BY_HANDLE]
+    accounts = sorted({each.account for each in sure or found})
+    if not sure and len(accounts) > 1:
+        listed = ", ".join(f"{shown(id_)} ({network})" for network, id_ in accounts[:_NAMED])
+        raise UsageError(
+            f"{len(accounts)} authors are displayed as {shown(name)!r}; name one by its handle or id: {listed}"
+        )
+    events = {each.event["event_seq"]: each.event for each in sure or found}
+    for account in accounts:  # a source may leave out the handle or the name
+        for each in _named(history, account[1], source):
+            if each.account == account:
+                events[each.event["event_seq"]] = each.event
+    return [events[seq] for seq in sorted(events)]
+
+
+def _named(history: History, name: str, source: str | None) -> list[_Found]:
+    found = []
+    for event in history.events(Query(author=name, source=source)):
+        post = read_post(event["body"].encode("utf-8", "surrogateescape"))
+        if (named := how_named(post, name)) is not None:
+            found.append(_Found(event, post, named))
+    return found
+
+
+def _sources(events: list[Record]) -> Counter[str]:
+    return Counter(event["source"] for event in events)
+
+
+def _what(events: list[Record]) -> str:
+    """Return how many events of which sources there are, with all that belongs to them."""
+    each = ", ".join(f"{number:,} of {shown(source)}" for source, number in _sources(events).items())
+    deliveries = sum(len(event["deliveries"]) for event in events)
+    return f"{counted(len(events), 'event')} ({each}) and {counted(deliveries, 'delivery', 'deliveries')}"
+
+
+def _is_confirmed(events: list[Record]) -> bool:
+    """Return whether the person at the terminal agrees. Raises `UsageError` if there is none."""
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise UsageError("forget deletes for good: add --yes, or --dry-run to see what it would delete")
+    print(f"{_what(events)} will be deleted for good. {_COPIES}")
+    print("Type yes to go on: ", end="", flush=True)
+    return sys.stdin.readline().strip().lower() == "yes"
