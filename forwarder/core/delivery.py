@@ -94,6 +94,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """The number of the event whose message at this destination is edited."""
     waits_until: datetime | None = None
     """The delivery is not sent before this time, because the full text of its post may still come."""
+    is_high: bool = False
+    """Whether a route with `priority: high` chose the destination: of what waits it goes first."""
     is_recovered: bool = False
     """Whether a gap repair fetched the event."""
     is_own: bool = False
@@ -256,6 +258,7 @@ def new_delivery(
     trigger: Trigger = Trigger.FIRST,
     edits: int | None = None,
     waits_until: datetime | None = None,
+    is_high: bool = False,
     is_recovered: bool = False,
 ) -> Delivery:
     """Return the delivery of `event` to `destination`. If the event was recovered, `Trigger.FIRST` becomes `Trigger.RECOVERED`."""
@@ -270,6 +273,7 @@ def new_delivery(
         trigger=Trigger.RECOVERED if is_recovered and trigger is Trigger.FIRST else trigger,
         edits=edits,
         waits_until=waits_until,
+        is_high=is_high,
         is_recovered=is_recovered,
         is_own=event.source == OWN_SOURCE,
     )

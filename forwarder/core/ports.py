@@ -11,6 +11,7 @@ from forwarder.core.destinations.destination import Destination
 from forwarder.core.destinations.request import WebhookRequest
 from forwarder.core.dispatch.lane_events import LaneEvent
 from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.dispatch.retry import Decision
 from forwarder.core.event import Event, NotAnEvent
 from forwarder.core.gaps.gap import GapId
@@ -104,12 +105,17 @@ class Outbox(Protocol):
         limit: int,
         is_early: bool = False,
         order: Order = Order.NONE,
+        priority: Priority | None = None,
     ) -> Claim:
         """Take up to `limit` pending deliveries that have no order and are due, and report when the next one will be.
 
         `is_early`: also those that are not due yet, the next ones first, but for those that wait for the full text. Of these
         the ones whose wait is over come with the key that `order` gives them, and are to take their place in it.
         """
+        ...
+
+    async def high_order_keys(self, destination: DestinationName) -> list[str]:
+        """Return the order keys under which a delivery with a high priority waits."""
         ...
 
     async def claim_in_order(

@@ -7,11 +7,13 @@ from msgspec.structs import replace
 from forwarder.core.config import Config
 from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.signing import signing_of
+from forwarder.core.config.runtime import high_destinations_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.answers import AnswerRules
 from forwarder.core.destinations.destination import Destination
 from forwarder.core.destinations.service_rules import allowances_of, rules_of, service_of
 from forwarder.core.destinations.transport import Tls, Transport
+from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.retry import RetryPolicy, Rule
 from forwarder.core.url import fixed_part, is_url_template, read_url, server_name_of
 from forwarder.destinations.formats.build import format_of, url_of
@@ -19,10 +21,15 @@ from forwarder.destinations.formats.build import format_of, url_of
 
 def destinations_of(config: Config) -> list[Destination]:
     """Return the enabled destinations."""
-    return [_destination(config, name, settings) for name, settings in config.destinations.items() if settings.enabled]
+    preferred = high_destinations_of(config)
+    return [
+        _destination(config, name, settings, has_priority=name in preferred and settings.order is not Order.STRICT)
+        for name, settings in config.destinations.items()
+        if settings.enabled
+    ]
 
 
-def _destination(config: Config, name: str, settings: DestinationConfig) -> Destination:
+def _destination(config: Config, name: str, settings: DestinationConfig, *, has_priority: bool) -> Destination:
     url = settings.url.reveal()
     parts = read_url(fixed_part(url), "http", "https")
     service = service_of(server_name_of(parts.raw_host or ""), settings.format.type)
@@ -36,6 +43,7 @@ def _destination(config: Config, name: str, settings: DestinationConfig) -> Dest
         concurrency=settings.concurrency,
         retry=_retry(settings, service),
         order=settings.order,
+        has_priority=has_priority,
         backlog_concurrency=settings.backlog_concurrency,
         rate_limit=settings.rate_limit,
         allowances=allowances_of(service, url, chat_id=chat_id),

@@ -15,6 +15,7 @@ from forwarder.core.dispatch.ordering import Order
 from forwarder.core.ports import Clock, Outbox
 from forwarder.dispatch.admission import Admission
 from forwarder.dispatch.ordered_queue import OrderedQueue
+from forwarder.dispatch.priority_queue import PriorityOrderedQueue, PriorityQueue
 from forwarder.dispatch.work_queue import LONGEST_WAIT, UnorderedQueue, WorkQueue
 from forwarder.dispatch.workers import Workers
 
@@ -52,11 +53,13 @@ class LaneQueue:
         """The breaker allows a probe, and there is nothing in memory to make it with."""
         name, order = destination.name, destination.order
         backlog_limit = min(4 * concurrency_of(destination), _MAX_BACKLOG_IN_MEMORY)
-        self.work: WorkQueue = (
-            UnorderedQueue(name, outbox, backlog_limit=backlog_limit)
-            if order is Order.NONE
-            else OrderedQueue(name, outbox, order=order, backlog_limit=backlog_limit)
-        )
+        self.work: WorkQueue
+        if order is Order.NONE:
+            kind = PriorityQueue if destination.has_priority else UnorderedQueue
+            self.work = kind(name, outbox, backlog_limit=backlog_limit)
+        else:
+            in_order = PriorityOrderedQueue if destination.has_priority else OrderedQueue
+            self.work = in_order(name, outbox, order=order, backlog_limit=backlog_limit)
         self._look = asyncio.Event()
         """Set when the outbox may hold something to claim sooner than expected."""
         self._looks_at: datetime | None = None

@@ -14,6 +14,7 @@ from msgspec import structs
 
 from forwarder.core.delivery import Delivery, DestinationName
 from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.ports import Outbox
 
 MAX_FRESH = 1_000
@@ -127,8 +128,9 @@ class UnorderedQueue:
         backlog_limit: int,
         order: Order = Order.NONE,
         join: Callable[[Delivery], None] | None = None,
+        priority: Priority | None = None,
     ) -> None:
-        """`join` is called with what is claimed here and has a place in the `order`."""
+        """`join` is called with what is claimed here and has a place in the `order`. With a `priority`, no others are claimed."""
         self._name = name
         self._outbox = outbox
         self._fresh: deque[Delivery] = deque()
@@ -143,6 +145,9 @@ class UnorderedQueue:
         self._backlog_limit = backlog_limit
         self._order = order
         self._join = join
+        self._priority = priority
+        self.has_more = False
+        """More than there was room for was due in the outbox when it was asked last."""
         self._turns = 0
 
     def reserve(self, delivery: Delivery) -> bool:
@@ -240,16 +245,19 @@ class UnorderedQueue:
             self._retries_bytes -= len(delivery.body)
             self._backlog.append(Work(delivery, is_backlog=True))
         if (room := self._backlog_limit - len(self._backlog)) > 0:
-            claim = await self._outbox.claim(self._name, now=now, limit=room, order=self._order)
+            claim = await self._outbox.claim(
+                self._name, now=now, limit=room, order=self._order, priority=self._priority
+            )
+            self.has_more = len(claim.deliveries) == room
             for delivery in claim.deliveries:
                 if delivery.order_key is not None and self._join is not None:
                     self._join(delivery)
                 else:
                     self._backlog.append(Work(delivery, is_backlog=True))
-            if claim.next_due is not None and len(claim.deliveries) < room:
+            if claim.next_due is not None and not self.has_more:
                 looks_at = min(looks_at, claim.next_due)
             if is_early and not (self._fresh or self._backlog or self._retries) and claim.next_due is not None:
-                early = await self._outbox.claim(self._name, now=now, limit=1, is_early=True)
+                early = await self._outbox.claim(self._name, now=now, limit=1, is_early=True, priority=self._priority)
                 self._backlog.extend(
                     [Work(delivery, is_backlog=True, due=claim.next_due) for delivery in early.deliveries]
                 )

@@ -63,6 +63,7 @@ class DeliveryPlanner:
         """
         wanted: list[Delivery] = []
         table = self._active.routing_table
+        high = table.router.high
         is_preferred = bool(table.router.once) and event.source in SOURCES
         for destination, routes in chosen.items():
             order = table.orders.get(destination)
@@ -82,6 +83,7 @@ class DeliveryPlanner:
                 order_key=key,
                 edits=verdict.edits,
                 waits_until=verdict.waits_until,
+                is_high=high is not None and not high.isdisjoint(routes),
                 trigger=trigger,
                 is_recovered=recovery is not None,
             )

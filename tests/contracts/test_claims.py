@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName
+from forwarder.core.dispatch.priority import Priority
 from forwarder.outbox.store import OutboxStore
 from tests.contracts.support import Store
 from tests.support.outbox import BOT, NOW, attempt, keep
@@ -66,3 +67,33 @@ async def test_a_delivery_that_its_lane_keeps_is_claimed_only_after_its_release(
     outbox.release(kept)
     assert [delivery.event_seq for delivery in (await outbox.claim(BOT, now=NOW, limit=10)).deliveries] == [1]
     assert (await outbox.claim(BOT, now=NOW, limit=10)).deliveries == []
+
+
+async def test_with_a_priority_only_deliveries_that_have_it_are_claimed(store: Store) -> None:
+    """Whether they are in memory, on disk, or left by an earlier process."""
+    async with store.open() as outbox:
+        for number in range(6):
+            keep(outbox, number, DeliveryStatus.PENDING, is_high=number % 3 == 2)
+        first = await outbox.claim(BOT, now=NOW, limit=1, priority=Priority.HIGH)
+        assert [delivery.event_seq for delivery in first.deliveries] == [3]
+        assert first.deliveries[0].is_high
+    async with store.open() as outbox:
+        await outbox.recover()
+        high = await outbox.claim(BOT, now=NOW, limit=1, priority=Priority.HIGH)
+        assert ([delivery.event_seq for delivery in high.deliveries], high.next_due) == ([3], NOW)
+        normal = await outbox.claim(BOT, now=NOW, limit=3, priority=Priority.NORMAL)
+        assert [delivery.event_seq for delivery in normal.deliveries] == [1, 2, 4]
+        early = await outbox.claim(BOT, now=NOW, limit=5, is_early=True, priority=Priority.NORMAL)
+        assert [delivery.event_seq for delivery in early.deliveries] == [5]
+        assert [delivery.event_seq for delivery in (await outbox.claim(BOT, now=NOW, limit=5)).deliveries] == [6]
+
+
+async def test_the_order_keys_of_what_has_a_high_priority_are_known(store: Store) -> None:
+    async with store.open() as outbox:
+        keep(outbox, 0, DeliveryStatus.PENDING, order_key="x:1")
+        keep(outbox, 1, DeliveryStatus.PENDING, order_key="x:2", is_high=True)
+        keep(outbox, 2, DeliveryStatus.PENDING, is_high=True)
+        assert await outbox.high_order_keys(BOT) == ["x:2"]
+    async with store.open() as outbox:
+        await outbox.recover()
+        assert await outbox.high_order_keys(BOT) == ["x:2"]

@@ -25,6 +25,7 @@ def keep(
     at: datetime = NOW,
     order_key: str | None = None,
     waits_until: datetime | None = None,
+    is_high: bool = False,
     gap: GapId | None = None,
 ) -> Delivery:
     """Enqueue one event with one delivery."""
@@ -38,6 +39,7 @@ def keep(
         accepted_at=at,
         order_key=order_key,
         waits_until=waits_until,
+        is_high=is_high,
         is_recovered=gap is not None,
     )
     outbox.enqueue(event, seq, {status: [delivery]}, entry=LedgerEntry.MATCHED, now=at, read_at=monotonic(), gap=gap)

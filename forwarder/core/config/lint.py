@@ -13,6 +13,8 @@ from forwarder.core.config.model.signing import SigningConfig
 from forwarder.core.counted import counted
 from forwarder.core.destinations.service_rules import SLACK_HOSTS
 from forwarder.core.destinations.signing import PRIVATE_KEY_PREFIX
+from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.durations import spell
 from forwarder.core.matching import Condition, FieldTest
 from forwarder.core.matching.conditions import ValueTest
@@ -53,6 +55,7 @@ def warnings_of(config: Config) -> list[str]:
         _to_nobody(config, routes),
         _on_full(config),
         _waits(config),
+        _priorities(config),
         _streams(config),
         _unverified(config),
         warnings_of_exposure(config),
@@ -198,6 +201,18 @@ def _waits(config: Config) -> Iterator[str]:
                     f"{spell(route.wait)}: an event that waited this long is older than retry.max_age of "
                     f"{name} ({spell(max_age)}) and expires there; write a shorter wait or a longer max_age",
                     shown=f"routes.{route.name}.wait",
+                )
+
+
+def _priorities(config: Config) -> Iterator[str]:
+    for index, route in enumerate(config.routes):
+        for name in route.to if route.priority is Priority.HIGH else ():
+            if config.destinations[name].order is Order.STRICT:
+                yield Remark(
+                    ("routes", index, "priority"),
+                    f"high: has no effect at {name}, because order: strict keeps the order of everything there; "
+                    "write order: sid or none there, or remove priority",
+                    shown=f"routes.{route.name}.priority",
                 )
 
 

@@ -8,6 +8,7 @@ from forwarder.core.config.model.routing import DROP, RoutingConfig
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import CanaryPolicy, FailureRecipients, OnFailure
 from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.routing.first_word import OnFull
 from forwarder.core.routing.limiter import RouteLimit
 from forwarder.core.routing.router import Route, Router
@@ -68,6 +69,12 @@ def disabled_in(config: Config | RoutingConfig) -> frozenset[DestinationName]:
     return frozenset(DestinationName(name) for name, settings in config.destinations.items() if not settings.enabled)
 
 
+def high_destinations_of(config: Config) -> frozenset[DestinationName]:
+    """Return the destinations that an enabled route with `priority: high` sends to."""
+    high = (route for route in config.routes if route.enabled and route.priority is Priority.HIGH)
+    return frozenset(DestinationName(name) for route in high for name in route.to)
+
+
 def routing_table_of(config: Config) -> RoutingTable:
     """Return everything that decides where an event goes."""
     return RoutingTable(
@@ -100,6 +107,7 @@ def router_of(config: Config | RoutingConfig) -> Router:
                 wait=route.wait,
                 sample=route.sample,
                 limit=None if route.limit is None else route.limit.value(route.to),
+                priority=route.priority,
             )
             for route in config.routes
             if route.enabled

@@ -54,6 +54,8 @@ class Destination:
     concurrency: int
     retry: RetryPolicy
     order: Order = Order.NONE
+    has_priority: bool = False
+    """Whether a route with `priority: high` sends here."""
     backlog_concurrency: int | None = None
     """How many of the concurrent requests may be for the backlog. `None` means a quarter, at least one."""
     rate_limit: Rate | None = None

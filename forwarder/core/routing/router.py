@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 import msgspec
 
 from forwarder.core.delivery import DestinationName
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.event import Event
 from forwarder.core.ledger import SkipReason
 from forwarder.core.matching import EVERYTHING, Condition, Subject
@@ -34,6 +35,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     sample: int | None = None
     """The share of the posts that the route sends, in parts of `WHOLE`. `None` means all of them."""
     limit: RouteLimit | None = None
+    priority: Priority = Priority.NORMAL
+    """How soon its deliveries go, of those that wait for the same destination."""
 
     def holds_back(self, subject: Subject, limiter: Limiter | None) -> SkipReason | None:
         """Return why the route does not send an event that it matches, or `None` if it sends it. The limiter counts the event."""
@@ -67,6 +70,8 @@ class Router:
     """The limits of destinations, which hold over all their routes and `unmatched`."""
     once: frozenset[str] = field(init=False)
     """The names of the routes that want only one of the two events of a post: the first or the full one."""
+    high: frozenset[str] | None = field(init=False)
+    """The names of the routes with a high priority, if there are any."""
     waits: Mapping[str, timedelta] = field(init=False)
     """For each route with `prefer: full`, how long a first word waits for the full text."""
     limits: Mapping[Owner, RouteLimit] = field(init=False)
@@ -81,6 +86,8 @@ class Router:
         once = frozenset(route.name for route in self.routes if route.prefer is not Prefer.ALL)
         waits = {route.name: route.wait for route in self.routes if route.prefer is Prefer.FULL}
         object.__setattr__(self, "once", once)
+        high = frozenset(route.name for route in self.routes if route.priority is Priority.HIGH)
+        object.__setattr__(self, "high", high or None)
         object.__setattr__(self, "waits", waits)
         limits: dict[Owner, RouteLimit] = {route.name: route.limit for route in self.routes if route.limit is not None}
         limits |= {OfDestination(name): limit for name, limit in self.destination_limits.items()}

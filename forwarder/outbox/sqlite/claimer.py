@@ -3,6 +3,7 @@
 import asyncio
 import sqlite3
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 import structlog
@@ -10,12 +11,13 @@ import structlog
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.delivery import DestinationName
 from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.ports import Claim
 from forwarder.outbox.sqlite.claims import ClaimedRows, MemoryView, Search, claim_due, claim_next, lease
 from forwarder.outbox.sqlite.file.database import Database
 from forwarder.outbox.sqlite.order_keys import OrderKeys
 from forwarder.outbox.sqlite.row_cache import RowCache
-from forwarder.outbox.sqlite.statements import time_of
+from forwarder.outbox.sqlite.statements import SQL, time_of
 from forwarder.outbox.sqlite.write_queue import WriteQueue
 
 LOOK_AGAIN = timedelta(seconds=1)
@@ -44,6 +46,7 @@ class Claimer:
         limit: int,
         is_early: bool,
         order: Order,
+        priority: Priority | None = None,
         clock_steps: ClockSteps,
     ) -> Claim:
         """See `core.ports.Outbox.claim`."""
@@ -53,7 +56,14 @@ class Claimer:
             events = {} if is_settled else self._queue.unwritten_events()
             memory = MemoryView(rows=self._rows, events=events, clock_steps=clock_steps)
             return claim_due(
-                memory, destination, now=now, limit=limit, is_early=is_early, order=order, is_settled=is_settled
+                memory,
+                destination,
+                now=now,
+                limit=limit,
+                is_early=is_early,
+                order=order,
+                priority=priority,
+                is_settled=is_settled,
             )
 
         return await self._claim(make, destination, now)
@@ -78,6 +88,16 @@ class Claimer:
             return claim_next(memory, destination, key, due_before=due_before, limit=limit)
 
         return await self._claim(make, destination, now)
+
+    async def high_order_keys(self, destination: DestinationName) -> list[str]:
+        """See `core.ports.Outbox.high_order_keys`. Where the file cannot be read, those of what is in memory."""
+        keys = {row.order_key for row in self._rows.free(destination) if row.priority and row.order_key is not None}
+        with suppress(sqlite3.Error, TimeoutError):
+            found = await self._database.run_briefly(
+                lambda connection: connection.execute(SQL["high_order_keys"], {"destination": destination}).fetchall()
+            )
+            keys |= {key for (key,) in found}
+        return sorted(keys)
 
     async def put_in_order(self, destination: DestinationName, order: Order) -> list[str]:
         """See `core.ports.Outbox.put_in_order`."""

@@ -17,6 +17,7 @@ from msgspec import structs
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.delivery import Delivery, DestinationName
 from forwarder.core.dispatch.ordering import Order, order_key
+from forwarder.core.dispatch.priority import Priority
 from forwarder.outbox.sqlite.delivery_row import COLUMNS, DeliveryRow, Values, delivery_of, row_on_disk
 from forwarder.outbox.sqlite.row_cache import RowCache
 from forwarder.outbox.sqlite.statements import SQL, time_of, to_ms
@@ -27,6 +28,11 @@ EventRow = tuple[int, str, str, str, str, float, int, int, bytes]
 """A row of `events`, in the order of the table."""
 _LINE_BYTES = 64 * 1024
 """The bodies that a lane takes at once of one order key: what waits in order should not fill the memory."""
+
+
+_LEVEL_OF = {Priority.NORMAL: 0, Priority.HIGH: 1}
+"""The priorities, as the column has them."""
+_DUE_STATEMENTS = {None: "next_due", Priority.NORMAL: "next_due_normal", Priority.HIGH: "next_due_high"}
 
 
 class ClaimableRow(msgspec.Struct, frozen=True):
@@ -77,17 +83,22 @@ def claim_due(
     limit: int,
     is_early: bool,
     order: Order,
+    priority: Priority | None = None,
     is_settled: bool,
 ) -> Search:
     """Return a search for deliveries without an order key, by due time; `is_early` includes those that are not due yet.
+
+    With a `priority`, only those that have it are found.
 
     Where everything in memory `is_settled` on disk, only the file is searched.
     """
     rows = memory.rows
     now_ms = to_ms(now)
+    least, most = (0, 1) if priority is None else (_LEVEL_OF[priority], _LEVEL_OF[priority])
     values: dict[str, Any] = {"destination": destination, "limit": limit + rows.count(destination) + 1}
     if is_early:
-        values["now_ms"] = now_ms
+        values |= {"now_ms": now_ms, "least": least, "most": most}
+    statement = "next_early" if is_early else _DUE_STATEMENTS[priority]
     here: list[DueRow] = []
     if not is_settled:
         here = heapq.nsmallest(
@@ -95,16 +106,20 @@ def claim_due(
             (
                 (row.due_ms, row.event_seq, row)
                 for row in rows.free(destination)
-                if row.order_key is None and not (is_early and row.awaits_full and row.due_ms > now_ms)
+                if row.order_key is None
+                and least <= row.priority <= most
+                and not (is_early and row.awaits_full and row.due_ms > now_ms)
             ),
             key=_when,
         )
 
     def on_disk(connection: sqlite3.Connection, *, is_tight: bool) -> Iterator[DueRow]:
         if is_tight:
-            found = connection.execute(SQL["next_of_oldest"], values | {"until_seq": _until(connection)})
+            found = connection.execute(
+                SQL["next_of_oldest"], values | {"until_seq": _until(connection), "least": least, "most": most}
+            )
         else:
-            found = connection.execute(SQL["next_early" if is_early else "next_due"], values)
+            found = connection.execute(SQL[statement], values)
         for event_seq, due_ms in found:
             if (event_seq, destination) not in rows:
                 yield due_ms, event_seq, None

@@ -48,6 +48,8 @@ class DeliveryRow(msgspec.Struct, gc=False):
     """1 while it waits for the full text of its post, until it is due; otherwise 0."""
     edits: int | None = None
     """The number of the event whose message it is to change; `None` where it makes a message of its own."""
+    priority: int = 0
+    """1 where a route with a high priority chose its destination."""
 
     key: RowKey = (0, "")
     """The primary key, once more."""
@@ -127,6 +129,7 @@ def new_row(delivery: Delivery, became: DeliveryStatus | SkipReason, *, now_ms: 
         order_key=delivery.order_key,
         awaits_full=int(waits_until is not None),
         edits=delivery.edits,
+        priority=1 if delivery.is_high else 0,
         is_recovered=delivery.is_recovered,
         key=(delivery.event_seq, delivery.destination),
         is_held=is_held,
@@ -173,6 +176,7 @@ def delivery_of(row: DeliveryRow, event_id: str, accepted_at: datetime, body: by
         refusals=row.refusals,
         order_key=row.order_key,
         edits=row.edits,
+        is_high=row.priority > 0,
         is_recovered=row.is_recovered,
         is_own=source == OWN_SOURCE,
         body=body,

@@ -13,6 +13,7 @@ from forwarder.core.config.revision import Revision
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.dispatch.ordering import Order
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.event import Event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import LedgerEntry, SkipReason
@@ -165,10 +166,20 @@ class SqliteOutbox:
         limit: int,
         is_early: bool = False,
         order: Order = Order.NONE,
+        priority: Priority | None = None,
     ) -> Claim:
         return await self._claimer.claim(
-            destination, now=now, limit=limit, is_early=is_early, order=order, clock_steps=self.clock_steps
+            destination,
+            now=now,
+            limit=limit,
+            is_early=is_early,
+            order=order,
+            priority=priority,
+            clock_steps=self.clock_steps,
         )
+
+    async def high_order_keys(self, destination: DestinationName) -> list[str]:
+        return await self._claimer.high_order_keys(destination)
 
     async def claim_in_order(
         self, destination: DestinationName, key: str, *, now: datetime, limit: int, is_early: bool = False

@@ -5,7 +5,7 @@ INSERT INTO events (seq, id, source, mid, sid, timestamp_ms, accepted_ms, planne
 INSERT INTO deliveries (
   event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, closed_ms,
   started_ms, duration_ms, http_status, reason, excerpt, refusals, order_key, receipt,
-  awaits_full, edits
+  awaits_full, edits, priority
 )
 
 -- name: upsert_delivery_conflict
@@ -52,11 +52,31 @@ SELECT event_seq, due_ms FROM deliveries
 WHERE destination = :destination AND status = 'pending' AND order_key IS NULL
 ORDER BY due_ms, event_seq LIMIT :limit;
 
+-- name: next_due_normal
+-- The same without those with a high priority. Only among so many that are due first, so that thousands of others are not read each time.
+SELECT event_seq, due_ms FROM (
+  SELECT event_seq, due_ms, priority FROM deliveries
+  WHERE destination = :destination AND status = 'pending' AND order_key IS NULL
+  ORDER BY due_ms, event_seq LIMIT max(:limit, 2000)
+) WHERE priority = 0
+ORDER BY due_ms, event_seq LIMIT :limit;
+
+-- name: next_due_high
+-- The same of those with a high priority alone.
+SELECT event_seq, due_ms FROM deliveries
+WHERE destination = :destination AND status = 'pending' AND order_key IS NULL AND priority > 0
+ORDER BY due_ms, event_seq LIMIT :limit;
+
+-- name: high_order_keys
+-- The order keys of those with a high priority.
+SELECT DISTINCT order_key FROM deliveries INDEXED BY deliveries_high
+WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL AND priority > 0;
+
 -- name: next_early
 -- The same whenever they are due, but for those that wait for the full text.
 SELECT event_seq, due_ms FROM deliveries
 WHERE destination = :destination AND status = 'pending' AND order_key IS NULL
-  AND (due_ms <= :now_ms OR NOT awaits_full)
+  AND (due_ms <= :now_ms OR NOT awaits_full) AND priority BETWEEN :least AND :most
 ORDER BY due_ms, event_seq LIMIT :limit;
 
 -- name: oldest_waiting
@@ -68,6 +88,7 @@ SELECT max(event_seq) FROM (
 -- name: next_of_oldest
 SELECT event_seq, due_ms FROM deliveries
 WHERE event_seq <= :until_seq AND destination = :destination AND status = 'pending' AND order_key IS NULL
+  AND priority BETWEEN :least AND :most
 ORDER BY due_ms, event_seq;
 
 -- name: next_in_order
@@ -91,7 +112,7 @@ SELECT key FROM keys WHERE key IS NOT NULL;
 -- What waits, oldest first, with what its place in an order depends on.
 SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.earlier_attempts, d.expedited, d.due_ms,
   d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt,
-  d.awaits_full, d.edits, e.source, e.sid
+  d.awaits_full, d.edits, d.priority, e.source, e.sid
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.destination = :destination AND d.status = 'pending' AND d.event_seq > :after_seq
 ORDER BY d.event_seq LIMIT :limit;
@@ -117,7 +138,7 @@ ON CONFLICT (name) DO UPDATE SET paused_ms = excluded.paused_ms, paused_by = exc
 -- name: claimed
 SELECT d.event_seq, d.destination, d.routes, d.status, d.trigger, d.attempts, d.earlier_attempts, d.expedited, d.due_ms,
   d.closed_ms, d.started_ms, d.duration_ms, d.http_status, d.reason, d.excerpt, d.refusals, d.order_key, d.receipt,
-  d.awaits_full, d.edits, e.id, e.accepted_ms, e.body, e.source, e.sid,
+  d.awaits_full, d.edits, d.priority, e.id, e.accepted_ms, e.body, e.source, e.sid,
   EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq)
 FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.event_seq = :event_seq AND d.destination = :destination;
@@ -128,7 +149,7 @@ FROM events WHERE seq = ?;
 
 -- name: in_flight
 SELECT event_seq, destination, routes, status, trigger, attempts, earlier_attempts, expedited, due_ms, closed_ms,
-  started_ms, duration_ms, http_status, reason, excerpt, refusals, order_key, receipt, awaits_full, edits
+  started_ms, duration_ms, http_status, reason, excerpt, refusals, order_key, receipt, awaits_full, edits, priority
 FROM deliveries INDEXED BY deliveries_in_flight WHERE status = 'in_flight' ORDER BY event_seq LIMIT :limit;
 
 -- name: expedite

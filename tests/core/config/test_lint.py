@@ -224,3 +224,15 @@ def test_a_route_without_a_value_is_found_among_many_too() -> None:
     assert said(many)[-1] == (
         'routes[1001] "route 1002": it gets no event, because routes[0] "route 1" matches all its events and has stop: true'
     )
+
+
+def test_a_priority_has_no_effect_where_everything_keeps_one_order() -> None:
+    destinations = (
+        "destinations: {bot: {url: http://127.0.0.1/, order: strict}, chat: {url: http://127.0.0.1/, order: sid}}"
+    )
+    routes = "routes: [{name: urgent, to: [bot, chat], priority: high}, {to: bot}]"
+    said = warnings_of(load(f"streams: [{{api_key: key}}]\n{destinations}\n{routes}\n"))
+    why = (
+        "because order: strict keeps the order of everything there; write order: sid or none there, or remove priority"
+    )
+    assert said == [f"routes.urgent.priority: high: has no effect at bot, {why}"]

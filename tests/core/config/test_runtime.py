@@ -6,6 +6,7 @@ from forwarder.core.config.runtime import (
     canaries_of,
     disabled_in,
     failure_recipients_of,
+    high_destinations_of,
     on_full_of,
     orders_of,
     router_of,
@@ -63,3 +64,14 @@ def test_only_enabled_routes_are_walked() -> None:
         orders_of(CONFIG),
         on_full_of(CONFIG),
     )
+
+
+def test_a_destination_has_priorities_if_an_enabled_route_with_a_high_one_sends_there() -> None:
+    destinations = (
+        "destinations: {a: {url: http://127.0.0.1/}, b: {url: http://127.0.0.1/}, c: {url: http://127.0.0.1/}}"
+    )
+    routes = "routes: [{to: a, priority: high}, {to: b, priority: normal}, {to: c, priority: HIGH, enabled: false}]"
+    config = load(f"streams: [{{api_key: key}}]\n{destinations}\n{routes}\n")
+    assert high_destinations_of(config) == {"a"}
+    assert router_of(config).high == frozenset({"route 1"})
+    assert router_of(CONFIG).high is None

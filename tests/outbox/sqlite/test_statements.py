@@ -13,6 +13,9 @@ from forwarder.outbox.sqlite.statements import SQL
     ("statement", "index"),
     [
         ("next_due", "deliveries_due"),
+        ("next_due_normal", "deliveries_due"),
+        ("next_due_high", "deliveries_high"),
+        ("high_order_keys", "deliveries_high"),
         ("next_early", "deliveries_due"),
         ("expedite", "deliveries_due"),
         ("next_in_order", "deliveries_in_order"),
@@ -38,6 +41,7 @@ async def test_statements_that_meet_a_backlog_go_by_an_index(path: Path, stateme
             "now_ms",
             "offset_ms",
             "limit",
+            "least",
             "most",
             "since_ms",
             "until_ms",

@@ -1,20 +1,27 @@
 """`routes`: which events go to which destinations."""
 
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
-from pydantic import Field, ValidationInfo, field_validator, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from forwarder.core.config.model.compiled import ConditionField
 from forwarder.core.config.model.prefer import PreferField, check_wait
 from forwarder.core.config.model.sample_and_limit import LimitConfig, SampleField
-from forwarder.core.config.values.scalars import WrongValueError, is_null, parse_bool
+from forwarder.core.config.values.scalars import WrongValueError, is_null, parse_bool, parse_choice
 from forwarder.core.config.values.section import Name, Section, Switch, duration, left_out, one_or_more
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.matching import EVERYTHING
 from forwarder.core.routing.first_word import WAIT, Prefer
 from forwarder.core.yaml.tree import Scalar
 
+
+def _parse_priority(value: object) -> Priority:
+    return Priority(parse_choice(value, *Priority))
+
+
 Destinations = Annotated[list[Name], one_or_more("name"), Field(min_length=1)]
+PriorityField = Annotated[Priority, PlainValidator(_parse_priority, json_schema_input_type=Literal["normal", "high"])]
 
 
 class RouteConfig(Section):
@@ -41,6 +48,10 @@ class RouteConfig(Section):
     )
     wait: Annotated[timedelta, duration("100ms", "10m")] = Field(
         default=WAIT, description="With prefer: full, how long fast-x waits for x before it is sent."
+    )
+    priority: PriorityField = Field(
+        default=Priority.NORMAL,
+        description="high: of the deliveries that wait for a destination, those of this route go first. After 20 of them a normal one goes.",
     )
     stop: Switch = Field(
         default=False, description="true: if an event matches this route, no later route is tried for it."

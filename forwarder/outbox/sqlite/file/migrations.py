@@ -7,14 +7,14 @@ from forwarder.outbox.sqlite.transactions import Step, unconditionally
 
 APPLICATION_ID = 0x46574452
 """`FWDR`, in the header of the file: a database of another program is never used as an outbox."""
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 _SCHEMA_MARK = "-- schema --"
 """The place in a migration where all tables of the new version are made."""
 _PARTS = ("deliveries", "revisions", "gaps")
 """The parts of the schema, between `-- NAME begin --` and `-- NAME end --`; a migration makes one at `-- schema of NAME --`."""
-_FROM_5_MARK = "-- from version 5 on --"
-"""The place in a migration where the steps from version 5 on follow."""
+_FROM_MARKS = {version: f"-- from version {version} on --" for version in (5, 6)}
+"""The places in a migration where the steps from these versions on follow, by version, earliest first."""
 
 
 def migrate(connection: sqlite3.Connection, *, version: int, before_commit: Step[None] = unconditionally) -> None:
@@ -27,7 +27,8 @@ def migrate(connection: sqlite3.Connection, *, version: int, before_commit: Step
     schema = _read("schema.sql")
     script = schema if version == 0 else _read(f"migrate_{version}_to_{SCHEMA_VERSION}.sql")
     script = script.replace(_SCHEMA_MARK, schema)
-    script = script.replace(_FROM_5_MARK, _read(f"migrate_5_to_{SCHEMA_VERSION}.sql"))
+    for later, mark in _FROM_MARKS.items():
+        script = script.replace(mark, _read(f"migrate_{later}_to_{SCHEMA_VERSION}.sql"))
     for name in _PARTS if version else ():
         part = schema.partition(f"-- {name} begin --")[2].partition(f"-- {name} end --")[0]
         script = script.replace(f"-- schema of {name} --", part)

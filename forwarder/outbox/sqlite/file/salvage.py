@@ -37,8 +37,8 @@ PATIENCE_S = 60.0
 _BATCH = 500
 _GAP_COLUMNS = len(get_args(GapRow))
 _TRIGGERS = frozenset(map(str, Trigger))
-_COLUMNS_OF_5 = 18
-"""How many columns a delivery had up to version 5."""
+_COLUMNS_OF_5, _COLUMNS_OF_6 = 18, 20
+"""How many columns a delivery had up to version 5, and in version 6."""
 _AWAITS_FULL_OF_5 = "waits for the full text"
 """The reason that version 5 gave to a delivery that waits for the full text."""
 _STATUS, _REASON = map(DeliveryRow.__struct_fields__.index, ("status", "reason"))
@@ -166,7 +166,11 @@ def _insert(fresh: sqlite3.Connection, rows: Iterable[SalvagedRow], *, deadline:
 
 def _deliveries_and_attempts(pages: Pages) -> Iterator[SalvagedRow]:
     for _, values in pages.index_cells():
-        if len(values) in {_COLUMNS_OF_5, COLUMNS} and values[4] in _TRIGGERS and _is_list_of_names(values[2]):
+        if (
+            len(values) in {_COLUMNS_OF_5, _COLUMNS_OF_6, COLUMNS}
+            and values[4] in _TRIGGERS
+            and _is_list_of_names(values[2])
+        ):
             yield "deliveries", _as_of_now(values)
         elif len(values) == 8:
             yield "attempts", values
@@ -177,24 +181,29 @@ def _deliveries_and_attempts(pages: Pages) -> Iterator[SalvagedRow]:
 
 
 def _as_of_now(delivery: list[CellValue]) -> list[CellValue]:
-    """Return the row with the columns of the present version; the migration leaves rows as version 5 wrote them."""
+    """Return the row with the columns of the present version; the migrations leave rows as versions 5 and 6 wrote them."""
     if len(delivery) == COLUMNS:
         return delivery
+    if len(delivery) == _COLUMNS_OF_6:
+        return [*delivery, 0]
     *before, receipt = delivery
     awaits_full = 0
     if delivery[_STATUS] == "pending" and delivery[_REASON] == _AWAITS_FULL_OF_5:
         before[_REASON], awaits_full = None, 1
     if isinstance(receipt, str) and receipt.startswith("@") and receipt[1:].isdecimal():
-        return [*before, None, awaits_full, int(receipt[1:])]
-    return [*before, receipt, awaits_full, None]
+        return [*before, None, awaits_full, int(receipt[1:]), 0]
+    return [*before, receipt, awaits_full, None, 0]
 
 
 def _still_indexed(pages: Pages) -> Iterator[SalvagedRow]:
     """Yield the waiting deliveries that an index has. Where the row is lost, to deliver twice is better than never."""
     for _, values in pages.index_cells():
+        priority = 0
         match values:
             case [str(destination), int(due_ms), int(event_seq)]:  # deliveries_due
                 pass
+            case [str(destination), int(due_ms), int(event_seq), str() | None]:  # deliveries_high
+                priority = 1
             case [str(destination), str(), int(event_seq), int(due_ms)]:  # deliveries_in_order
                 pass
             case [int(event_seq), str(destination)]:  # deliveries_in_flight
@@ -217,6 +226,7 @@ def _still_indexed(pages: Pages) -> Iterator[SalvagedRow]:
             None,
             0,
             None,
+            priority,
         ]
         yield "deliveries", waiting
 

@@ -1,4 +1,4 @@
--- Version 6. Times are Unix milliseconds. An event's body is the frame as it came.
+-- Version 7. Times are Unix milliseconds. An event's body is the frame as it came.
 -- An event and what was sent of it lie side by side in the order of arrival, so that a commit touches few pages.
 
 CREATE TABLE events (
@@ -37,10 +37,13 @@ CREATE TABLE deliveries (
   receipt          TEXT,                     -- what the receiver calls the message that it made of it
   awaits_full      INTEGER NOT NULL DEFAULT 0,  -- 1: until it is due, it waits for the full text of its post
   edits            INTEGER,                  -- the number of the event whose message it changes
+  priority         INTEGER NOT NULL DEFAULT 0,  -- 1: a route with a high priority chose it
   PRIMARY KEY (event_seq, destination)
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX deliveries_due ON deliveries (destination, due_ms) WHERE status = 'pending' AND order_key IS NULL;
+CREATE INDEX deliveries_high ON deliveries (destination, due_ms, event_seq, order_key)
+  WHERE status = 'pending' AND priority > 0;
 CREATE INDEX deliveries_in_order ON deliveries (destination, order_key, event_seq, due_ms)
   WHERE status = 'pending' AND order_key IS NOT NULL;
 CREATE INDEX deliveries_in_flight ON deliveries (event_seq) WHERE status = 'in_flight';

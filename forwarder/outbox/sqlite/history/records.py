@@ -25,7 +25,7 @@ _DeliveryRow = tuple[
     str, int, str, str, str, int, bytes,  # of the event
     int, str, str, str, str, int, int, int, int, int | None,
     int | None, float | None, int | None, str | None, str | None,
-    int, str | None, str | None, int, int | None,
+    int, str | None, str | None, int, int | None, int,
 ]
 # fmt: on
 _DeadGroupRow = tuple[str, str, str, int, int, int]
@@ -113,6 +113,7 @@ def _delivery_record(row: tuple[Any, ...], ahead_ms: int) -> Record:
         _,
         awaits_full,
         _,
+        priority,
     ) = rest
     due_ms += ahead_ms
     shown = heading(body)
@@ -133,6 +134,7 @@ def _delivery_record(row: tuple[Any, ...], ahead_ms: int) -> Record:
         "trigger": trigger,
         "attempts_made": attempts + earlier,
         "order_key": order_key,
+        "priority": "high" if priority else "normal",
         "due_at": text_of(due_ms) if status in {"pending", "in_flight"} else None,
         "closed_at": text_of(closed_ms),
         "last_attempt_at": text_of(started_ms),

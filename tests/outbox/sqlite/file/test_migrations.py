@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.core.delivery import DestinationName
+from forwarder.core.dispatch.priority import Priority
 from forwarder.core.history import AWAITS_FULL, Query
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.sqlite.file.connection import FileSettings, open_connection
@@ -104,7 +105,7 @@ async def test_opening_leaves_no_room_held(path: Path) -> None:
     assert [file.name for file in path.parent.iterdir()] == ["outbox.db"]
 
 
-@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("version", range(1, SCHEMA_VERSION))
 async def test_a_file_of_an_earlier_version_is_brought_forward(path: Path, version: int) -> None:
     make(path, version)
     async with open_outbox(FileSettings(path=path)) as outbox:
@@ -167,6 +168,19 @@ async def test_rows_that_the_migration_left_as_they_were_are_salvaged(path: Path
     with closing(open_connection(FileSettings(path=path.with_name("fresh.db")), Check.NOTHING)) as fresh:
         assert salvage(path, fresh).waiting == 3
         assert fresh.execute(LOOK_AT_STATES).fetchall() == STATES
+
+
+async def test_a_file_of_version_6_has_no_priorities_and_is_salvaged_as_it_is(path: Path) -> None:
+    make(path, 6)
+    look_at = "SELECT event_seq, destination, status, priority FROM deliveries ORDER BY 1, 2"
+    rows = [(1, "alerts", "dead", 0), (1, "bot", "delivered", 0), (2, "bot", "pending", 0), (5, "bot", "pending", 0)]
+    with closing(open_connection(FileSettings(path=path.with_name("fresh.db")), Check.NOTHING)) as fresh:
+        assert salvage(path, fresh).waiting == 0  # the ids of its events are made up
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        await outbox.recover()
+        assert look(path, look_at) == rows
+        waits = await outbox.claim(BOT, now=NOW + timedelta(hours=1), limit=10, priority=Priority.NORMAL)
+        assert [found.event_seq for found in waits.deliveries] == [5, 2]
 
 
 def fill(connection: sqlite3.Connection, events: int) -> None:

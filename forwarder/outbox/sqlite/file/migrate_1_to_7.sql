@@ -15,7 +15,7 @@ FROM events_1 AS e;
 INSERT INTO deliveries
 SELECT d.event_seq, d.destination, d.routes, d.status, 'first', d.attempts, 0, d.expedited, d.due_ms, d.closed_ms,
   a.started_ms, a.duration_ms, a.status, coalesce(d.reason, a.reason), a.excerpt,
-  0, NULL, NULL, 0, NULL
+  0, NULL, NULL, 0, NULL, 0
 FROM deliveries_1 AS d
 LEFT JOIN attempts_1 AS a ON a.delivery_seq = d.seq AND a.number = d.attempts;
 
