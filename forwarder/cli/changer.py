@@ -12,6 +12,7 @@ from forwarder.cli.progress import waiting_for
 from forwarder.configfile.locations import UNIT_SOCKET, is_there
 from forwarder.control.client import Control, control
 from forwarder.control.errors import NoDaemonError
+from forwarder.control.person import this_person
 from forwarder.core.commands import Change, Changed, PauseChange, Replay, Resend
 from forwarder.outbox.open import open_for_change
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
@@ -67,7 +68,7 @@ def changer(found: Places) -> Iterator[Changer]:
         def change_file(change: Change) -> Changed:
             for name in _destinations_of(change):
                 require_enabled(found, name)
-            return editor.apply(change)
+            return editor.apply(change, person=this_person())
 
         yield Changer(change_file, has_daemon=False)
         if is_there(UNIT_SOCKET):

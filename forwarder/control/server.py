@@ -18,6 +18,7 @@ import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from forwarder.control.peer import peer_of
+from forwarder.control.person import person
 from forwarder.control.socket_path import reachable
 from forwarder.core.commands import Announce, Diff, Request, RequestHandover, RequestRefusedError
 
@@ -31,8 +32,11 @@ _REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
 _OWNER_ONLY = (Announce, RequestHandover, Diff)
 """Requests for the owner only: they replace the daemon, or have it read any file, which includes its secrets."""
 
-Handle = Callable[[Request], Awaitable[BaseModel | dict[str, object]]]
-"""Carries out a request. The text of a `RequestRefusedError` is sent back."""
+Handle = Callable[[Request, str], Awaitable[BaseModel | dict[str, object]]]
+"""Carries out a request of a person, named as in `control.person`. The text of a `RequestRefusedError` is sent back."""
+
+_Asked = Callable[[Request], Awaitable[BaseModel | dict[str, object]]]
+"""The same for the person at one connection."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,7 +62,8 @@ async def open_control_socket(path: Path, handle: Handle, *, group: str | None =
     """By whether they are of the owner."""
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        uid = peer_of(writer.get_extra_info("socket")).uid
+        client = peer_of(writer.get_extra_info("socket"))
+        uid = client.uid
         is_owner = uid in {0, os.geteuid()}
         open_connections[is_owner] += 1
         try:
@@ -69,7 +74,8 @@ async def open_control_socket(path: Path, handle: Handle, *, group: str | None =
             elif open_connections.total() > _MOST_CONNECTIONS or open_connections[False] > _MOST_OF_OTHERS:
                 await _answer(writer, {"error": "too many commands are connected; try again"})
             else:
-                await _serve(reader, writer, handle, is_owner=is_owner)
+                asking = person(uid, client.pid)
+                await _serve(reader, writer, lambda request: handle(request, asking), is_owner=is_owner)
         except (ConnectionError, TimeoutError, asyncio.CancelledError):
             pass
         finally:
@@ -120,7 +126,7 @@ def _share(path: Path, group: str) -> bool:
     return True
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: Handle, *, is_owner: bool) -> None:
+async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: _Asked, *, is_owner: bool) -> None:
     """Answer the requests of one connection. The others than the owner are members of the group: the kernel has checked that.
 
     Raises `TimeoutError` where no request comes, or an answer is not read.
@@ -147,7 +153,7 @@ def _has_gone(descriptor: int) -> bool:
     return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
-async def _handle_line(line: bytes, handle: Handle, *, is_owner: bool) -> dict[str, object]:
+async def _handle_line(line: bytes, handle: _Asked, *, is_owner: bool) -> dict[str, object]:
     try:
         request = _REQUEST.validate_json(line)
     except ValidationError as error:

@@ -145,6 +145,10 @@ class History(Protocol):
         """
         ...
 
+    def actions(self, query: Query) -> Iterator[Record]:
+        """Return what people did, the latest first."""
+        ...
+
     def gaps(self, query: Query, *, stream: str | None, only_open: bool) -> Iterator[Record]:
         """Return the gaps of one stream or of all, the last to begin first; with `only_open` those that have not ended."""
         ...

@@ -59,13 +59,13 @@ class ControlHandler:
         self._handover = handover
         self._status = status
 
-    async def handle(self, request: Request) -> BaseModel | dict[str, object]:
-        """Do it. Raises `RequestRefusedError`."""
+    async def handle(self, request: Request, person: str = "") -> BaseModel | dict[str, object]:
+        """Do it, and keep that this person asked for it. Raises `RequestRefusedError`."""
         match request:
             case StatusRequest():
                 return encode_status(self._status())
             case Reload():
-                return await self._reloader.reload()
+                return await self._reloader.reload(person)
             case Diff(file=file):
                 return await self._reloader.diff(file)
             case Reconnect(stream=name):
@@ -73,7 +73,7 @@ class ControlHandler:
             case ReportFirstEvents(pid=pid, streams=streams):
                 return self._handover.note_first_events(pid, streams)
         if (trouble := self._outbox.trouble) is not None:
-            return await self._handle_in_trouble(request, trouble)
+            return await self._handle_in_trouble(request, trouble, person)
         match request:
             case Announce(pid=pid, outbox=outbox):
                 return self._handover.announce(pid, outbox)
@@ -82,11 +82,11 @@ class ControlHandler:
             case Upgrade():
                 return await self._handover.upgrade()
         try:
-            return await self._change(request)
+            return await self._change(request, person)
         except OutboxUnreadableError as error:
             raise RequestRefusedError(f"the outbox cannot be read now ({error}); try again when it can") from error
 
-    async def _handle_in_trouble(self, request: Request, trouble: str) -> BaseModel | dict[str, object]:
+    async def _handle_in_trouble(self, request: Request, trouble: str, person: str) -> BaseModel | dict[str, object]:
         """Do what may be the way out of it: a full outbox may wait for a paused destination, or be full of dead letters."""
         refusal = f"the outbox cannot be written now ({trouble}); try again when it can"
         match request:
@@ -95,7 +95,7 @@ class ControlHandler:
             case DeadLetterChange(verb="dead_drop"):
                 try:
                     async with asyncio.timeout(_MAY_TAKE_S):
-                        return await self._outbox.change(request)
+                        return await self._outbox.change(request, person=person)
                 except TimeoutError:
                     raise RequestRefusedError(refusal) from None
             case _:
@@ -115,11 +115,11 @@ class ControlHandler:
         )
 
     async def _change(
-        self, request: Replay | DeadLetterChange | PauseChange | Resend | Forget | Vacuum
+        self, request: Replay | DeadLetterChange | PauseChange | Resend | Forget | Vacuum, person: str
     ) -> BaseModel | dict[str, object]:
         match request:
             case Forget():
-                return await self._outbox.change(request)
+                return await self._outbox.change(request, person=person)
             case Vacuum():
                 return {"freed_bytes": await self._outbox.vacuum_slice()}
             case Replay(to=name) | PauseChange(destination=name) if name not in self._outbound.destinations:
@@ -131,7 +131,7 @@ class ControlHandler:
             case PauseChange():
                 try:
                     async with asyncio.timeout(_MAY_TAKE_S):
-                        done = await self._outbox.change(request)
+                        done = await self._outbox.change(request, person=person)
                 except TimeoutError:
                     return self._pause_in_memory(request)
                 if done.changed:
@@ -140,7 +140,7 @@ class ControlHandler:
             case Replay() | DeadLetterChange() | Resend():
                 if isinstance(request, Resend):
                     self._outbound.leave_kept(request.keys)
-                done = await self._outbox.change(request)
+                done = await self._outbox.change(request, person=person)
                 for name in done.destinations:
                     self._outbound.look(DestinationName(name))
                 return done

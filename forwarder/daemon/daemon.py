@@ -198,6 +198,7 @@ class Daemon:
                 waiting=partial(count_waiting, self._outbox_path),
                 service=service,
                 clock=utc_now,
+                note_action=lambda action: outbox.note_action(action, now=utc_now()),
             )
             reporter = StatusReporter(
                 started_at=streams.began,

@@ -17,6 +17,7 @@ import structlog
 from forwarder.configfile.includes import Entry
 from forwarder.configfile.snapshot import Files, Loaded
 from forwarder.configfile.watcher import watch_saves
+from forwarder.core.actions import Action, edit_of
 from forwarder.core.commands import RequestRefusedError
 from forwarder.core.config import Config
 from forwarder.core.config.diff import ONLY_AT_START, needs_restart, plan, shortened
@@ -96,10 +97,11 @@ class Reloader:
         waiting: Callable[[], Mapping[str, int]],
         service: ServiceStatus,
         clock: Clock,
+        note_action: Callable[[Action], None] = lambda _action: None,
     ) -> None:
         """`followers` change what they have, in this order, when a config is activated. `waiting` is called in a thread.
 
-        `waiting` returns how many deliveries wait, by destination.
+        `waiting` returns how many deliveries wait, by destination. `note_action` keeps that a config became active, and who saw to it.
         """
         self._source = source
         self._active = active
@@ -108,6 +110,7 @@ class Reloader:
         self._waiting = waiting
         self._service = service
         self._clock = clock
+        self._note_action = note_action
         self._activated = self._last = source.loaded
         """The last one that was looked at may have been refused."""
         self._refusal: RefusedEdit | None = None
@@ -125,9 +128,9 @@ class Reloader:
         """Reload at each saved edit, forever. A task of its own, so that what cancels it is not first passed on by `run`."""
         await watch_saves(self._watched, self._note_save)
 
-    async def reload(self) -> dict[str, object]:
-        """Read the config again; return the result for the client. Raises `RequestRefusedError` while stopping."""
-        answer = await self._reload(ReloadTrigger.REQUEST)
+    async def reload(self, person: str = "") -> dict[str, object]:
+        """Read the config again because a person asks for it; return the result for the client. Raises `RequestRefusedError` while stopping."""
+        answer = await self._reload(ReloadTrigger.REQUEST, person)
         if answer is None:
             raise RequestRefusedError("the daemon is stopping; the next start reads the config")
         return answer
@@ -165,13 +168,13 @@ class Reloader:
     async def _note_save(self) -> None:
         await self._reload(ReloadTrigger.SAVE)
 
-    async def _reload(self, by: ReloadTrigger) -> dict[str, object] | None:
+    async def _reload(self, by: ReloadTrigger, person: str = "") -> dict[str, object] | None:
         async with self._turn:
             if by is ReloadTrigger.SAVE and await self._is_current():
                 return None
             self._service.reloading()
             try:
-                return self._conclude(await self._look(self._source.file), by)
+                return self._conclude(await self._look(self._source.file), by, person or f"({by})")
             finally:
                 self._service.ready()
 
@@ -228,7 +231,7 @@ class Reloader:
 
     # In the loop
 
-    def _conclude(self, tried: ReloadAttempt, by: ReloadTrigger) -> dict[str, object] | None:
+    def _conclude(self, tried: ReloadAttempt, by: ReloadTrigger, person: str) -> dict[str, object] | None:
         self._last = tried.loaded
         config = tried.loaded.config
         if tried.problems or config is None:
@@ -247,6 +250,7 @@ class Reloader:
         if tried.failing:
             log.warning("reload.tests_failed", tests=shortened(tried.failing, _LOGGED))
         warn_of(tried.loaded)
+        self._note_action(edit_of(tried.loaded.digest, tuple(tried.plan), person=person))
         self._activated, self._refusal = tried.loaded, None
         log.info(
             "reload.done",

@@ -9,6 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Protocol
 
+from forwarder.core.actions import Action
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.commands import Change, Changed
 from forwarder.core.config.revision import Revision
@@ -105,8 +106,12 @@ class OutboxStore(Outbox, Protocol):
 
     # Requests of a person
 
-    async def change(self, asked: Change) -> Changed:
-        """Apply one slice of a change, and return once it is on disk."""
+    async def change(self, asked: Change, *, person: str = "") -> Changed:
+        """Apply one slice of a change, note who asked for it (empty: nobody), and return once it is on disk."""
+        ...
+
+    def note_action(self, action: Action, *, now: datetime) -> None:
+        """Store with the next commit what a person did otherwise."""
         ...
 
     async def vacuum_slice(self) -> int:
@@ -158,8 +163,8 @@ class OutboxStore(Outbox, Protocol):
 class OutboxEditor(Protocol):
     """Changes an outbox that no daemon has open."""
 
-    def apply(self, change: Change) -> Changed:
-        """Apply one slice of a change in a transaction of its own."""
+    def apply(self, change: Change, *, person: str = "") -> Changed:
+        """Apply one slice of a change in a transaction of its own, and note who asked for it; empty: nobody is noted."""
         ...
 
 

@@ -53,7 +53,7 @@ async def daemon(found: Places, *, refuses: str = "") -> AsyncIterator[list[Requ
     """Hold the outbox and answer at the control socket, as a daemon does; give the requests that come."""
     asked: list[Request] = []
 
-    async def handle(request: Request) -> Changed:
+    async def handle(request: Request, _person: str) -> Changed:
         asked.append(request)
         if refuses:
             raise RequestRefusedError(refuses)

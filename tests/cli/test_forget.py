@@ -152,12 +152,12 @@ async def beside_a_daemon(config: Path) -> AsyncIterator[list[Request]]:
     async with AsyncExitStack() as stack:
         outbox = await stack.enter_async_context(open_outbox(config.with_name("outbox.db")))
 
-        async def handle(request: Request) -> Changed | dict[str, object]:
+        async def handle(request: Request, person: str) -> Changed | dict[str, object]:
             asked.append(request)
             if isinstance(request, Vacuum):
                 return {"freed_bytes": await outbox.vacuum_slice()}
             assert isinstance(request, Change)
-            return await outbox.change(request)
+            return await outbox.change(request, person=person)
 
         await stack.enter_async_context(open_control_socket(config.with_name("outbox.db.sock"), handle))
         yield asked

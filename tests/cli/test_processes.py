@@ -33,6 +33,7 @@ READ_ONLY = {
         "deliveries show nothing",
         "dead list",
         "gaps",
+        "actions",
     ),
     "the state": ("status", "status --nonsense", "audit", "outbox check", "backtest"),
 }

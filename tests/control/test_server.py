@@ -45,7 +45,7 @@ def folder() -> Iterator[Path]:
 
 @asynccontextmanager
 async def listening(path: Path, group: str | None) -> AsyncIterator[None]:
-    async def handle(request: Request) -> dict[str, object]:
+    async def handle(request: Request, _person: str) -> dict[str, object]:
         return {"asked": type(request).__name__}
 
     async with open_control_socket(path, handle, group=group):

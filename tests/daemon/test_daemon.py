@@ -520,7 +520,7 @@ async def test_a_stop_gives_up_what_cannot_be_taken_in_and_records_it_as_a_gap(
 
 
 async def test_a_takeover_that_is_refused_ends_the_streams_and_opens_no_outbox(scene: Scene) -> None:
-    async def refuse(_request: Request) -> dict[str, object]:
+    async def refuse(_request: Request, _person: str) -> dict[str, object]:
         raise RequestRefusedError("not now")
 
     takeover = Takeover(scene.folder / "other.sock", pid=1, open_streams=())

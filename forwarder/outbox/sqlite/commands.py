@@ -2,11 +2,14 @@
 
 import json
 import sqlite3
+import time
 from typing import assert_never
 
+from forwarder.core.actions import action_of
 from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, Forget, PauseChange, Replay, Resend
 from forwarder.core.delivery import Trigger
 from forwarder.core.ledger import NOT_SENT_BY_RULE, LedgerEntry, SkipReason
+from forwarder.outbox.sqlite.action_rows import note_action
 from forwarder.outbox.sqlite.batch import insert
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.delivery_row import OPEN
@@ -19,8 +22,19 @@ _NOT_MISSING = frozenset({"delivered", SkipReason.PREFERRED, *NOT_SENT_BY_RULE})
 """How a delivery may have ended that `--missing` leaves alone."""
 
 
-def apply(connection: sqlite3.Connection, change: Change, *, is_alone: bool = False) -> Changed:
-    """Apply one slice of a change; `is_alone`: no daemon runs that has deliveries in memory."""
+def apply(connection: sqlite3.Connection, change: Change, *, person: str = "", is_alone: bool = False) -> Changed:
+    """Apply one slice of a change, and note who asked for it, unless `person` is empty.
+
+    `is_alone`: no daemon runs that has deliveries in memory.
+    """
+    done = _apply(connection, change, is_alone=is_alone)
+    if person and done.changed:
+        now_ms = time.time_ns() // 1_000_000
+        note_action(connection, action_of(change, person=person), changed=done.changed, now_ms=now_ms)
+    return done
+
+
+def _apply(connection: sqlite3.Connection, change: Change, *, is_alone: bool) -> Changed:
     match change:
         case Replay():
             return _replay(connection, change)

@@ -24,6 +24,6 @@ class SqliteEditor:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def apply(self, change: Change) -> Changed:
+    def apply(self, change: Change, *, person: str = "") -> Changed:
         with transaction(self._connection):
-            return apply(self._connection, change, is_alone=True)
+            return apply(self._connection, change, person=person, is_alone=True)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
+from forwarder.core.actions import Action
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.commands import Change, Changed, DeadLetterChange, Forget, PauseChange
 from forwarder.core.config.revision import Revision
@@ -22,6 +23,7 @@ from forwarder.core.ports import Claim, DeliveryState
 from forwarder.core.routing.dedupe import id_numbers
 from forwarder.core.routing.first_word import EarlierDelivery
 from forwarder.outbox.problems import OutboxUnreadableError
+from forwarder.outbox.sqlite.action_rows import note_action
 from forwarder.outbox.sqlite.claimer import LOOK_AGAIN, Claimer
 from forwarder.outbox.sqlite.clock_rows import note_clock_steps
 from forwarder.outbox.sqlite.commands import apply
@@ -252,12 +254,15 @@ class SqliteOutbox:
 
     # Requests of a person
 
-    async def change(self, asked: Change) -> Changed:
+    async def change(self, asked: Change, *, person: str = "") -> Changed:
         # To pause or resume a destination, to drop dead letters, or to forget an author may free a full outbox.
         frees_room = isinstance(asked, PauseChange | Forget) or (
             isinstance(asked, DeadLetterChange) and asked.verb == "dead_drop"
         )
-        return await self._queue.ask(lambda connection: apply(connection, asked), apart=frees_room)
+        return await self._queue.ask(lambda connection: apply(connection, asked, person=person), apart=frees_room)
+
+    def note_action(self, action: Action, *, now: datetime) -> None:
+        self._queue.add_step(lambda connection: note_action(connection, action, changed=1, now_ms=to_ms(now)))
 
     async def vacuum_slice(self) -> int:
         try:

@@ -15,6 +15,7 @@ from forwarder.core.event import EventId
 from forwarder.core.history import HistorySpan, PastEvent, Query, Record, StoredRevision
 from forwarder.core.ledger import Audit
 from forwarder.outbox.sqlite.access import reading
+from forwarder.outbox.sqlite.action_rows import actions
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.destination_rows import pause_ends
 from forwarder.outbox.sqlite.file.read_connection import connect_to_read
@@ -165,6 +166,11 @@ class SqliteHistory:
             ), incomplete
         finally:
             self._connection.execute("COMMIT")
+
+    def actions(self, query: Query) -> Iterator[Record]:
+        found = actions(self._connection, since_ms=query.since_ms, until_ms=query.until_ms, limit=query.limit)
+        for at_ms, person, verb, what, changed in found:
+            yield {"at": text_of(at_ms), "person": person, "verb": verb, "what": what, "changed": changed}
 
     def gaps(self, query: Query, *, stream: str | None, only_open: bool) -> Iterator[Record]:
         values = _values(query) | {"stream": stream, "only_open": only_open}
