@@ -29,7 +29,8 @@ from forwarder.core.event import Event, NotAnEventError, decode_event
 from forwarder.core.yaml.problems import did_you_mean, quote
 from forwarder.destinations.build import destinations_of
 from forwarder.destinations.render_worker import RenderWorker
-from forwarder.destinations.sender import Transcript, open_sender
+from forwarder.destinations.sender import HttpSender, Transcript
+from forwarder.destinations.senders import sender_of
 from forwarder.dispatch.requests import Requests
 
 _ONCE = RetryPolicy(delays=())
@@ -53,10 +54,9 @@ def send(arguments: argparse.Namespace) -> int:
 async def _exchange(destination: Destination, delivery: Delivery) -> Exchange:
     """Make the attempt with the same parts as the daemon."""
     transcript = Transcript()
-    async with open_sender(
-        destination.url, transport=destination.transport, timeout=destination.timeout, clock=utc_now
-    ) as sender:
-        sender.transcript = transcript
+    async with sender_of(destination, clock=utc_now) as sender:
+        if isinstance(sender, HttpSender):
+            sender.transcript = transcript
         started, worker = monotonic(), RenderWorker()
         try:
             requests = Requests(destination, policy=_ONCE, template_worker=worker)

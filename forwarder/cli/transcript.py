@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from forwarder.core.delivery import Answered, Outcome, Unanswered
+from forwarder.core.destinations.apprise_outcome import secrets_in
 from forwarder.core.destinations.destination import Destination
 from forwarder.core.destinations.signing import SIGNATURE
 from forwarder.core.dispatch.retry import Rule
@@ -32,7 +33,7 @@ class Exchange:
         self._duration = duration
         self._name = destination.name
         self._policy = destination.retry
-        self._url = _origin(destination.url)
+        self._url = _origin(destination.url) if destination.url else ""
         first, self._sent = _parsed(transcript.sent)
         self._method, _, rest = first.partition(" ")
         self._target = rest.rpartition(" ")[0]
@@ -41,7 +42,9 @@ class Exchange:
         self._hidden = _CREDENTIALS | {name.lower() for name in destination.headers}
         self._signed = {SIGNATURE} if destination.signing is None else {SIGNATURE, *destination.signing.header_names}
         self._signatures = self._sent_signatures()
-        self._secrets = self._sent_secrets(destination.url)
+        self._secrets = (
+            self._sent_secrets(destination.url) if destination.url else list(secrets_in(destination.apprise))
+        )
 
     @property
     def is_delivered(self) -> bool:
@@ -60,7 +63,7 @@ class Exchange:
             yield f"> {self._method} {self._url} HTTP/1.1"
             yield from (f"> {name}: {value}" for name, value in self._sent_headers())
             yield f">\n> {_shown(_text(self._body))}"
-        if isinstance(self._outcome, Answered):
+        if isinstance(self._outcome, Answered) and self._url:
             yield f"<\n< HTTP {self._outcome.status}"
             yield from (f"< {one_line(name)}: {one_line(value, width=500)}" for name, value in self._came_headers())
             if body := self._without_echoes(_text(self._outcome.body)):

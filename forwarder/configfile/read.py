@@ -123,6 +123,7 @@ def read_files_of(path: Path, files: Files, warn: Warn = _print_warning) -> Conf
             read_template=read_template,
             read_list=read_list,
             check_tls=_check_tls,
+            check_apprise=_check_apprise,
             find_files=finder(path, read=files.read, look=files.matches),
         )
     give_back()  # what was made of the file on the way
@@ -134,6 +135,13 @@ def _check_tls(tls: Tls) -> Iterable[tuple[str, str]]:
     from forwarder.tls.contexts import problems_of  # noqa: PLC0415 - it loads OpenSSL, which a config without `tls` does not need
 
     return problems_of(tls)
+
+
+def _check_apprise(url: str) -> str | None:
+    """Return why Apprise cannot send to a URL."""
+    from forwarder.destinations.apprise_service import problem_of  # noqa: PLC0415 - only where it is used
+
+    return problem_of(url)
 
 
 def read_routing(path: Path, *, exact: bool | None = None) -> RoutingConfig:

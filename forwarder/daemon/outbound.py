@@ -15,7 +15,7 @@ from forwarder.core.destinations.destination import Destination
 from forwarder.daemon.reporting import Reporting
 from forwarder.daemon.runtime import ActiveRuntime, RuntimeConfig
 from forwarder.destinations.render_worker import RenderWorker
-from forwarder.destinations.sender import open_sender
+from forwarder.destinations.senders import sender_of
 from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.dispatch.lane import Lane, Timing
 from forwarder.outbox.store import OutboxStore
@@ -174,8 +174,5 @@ class Outbound:
 
 
 async def _run_lane(lane: Lane, *, has_backlog: bool, clock: Callable[[], datetime]) -> None:
-    destination = lane.destination
-    async with open_sender(
-        destination.url, transport=destination.transport, timeout=destination.timeout, clock=clock
-    ) as sender:
+    async with sender_of(lane.destination, clock=clock) as sender:
         await lane.run(sender, has_backlog=has_backlog)

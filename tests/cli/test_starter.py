@@ -31,7 +31,9 @@ def test_secrets_are_in_files_of_their_own_and_shown_nowhere() -> None:
     assert starter.secrets == {"new-api-key": "canary-key", "new-webhook-url": DISCORD}
     assert "canary" not in starter.text + repr(starter) + repr(answers)
     config = load_config(starter.text.encode(), name="c", env={}, read_file=lambda name: starter.secrets[name])
-    assert config.destinations["discord"].url.reveal() == DISCORD
+    url = config.destinations["discord"].url
+    assert url is not None
+    assert url.reveal() == DISCORD
     assert config.streams[0].api_key.reveal() == "canary-key"
     assert 'word: ["btc", "a \\"b\\" $${c} \U0001f680"]' in starter.text
 

@@ -236,6 +236,7 @@ routes: [{to: [plain, standard, template], match: {author: {list: names}}}]
     assert plain.signing is not None
     assert standard.signing is not None
     assert config.streams[0].api_key.reveal() == files["key"]
+    assert plain.url is not None
     assert plain.url.reveal() == files["url"]
     assert [each.reveal() for each in plain.signing.secret] == ["magpie"]
     assert [each.reveal() for each in standard.signing.secret] == files["secrets"].split("\n")

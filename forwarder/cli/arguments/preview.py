@@ -3,7 +3,7 @@
 from forwarder.cli.arguments.options import Commands, add_config
 from forwarder.cli.arguments.values import named_words, one_of
 
-_FORMATS = ("raw", "discord", "slack", "telegram")
+_FORMATS = ("raw", "text", "discord", "slack", "telegram")
 
 
 def add_parser(commands: Commands) -> None:

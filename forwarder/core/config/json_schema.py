@@ -15,6 +15,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import GenerateJsonSchema
 
 from forwarder.core.config.condition_schema import VARIABLE, Schema, conditions_schema
+from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.model.route import RouteConfig
 from forwarder.core.config.values.quantities import write_size
@@ -22,6 +23,9 @@ from forwarder.core.config.values.section import Section, keys_of
 from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
 from forwarder.core.dispatch.retry import NAMED_POLICIES, RetryPolicy
 from forwarder.core.durations import write_duration
+
+_RECEIVERS: dict[type[Section], tuple[str, ...]] = {DestinationConfig: ("url", "apprise")}
+"""Keys of which a section needs one."""
 
 
 class _Generator(GenerateJsonSchema):
@@ -105,7 +109,7 @@ def _adapt(schema: Schema, section: type[Section]) -> None:
         described = _widened(properties[name])
         described.pop("title", None)
         as_json = described.pop("default", None)
-        if not field.is_required():
+        if not field.is_required() and name not in _RECEIVERS.get(section, ()):
             described = _or_nothing(described) | _default(
                 field.get_default(call_default_factory=True), as_json, described
             )
@@ -120,6 +124,8 @@ def _adapt(schema: Schema, section: type[Section]) -> None:
     pairs = [
         {"anyOf": [{"required": [name]}, {"required": [f"{name}_file"]}]} for name in required if name not in alone
     ]
+    if (receivers := _RECEIVERS.get(section)) is not None:
+        pairs.append({"anyOf": [{"required": [f"{name}{end}"]} for name in receivers for end in ("", "_file")]})
     if pairs:
         schema["allOf"] = pairs
 

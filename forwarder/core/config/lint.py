@@ -76,7 +76,7 @@ def _shortened(sentences: Iterator[str]) -> Iterator[str]:
 def _odd_urls(config: Config) -> Iterator[str]:
     """Yield a warning for each URL with a fragment (`#…`), which is never sent, or with a variable of a shell, which is no variable."""
     for name, settings in config.destinations.items():
-        if not settings.enabled:
+        if not settings.enabled or settings.url is None:
             continue
         url = read_url(fixed_part(settings.url.reveal()), "http", "https")
         if url.raw_fragment:
@@ -265,6 +265,8 @@ def _unverified(config: Config) -> Iterator[str]:
 def _answers(config: Config) -> Iterator[str]:
     """Yield a warning for each destination whose service reports errors, or successes, in a way that its settings do not read."""
     for name, settings in config.destinations.items():
+        if settings.url is None:
+            continue
         parts = read_url(fixed_part(settings.url.reveal()), "http", "https")
         host = server_name_of(parts.raw_host or "")
         of_service = (advice for service, advice in _SUCCESS_OF.items() if f".{host}".endswith(f".{service}"))

@@ -9,6 +9,7 @@ from forwarder.core.capacity import largest_event, least_size
 from forwarder.core.config.checks.defaults import drop_notices_to_self, with_defaults
 from forwarder.core.config.checks.groups import expand_groups
 from forwarder.core.config.checks.names import ReadFile, check_names, check_transports, read_secret_files
+from forwarder.core.config.checks.receivers import check_receivers
 from forwarder.core.config.checks.services import check_services, read_template_files
 from forwarder.core.config.hints.collect import Hints
 from forwarder.core.config.include import FindFiles, nothing_included, read_whole_config
@@ -28,6 +29,8 @@ from forwarder.core.yaml.variables import expand
 
 CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
 """Yields problems with certificates: the key of `tls`, and a sentence."""
+CheckApprise = Callable[[str], str | None]
+"""Returns why Apprise cannot send to a URL, without the URL; `None` if it can."""
 
 
 def load_config(
@@ -39,14 +42,15 @@ def load_config(
     read_template: ReadFile | None = None,
     read_list: ReadFile | None = None,
     check_tls: CheckTls = lambda _tls: (),
+    check_apprise: CheckApprise = lambda _url: None,
     find_files: FindFiles = nothing_included,
 ) -> Config:
     """Return the config in `text`.
 
     `name` is the name of the file in messages. `env` holds the variables for `${NAME}`. `read_file` returns the text of a file in
     a `*_file` key, or raises `OSError`; it decides what relative paths are relative to. `read_template` does the same for a
-    template and `read_list` for a list, which hold no secrets; both default to `read_file`. `check_tls` checks certificates.
-    `find_files` returns the files that `include` names. Raises `ConfigError` with all problems. It contains no secrets.
+    template and `read_list` for a list, which hold no secrets; both default to `read_file`. `check_tls` checks certificates,
+    `check_apprise` the URLs for Apprise. `find_files` returns the files that `include` names. Raises `ConfigError` with all problems. It contains no secrets.
     """
     nodes = read_whole_config(text, name=name, env=env, find=find_files)
     try:
@@ -65,6 +69,7 @@ def load_config(
         drop_notices_to_self(tree, findings)
         check_names(tree, findings)
         expand_groups(tree, findings)
+        check_receivers(tree, findings)
         check_transports(tree, findings)
         check_services(tree, findings)
         conditions = Conditions(tree, read_list or read_file, findings, hints=hints)
@@ -79,6 +84,7 @@ def load_config(
             report_error(detail, findings)
     if config is not None:
         _check_transports(config, check_tls, findings)
+        _check_apprise(config, check_apprise, findings)
         _check_room(config, findings)
     if config is None or findings.problems:
         if not {"routes", "destinations"} <= set(tree if isinstance(tree, dict) else ()):
@@ -111,10 +117,21 @@ def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -
         path = ("destinations", name)
         for key, message in check_tls(settings.tls.value) if settings.tls is not None else ():
             findings.add((*path, "tls", key), message)
+        if settings.url is None:
+            continue
         host = read_url(fixed_part(settings.url.reveal()), "http", "https").raw_host or ""
         is_direct = settings.proxy is None and settings.socket is None
         if is_direct and is_address(host) and (reason := networks.why_not(host)) is not None:
             findings.add((*path, "url"), reason)
+
+
+def _check_apprise(config: Config, check_apprise: CheckApprise, findings: Findings) -> None:
+    """Report the URLs that Apprise does not accept."""
+    for name, settings in config.destinations.items():
+        if settings.apprise is not None and settings.enabled:
+            problem = check_apprise(settings.apprise.reveal())
+            if problem is not None:
+                findings.add(("destinations", name, "apprise"), problem)
 
 
 def _check_room(config: Config, findings: Findings) -> None:

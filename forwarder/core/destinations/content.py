@@ -11,6 +11,8 @@ from forwarder.core.templates.job import TemplateJob
 
 JSON = "application/json"
 POST = "POST"
+TITLE = "title"
+"""The header under which a format gives the title of its text, for services that show one."""
 
 
 class Content(msgspec.Struct, frozen=True, kw_only=True):

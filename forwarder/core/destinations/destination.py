@@ -47,7 +47,9 @@ class Destination:
 
     name: DestinationName
     url: str = field(repr=False)
-    """The URL. It may contain a secret in its path, as Discord's and Slack's URLs do."""
+    """The URL. It may contain a secret in its path, as Discord's and Slack's URLs do. Empty where Apprise sends."""
+    apprise: str = field(default="", repr=False)
+    """The URL of a service that Apprise sends to, in place of `url`. A secret."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     signing: Signing | None = None
     timeout: timedelta

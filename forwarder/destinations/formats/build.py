@@ -8,6 +8,8 @@ from forwarder.core.url import is_url_template, request_target
 
 def format_of(settings: DestinationConfig) -> Format:
     """Return the format of a destination."""
+    if settings.url is None:
+        return _text_format(settings.format)
     url = settings.url.reveal()
     is_filled = is_url_template(url)
     target = _target(url)
@@ -30,9 +32,8 @@ def format_of(settings: DestinationConfig) -> Format:
     return format_
 
 
-def url_of(settings: DestinationConfig) -> str:
+def fixed_url(url: str) -> str:
     """Return the URL to connect to. A URL that is filled for each event is returned without path and query."""
-    url = settings.url.reveal()
     if not is_url_template(url):
         return url
     from forwarder.core.templates.url import split_url
@@ -40,11 +41,24 @@ def url_of(settings: DestinationConfig) -> str:
     return split_url(url)[0] + "/"
 
 
+def _text_format(settings: FormatConfig) -> Format:
+    """Return the format of what Apprise sends: a text, with a title of its own unless the config gives the whole text."""
+    if "type" in settings.model_fields_set and settings.type != "text":
+        return message_format(settings)
+    from forwarder.destinations.formats.text import TextFormat
+
+    return TextFormat(has_title=True)
+
+
 def message_format(settings: FormatConfig, path: str = "", query: str = "") -> Format:
     """Return the format for these settings; `path` and `query` are those of the destination's URL, or empty without one."""
     match settings.type:
         case "raw":
             return raw
+        case "text":
+            from forwarder.destinations.formats.text import TextFormat
+
+            return TextFormat()
         case "discord":
             from forwarder.destinations.formats import discord  # only what is used is loaded
 

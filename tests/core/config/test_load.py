@@ -80,6 +80,7 @@ def test_the_file_of_the_design_loads() -> None:
     assert config.outbox.url == "sqlite:///var/lib/forwarder/outbox.db"
     assert (config.outbox.keep_delivered, config.outbox.keep_dead) == (timedelta(hours=24), timedelta(days=30))
     bot, alerts = config.destinations["bot"], config.destinations["alerts"]
+    assert bot.url is not None
     assert bot.url.reveal() == "http://127.0.0.1:9000/hook"
     assert bot.headers["Authorization"].reveal() == "Bearer magpie-token"
     assert bot.signing is not None

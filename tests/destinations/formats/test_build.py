@@ -8,7 +8,7 @@ from forwarder.core.config import Config, DestinationConfig
 from forwarder.core.config.model.format import FormatConfig
 from forwarder.core.destinations.content import Format, raw
 from forwarder.destinations.build import destinations_of
-from forwarder.destinations.formats.build import format_of, message_format, url_of
+from forwarder.destinations.formats.build import fixed_url, format_of, message_format
 from forwarder.destinations.formats.compression import Compressed
 from forwarder.destinations.formats.discord import DiscordFormat
 from forwarder.destinations.formats.slack import SlackFormat
@@ -112,8 +112,8 @@ def test_a_service_at_a_filled_url_keeps_its_own_target() -> None:
 
 
 def test_the_url_to_connect_to_is_that_of_the_config_unless_it_is_filled() -> None:
-    assert url_of(settings("url: https://a.example/secret?x=1")) == "https://a.example/secret?x=1"
-    assert url_of(settings("url: 'https://a.example:444/{{ mid }}'")) == "https://a.example:444/"
+    assert fixed_url("https://a.example/secret?x=1") == "https://a.example/secret?x=1"
+    assert fixed_url("https://a.example:444/{{ mid }}") == "https://a.example:444/"
 
 
 def test_a_format_needs_no_url_to_be_shown() -> None:

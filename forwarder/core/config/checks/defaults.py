@@ -4,11 +4,15 @@ This works on the nodes, so that a copied value keeps its place in the file. `Fi
 """
 
 from forwarder.core.config.checks.names import mappings
+from forwarder.core.config.model.apprise import NOT_WITH_APPRISE
 from forwarder.core.config.model.destination import DestinationSettings
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.node_builder import MAX_NODES
 from forwarder.core.yaml.nodes import MapEntry, MapNode, Node, RefusedError
 from forwarder.core.yaml.tree import Tree
+
+_OF_A_URL = frozenset({*NOT_WITH_APPRISE, "format"})
+"""Keys of `defaults` that do not reach a destination with `apprise`: what it sends is no request of forwarder."""
 
 
 def with_defaults(root: Node) -> Node:
@@ -53,4 +57,6 @@ def _mapping(root: Node, key: str) -> MapNode | None:
 def _with(destination: Node, shared: dict[str, MapEntry]) -> Node:
     if not isinstance(destination, MapNode):
         return destination
+    if destination.entries.keys() & {"apprise", "apprise_file"}:
+        shared = {key: entry for key, entry in shared.items() if key not in _OF_A_URL}
     return MapNode(destination.line, destination.column, {**shared, **destination.entries})

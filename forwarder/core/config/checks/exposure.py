@@ -48,6 +48,14 @@ def warnings_of_exposure(config: Config) -> Iterator[str]:
 
 
 def _of_destination(name: str, settings: DestinationConfig, networks: Networks) -> Iterator[str]:
+    if settings.url is None:
+        if networks.deny:
+            yield Remark(
+                ("destinations", name, "apprise"),
+                "networks.deny does not apply to what Apprise sends: it connects by itself; remove this destination if other people "
+                "choose the receivers",
+            )
+        return
     url = read_url(fixed_part(settings.url.reveal()), "http", "https")
     if settings.socket is None and (what := _credentials(settings)) and _clear_scheme(url) is not None:
         yield Remark(
@@ -105,7 +113,7 @@ def _credentials(settings: DestinationConfig) -> str:
     """Return what of a destination is a secret that each request contains, in words; nothing if there is none."""
     if settings.auth is not None or any(_SECRET_HEADER.search(name) for name in settings.headers):
         return "the credential in its headers"
-    url = settings.url.reveal()
+    url = "" if settings.url is None else settings.url.reveal()
     if has_user(url):
         return "the password of the URL"
     return "the secret in the URL" if is_secret_url(url) else ""
@@ -124,6 +132,7 @@ def warnings_of_environment(config: Config, env: Mapping[str, str]) -> Iterator[
             f"destinations.{name}"
             for name, settings in config.destinations.items()
             if settings.enabled
+            and settings.url is not None
             and settings.proxy is None
             and settings.socket is None
             and not _is_here(fixed_part(settings.url.reveal()))
@@ -153,7 +162,7 @@ def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
         place = f"destinations.{name}"
         if config.sources.of_destination(name) != file:
             continue
-        if settings.url.is_literal and is_secret_url(settings.url.reveal()):
+        if settings.url is not None and settings.url.is_literal and is_secret_url(settings.url.reveal()):
             yield f"{place}.url"
         yield from (
             f"{place}.headers.{header}"
@@ -172,6 +181,8 @@ def _of_transport(place: str, proxy: Proxy | None, tls: TlsConfig | None) -> Ite
 
 
 def _named_secrets(settings: DestinationConfig) -> Iterator[tuple[str, Secret]]:
+    if settings.apprise is not None:
+        yield "apprise", settings.apprise
     if settings.auth is not None:
         if settings.auth.basic is not None:
             yield "auth.basic.password", settings.auth.basic.password

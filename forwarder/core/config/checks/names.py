@@ -29,6 +29,7 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
         _read_tls_files(stream, path, read_file, findings)
     for path, destination in mappings(tree, "destinations"):
         read_named_file(destination, "url", path, read_file, findings)
+        read_named_file(destination, "apprise", path, read_file, findings)
     for path, destination in settings_of(tree):
         signing = destination.get("signing")
         if isinstance(signing, dict):

@@ -127,7 +127,8 @@ def _check_telegram(
 
 def _check_fits(service: str, format_: str, place: Path, findings: Findings) -> None:
     name = _NAMES[service]
-    if format_ == "raw":
-        findings.add(place, f'{name} does not accept raw events; write "format: {service}"')
+    if format_ in {"raw", "text"}:
+        what = "raw events" if format_ == "raw" else "plain texts"
+        findings.add(place, f'{name} does not accept {what}; write "format: {service}"')
     elif format_ in _NAMES and format_ != service:
         findings.add(place, f'this is a URL of {name}; write "format: {service}", not {format_}')

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
+from forwarder.core.config.model.apprise import parse_apprise
 from forwarder.core.config.model.canary import CanaryConfig
 from forwarder.core.config.model.format import FormatConfig, parse_destination_url, parse_header
 from forwarder.core.config.model.on_failure import OnFailureConfig
@@ -54,6 +55,9 @@ def _parse_order(value: object) -> Order:
     return Order(parse_choice(value, *Order))
 
 
+_OWN_BODY = frozenset({"raw", "text", "template"})
+"""The formats of receivers that are no service with rules of its own."""
+
 Header = Annotated[str, scalar(parse_header_name, "header name")]
 HeaderValue = Annotated[Secret, scalar(parse_header, "text")]
 
@@ -61,13 +65,23 @@ HeaderValue = Annotated[Secret, scalar(parse_header, "text")]
 class _Address(Section):
     """The keys of a destination that `defaults` cannot have."""
 
-    url: Annotated[Secret, scalar(parse_destination_url, "URL")] = Field(
+    url: Annotated[Secret, scalar(parse_destination_url, "URL")] | None = Field(
+        default=None,
         description="The http:// or https:// URL that events are POSTed to. Path and query may contain {{ … }}. A secret: no log or "
         "message shows it. url_file reads it from a file.",
         examples=["https://example.com/hook", "https://example.com/hook?source={{ source }}"],
     )
     url_file: FilePath | None = Field(
         default=None, description="A file that contains the URL and nothing else. Replaces url."
+    )
+    apprise: Annotated[Secret, scalar(parse_apprise, "URL of Apprise")] | None = Field(
+        default=None,
+        description="The URL of a service that Apprise sends to, in place of url: e-mail, Pushover, Matrix and about a hundred others. "
+        "A secret. It needs the extra apprise.",
+        examples=["pover://USER@TOKEN", "mailtos://user:password@example.com?to=me@example.com"],
+    )
+    apprise_file: FilePath | None = Field(
+        default=None, description="A file that contains the URL for Apprise and nothing else. Replaces apprise."
     )
 
 
@@ -106,8 +120,8 @@ class DestinationSettings(Section):
     )
     format: FormatConfig = Field(
         default_factory=FormatConfig,
-        description="The request body: the event as it came (raw), a message for a service, or a template.",
-        json_schema_extra=left_out("raw"),
+        description="The request body: the event as it came (raw), a plain text, a message for a service, or a template.",
+        json_schema_extra=left_out("raw; text for apprise"),
         examples=["discord", {"type": "template", "body": "{{ post.text }}", "content_type": "text/plain"}],
     )
     on_full: OnFullField = Field(
@@ -117,13 +131,14 @@ class DestinationSettings(Section):
     )
     compression: Annotated[Literal["gzip", "zstd"], choice("gzip", "zstd")] | None = Field(
         default=None,
-        description="Compresses request bodies of formats raw and template. The receiver must support it.",
+        description="Compresses request bodies of formats raw, text and template. The receiver must support it.",
     )
     compress_from: Annotated[int, size("0B", "64MiB")] = Field(
         default=8 * 1024, description="Bodies smaller than this are not compressed."
     )
     timeout: Annotated[timedelta, duration("100ms", "5m")] = Field(
-        default=timedelta(seconds=5), description="The longest time for one attempt, from connecting to the response."
+        default=timedelta(seconds=5),
+        description="The longest time for one attempt, from connecting to the response. With apprise the default is 30s.",
     )
     max_connection_age: Annotated[timedelta, duration("1s", "24h")] = Field(
         default=MAX_CONNECTION_AGE,
@@ -192,7 +207,7 @@ class DestinationSettings(Section):
 
 
 class DestinationConfig(DestinationSettings, _Address):
-    """A destination: a webhook with its URL, the format of its requests, and its limits."""
+    """A destination: a webhook or another service with its URL, the format of what is sent, and its limits."""
 
     enabled: Switch = Field(
         default=True, description="false: events for this destination are skipped and counted, not sent."
@@ -205,9 +220,9 @@ class DestinationConfig(DestinationSettings, _Address):
 
     @model_validator(mode="after")
     def _method_fits(self) -> Self:
-        if self.method not in {None, "POST"} and self.format.type not in {"raw", "template"}:
+        if self.method not in {None, "POST"} and self.format.type not in _OWN_BODY:
             raise WrongValueError(
-                f"method is for the formats raw and template; {self.format.type} takes no other than POST; remove method"
+                f"method is for the formats raw, text and template; {self.format.type} takes no other than POST; remove method"
             )
         return self
 
@@ -215,9 +230,9 @@ class DestinationConfig(DestinationSettings, _Address):
     def _compression_fits(self) -> Self:
         if self.compression is None:
             return self
-        if self.format.type not in {"raw", "template"}:
+        if self.format.type not in _OWN_BODY:
             raise WrongValueError(
-                f"compression is supported for the formats raw and template, not for {self.format.type}; remove it"
+                f"compression is supported for the formats raw, text and template, not for {self.format.type}; remove it"
             )
         if any(name.lower() == "content-encoding" for name in self.headers):
             raise WrongValueError(

@@ -19,7 +19,7 @@ from forwarder.core.yaml.words import known_word
 if TYPE_CHECKING:  # it brings Jinja2
     from forwarder.core.templates.url import UrlTemplate
 
-FORMATS = ("raw", "discord", "slack", "telegram", "template")
+FORMATS = ("raw", "text", "discord", "slack", "telegram", "template")
 _KEYS: dict[tuple[str, ...], tuple[str, ...]] = {
     ("discord",): ("username", "avatar_url", "thread_id", "thread_name"),
     ("telegram",): ("chat_id", "topic", "silent", "link_preview"),
@@ -102,9 +102,9 @@ def _parse_body(value: object) -> str:
 class FormatConfig(Section):
     """The format of the request body: the event as it came, a message for a service, or a template."""
 
-    type: Annotated[Literal["raw", "discord", "slack", "telegram", "template"], choice(*FORMATS)] = Field(
+    type: Annotated[Literal["raw", "text", "discord", "slack", "telegram", "template"], choice(*FORMATS)] = Field(
         default="raw",
-        description="raw sends the event as it came. discord, slack and telegram send a message. template sends your own body.",
+        description="raw sends the event as it came, text a plain text. discord, slack and telegram send a message. template sends your own body.",
     )
     username: Annotated[str, scalar(_parse_username, "text")] | None = Field(
         default=None,

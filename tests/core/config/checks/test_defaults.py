@@ -49,7 +49,13 @@ def test_defaults_hold_where_the_destination_says_nothing() -> None:
 
 
 def test_every_key_may_be_a_default_but_what_is_of_each_destination_alone() -> None:
-    assert keys_of(DestinationConfig).keys() - keys_of(DestinationSettings) == {"url", "url_file", "enabled"}
+    assert keys_of(DestinationConfig).keys() - keys_of(DestinationSettings) == {
+        "url",
+        "url_file",
+        "apprise",
+        "apprise_file",
+        "enabled",
+    }
 
 
 def test_a_config_with_defaults_is_the_one_that_is_written_out() -> None:

@@ -23,6 +23,7 @@ routes: [{to: bot}]
     assert config.streams[0].api_key.reveal() == "magpie-key-of-a-file"
     assert config.streams[0].api_key_file == "/run/credentials/key"
     bot = config.destinations["bot"]
+    assert bot.url is not None
     assert bot.url.reveal() == "https://example.com/magpie"
     assert bot.signing is not None
     assert [secret.reveal() for secret in bot.signing.secret] == ["MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz"]

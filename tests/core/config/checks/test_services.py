@@ -24,7 +24,9 @@ def test_a_format_that_the_service_accepts(destination: str) -> None:
     text = config_text().replace(
         "    url: http://127.0.0.1:9000/hook", "\n".join(f"    {line}" for line in destination.splitlines())
     )
-    assert load(text).destinations["bot"].url.reveal().startswith("https://")
+    url = load(text).destinations["bot"].url
+    assert url is not None
+    assert url.reveal().startswith("https://")
 
 
 @pytest.mark.parametrize("host", ["https://discord.com", "https://ptb.discord.com", "https://relay.example"])

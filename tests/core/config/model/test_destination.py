@@ -23,7 +23,7 @@ def destination(lines: str) -> DestinationConfig:
         ("order: mid", 'destinations.bot.order: expected none, sid or strict, got "mid"'),
         (
             "compression: gzip\nformat: discord",
-            "compression is supported for the formats raw and template, not for discord; remove it",
+            "compression is supported for the formats raw, text and template, not for discord; remove it",
         ),
         (
             "compression: gzip\nheaders: {content-encoding: a}",
@@ -62,6 +62,7 @@ def test_neither_its_url_nor_its_headers_are_shown() -> None:
             "127.0.0.1:9000/hook", f"a/{CANARY}"
         )
     ).destinations["bot"]
+    assert found.url is not None
     assert found.url.reveal() == f"http://a/{CANARY}"
     assert found.headers["Authorization"].reveal() == f"{CANARY}-token"
     assert CANARY not in repr(found)

@@ -1,0 +1,23 @@
+"""Opens the way out that a destination asks for: HTTP requests of our own, or Apprise."""
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+from forwarder.core.destinations.destination import Destination
+from forwarder.core.ports import Sender
+from forwarder.destinations.sender import open_sender
+
+
+@asynccontextmanager
+async def sender_of(destination: Destination, *, clock: Callable[[], datetime]) -> AsyncIterator[Sender]:
+    """Provide the sender of a destination."""
+    if destination.apprise:
+        from forwarder.destinations.apprise_sender import AppriseSender  # noqa: PLC0415 - only where it is used
+
+        yield AppriseSender(destination.apprise, name=destination.name, timeout=destination.timeout)
+        return
+    async with open_sender(
+        destination.url, transport=destination.transport, timeout=destination.timeout, clock=clock
+    ) as sender:
+        yield sender
