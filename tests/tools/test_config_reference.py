@@ -84,6 +84,8 @@ def with_example(path: str, example: object) -> str:
         else:
             at = at.setdefault(step, {})
     at.update({**needed.get(path, {}), key: example})
+    if key == "apprise":  # in place of a URL
+        del at["url"]
     return yaml.safe_dump(whole)
 
 
