@@ -5,6 +5,10 @@ from forwarder.outbox.problems import OutboxProblem
 OK = 0
 FAILURE = 1
 """`check` found a problem, `audit` found something that is not accounted for, or an internal task failed."""
+DEGRADED = 1
+"""`status`: the daemon works, but something is wrong that a person should look at."""
+DOWN = 3
+"""`status`: no stream is open, or nothing can be stored."""
 USAGE = 2
 """Arguments that are wrong or do not go together."""
 OUTBOX_DAMAGED = 65

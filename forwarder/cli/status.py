@@ -1,58 +1,136 @@
-"""`forwarder status`: shows the state of a running daemon."""
+"""`forwarder status`: shows the state of a running daemon, and whether it is well."""
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from datetime import UTC, datetime
+from time import sleep
+from typing import Any, NamedTuple
 
 import msgspec
 
 from forwarder.cli import exit_codes
 from forwarder.cli.disk_watch import DiskSilentError, read_apart
-from forwarder.cli.listing import print_json, screen_width
-from forwarder.cli.locations import places_of_running, report_errors
-from forwarder.cli.status_lines import is_replaced, lines_of
+from forwarder.cli.listing import now_ms, print_json, screen_width
+from forwarder.cli.locations import Places, places_of_running, report_errors
+from forwarder.cli.status_lines import lines_of, verdict_lines
+from forwarder.cli.terminal import escaped, with_colours
 from forwarder.control.client import control
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import StatusRequest
+from forwarder.core.gaps.gap import Repair
+from forwarder.core.history import Query
 from forwarder.core.monitoring.status import Backlog, StatusReport, UnreadableStatusError, decode_status
+from forwarder.core.monitoring.verdict import Level, Verdict, judge
 from forwarder.outbox.open import open_history
 from forwarder.outbox.problems import OutboxUnusableError
+
+_DAY_MS = 24 * 3600 * 1000
+_CODES = {Level.OK: exit_codes.OK, Level.DEGRADED: exit_codes.DEGRADED, Level.DOWN: exit_codes.DOWN}
+_COLOURS = {Level.OK: "32", Level.DEGRADED: "33", Level.DOWN: "1;31"}
+"""The colour of the verdict on a terminal (ECMA-48): green, yellow, bold red."""
+_CLEAR = "\x1b[H\x1b[2J"
+
+
+class _Found(NamedTuple):
+    answer: dict[str, Any]
+    """The answer of the daemon, with the keys that only its version knows."""
+    status: StatusReport
+    backlog: Backlog | None
+    """`None` if the outbox cannot be read."""
+    verdict: Verdict
+    code: int
 
 
 @report_errors
 def run(arguments: argparse.Namespace) -> int:
-    """Print the status; exit code 69 if no daemon or no disk answers, 1 if the outbox cannot be written or a stream was replaced."""
-    found = places_of_running(arguments)
+    """Print the status once, or again and again; the exit code is that of the last verdict, or 69 if no daemon or no disk answers."""
+    where = places_of_running(arguments)
+    if arguments.watch is None:
+        return _show_once(arguments, where)
+    while True:
+        _show_next(arguments, where)
+        sleep(arguments.watch)
+
+
+def _show_next(arguments: argparse.Namespace, where: Places) -> None:
+    """Print the status on a cleared screen. A daemon that does not answer is no reason to end: it may come back."""
+    if _is_screen() and not arguments.json and not arguments.prometheus:
+        terminal = with_colours(sys.stdout)
+        terminal.write(_CLEAR)
+        terminal.flush()
     try:
-        with control(found.socket, outbox=found.outbox) as daemon:
-            answer = daemon.ask(StatusRequest())
+        _show_once(arguments, where)
+    except NoDaemonError as error:
+        print(error, file=sys.stderr)
+    sys.stdout.flush()
+
+
+def _show_once(arguments: argparse.Namespace, where: Places) -> int:
+    try:
+        found = _ask(where)
     except NoDaemonError:
         if arguments.prometheus:  # a file that is not written again would look like a daemon that runs
             _print_metrics(None, None)
         raise
+    if arguments.prometheus:
+        _print_metrics(found.status, found.backlog)
+        if found.code != exit_codes.DISK_SILENT:
+            return exit_codes.OK  # the metrics say how it is
+    elif arguments.json:
+        missing = dict.fromkeys(Backlog.__struct_fields__)
+        backlog = missing if found.backlog is None else msgspec.to_builtins(found.backlog)
+        concerns = msgspec.to_builtins(found.verdict.concerns)
+        verdict = {"level": str(found.verdict.level), "line": found.verdict.line, "concerns": concerns}
+        print_json(found.answer | backlog | {"verdict": verdict})
+    else:
+        with _readable():
+            text = "\n".join(lines_of(found.status, found.backlog, width=screen_width()))
+        _print_verdict(found.verdict)
+        print(text)
+    return found.code
+
+
+def _ask(where: Places) -> _Found:
+    """Ask the daemon and read the outbox. Raises `NoDaemonError`, `UnreadableStatusError`."""
+    with control(where.socket, outbox=where.outbox) as daemon:
+        answer = daemon.ask(StatusRequest())
     status = decode_status(answer)
-    code = exit_codes.OK if _is_well(status) else exit_codes.FAILURE
     backlog: Backlog | None = None
+    silent_disk = False
     try:
-        waiting_now, dead_now = read_apart(lambda: _count(found.outbox))
-        backlog = Backlog(waiting=waiting_now, dead=dead_now)
+        waiting, dead, unrepaired = read_apart(lambda: _count(where))
+        backlog = Backlog(waiting=waiting, dead=dead, unrepaired_gaps=unrepaired)
     except OutboxUnusableError:  # the daemon's own words say why
         pass
     except DiskSilentError as silent:
         print(silent, file=sys.stderr)
-        code = exit_codes.DISK_SILENT
-    if arguments.prometheus:
-        _print_metrics(status, backlog)
-    elif arguments.json:  # with the keys that only the daemon's version knows
-        counts = {"waiting": None, "dead": None} if backlog is None else msgspec.to_builtins(backlog)
-        print_json(answer | counts)
-    else:
-        with _readable():
-            text = "\n".join(lines_of(status, backlog, width=screen_width()))
+        silent_disk = True
+    with _readable():
+        verdict = judge(
+            status, now=datetime.now(UTC), unrepaired_gaps=0 if backlog is None else backlog.unrepaired_gaps
+        )
+    code = exit_codes.DISK_SILENT if silent_disk else _CODES[verdict.level]
+    return _Found(answer, status, backlog, verdict, code)
+
+
+def _print_verdict(verdict: Verdict) -> None:
+    text = "\n".join(verdict_lines(verdict, width=screen_width()))
+    if not _is_screen() or os.environ.get("NO_COLOR"):
         print(text)
-    return code
+        return
+    sys.stdout.flush()
+    first, _, rest = escaped(text).partition(":")
+    end = f"{':' if rest else ''}{rest}\n"
+    terminal = with_colours(sys.stdout)
+    terminal.write(f"\x1b[{_COLOURS[verdict.level]}m{first}\x1b[0m{end}")
+    terminal.flush()
+
+
+def _is_screen() -> bool:
+    return sys.stdout.isatty()
 
 
 @contextmanager
@@ -60,7 +138,7 @@ def _readable() -> Iterator[None]:
     """Raise `UnreadableStatusError` where a value of the status is of the right type and means nothing."""
     try:
         yield
-    except (ValueError, ArithmeticError) as error:  # such as a moment that is none
+    except (ValueError, ArithmeticError, TypeError) as error:  # such as a moment that is none, or has no time zone
         raise UnreadableStatusError(str(error)) from error
 
 
@@ -72,11 +150,9 @@ def _print_metrics(status: StatusReport | None, backlog: Backlog | None) -> None
     print(text, end="")
 
 
-def _is_well(status: StatusReport) -> bool:
-    return status.outbox.is_ok and not any(map(is_replaced, status.streams.values()))
-
-
-def _count(outbox: Path) -> tuple[dict[str, int], dict[str, int]]:
-    """Return how many deliveries wait and are dead, by destination."""
-    with open_history(outbox) as history:
-        return history.waiting(), history.dead_by_destination()
+def _count(where: Places) -> tuple[dict[str, int], dict[str, int], int]:
+    """Return how many deliveries wait and are dead, by destination, and how many gaps of the last 24 hours are not repaired."""
+    with open_history(where.outbox) as history:
+        gaps = history.gaps(Query(since_ms=now_ms() - _DAY_MS), stream=None, only_open=False)
+        unrepaired = sum(gap["repair"] in {Repair.PARTIAL, Repair.FAILED} for gap in gaps)
+        return history.waiting(), history.dead_by_destination(), unrepaired

@@ -25,6 +25,7 @@ from forwarder.core.monitoring.status import (
     StatusReport,
     StreamReport,
 )
+from forwarder.core.monitoring.verdict import Verdict
 from forwarder.core.streams.state import StreamCondition
 
 _PAUSED_BY = {
@@ -36,6 +37,13 @@ _PAUSED_BY = {
 
 _COUNT_NAMES = {"doubles": "duplicates"}
 """The counts that are shown under another name than their key has."""
+
+
+def verdict_lines(verdict: Verdict, *, width: int) -> Iterator[str]:
+    """Yield the verdict, and below it what to do."""
+    yield from wrapped(verdict.line, width)
+    if verdict.advice:
+        yield from wrapped(f"  {verdict.advice}", width)
 
 
 def lines_of(status: StatusReport, backlog: Backlog | None, *, width: int) -> Iterator[str]:
@@ -81,11 +89,6 @@ def _odd_frames(counts: Mapping[str, int]) -> Iterator[str]:
     if odd:
         each = ", ".join(f"{kind.replace('_', ' ')} {number:,}" for kind, number in odd.items())
         yield f"odd frames, which are no events and are not forwarded: {each}"
-
-
-def is_replaced(stream: StreamReport) -> bool:
-    """Return whether another connection with its key replaced the stream: only a person can see to that."""
-    return stream.condition != StreamCondition.OPEN and stream.fault == "replaced"
 
 
 def _config(config: ConfigReport) -> Iterator[str]:

@@ -5,8 +5,9 @@ from typing import Any
 
 import pytest
 
-from forwarder.cli.status_lines import is_replaced, lines_of
+from forwarder.cli.status_lines import lines_of, verdict_lines
 from forwarder.core.monitoring.status import Backlog, decode_status
+from forwarder.core.monitoring.verdict import Concern, Level, Verdict
 from tests.support.paths import ROOT
 
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "tests" / "data" / "status.json").read_text(encoding="utf-8"))
@@ -87,8 +88,6 @@ def test_streams_that_are_all_away_come_first() -> None:
     assert row.endswith(
         "REPLACED by another connection since [00:00:01]; next try [00:15:00], or forwarder reconnect 'a b' tries it now"
     )
-    assert is_replaced(decode_status(fields).streams["a b"])
-    assert not is_replaced(decode_status(EXAMPLE).streams["main"])
 
 
 def test_a_stream_that_never_was_open_is_connecting() -> None:
@@ -114,3 +113,13 @@ def test_a_repair_that_is_off_because_the_history_refuses_a_key_is_one_line_for_
     assert [line for line in shown({"gap_repair_off": off}) if "REPAIRED" in line] == [
         "gaps of main, backup are NOT REPAIRED until the next reload or restart: the history does not accept the API key"
     ]
+
+
+def test_the_verdict_is_one_line_and_what_to_do_is_below_it() -> None:
+    bad = Concern(Level.DOWN, "no stream has been open for 31 s", "forwarder status shows why.")
+    verdict = Verdict(level=Level.DOWN, concerns=(bad,))
+    assert list(verdict_lines(verdict, width=80)) == [
+        "DOWN: no stream has been open for 31 s",
+        "  forwarder status shows why.",
+    ]
+    assert list(verdict_lines(Verdict(), width=80)) == ["OK"]

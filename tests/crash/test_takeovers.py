@@ -20,7 +20,7 @@ async def is_in_charge(daemon: Forwarder, config: Path) -> bool:
     """Return `True` once it is the daemon with this config and does not mean to stop, or `False` once it has ended."""
     while daemon.process.returncode is None:
         code, out, _ = await command("status", "--json", "-c", str(config))
-        if code in {exit_codes.OK, exit_codes.FAILURE}:
+        if code in {exit_codes.OK, exit_codes.DEGRADED, exit_codes.DOWN}:
             status = json.loads(out)
             if (status["pid"], status["state"]) == (daemon.process.pid, "running"):
                 return True

@@ -208,6 +208,8 @@ class OutboxReport(msgspec.Struct, frozen=True):
     """`ok`, or `degraded` while the outbox cannot be written."""
     trouble: str | None = None
     """Why it cannot be written."""
+    stuck_s: float = 0.0
+    """For how many seconds the disk has not answered the oldest access; 0 while it answers."""
     events_in_memory: int = 0
     """Events that are not on disk yet."""
     deliveries_in_memory: int = 0
@@ -253,6 +255,8 @@ class Backlog(msgspec.Struct, frozen=True):
     """Deliveries still to be made, those under way included."""
     dead: dict[str, int] = field(default_factory=dict)
     """Dead letters, expired ones included."""
+    unrepaired_gaps: int = 0
+    """Gaps of the last 24 hours of which posts may be missing."""
 
 
 def encode_status(report: StatusReport) -> dict[str, Any]:

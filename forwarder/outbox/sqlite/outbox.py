@@ -299,6 +299,7 @@ class SqliteOutbox:
         return OutboxReport(
             health="ok" if self._queue.trouble is None else "degraded",
             trouble=self._queue.trouble,
+            stuck_s=round(self._database.stands_for_s, 1) if self._database.is_stuck else 0.0,
             events_in_memory=self._queue.waiting_events,
             deliveries_in_memory=len(self._rows),
             commits=self._writer.commits,

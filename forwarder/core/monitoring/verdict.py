@@ -1,0 +1,173 @@
+"""Whether a daemon is well: one verdict on a status, with what is wrong, the worst first. Pure.
+
+`forwarder status`, its exit code, the status line of the service and the health checks all show this verdict.
+"""
+
+import shlex
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+import msgspec
+
+from forwarder.core.counted import counted
+from forwarder.core.dispatch.circuit_breaker import BreakerState
+from forwarder.core.dispatch.destination_state import PausedBy
+from forwarder.core.durations import spell
+from forwarder.core.monitoring.status import DestinationReport, OutboxReport, StatusReport, StreamReport
+from forwarder.core.streams.state import StreamCondition
+
+DOWN_AFTER_S = 30.0
+"""How long no stream may be open, or the disk may not answer the writer, before the daemon counts as down."""
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_NAMED = 3
+"""How many names of one kind of trouble are listed."""
+
+
+class Level(StrEnum):
+    """How well a daemon is."""
+
+    OK = "OK"
+    DEGRADED = "DEGRADED"
+    """Events come, but a person should look at something."""
+    DOWN = "DOWN"
+    """Events are missed, or cannot be stored."""
+
+
+class Concern(msgspec.Struct, frozen=True):
+    """Something that is wrong."""
+
+    level: Level
+    what: str
+    """What is wrong, as a part of a sentence."""
+    advice: str
+    """What a person can do, as a sentence; empty if there is nothing to do but to wait."""
+
+
+class Verdict(msgspec.Struct, frozen=True):
+    """How well a daemon is, and why."""
+
+    level: Level = Level.OK
+    concerns: tuple[Concern, ...] = ()
+    """What is wrong, the worst first."""
+
+    @property
+    def line(self) -> str:
+        """The verdict in one line: the level, and all that is wrong."""
+        return f"{self.level}: {'; '.join(concern.what for concern in self.concerns)}" if self.concerns else "OK"
+
+    @property
+    def advice(self) -> str:
+        """What to do about the worst of it; empty if there is nothing to do."""
+        return next((concern.advice for concern in self.concerns if concern.advice), "")
+
+
+def judge(status: StatusReport, *, now: datetime, unrepaired_gaps: int = 0) -> Verdict:
+    """Return the verdict on a status.
+
+    `now` is by the wall clock of the machine of the daemon. `unrepaired_gaps` counts the gaps of the last 24 hours of which posts
+    may be missing. Raises `ValueError` for a status in which a moment is none.
+    """
+    found = [*_streams(status, now), *_outbox(status.outbox), *_destinations(status), *_config(status)]
+    if unrepaired_gaps:
+        found.append(
+            Concern(
+                Level.DEGRADED,
+                f"{counted(unrepaired_gaps, 'gap')} of the last 24 h not repaired",
+                "forwarder gaps shows them.",
+            )
+        )
+    concerns = tuple(sorted(found, key=lambda concern: concern.level is not Level.DOWN))
+    return Verdict(level=concerns[0].level if concerns else Level.OK, concerns=concerns)
+
+
+def is_replaced(stream: StreamReport) -> bool:
+    """Return whether another connection with its key replaced the stream: only a person can see to that."""
+    return stream.condition != StreamCondition.OPEN and stream.fault == "replaced"
+
+
+def _streams(status: StatusReport, now: datetime) -> Iterator[Concern]:
+    away = {name: stream for name, stream in status.streams.items() if stream.condition != StreamCondition.OPEN}
+    if not away:
+        return
+    replaced = [name for name, stream in away.items() if is_replaced(stream)]
+    advice = "forwarder status shows why; events that are sent now are missed, unless the gap can be repaired."
+    if replaced:
+        advice = (
+            f"Another program uses the same API key: stop it, then run forwarder reconnect {shlex.quote(replaced[0])}."
+        )
+    if len(away) < len(status.streams):
+        yield Concern(Level.DEGRADED, f"{_named('stream', away)} not open", advice if replaced else "")
+        return
+    began = max((stream.away_since or status.started_at for stream in away.values()), key=_moment)
+    lasts_s = max(0.0, (now - _moment(began)).total_seconds()) if began else 0.0
+    level = Level.DOWN if lasts_s >= DOWN_AFTER_S else Level.DEGRADED
+    yield Concern(level, f"no stream has been open for {spell(timedelta(seconds=round(lasts_s)))}", advice)
+
+
+def _outbox(outbox: OutboxReport) -> Iterator[Concern]:
+    if outbox.stuck_s >= DOWN_AFTER_S:
+        yield Concern(
+            Level.DOWN,
+            f"the disk of the outbox has not answered for {outbox.stuck_s:.0f} s",
+            "Is its file system frozen, its device gone, its network down?",
+        )
+    elif not outbox.is_ok:
+        why = f" ({outbox.trouble})" if outbox.trouble else ""
+        yield Concern(
+            Level.DEGRADED,
+            f"the outbox cannot be written{why}",
+            "Nothing is lost while memory lasts; make room on the disk, or mend it.",
+        )
+
+
+def _destinations(status: StatusReport) -> Iterator[Concern]:
+    down: dict[str, DestinationReport] = {}
+    for name, destination in status.destinations.items():
+        if (pause := destination.paused) is not None:
+            if pause.by != PausedBy.PERSON:
+                yield Concern(
+                    Level.DEGRADED,
+                    f"{name} has paused itself",
+                    f"Once it works again, run forwarder resume {shlex.quote(name)}.",
+                )
+        elif destination.ours is not None or destination.breaker != BreakerState.CLOSED:
+            down[name] = destination
+        if destination.canary is not None and destination.canary.missed and destination.paused is None:
+            yield Concern(Level.DEGRADED, f"a canary of {name} is missing", "")
+    if down:
+        name, first = next(iter(down.items()))
+        last = first.ours or first.last_failure
+        why = f" ({last})" if last and len(down) == 1 else ""
+        yield Concern(
+            Level.DEGRADED,
+            f"{_named('destination', down)} down{why}",
+            f"Deliveries are kept and retried. forwarder deliveries --destination {shlex.quote(name)} shows its errors.",
+        )
+
+
+def _config(status: StatusReport) -> Iterator[Concern]:
+    if status.config.refused is not None:
+        yield Concern(Level.DEGRADED, "the last edit of the config was refused", "forwarder check shows what is wrong.")
+    if status.config.hangs is not None:
+        yield Concern(
+            Level.DEGRADED,
+            f"a reload hangs at {status.config.hangs.file}",
+            "Does its file system respond?",
+        )
+    if status.gap_repair_off:
+        reason = next(iter(status.gap_repair_off.values()))
+        yield Concern(Level.DEGRADED, f"gaps are not repaired ({reason})", "")
+    if status.log.trouble:
+        yield Concern(Level.DEGRADED, f"the log cannot be written ({status.log.trouble})", "")
+
+
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text) if text else _LONG_AGO
+
+
+def _named(what: str, names: "dict[str, StreamReport] | dict[str, DestinationReport]") -> str:
+    """Return the names of one kind with a verb: `stream main is`, `streams main, second and 2 more are`."""
+    shown = list(names)[:_NAMED]
+    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
+    return f"{what} {shown[0]} is" if len(names) == 1 else f"{what}s {', '.join(shown)}{more} are"

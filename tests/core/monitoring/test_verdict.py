@@ -1,0 +1,154 @@
+"""The verdict on a status: how well a daemon is, and what is wrong with it."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from forwarder.core.monitoring.status import (
+    CanaryReport,
+    ConfigReport,
+    DestinationReport,
+    HangingReloadReport,
+    LogReport,
+    OutboxReport,
+    PauseReport,
+    RefusedConfigReport,
+    StatusReport,
+    StreamReport,
+)
+from forwarder.core.monitoring.verdict import Level, Verdict, judge
+
+NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
+OPEN = StreamReport(condition="open")
+STARTED = (NOW - timedelta(hours=3)).isoformat(timespec="seconds")
+
+
+def ago(seconds: float) -> str:
+    return (NOW - timedelta(seconds=seconds)).isoformat(timespec="milliseconds")
+
+
+def away(seconds: float, fault: str = "refused") -> StreamReport:
+    return StreamReport(condition="waiting", away_since=ago(seconds), fault=fault)
+
+
+def of_streams(**streams: StreamReport) -> Verdict:
+    return judge(StatusReport(started_at=STARTED, streams=streams), now=NOW)
+
+
+def of_destination(report: DestinationReport, name: str = "bot") -> Verdict:
+    return judge(StatusReport(streams={"main": OPEN}, destinations={name: report}), now=NOW)
+
+
+def test_a_daemon_that_is_well() -> None:
+    status = StatusReport(streams={"main": OPEN}, destinations={"bot": DestinationReport()})
+    verdict = judge(status, now=NOW)
+    assert (verdict.level, verdict.line, verdict.advice) == (Level.OK, "OK", "")
+
+
+@pytest.mark.parametrize(("seconds", "level"), [(29.9, Level.DEGRADED), (30.0, Level.DOWN)])
+def test_without_an_open_stream_it_is_down_after_half_a_minute(seconds: float, level: Level) -> None:
+    verdict = of_streams(main=away(seconds), second=away(900))
+    assert verdict.level is level
+    assert verdict.line == f"{level}: no stream has been open for 30 s"
+    assert verdict.advice.startswith("forwarder status shows why")
+
+
+def test_a_stream_that_was_never_open_is_away_since_the_start() -> None:
+    assert of_streams(main=StreamReport(condition="connecting")).line == "DOWN: no stream has been open for 3 h"
+
+
+def test_the_status_of_an_earlier_version_may_not_say_when_it_started() -> None:
+    verdict = judge(StatusReport(streams={"main": StreamReport(condition="connecting")}), now=NOW)
+    assert verdict.line == "DEGRADED: no stream has been open for 0 s"
+
+
+def test_a_clock_that_was_set_back_makes_no_negative_time() -> None:
+    assert of_streams(main=away(-50)).line == "DEGRADED: no stream has been open for 0 s"
+
+
+def test_one_stream_of_several_may_be_away() -> None:
+    verdict = of_streams(main=OPEN, second=away(900))
+    assert (verdict.line, verdict.advice) == ("DEGRADED: stream second is not open", "")
+
+
+def test_many_names_are_cut() -> None:
+    streams = {f"s{number}": away(5) for number in range(5)}
+    assert of_streams(main=OPEN, **streams).line == "DEGRADED: streams s0, s1, s2 and 2 more are not open"
+
+
+def test_a_replaced_stream_is_for_a_person() -> None:
+    verdict = of_streams(**{"main": OPEN, "a b": away(5, "replaced")})
+    assert verdict.advice == ("Another program uses the same API key: stop it, then run forwarder reconnect 'a b'.")
+
+
+def test_an_outbox_that_cannot_be_written() -> None:
+    report = OutboxReport(health="degraded", trouble="no space left on device")
+    verdict = judge(StatusReport(streams={"main": OPEN}, outbox=report), now=NOW)
+    assert verdict.line == "DEGRADED: the outbox cannot be written (no space left on device)"
+    bare = judge(StatusReport(streams={"main": OPEN}, outbox=OutboxReport(health="degraded")), now=NOW)
+    assert bare.line == "DEGRADED: the outbox cannot be written"
+
+
+def test_a_disk_that_does_not_answer_is_down_after_half_a_minute_and_comes_first() -> None:
+    stuck = OutboxReport(health="degraded", trouble="the disk has not answered for 31 s", stuck_s=31.2)
+    status = StatusReport(streams={"main": OPEN, "second": away(5)}, outbox=stuck)
+    assert judge(status, now=NOW).line == (
+        "DOWN: the disk of the outbox has not answered for 31 s; stream second is not open"
+    )
+    soon = OutboxReport(health="degraded", trouble="slow", stuck_s=29.0)
+    assert judge(StatusReport(streams={"main": OPEN}, outbox=soon), now=NOW).level is Level.DEGRADED
+
+
+def test_a_destination_that_is_down_says_its_error() -> None:
+    down = DestinationReport(breaker="open", last_failure="HTTP 503")
+    assert of_destination(down).line == "DEGRADED: destination bot is down (HTTP 503)"
+    ours = DestinationReport(ours="no network", last_failure="HTTP 503")
+    assert of_destination(ours).line == "DEGRADED: destination bot is down (no network)"
+    assert of_destination(DestinationReport(breaker="open")).line == "DEGRADED: destination bot is down"
+
+
+def test_several_destinations_are_named_without_errors() -> None:
+    down = DestinationReport(breaker="half_open", last_failure="HTTP 503")
+    verdict = judge(StatusReport(streams={"main": OPEN}, destinations={"a": down, "b c": down}), now=NOW)
+    assert verdict.line == "DEGRADED: destinations a, b c are down"
+    assert verdict.advice == "Deliveries are kept and retried. forwarder deliveries --destination a shows its errors."
+
+
+def test_a_pause_by_a_person_is_well_and_one_by_itself_is_not() -> None:
+    by_person = PauseReport(since=STARTED, by="person")
+    assert of_destination(DestinationReport(paused=by_person, breaker="open")).level is Level.OK
+    by_receiver = PauseReport(since=STARTED, by="receiver", why="HTTP 410")
+    verdict = of_destination(DestinationReport(paused=by_receiver), "a b")
+    assert verdict.line == "DEGRADED: a b has paused itself"
+    assert verdict.advice == "Once it works again, run forwarder resume 'a b'."
+
+
+def test_a_missing_canary() -> None:
+    missed = CanaryReport(missed=True)
+    assert of_destination(DestinationReport(canary=missed)).line == "DEGRADED: a canary of bot is missing"
+    paused = DestinationReport(canary=missed, paused=PauseReport(by="person"))
+    assert of_destination(paused).level is Level.OK
+
+
+def test_the_rest_that_a_person_should_look_at() -> None:
+    status = StatusReport(
+        streams={"main": OPEN},
+        config=ConfigReport(refused=RefusedConfigReport(), hangs=HangingReloadReport(file="/mnt/list.txt")),
+        gap_repair_off={"main": "HTTP 403"},
+        log=LogReport(trouble="no space left on device"),
+    )
+    verdict = judge(status, now=NOW, unrepaired_gaps=2)
+    assert verdict.level is Level.DEGRADED
+    assert [concern.what for concern in verdict.concerns] == [
+        "the last edit of the config was refused",
+        "a reload hangs at /mnt/list.txt",
+        "gaps are not repaired (HTTP 403)",
+        "the log cannot be written (no space left on device)",
+        "2 gaps of the last 24 h not repaired",
+    ]
+    assert verdict.advice == "forwarder check shows what is wrong."
+
+
+def test_a_moment_that_is_none_is_an_error() -> None:
+    with pytest.raises(ValueError, match="yesterday"):
+        of_streams(main=StreamReport(condition="waiting", away_since="yesterday"))
