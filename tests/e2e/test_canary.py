@@ -23,6 +23,7 @@ from tests.support.delivery import (
     notices,
     ok,
     status,
+    status_text,
     stopped,
     until_kinds,
 )
@@ -82,7 +83,7 @@ async def test_a_canary_comes_soon_after_the_start_and_on_schedule_and_status_sh
             seen = (await lane(config))["canary"]
             assert 0 < seen["last_ms"] < 60_000
             assert seen["missed"] is False
-            assert "canary" in await ok(config, "status")
+            assert "canary" in await status_text(config)
             assert (await lane(config, "alerts"))["canary"] is None
             await stopped(daemon)
         assert alerts.received == 0
@@ -106,7 +107,7 @@ async def test_a_canary_that_does_not_arrive_is_reported_once_and_so_is_the_next
             assert "HTTP 500" in missed["text"]
             line = await daemon.wait_for("canary.missed")
             assert (line["level"], line["destination"]) == ("error", "bot")
-            assert "CANARY MISSED" in await ok(config, "status")
+            assert "CANARY MISSED" in await status_text(config)
             # It is given up when the next one is due, which fails as well and is not reported.
             await bot.wait_until(lambda bot: ids(bot, 2), 90, "two canaries")
             assert kinds(alerts) == ["canary"]

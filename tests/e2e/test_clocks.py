@@ -15,7 +15,7 @@ from forwarder.emulator.faults import DropHow
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, Oracle, assert_balanced, daemon, say, until, write_config
-from tests.support.delivery import ok, status, stopped
+from tests.support.delivery import status, status_text, stopped
 from tests.support.process import KEY, look
 
 BACK_WITHIN_S = 4.0
@@ -159,7 +159,7 @@ async def test_a_backlog_is_delivered_though_the_wall_clock_was_set(tmp_path: Pa
             await oracle.drained(limit_s=60)
             jumped = (await status(config))["clock_jumped"]
             assert abs(jumped["by_s"] - 3600 * hours) < 5
-            assert f"THE CLOCK WAS SET {'forward' if hours > 0 else 'back'} by" in await ok(config, "status")
+            assert f"THE CLOCK WAS SET {'forward' if hours > 0 else 'back'} by" in await status_text(config)
             for receiver in receivers.values():
                 receiver.status = 503
             await load.send(200)

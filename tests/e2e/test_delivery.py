@@ -22,6 +22,7 @@ from tests.support.delivery import (
     notices,
     ok,
     status,
+    status_text,
     stopped,
     until_kinds,
 )
@@ -59,7 +60,7 @@ async def test_a_pause_alongside_the_daemon_keeps_everything_and_outlasts_a_rest
             await send(emulator, FRAMES[:5])
             await waits(tmp_path, 5)
             assert await ok(config, "pause", "bot") == "bot is paused already; 5 deliveries wait for it.\n"
-            assert "PAUSED by hand" in await ok(config, "status")
+            assert "PAUSED by hand" in await status_text(config)
             daemon.send(signal.SIGKILL)
             await daemon.ended()
             await emulator.wait_until(lambda emulator: not emulator.connections)
@@ -180,7 +181,7 @@ async def test_a_410_pauses_and_a_resume_delivers_everything(tmp_path: Path) -> 
             await send(emulator, FRAMES[1:4])
             await waits(tmp_path, 4)
             assert (await lane(config))["paused"]["by"] == "receiver"
-            assert "PAUSED because the receiver is gone" in await ok(config, "status")
+            assert "PAUSED because the receiver is gone" in await status_text(config)
             assert bot.received == 1
             await until_kinds(alerts, "paused")
             bot.status = 200
@@ -208,7 +209,7 @@ async def test_a_failure_is_reported_once_after_its_time_and_so_is_the_recovery(
             (notice,) = notices(alerts)
             assert (notice["level"], notice["destination"], notice["title"]) == ("error", "bot", "bot is failing")
             assert "HTTP 503" in notice["text"]
-            assert "failing since" in await ok(config, "status")
+            assert "failing since" in await status_text(config)
             failed = len(bot.requests)
             await bot.wait_until(lambda bot: len(bot.requests) > failed, 90, "another probe")
             assert kinds(alerts) == ["failing"]
@@ -419,7 +420,7 @@ async def test_the_breaker_is_shown_while_a_receiver_is_down_and_after_it_is_bac
             breaker, is_probed = shown(await lane(config))
             assert breaker in {"open", "half_open"}
             assert is_probed
-            assert "DOWN, next probe in" in await ok(config, "status")
+            assert "DOWN, next probe in" in await status_text(config)
             await bot.start_listening()
             await daemon.wait_for("destination.back", limit_s=90)
             await bot.wait_for(10)
@@ -441,10 +442,10 @@ async def test_one_that_has_reached_its_limit_of_rate_says_so_as_long_as_somethi
             await emulator.wait_connected()
             await emulator.send(FRAMES[0])
             await daemon.wait_for("delivery.delivered")
-            assert "rate limited" not in await ok(config, "status")
+            assert "rate limited" not in await status_text(config)
             await emulator.send(FRAMES[1])
             await waits(tmp_path, 1)
-            assert "ok; rate limited, next in" in await ok(config, "status")
+            assert "ok; rate limited, next in" in await status_text(config)
             await stopped(daemon)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until
-from tests.support.delivery import assert_balanced, ok, stopped
+from tests.support.delivery import assert_balanced, ok, status_text, stopped
 from tests.support.process import KEY, Forwarder, forwarder, look
 
 AUTHORS = ("44196397", "12", "783214")
@@ -147,7 +147,7 @@ async def test_a_key_without_access_to_the_history_is_one_warning_and_a_line_of_
             line = await daemon.wait_for("gap.repair_off")
             assert line["level"] == "warning"
             assert "to keep it off, write gap_repair: false" in line["note"]
-            shown = await ok(config, "status")
+            shown = await status_text(config)
             assert (
                 "gaps of main are NOT REPAIRED until the next reload or restart: the history does not accept the API key"
                 in shown

@@ -17,7 +17,7 @@ from forwarder.core.commands import Reload
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import Load, assert_balanced, until
-from tests.support.delivery import configure, ok, status, stopped
+from tests.support.delivery import configure, ok, status, status_text, stopped
 from tests.support.lanes import event
 from tests.support.process import KEY, Forwarder, command, forwarder, look
 
@@ -221,7 +221,7 @@ async def test_without_watching_signals_and_requests_alone_load(tmp_path: Path) 
         assert "route " in await ok(config, "reload")
         await daemon.wait_where(done(4))  # the answer may be here before the line is read
         assert [line["routes"] for line in daemon.lines if line["event"] == "reload.done"] == [3, 4]
-        assert "loaded by SIGHUP and forwarder reload" in await ok(config, "status")
+        assert "loaded by SIGHUP and forwarder reload" in await status_text(config)
         config.write_text(good.replace("watch: false", "watch: true"))
         await ok(config, "reload")
         config.write_text(with_routes(good, 5))
@@ -268,7 +268,7 @@ async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path
         assert (code, out) == (exit_codes.FAILURE, "")
         assert "outbox_: unknown key" in err
         assert "the running config stays active" in err
-        assert "REFUSED" in await ok(config, "status")
+        assert "REFUSED" in await status_text(config)
         code, out, _ = await command("reload", "--json", "-c", str(config))
         assert code == exit_codes.FAILURE
         assert json.loads(out)["applied"] is False
@@ -303,7 +303,7 @@ async def test_reload_and_diff_say_what_changes_and_what_is_wrong(tmp_path: Path
         config.write_text(good + "admin: {socket: outbox.db.sock}\n")
         out = await ok(config, "reload")
         assert "admin.socket changed: takes effect at the next start" in out
-        assert "active only after a restart: admin.socket" in await ok(config, "status")
+        assert "active only after a restart: admin.socket" in await status_text(config)
         await stopped(daemon)
     assert "magpie" not in json.dumps(daemon.lines)
     for arguments in (("reload",), ("check", "--diff")):

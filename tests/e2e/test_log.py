@@ -18,7 +18,7 @@ import pytest
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until
-from tests.support.delivery import assert_balanced, configure, ok, status, stopped
+from tests.support.delivery import assert_balanced, configure, status, status_text, stopped
 from tests.support.disks import tmpfs, why_no_tmpfs
 from tests.support.lanes import event
 from tests.support.process import KEY, LOG_ALL, command, forwarder
@@ -148,7 +148,7 @@ async def test_a_log_that_is_read_again_says_once_what_is_missing(tmp_path: Path
                     await emulator.send(event(number).body)
                 sent += 4000
                 await bot.wait_for(sent, timeout=60)
-            assert "log: CANNOT BE WRITTEN: it is not read as fast as it is written; " in await ok(config, "status")
+            assert "log: CANNOT BE WRITTEN: it is not read as fast as it is written; " in await status_text(config)
             lines: list[dict[str, Any]] = []
             reading = asyncio.get_running_loop().run_in_executor(None, _read, read, lines)
             await until(

@@ -9,7 +9,7 @@ from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until
-from tests.support.delivery import configure, ok, stopped, until_counted
+from tests.support.delivery import configure, ok, status_text, stopped, until_counted
 from tests.support.lanes import event
 from tests.support.process import KEY, LOG_ALL, command, forwarder, look
 
@@ -99,7 +99,7 @@ async def test_whatever_a_source_is_called_status_and_metrics_can_be_read_and_no
                 await emulator.send(frame)
             await bot.wait_for(len(names))
             found = await metrics(config)
-            said = await ok(config, "status")
+            said = await status_text(config)
             await stopped(daemon)
     assert found["forwarder_event_lag_seconds_count", "other"] == 3
     assert found["forwarder_event_lag_seconds_count", "x"] == 1

@@ -6,6 +6,7 @@ from pathlib import Path
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.script import packaged_events
 from forwarder.emulator.server import Emulator
+from tests.support.delivery import status_text
 from tests.support.process import KEY, command, forwarder, write_config
 
 SECRET = "canary-9d2e-token"
@@ -26,12 +27,12 @@ async def test_status_the_log_the_dead_letters_and_the_notices_have_them(tmp_pat
             await emulator.send(packaged_events()[0])
             line = await daemon.wait_for("delivery.dead")
             await alerts.wait_for(1)
-            _, status, _ = await command("status", "-c", str(config))
-            _, dead, _ = await command("dead", "list", "-c", str(config))
+            status = await status_text(config)
+            _, dead, _ = await command("dead", "list", "--wide", "-c", str(config))
             receiver.respond = lambda _received: Answer(status=500, body=b"database is locked")
             await emulator.send(packaged_events()[1])
             await daemon.wait_for("destination.down")
-            _, failing, _ = await command("status", "-c", str(config))
+            failing = await status_text(config)
             await alerts.wait_for(2)
     words = "HTTP 422: the receiver will not take this request: no such room: ***"
     assert str(line["reason"]).startswith(words)

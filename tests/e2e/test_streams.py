@@ -10,7 +10,7 @@ from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from tests.support.crash import Load, assert_balanced, until
-from tests.support.delivery import bodies, notices, ok, status, stopped, until_kinds
+from tests.support.delivery import bodies, notices, ok, status, status_text, stopped, until_kinds
 from tests.support.frames import Opcode, Peer, close, frame, peers
 from tests.support.process import KEY, command, forwarder, look
 from tests.support.streams import numbered
@@ -208,13 +208,13 @@ async def test_status_shows_who_is_first_who_misses_what_and_when_no_stream_is_o
             two.refuse(503)
             await two.drop()
             await daemon.wait_for("stream.unavailable", stream="two")
-            said = await ok(config, "status")
+            said = await status_text(config)
             assert "streams: two away, but others are open, so no event need be missed" in said
             assert "100.0 %" in said
             one.refuse(401)
             await one.drop()
             await daemon.wait_for("stream.unavailable", stream="one", kind="key_refused")
-            said = await ok(config, "status")
+            said = await status_text(config)
             assert "NO STREAM IS OPEN since" in said
             assert "the API key was refused (HTTP 401)" in said
             await stopped(daemon)

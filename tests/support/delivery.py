@@ -51,6 +51,13 @@ async def status(config: Path) -> dict[str, Any]:
     return said
 
 
+async def status_text(config: Path) -> str:
+    """Return what `status` prints, however well the daemon is, with each run of white space as one space."""
+    code, out, err = await command("status", "-c", str(config))
+    assert code in {exit_codes.OK, exit_codes.DEGRADED, exit_codes.DOWN}, out + err
+    return " ".join(out.split())
+
+
 async def until_counted(config: Path, events: int, limit_s: float = 90) -> None:
     """Return once the time to disk of so many events is counted: that is right after their commit, which the file shows a little sooner."""
     async with asyncio.timeout(limit_s):
