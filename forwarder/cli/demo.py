@@ -1,4 +1,4 @@
-"""`forwarder demo`: shows forwarder at work, without a key and without a network."""
+"""`forwarder demo`: shows forwarder at work, without a key and without a network, or with `--live` on the real public stream."""
 
 import argparse
 import asyncio
@@ -13,13 +13,19 @@ from rich.console import Console
 from forwarder.cli import exit_codes
 from forwarder.cli.run import run_in_loop
 from forwarder.cli.terminal import with_colours
-from forwarder.demo import DemoResult, run_demo
+from forwarder.core.config.values.scalars import WrongValueError
+from forwarder.core.config.values.urls import parse_stream_url, url_of_stream
+from forwarder.demo import DemoResult, StreamAwayError, run_demo, run_live_demo
 from forwarder.demo.screen import Screen
 from forwarder.logs.setup import configure_logging
+
+_RATE = 14.0
+"""Events per second, where nothing else is asked for."""
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Run the demo and return the exit code: 0 if nothing was lost."""
+    url = _live_url(arguments) if arguments.live else None
     # The demo shows the faults itself; the log would repeat them.
     configure_logging(level="critical", format_="console")
     is_wide = arguments.svg is not None or not sys.stdout.isatty()
@@ -28,7 +34,11 @@ def run(arguments: argparse.Namespace) -> int:
     )
     results: list[DemoResult] = []
     with tempfile.TemporaryDirectory(prefix="forwarder-demo-") as folder:
-        run_in_loop(_run(arguments, console, Path(folder), results))
+        try:
+            run_in_loop(_run(arguments, console, Path(folder), results, url))
+        except StreamAwayError as error:
+            print(f"forwarder demo: {error}", file=sys.stderr)
+            return exit_codes.FAILURE
     if console.is_broken:
         raise BrokenPipeError
     if arguments.svg is not None:
@@ -50,12 +60,31 @@ class _DemoConsole(Console):
         self.stop.set()
 
 
-async def _run(arguments: argparse.Namespace, console: _DemoConsole, folder: Path, results: list[DemoResult]) -> None:
+def _live_url(arguments: argparse.Namespace) -> str:
+    """Return the address of the public stream. Ends the command if the options do not fit."""
+    parser: argparse.ArgumentParser = arguments.parser
+    if arguments.rate is not None or arguments.forever:
+        parser.error(
+            "--rate and --forever do not go with --live: real posts come when they come, until Ctrl-C or --count"
+        )
+    try:
+        return url_of_stream(parse_stream_url(arguments.url), "public")
+    except WrongValueError as error:
+        parser.error(f"argument --url: expected https://host/path or http://host:port/path; {error}")
+
+
+async def _run(
+    arguments: argparse.Namespace, console: _DemoConsole, folder: Path, results: list[DemoResult], url: str | None
+) -> None:
     stop, screen = asyncio.Event(), Screen(console)
     console.stop = stop
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    if url is not None:
+        results.append(await run_live_demo(screen, folder, url=url, count=arguments.count, stop=stop))
+        return
+    rate = _RATE if arguments.rate is None else arguments.rate
     results.append(
-        await run_demo(screen, folder, rate=arguments.rate, count=arguments.count, forever=arguments.forever, stop=stop)
+        await run_demo(screen, folder, rate=rate, count=arguments.count, forever=arguments.forever, stop=stop)
     )

@@ -1,9 +1,10 @@
-"""`forwarder tail --public`: shows scrape.st's public stream, which needs no key and cannot be forwarded."""
+"""`forwarder tail --public`: shows scrape.st's public stream, which needs no key."""
 
 import argparse
 import asyncio
 import random
 import sys
+from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
@@ -24,6 +25,8 @@ from forwarder.streams.sse import SseStream
 
 _CONNECT_WITHIN = timedelta(seconds=10)
 _WIDTH = 200
+_REPEATED = 5
+"""How many events the stream sends again on a new connection."""
 
 
 class _Shape(msgspec.Struct):
@@ -73,9 +76,12 @@ async def _tail(url: str, *, as_json: bool) -> int:
 async def _follow(stream: SseStream, show: Callable[[bytes], None]) -> None:
     """Hold the stream forever; say on standard error why it is away, and when it is tried again."""
     pace = ReconnectPolicy(random.random)
+    last = deque[bytes](maxlen=_REPEATED)
 
     async def take(frame: bytes) -> None:
-        show(frame)
+        if frame not in last:
+            last.append(frame)
+            show(frame)
 
     async with asyncio.TaskGroup() as group:
         while True:

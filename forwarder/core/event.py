@@ -9,9 +9,11 @@ import math
 import struct
 import unicodedata
 from enum import StrEnum
-from typing import NewType, NoReturn
+from typing import Any, NewType, NoReturn
 
 import msgspec
+
+from forwarder.core.cut_frame import cut_mid, is_cut, read_cut
 
 OWN_SOURCE = "forwarder"
 """The source of forwarder's own events: notices and tests."""
@@ -83,6 +85,8 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Unix milliseconds as sent. For X it is the time of the post, not of its arrival."""
     payload: JSONValue
     body: bytes
+    truncated: bool = False
+    """Whether it is of the public stream: its payload is what can be read of a cut text, it has no `sid`, and its `mid` may be a hash."""
 
     def __repr__(self) -> str:  # neither payload nor body
         return f"Event({self.id}, {self.source} {self.mid} of {self.sid})"
@@ -113,7 +117,7 @@ def decode_event(frame: bytes) -> Event:
 
     Raises `NotAnEventError` for anything else; no input raises another error. msgspec reads the usual frames. What it refuses
     is read again by the slower standard library, because a lone surrogate (`"\ud800"`, a post cut in the middle of an emoji) is
-    valid JSON.
+    valid JSON. Frames of the public stream, which are cut, are events with `truncated`.
     """
     try:
         if not frame.isascii():
@@ -127,12 +131,15 @@ def decode_event(frame: bytes) -> Event:
     )
 
 
-def decode_foreign_event(frame: bytes) -> Event:
+def decode_foreign_event(frame: bytes, *, is_public: bool = False) -> Event:
     """Return the event of a frame that somebody else sent; as `decode_event`, which is for events that forwarder may have made itself.
 
-    Raises `NotAnEventError` also for an event whose source reads as `forwarder`, or as a part of it such as `forwarder-alerts`.
+    Raises `NotAnEventError` also for an event whose source reads as `forwarder`, or as a part of it such as `forwarder-alerts`, and
+    for a cut event unless it came from a stream that `is_public`.
     """
     event = decode_event(frame)
+    if event.truncated and not is_public:
+        raise NotAnEventError(NotAnEvent.MISSING_FIELD, "without mid, sid")
     if event.source not in _DOCUMENTED_SOURCES and _reads_as_own(event.source):
         raise NotAnEventError(NotAnEvent.OWN_SOURCE, "its source is a name of forwarder itself")
     return event
@@ -161,6 +168,8 @@ def _decode_slowly(frame: bytes) -> Event:
         raise NotAnEventError(NotAnEvent.NUMBER_TOO_LONG, "a number longer than a parser takes") from None
     if not isinstance(value, dict):
         raise NotAnEventError(NotAnEvent.NOT_AN_OBJECT, f"a JSON {_json_type(value)}, not an object")
+    if is_cut(value):
+        return _event_of_cut(frame, value)
     missing = [name for name in _ENVELOPE_FIELDS if name not in value]
     if missing:
         raise NotAnEventError(NotAnEvent.MISSING_FIELD, f"without {', '.join(missing)}")
@@ -191,6 +200,23 @@ def _event(  # noqa: PLR0917 - the envelope in its order
         timestamp=timestamp,
         payload=payload,
         body=frame,
+    )
+
+
+def _event_of_cut(frame: bytes, envelope: dict[str, Any]) -> Event:
+    """Return the event of a frame for which `is_cut`. The `mid` is the post's id where that is not cut off, and else a hash of the frame."""
+    source, text = envelope["source"], envelope["payload"]
+    payload = read_cut(text)
+    mid = cut_mid(payload) or fingerprint(frame)
+    return Event(
+        id=_event_id(source, mid, "", text.encode("utf-8", "surrogatepass")),
+        source=source,
+        mid=mid,
+        sid="",
+        timestamp=_as_float(envelope["timestamp"]),
+        payload=payload,
+        body=frame,
+        truncated=True,
     )
 
 

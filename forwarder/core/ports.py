@@ -226,8 +226,8 @@ class GapNotes(GapRecord, Protocol):
 class FrameSink(Protocol):
     """Takes what the streams receive."""
 
-    def take(self, frame: bytes, *, stream: str) -> Coroutine[Any, Any, None]:
-        """Take a text frame that a stream received. A stream reads no further until this returns."""
+    def take(self, frame: bytes, *, stream: str, is_public: bool = False) -> Coroutine[Any, Any, None]:
+        """Take a text frame that a stream received, which may be the public one. A stream reads no further until this returns."""
         ...
 
     def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:

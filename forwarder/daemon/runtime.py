@@ -44,7 +44,9 @@ def runtime_of(config: Config) -> RuntimeConfig:
         streams=streams_of(config),
         canaries=canaries_of(config),
         recipients=failure_recipients_of(config),
-        gap_settings=gap_settings_of([(each.name, each.api_key.reveal(), each.gap_repair) for each in config.streams]),
+        gap_settings=gap_settings_of(
+            [(each.name, each.api_key.reveal(), each.repairs_gaps) for each in config.streams]
+        ),
         repair=RepairSettings(sources=histories_of(config), kept_for=config.outbox.keep_delivered),
     )
     give_back()  # what was made on the way to an index of all routes

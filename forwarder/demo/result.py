@@ -16,7 +16,9 @@ class DemoResult:
     lost: int = 0
     """How many deliveries a rule asked for and no receiver accepted."""
     latencies_ms: list[float] = field(default_factory=list)
-    """For each delivery that did not wait for an outage, the time from sending the frame to receiving the POST."""
+    """For each delivery that did not wait for an outage, the time from sending the frame (live: from reading it) to receiving the POST."""
+    is_live: bool = False
+    """Whether the events came from the real public stream: then a latency begins when the frame was read."""
     waited: int = 0
     """How many deliveries waited for an outage and were delivered after it."""
     waited_at_return: int = 0

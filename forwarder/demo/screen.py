@@ -121,7 +121,7 @@ class Screen:
         table.add_row(
             "added latency",
             f"median {result.latency_ms(50):.2f} ms, 99 % under {result.latency_ms(99):.2f} ms "
-            "(frame sent to POST received"
+            f"(frame {'read' if result.is_live else 'sent'} to POST received"
             f"{', without those that waited' if result.waited else ''})",
         )
         table.add_row("lost", Text(str(result.lost), style="bold green" if result.lost == 0 else "bold red"))

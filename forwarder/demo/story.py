@@ -70,16 +70,8 @@ async def run_demo(
         Receiver(record=False) as bot,
         Receiver(record=False) as alerts,
     ):
-        story = _Story(screen, emulator, {"bot": bot, "alerts": alerts})
-        text = CONFIG.format(stream=emulator.ws_url, bot=bot.url, alerts=alerts.url)
-        loaded = Loaded(config=load_config(text.encode(), name="demo", env={}, read_file=_no_file))
-        daemon = Daemon(
-            ConfigSource(file=Path("demo"), loaded=loaded, load=lambda _file, _files: loaded),
-            outbox_path=folder / "outbox.db",
-            socket_path=folder / "outbox.db.sock",
-            service=ServiceManager({}),
-            listeners=Listeners(on_event=story.note_event, on_attempt=story.note_attempt),
-        )
+        story = PlayedStory(screen, emulator, {"bot": bot, "alerts": alerts})
+        daemon = daemon_of(CONFIG.format(stream=emulator.ws_url, bot=bot.url, alerts=alerts.url), folder, story)
         screen.open(CONFIG)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(daemon.run())
@@ -96,12 +88,23 @@ async def run_demo(
         return result
 
 
-class _Story:
-    """Plays the events and the outages, and shows and counts what comes of them."""
+def daemon_of(config: str, folder: Path, story: "Story") -> Daemon:
+    """Return a daemon with this config and with its outbox in `folder`, whose events and attempts the story shows."""
+    loaded = Loaded(config=load_config(config.encode(), name="demo", env={}, read_file=_no_file))
+    return Daemon(
+        ConfigSource(file=Path("demo"), loaded=loaded, load=lambda _file, _files: loaded),
+        outbox_path=folder / "outbox.db",
+        socket_path=folder / "outbox.db.sock",
+        service=ServiceManager({}),
+        listeners=Listeners(on_event=story.note_event, on_attempt=story.note_attempt),
+    )
 
-    def __init__(self, screen: Screen, emulator: Emulator, receivers: Mapping[str, Receiver]) -> None:
+
+class Story:
+    """Makes the outages, and shows and counts what comes of the events."""
+
+    def __init__(self, screen: Screen, receivers: Mapping[str, Receiver]) -> None:
         self._screen = screen
-        self._emulator = emulator
         self._receivers = receivers
         for name, receiver in receivers.items():
             receiver.on_request = self._note_request(name)
@@ -118,26 +121,15 @@ class _Story:
         self._back_at: float | None = None
         self._result = DemoResult(delivered=dict.fromkeys(receivers, 0))
 
-    async def play(self, *, rate: float, count: int | None, forever: bool) -> None:
-        """Send the events with an outage of `alerts` in each pass, and wait until everything has arrived."""
-        length = count or len(packaged_events())
-        self._started = monotonic()
-        async with asyncio.TaskGroup() as group:
-            outages = group.create_task(self._outages(length / rate, forever=forever))
-            await play(replay(rate=rate, count=count, loop=forever), self._send)
-            await outages
-        async with asyncio.timeout(_PATIENCE_S):
+    async def settled(self, *, within_s: float = _PATIENCE_S) -> None:
+        """Return once everything has arrived. Raises `TimeoutError` if that takes too long."""
+        async with asyncio.timeout(within_s):
             while self._expected:
                 self._settled.clear()
                 await self._settled.wait()
 
-    async def _send(self, frame: bytes) -> None:
-        self._sent_at[frame] = monotonic()
-        if len(self._sent_at) > 1_000:
-            del self._sent_at[next(iter(self._sent_at))]
-        await self._emulator.send(frame)
-
-    async def _outages(self, pass_s: float, *, forever: bool) -> None:
+    async def outages(self, pass_s: float, *, forever: bool) -> None:
+        """Let the receiver `alerts` be down for a while, once or in each pass of that length."""
         alerts = self._receivers["alerts"]
         while True:
             await asyncio.sleep(pass_s * _OUTAGE_AFTER)
@@ -146,14 +138,20 @@ class _Story:
             self._is_out = True
             self._screen.show_down("alerts", OUTAGE)
             await asyncio.sleep(OUTAGE.total_seconds())
-            waiting = len(self._held)
-            self._back_at = monotonic()
-            await alerts.start_listening()
-            self._result.waited_at_return += waiting
-            self._screen.show_up("alerts", waiting=waiting)
+            await self.end_outage()
             if not forever:
                 return
             await asyncio.sleep(max(pass_s * (1 - _OUTAGE_AFTER), 1))
+
+    async def end_outage(self) -> None:
+        """Let the receiver `alerts` be up again, if it is down."""
+        if not self._is_out or self._back_at is not None:
+            return
+        waiting = len(self._held)
+        self._back_at = monotonic()
+        await self._receivers["alerts"].start_listening()
+        self._result.waited_at_return += waiting
+        self._screen.show_up("alerts", waiting=waiting)
 
     def note_event(self, event: Event, chosen: Mapping[DestinationName, tuple[str, ...]] | None) -> None:
         """Show an event that ingest has routed; `None` for a duplicate."""
@@ -213,6 +211,30 @@ class _Story:
         self._result.lost = len(self._expected)
         self._result.seconds = monotonic() - self._started
         return self._result
+
+
+class PlayedStory(Story):
+    """Also plays the events, from a local stream."""
+
+    def __init__(self, screen: Screen, emulator: Emulator, receivers: Mapping[str, Receiver]) -> None:
+        super().__init__(screen, receivers)
+        self._emulator = emulator
+
+    async def play(self, *, rate: float, count: int | None, forever: bool) -> None:
+        """Send the events with an outage of `alerts` in each pass, and wait until everything has arrived."""
+        length = count or len(packaged_events())
+        self._started = monotonic()
+        async with asyncio.TaskGroup() as group:
+            outages = group.create_task(self.outages(length / rate, forever=forever))
+            await play(replay(rate=rate, count=count, loop=forever), self._send)
+            await outages
+        await self.settled()
+
+    async def _send(self, frame: bytes) -> None:
+        self._sent_at[frame] = monotonic()
+        if len(self._sent_at) > 1_000:
+            del self._sent_at[next(iter(self._sent_at))]
+        await self._emulator.send(frame)
 
 
 def _no_file(name: str) -> str:

@@ -14,7 +14,8 @@ from forwarder.emulator.faults import DropHow, OddFrame
 
 _PATIENCE_S = 10.0
 """A client that reads nothing for this long is disconnected, so that it does not delay the events of others."""
-_SHOWN_PUBLICLY = ("fast-x", "telegram", "discord")
+SHOWN_PUBLICLY = ("fast-x", "telegram", "discord")
+"""The sources of the public stream."""
 _numbers = itertools.count(1)
 
 
@@ -140,7 +141,7 @@ class SseConnection(ClientConnection):
 
     def wants(self, envelope: Envelope | None) -> bool:
         """Return whether the query, and on the public stream the source, lets this event through."""
-        if self.public and envelope is not None and envelope.source not in _SHOWN_PUBLICLY:
+        if self.public and envelope is not None and envelope.source not in SHOWN_PUBLICLY:
             return False
         return super().wants(envelope)
 

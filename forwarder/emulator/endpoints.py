@@ -109,7 +109,10 @@ class Endpoints:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
         await response.prepare(request)
         connection = SseConnection(request, response, public=token is None)
+        repeated = list(self._state.public) if connection.public else []
         async with self._connected(connection):
+            for frame, envelope in repeated:
+                await connection.send(frame, envelope)
             while not connection.ended.is_set():
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout(self._settings.comment_interval_s):

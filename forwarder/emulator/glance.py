@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from forwarder.core.cut_frame import read_cut
 from forwarder.core.event import event_text
 
 _JOINERS = "\u200c\u200d"
@@ -38,7 +39,8 @@ def glance(body: bytes, *, width: int = 80) -> Glance:
         return Glance(source=None, author="", text=one_line(body[: 4 * width].decode("utf-8", "replace"), width=width))
     payload = value.get("payload")
     if isinstance(payload, str):  # the shortened JSON of the public stream
-        return Glance(source=one_line(value["source"], width=20), author="", text=one_line(payload, width=width))
+        text = event_text(read_cut(payload)) or payload
+        return Glance(source=one_line(value["source"], width=20), author="", text=one_line(text, width=width))
     fields = payload if isinstance(payload, dict) else {}
     author = fields.get("author")
     name = author.get("screen_name") if isinstance(author, dict) else None

@@ -13,7 +13,7 @@ from typing import Self
 import msgspec
 from aiohttp import web
 
-from forwarder.emulator.connection import Envelope, reset
+from forwarder.emulator.connection import SHOWN_PUBLICLY, Envelope, reset
 from forwarder.emulator.endpoints import Endpoints
 from forwarder.emulator.faults import (
     GARBAGE,
@@ -118,6 +118,8 @@ class Emulator:
             frame.decode()
         envelope = _envelope(frame)
         self.history.note(frame)
+        if envelope is not None and envelope.source in SHOWN_PUBLICLY:
+            self._state.public.append((frame, envelope))
         at = time.monotonic()
         match self.connections:
             case []:

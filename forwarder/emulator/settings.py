@@ -24,6 +24,8 @@ class EmulatorSettings:
     comment_interval_s: float = 15.0
     """How often a comment is sent to an event stream."""
     token_ttl_s: float = 86400.0
+    public_repeats: int = 5
+    """How many of its last events the public stream sends again on each new connection."""
     max_connections: int | None = None
     """Above this limit the newest connection replaces the oldest one: with code 4409 on a WebSocket. `None` for no limit."""
     history_limit: int = 30

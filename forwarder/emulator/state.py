@@ -2,13 +2,14 @@
 
 import secrets
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from multidict import CIMultiDictProxy, MultiMapping
 
-from forwarder.emulator.connection import ClientConnection
+from forwarder.emulator.connection import ClientConnection, Envelope
 from forwarder.emulator.faults import HandshakeRefusal
 from forwarder.emulator.history import PostHistory
 from forwarder.emulator.settings import EmulatorSettings
@@ -101,6 +102,8 @@ class EmulatorState:
         self.sent: list[SentFrame] = []
         self.handshakes: list[Handshake] = []
         self.stats = Stats()
+        self.public = deque[tuple[bytes, Envelope]](maxlen=settings.public_repeats)
+        """The last events of the public stream."""
         self.history = PostHistory(
             limit=settings.history_limit, per_s=settings.history_per_s, has_recent=settings.has_recent
         )

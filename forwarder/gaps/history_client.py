@@ -211,5 +211,5 @@ def histories_of(config: Config) -> dict[str, HistorySource]:
             transport=transport_of(stream),
         )
         for stream in config.streams
-        if stream.gap_repair
+        if stream.repairs_gaps
     }

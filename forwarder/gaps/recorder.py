@@ -29,6 +29,8 @@ class StreamGapSettings(msgspec.Struct, frozen=True):
     """Whether gaps are repaired."""
     same_key: frozenset[str]
     """The other streams that bring the same events, because they have the same API key."""
+    is_public: bool = False
+    """Whether it is the public stream, which brings only a part of each event: it covers nothing of the others, and they nothing of it."""
 
 
 class GapsLeft(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,7 +106,7 @@ class GapRecorder:
 
     def note_open(self, stream: str, at: datetime) -> None:
         """Note that a stream is open, which ends its gap, and the one that a removed stream has left."""
-        gap = self._open.pop(stream, None) or self._taken_over_by(stream)
+        gap = self._open.pop(stream, None) or (self._taken_over_by(stream) if stream in self._counting else None)
         if gap is None and not self._coverage.is_open(stream):
             gap = self._since_last_run(stream, at)
         self._coverage.note_open(stream, at)
@@ -148,7 +150,18 @@ class GapRecorder:
 
     def _is_accounted_for(self) -> bool:
         """Return whether a stream is open now, or a gap says that none is."""
-        return self._of_removed is not None or bool(self._open) or any(map(self._coverage.is_open, self._streams))
+        counting = self._counting
+        return (
+            self._of_removed is not None
+            or not counting.isdisjoint(self._open)
+            or any(map(self._coverage.is_open, counting))
+        )
+
+    @property
+    def _counting(self) -> frozenset[str]:
+        """The streams that can account for the time of a removed one: those with a key, or all where none has one."""
+        with_key = frozenset(name for name, settings in self._streams.items() if not settings.is_public)
+        return with_key or frozenset(self._streams)
 
     def was_open(self, stream: str, since: datetime, until: datetime) -> bool:
         """Return whether a stream was open all the time between the two, as far as is known."""
@@ -208,7 +221,11 @@ class GapRecorder:
         """Return the gap with whether other streams covered it, and whether it is to be repaired."""
         ended = gap.ended or self._clock()
         settings = self._settings(gap.stream)
-        others = self._coverage.streams - {gap.stream}
+        others = {
+            name
+            for name in self._coverage.streams - {gap.stream}
+            if self._settings(name).is_public == settings.is_public
+        }
         needs_none = self._coverage.is_covered(gap.began, ended, by=settings.same_key)
         repair = gap.repair
         if repair in {Repair.PENDING, Repair.NOT_NEEDED} and settings.repairs:
@@ -234,11 +251,15 @@ class GapRecorder:
 
 
 def gap_settings_of(streams: Collection[tuple[str, str, bool]]) -> dict[str, StreamGapSettings]:
-    """Return the settings of streams by name. Each stream is given as (name, API key, whether gaps are repaired)."""
+    """Return the settings of streams by name. Each stream is given as (name, API key, whether gaps are repaired).
+
+    The public stream has no key: it is empty.
+    """
     return {
         name: StreamGapSettings(
             repairs=repairs,
             same_key=frozenset(other for other, its_key, _ in streams if its_key == key and other != name),
+            is_public=not key,
         )
         for name, key, repairs in streams
     }

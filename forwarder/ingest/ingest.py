@@ -122,11 +122,14 @@ class Ingest:
         """Remember what streams bring for the length of the block, so that a repair does not bring it again."""
         return self._recovered.repairing()
 
-    async def take(self, frame: bytes, *, stream: str = "") -> None:
-        """Take one text frame that `stream` brought. The first attempts start at the same time as the commit. It waits only if the disk cannot keep up."""
+    async def take(self, frame: bytes, *, stream: str = "", is_public: bool = False) -> None:
+        """Take one text frame that `stream` brought. The first attempts start at the same time as the commit. It waits only if the disk cannot keep up.
+
+        `is_public`: the stream is the public one, whose events are cut.
+        """
         came = arrived = self._came_now()
         try:
-            event = decode_foreign_event(frame)
+            event = decode_foreign_event(frame, is_public=is_public)
         except NotAnEventError as error:
             self.note_odd_frame(error.kind, error.detail)
             return
@@ -134,7 +137,7 @@ class Ingest:
             came = await self._has_waited(arrived)
         self._counters.seen += 1
         is_new = self._recent.is_new(event.id, now=came.steady)
-        if is_new and event.source == FULL:
+        if is_new and event.source == FULL and not event.truncated:
             is_new = not self._recovered.is_duplicate((event.mid, event.sid), now=came.steady)
         if self._on_arrival is not None:
             self._on_arrival(event, stream, is_new, arrived.wall, arrived.read_at)

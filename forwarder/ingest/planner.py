@@ -64,7 +64,7 @@ class DeliveryPlanner:
         wanted: list[Delivery] = []
         table = self._active.routing_table
         high = table.router.high
-        is_preferred = bool(table.router.once) and event.source in SOURCES
+        is_preferred = bool(table.router.once) and event.source in SOURCES and not event.truncated
         for destination, routes in chosen.items():
             order = table.orders.get(destination)
             key = None

@@ -71,31 +71,31 @@ class StartupBuffer:
         self._max_bytes = max_bytes
         self._behind: FrameSink | None = None
         """Set once everything kept has been handed on."""
-        self._kept: deque[tuple[bytes | NotAnEvent, str, datetime]] = deque()
-        """Frames with their streams, and odd ones with their details; and when they came."""
+        self._kept: deque[tuple[bytes | NotAnEvent, str, datetime, bool]] = deque()
+        """Frames with their streams, and odd ones with their details; when they came, and whether the stream is the public one."""
         self._kept_bytes = 0
         self._room = asyncio.Event()
 
-    def take(self, frame: bytes, *, stream: str) -> Coroutine[Any, Any, None]:
+    def take(self, frame: bytes, *, stream: str, is_public: bool = False) -> Coroutine[Any, Any, None]:
         """Hand a frame on, or keep it; waits while there is no room for it."""
         if self._behind is not None:
-            return self._behind.take(frame, stream=stream)
-        return self._keep(frame, stream)
+            return self._behind.take(frame, stream=stream, is_public=is_public)
+        return self._keep(frame, stream, is_public=is_public)
 
     def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:
         """Hand it on, or keep it."""
         if self._behind is not None:
             self._behind.note_odd_frame(kind, detail)
         else:
-            self._kept.append((kind, detail, self._clock()))
+            self._kept.append((kind, detail, self._clock(), False))
 
     async def open(self, behind: FrameSink) -> int:
         """Hand on what was kept, in the order in which it came, then everything that follows; return how many frames were kept."""
         handed_on = 0
         while self._kept:
-            what, of, _ = self._kept[0]
+            what, of, _, is_public = self._kept[0]
             if isinstance(what, bytes):
-                await behind.take(what, stream=of)
+                await behind.take(what, stream=of, is_public=is_public)
                 self._count(-len(what) - _OVERHEAD_BYTES)
             else:
                 behind.note_odd_frame(what, of)
@@ -110,20 +110,20 @@ class StartupBuffer:
     def drop(self) -> dict[str, Dropped]:
         """Forget what is kept, because nothing will be handed on any more; return what that is, by stream."""
         dropped: dict[str, Dropped] = {}
-        for what, of, at in self._kept:
+        for what, of, at, _ in self._kept:
             if isinstance(what, bytes):
                 before = dropped.get(of, Dropped(0, at))
                 dropped[of] = Dropped(before.frames + 1, before.since)
         self._kept.clear()
         return dropped
 
-    async def _keep(self, frame: bytes, stream: str) -> None:
+    async def _keep(self, frame: bytes, stream: str, *, is_public: bool) -> None:
         while self._behind is None and self._kept_bytes >= self._max_bytes:
             await self._room.wait()
         if self._behind is not None:
-            await self._behind.take(frame, stream=stream)
+            await self._behind.take(frame, stream=stream, is_public=is_public)
             return
-        self._kept.append((frame, stream, self._clock()))
+        self._kept.append((frame, stream, self._clock(), is_public))
         self._count(len(frame) + _OVERHEAD_BYTES)
 
     def _count(self, more: int) -> None:

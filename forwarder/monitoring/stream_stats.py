@@ -53,7 +53,9 @@ class StreamStats:
         self._streams, self._expected = streams, expected
         for stream in streams:
             self._states.of(stream.name)
-        self._race.follow([Runner(each.name, each.use_fast_x, each.ignore_full_payload) for each in streams])
+        self._race.follow(
+            [Runner(each.name, each.use_fast_x, each.ignore_full_payload) for each in streams if not each.is_public]
+        )
 
     def note_arrival(self, event: Event, stream: str, is_new: bool, now: datetime, now_s: float) -> None:
         """Count a copy of an event, which came from one of the streams at `now`, and at `now_s` by the monotonic clock."""

@@ -14,6 +14,16 @@ def streams_of(config: Config) -> list[Stream]:
 
 
 def _stream(stream: StreamConfig) -> Stream:
+    if stream.transport == "public":
+        return SseStream(
+            name=stream.name,
+            url=stream.url,
+            api_key=None,
+            use_fast_x=stream.use_fast_x,
+            max_age=stream.max_connection_age,
+            max_frame=stream.max_frame,
+            transport=transport_of(stream),
+        )
     kind = WebSocketStream if stream.transport == "websocket" else SseStream
     return kind(
         name=stream.name,

@@ -95,6 +95,15 @@ def key_refused(detail: str) -> StreamFaultError:
     )
 
 
+def public_refused() -> StreamFaultError:
+    """Return the fault of a server that wants a key for the public stream."""
+    return StreamFaultError(
+        FaultKind.KEY_REFUSED,
+        "the server does not open this stream without a key (HTTP 401 or 403), so it is no public stream: check url, which is "
+        "https://scrape.st/stream by default, or write transport: websocket and an api_key",
+    )
+
+
 def is_web_page(headers: Mapping[str, str]) -> bool:
     """Return whether a response is a page for people: an API answers programs in JSON or plain text."""
     return headers.get("Content-Type", "").partition(";")[0].strip().lower() in {"text/html", "application/xhtml+xml"}

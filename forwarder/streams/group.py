@@ -103,7 +103,7 @@ class StreamGroup:
 
     def _start(self, stream: Stream, predecessor: Supervisor | None) -> Supervisor:
         context = StreamContext(
-            take=partial(self._intake.take, stream=stream.name),
+            take=partial(self._intake.take, stream=stream.name, is_public=stream.is_public),
             on_odd_frame=self._intake.note_odd_frame,
             gaps=self._gaps,
             state=self._states.of(stream.name),

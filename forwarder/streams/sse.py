@@ -51,8 +51,15 @@ class SseStream:
     transport: StreamTransport = STRAIGHT
     memory: SseMemory = field(default_factory=SseMemory, compare=False, repr=False)
 
+    @property
+    def is_public(self) -> bool:
+        """See `Stream`."""
+        return self.api_key is None
+
     def address(self) -> URL:
         """Return what is requested, without the token."""
+        if self.is_public:  # what the server does by default differs between its pages
+            return with_parameters(self._read_url(), {"useFastX": "true" if self.use_fast_x else "false"})
         query = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}
         return with_parameters(self._read_url(), {name: "true" for name, is_on in query.items() if is_on})
 

@@ -121,6 +121,8 @@ class SseHandshake:
                     self.memory.tokens.forget()
                 elif last_id:
                     last_id = ""
+                elif self.api_key is None:
+                    raise faults.public_refused() from None
                 else:
                     self.memory.tokens.forget()
                     raise

@@ -46,6 +46,11 @@ class Stream(Protocol):
         ...
 
     @property
+    def is_public(self) -> bool:
+        """Whether it is the public stream, which needs no key, and whose events are cut."""
+        ...
+
+    @property
     def max_age(self) -> timedelta | None:
         """The age at which a connection is renewed; `None` for no limit."""
         ...

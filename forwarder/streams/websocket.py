@@ -64,6 +64,11 @@ class WebSocketStream:
     addresses: AddressMemory = field(default_factory=AddressMemory, compare=False, repr=False)
     transport: StreamTransport = STRAIGHT
 
+    @property
+    def is_public(self) -> bool:
+        """See `Stream`."""
+        return False
+
     def address(self) -> URL:
         """Return the URL to connect to."""
         wanted = {"useFastX": self.use_fast_x, "ignoreFullPayload": self.ignore_full_payload}

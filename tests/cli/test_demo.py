@@ -12,8 +12,9 @@ import pytest
 from forwarder.cli import demo, exit_codes
 from forwarder.demo import DemoResult
 from forwarder.demo.screen import Screen
+from tests.support.process import command
 
-ARGUMENTS = {"rate": 14.0, "count": None, "forever": False, "svg": None}
+ARGUMENTS = {"rate": None, "count": None, "forever": False, "svg": None, "live": False, "url": ""}
 
 
 class FakeDemo:
@@ -71,3 +72,32 @@ def test_the_picture_has_what_was_shown_and_loads_nothing(
     assert "@font-face" not in shown
     assert "url(http" not in shown
     assert "what happened" in capsys.readouterr().out
+
+
+def test_without_a_rate_it_plays_14_events_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeDemo()
+    play(monkeypatch, fake)
+    assert fake.asked == {"rate": 14.0, "count": None, "forever": False}
+
+
+def test_live_it_runs_on_the_public_stream(monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeDemo()
+    monkeypatch.setattr(demo, "run_live_demo", fake.run)
+    assert play(monkeypatch, fake, live=True, count=5, parser=None) == exit_codes.OK
+    assert fake.asked == {"url": "https://scrape.st/stream", "count": 5}
+
+
+async def test_options_that_do_not_go_with_live_are_refused() -> None:
+    for options, said in (
+        (["--rate", "5"], "--rate and --forever do not go with --live"),
+        (["--forever"], "--rate and --forever do not go with --live"),
+        (["--url", "wss://scrape.st/ws"], "argument --url: expected https://"),
+    ):
+        code, _, err = await command("demo", "--live", *options)
+        assert (code, said in err) == (2, True)
+
+
+async def test_a_stream_that_is_not_there_is_reported() -> None:
+    code, _, err = await command("demo", "--live", "--url", "http://127.0.0.1:1/stream")
+    assert code == exit_codes.FAILURE
+    assert err.startswith("forwarder demo: 127.0.0.1 port 1 refuses the connection")

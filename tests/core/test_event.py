@@ -35,16 +35,35 @@ def kind_of(data: bytes) -> NotAnEvent:
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_every_example_is_an_event_with_its_bytes_but_the_cut_ones_of_the_public_stream(path: Path) -> None:
+def test_every_example_is_an_event_with_its_bytes(path: Path) -> None:
     data = path.read_bytes()
-    if path.stem.startswith("public-sse"):
-        assert kind_of(data) is NotAnEvent.MISSING_FIELD
-    else:
-        event = decode_event(data)
+    event = decode_event(data)
+    assert event.body == data
+    assert event.truncated is path.stem.startswith("public-sse")
+    if not event.truncated:
         value = json.loads(data)
-        assert event.body == data
         assert (event.source, event.mid, event.sid) == (value["source"], str(value["mid"]), str(value["sid"]))
         assert event.payload == value["payload"]
+
+
+CUT = b'{"source":"fast-x","timestamp":1767225600000,"payload":"{\\"id\\":\\"18\\",\\"text\\":\\"Markets op..."}'
+NO_ID = b'{"source":"telegram","timestamp":1767225600000,"payload":"{\\"className\\":\\"Message\\",\\"fl..."}'
+
+
+def test_a_frame_of_the_public_stream_is_an_event_of_what_can_be_read_of_it() -> None:
+    event = decode_foreign_event(CUT, is_public=True)
+    assert (event.source, event.mid, event.sid, event.truncated) == ("fast-x", "18", "", True)
+    assert (event.payload, event.body) == ({"id": "18", "text": "Markets op"}, CUT)
+    assert decode_event(CUT).id == event.id
+    without = decode_foreign_event(NO_ID, is_public=True)
+    assert (without.mid, without.payload) == (fingerprint(NO_ID), {"className": "Message"})
+
+
+def test_a_cut_frame_of_another_stream_is_no_event_and_neither_is_one_that_looks_like_a_notice() -> None:
+    with pytest.raises(NotAnEventError, match="missing_field: without mid, sid"):
+        decode_foreign_event(CUT)
+    with pytest.raises(NotAnEventError, match="own_source"):
+        decode_foreign_event(CUT.replace(b"fast-x", b"forwarder"), is_public=True)
 
 
 def test_the_packaged_stream_holds_204_events_and_four_duplicates() -> None:

@@ -21,7 +21,6 @@ from forwarder.demo.screen import Screen
 from forwarder.demo.story import CONFIG, run_demo
 from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.script import packaged_events
-from forwarder.emulator.server import Emulator
 
 NAMES = ("bot", "alerts")
 
@@ -66,7 +65,7 @@ async def test_everything_arrives_although_a_receiver_is_down_for_a_while(tmp_pa
 
 def test_what_came_during_an_outage_has_waited_for_it_even_if_its_first_attempt_was_after_it() -> None:
     shown, text = screen()
-    told = story._Story(shown, Emulator(), {"bot": Receiver(), "alerts": Receiver()})
+    told = story.Story(shown, {"bot": Receiver(), "alerts": Receiver()})
     event, now = decode_event(packaged_events()[0]), datetime.now(UTC)
     both = {name: new_delivery(event, DestinationName(name), ("all",), event_seq=1, accepted_at=now) for name in NAMES}
     told._is_out = True

@@ -51,6 +51,16 @@ async def test_the_text_ping_is_answered_with_a_pong_frame() -> None:
             assert (await socket.receive()).type is aiohttp.WSMsgType.PONG
 
 
+async def test_the_public_stream_repeats_its_last_five_events_on_each_connection() -> None:
+    async with Emulator() as emulator, aiohttp.ClientSession() as session:
+        for number in range(7):
+            await emulator.send(TELEGRAM.replace(b'"timestamp":', b'"timestamp":%d' % (number + 1), 1))
+        for _ in range(2):
+            async with session.get(f"{emulator.url}/stream") as cut:
+                lines = [json.loads((await cut.content.readuntil(b"\n\n")).removeprefix(b"data: ")) for _ in range(5)]
+            assert [int(str(line["timestamp"])[0]) for line in lines] == [3, 4, 5, 6, 7]
+
+
 async def test_a_token_opens_the_private_stream_and_without_it_the_public_one_is_cut() -> None:
     async with Emulator() as emulator, aiohttp.ClientSession() as session:
         headers = {"x-api-key": "test-key"}

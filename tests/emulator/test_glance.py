@@ -19,8 +19,9 @@ def test_it_shows_source_author_and_text() -> None:
     assert glance(body({"text": "t"})).author == "7"
 
 
-def test_the_shortened_text_of_the_public_stream_is_shown_as_it_is() -> None:
-    assert glance(body('{"text": "cut...')) == Glance(source="x", author="", text='{"text": "cut...')
+def test_of_the_public_stream_the_text_is_shown_as_far_as_it_goes_or_what_there_is() -> None:
+    assert glance(body('{"text": "cut...')) == Glance(source="x", author="", text="cut")
+    assert glance(body('{"id": 4...')) == Glance(source="x", author="", text='{"id": 4...')
 
 
 @pytest.mark.parametrize("frame", [b"pong", b"[]", b'{"source": 1}', b"\xff"])

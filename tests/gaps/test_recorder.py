@@ -332,3 +332,51 @@ async def test_a_gap_that_was_left_of_a_stream_that_is_gone_ends_where_another_h
     left.now = at(3)
     await left.begin()
     assert left.gaps == [("gone", 0, 3, False, Repair.OFF), ("main", 0, None, False, Repair.OFF)]
+
+
+async def test_the_public_stream_covers_no_gap_of_a_stream_with_a_key_and_such_a_stream_none_of_it() -> None:
+    scene = Scene(("main", "key", True), ("tryout", "", False))
+    await scene.begin()
+    scene.open("main", 0)
+    scene.open("tryout", 0)
+    scene.away("main", 10)
+    scene.open("main", 20)
+    scene.away("tryout", 30)
+    scene.open("tryout", 40)
+    assert scene.gaps == [("main", 10, 20, False, Repair.PENDING), ("tryout", 30, 40, False, Repair.OFF)]
+
+
+async def test_two_public_streams_cover_each_other() -> None:
+    scene = Scene(("one", "", False), ("two", "", False))
+    await scene.begin()
+    scene.open("one", 0)
+    scene.open("two", 0)
+    scene.away("one", 10)
+    scene.open("one", 20)
+    assert scene.gaps == [("one", 10, 20, True, Repair.OFF)]
+
+
+async def test_the_gap_of_a_removed_stream_lasts_until_a_stream_with_a_key_is_open_whatever_the_public_one_does() -> (
+    None
+):
+    scene = Scene(("main", "key", True), ("next", "key", True), ("tryout", "", False))
+    await scene.begin()
+    scene.open("main", 0)
+    scene.open("tryout", 0)
+    scene.away("tryout", 5)
+    scene.now = at(10)
+    scene.reload(("next", "key", True), ("tryout", "", False))
+    scene.open("tryout", 15)
+    scene.open("next", 20)
+    assert scene.gaps == [("tryout", 5, 15, False, Repair.OFF), ("next", 10, 20, False, Repair.PENDING)]
+
+
+async def test_where_only_the_public_stream_is_left_it_ends_the_gap_of_a_removed_one() -> None:
+    scene = Scene(("main", "key", True), ("tryout", "", False))
+    await scene.begin()
+    scene.open("main", 0)
+    scene.away("main", 5)
+    scene.now = at(10)
+    scene.reload(("tryout", "", False))
+    scene.open("tryout", 20)
+    assert scene.gaps == [("tryout", 5, 20, False, Repair.OFF)]

@@ -16,10 +16,14 @@ class Behind:
 
     def __init__(self) -> None:
         self.got: list[tuple[str, bytes] | NotAnEvent] = []
+        self.public: list[bytes] = []
+        """Those that are of the public stream."""
 
-    async def take(self, frame: bytes, *, stream: str) -> None:
+    async def take(self, frame: bytes, *, stream: str, is_public: bool = False) -> None:
         await asyncio.sleep(0)
         self.got.append((stream, frame))
+        if is_public:
+            self.public.append(frame)
 
     def note_odd_frame(self, kind: NotAnEvent, detail: str = "") -> None:  # noqa: ARG002 - as `Intake` has it
         self.got.append(kind)
@@ -38,6 +42,18 @@ async def test_what_was_kept_goes_on_in_order_with_the_odd_ones_in_their_places(
     await gate.take(b"3", stream="a")
     gate.note_odd_frame(NotAnEvent.BINARY)
     assert behind.got == [("a", b"1"), NotAnEvent.BINARY, ("b", b"2"), ("a", b"3"), NotAnEvent.BINARY]
+
+
+async def test_a_frame_of_the_public_stream_is_handed_on_as_one() -> None:
+    gate, behind = StartupBuffer(now, max_bytes=1), Behind()
+    await gate.take(b"1", stream="tryout", is_public=True)
+    waiting = asyncio.ensure_future(gate.take(b"2", stream="tryout", is_public=True))
+    await asyncio.sleep(0)
+    assert await gate.open(behind) > 0
+    await gate.take(b"3", stream="main")
+    await waiting
+    await gate.take(b"4", stream="tryout", is_public=True)
+    assert behind.public == [b"1", b"2", b"4"]
 
 
 async def test_what_comes_while_it_opens_does_not_overtake() -> None:
@@ -97,11 +113,11 @@ async def test_what_was_not_handed_on_is_counted_by_stream_with_when_the_first_o
     taken = asyncio.Event()
 
     class Full(Behind):
-        async def take(self, frame: bytes, *, stream: str) -> None:
+        async def take(self, frame: bytes, *, stream: str, is_public: bool = False) -> None:
             if len(self.got) == 1:  # the disk is full: it waits, and comes to nothing when the daemon stops
                 taken.set()
                 await asyncio.Event().wait()
-            await super().take(frame, stream=stream)
+            await super().take(frame, stream=stream, is_public=is_public)
 
     opening = asyncio.ensure_future(gate.open(Full()))
     await taken.wait()

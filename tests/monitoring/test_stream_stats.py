@@ -116,7 +116,8 @@ class Intake:
         self._seen: set[str] = set()
         self.came = asyncio.Semaphore(0)
 
-    async def take(self, frame: bytes, *, stream: str) -> None:
+    async def take(self, frame: bytes, *, stream: str, is_public: bool = False) -> None:
+        assert not is_public
         event = decode_event(frame)
         is_new = event.id not in self._seen
         self._watch.note_arrival(event, stream, is_new, self._clock(), self._now_s())

@@ -34,7 +34,8 @@ class Sink(Notes):
         self.forgotten: list[tuple[str, datetime | None]] = []
         self.brought: list[tuple[str, bytes]] = []
 
-    async def take(self, frame: bytes, *, stream: str = "") -> None:
+    async def take(self, frame: bytes, *, stream: str = "", is_public: bool = False) -> None:
+        assert not is_public
         self.brought.append((stream, frame))
         await super().take(frame)
 

@@ -12,6 +12,7 @@ from forwarder.core.event import NotAnEvent
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from forwarder.streams.faults import FaultKind
+from forwarder.streams.sse import SseStream
 from tests.support.event_streams import SHORT, Answer, events, hold, server, stream_to, token
 from tests.support.streams import FakeListener, Notes, numbered, supervised
 
@@ -147,3 +148,17 @@ async def test_the_public_stream_needs_no_token() -> None:
         await notes.until(lambda notes: len(notes.frames) == 1)
     assert emulator.stats.tokens == 0
     assert b'"payload":"{' in notes.frames[0]
+
+
+async def test_the_public_stream_says_whether_it_wants_fast_x() -> None:
+    stream = SseStream(name="public", url="https://scrape.st/stream", api_key=None)
+    assert str(stream.address()) == "https://scrape.st/stream?useFastX=false"
+    assert str(replace(stream, use_fast_x=True).address()) == "https://scrape.st/stream?useFastX=true"
+
+
+async def test_a_server_that_wants_a_key_is_no_public_stream() -> None:
+    async with Emulator() as emulator:
+        emulator.refuse(401)
+        taken = await hold(stream_to(emulator, api_key=None))
+    assert taken.fault.kind is FaultKind.KEY_REFUSED
+    assert "does not open this stream without a key" in taken.fault.sentence

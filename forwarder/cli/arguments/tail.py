@@ -8,7 +8,7 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser(
         "tail",
         description="Show scrape.st's public stream: fast-x, telegram and discord. Each event is cut after 100 characters and has no "
-        "ids, so it cannot be forwarded. To see what the daemon receives, use `forwarder events`.",
+        "ids. To forward it, write `transport: public`. To see what the daemon receives, use `forwarder events`.",
     )
     parser.add_argument("--public", action="store_true", help="the public stream; needs no API key")
     parser.add_argument("--url", default="", help="default: https://scrape.st/stream")

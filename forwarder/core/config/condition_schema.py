@@ -5,6 +5,7 @@ from typing import Any
 from forwarder.core.matching.bodies import TEXT_TESTS
 from forwarder.core.matching.compile import ALL_TESTS, OPTIONS
 from forwarder.core.matching.compile_tests import NUMBER
+from forwarder.core.matching.fields import NAMED_FIELDS
 from forwarder.core.matching.values import TYPES
 from forwarder.core.posts.common_fields import COMMON_FIELDS
 
@@ -91,6 +92,7 @@ _ENVELOPE = {
     "sid": "The id of the account or channel at the source, as text.",
     "mid": "The id of the post or message, as text.",
     "timestamp": "When the event happened, as given by the stream.",
+    "truncated": "Whether the event is of the public stream, which cuts events after 100 characters.",
     "now": "When the event arrived, as {hours: …, days: …, timezone: …}.",
 }
 _BLOCKS = {
@@ -115,12 +117,12 @@ def conditions_schema() -> dict[str, Schema]:
         name: {"$ref": "#/$defs/tests", "description": said}
         for name, said in {**_ENVELOPE, **{each.name: each.description for each in COMMON_FIELDS.values()}}.items()
     }
-    for each in COMMON_FIELDS.values():
-        if each.values:
-            literal = {"enum": [True, False] if each.values == ("true", "false") else list(each.values)}
-            fields[each.name] = {
+    for name, field in NAMED_FIELDS.items():
+        if field.values:
+            literal = {"enum": [True, False] if field.values == ("true", "false") else list(field.values)}
+            fields[name] = {
                 "anyOf": [literal, {"type": "array", "items": literal}, {"$ref": "#/$defs/tests"}],
-                "description": each.description,
+                "description": fields[name]["description"],
             }
     blocks: dict[str, Schema] = {
         name: {"$ref": "#/$defs/condition", "description": said} for name, said in _BLOCKS.items()

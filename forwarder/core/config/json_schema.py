@@ -18,6 +18,7 @@ from forwarder.core.config.condition_schema import VARIABLE, Schema, conditions_
 from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.model.route import RouteConfig
+from forwarder.core.config.model.stream import StreamConfig
 from forwarder.core.config.values.quantities import write_size
 from forwarder.core.config.values.section import Section, keys_of
 from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
@@ -26,6 +27,7 @@ from forwarder.core.durations import write_duration
 
 _RECEIVERS: dict[type[Section], tuple[str, ...]] = {DestinationConfig: ("url", "apprise")}
 """Keys of which a section needs one."""
+_PUBLIC: Schema = {"const": "public", "description": "The public stream needs no key."}
 
 
 class _Generator(GenerateJsonSchema):
@@ -121,11 +123,14 @@ def _adapt(schema: Schema, section: type[Section]) -> None:
     alone = [name for name in required if f"{name}_file" not in properties]
     if alone:
         schema["required"] = alone
-    pairs = [
+    pairs: list[Schema] = [
         {"anyOf": [{"required": [name]}, {"required": [f"{name}_file"]}]} for name in required if name not in alone
     ]
     if (receivers := _RECEIVERS.get(section)) is not None:
         pairs.append({"anyOf": [{"required": [f"{name}{end}"]} for name in receivers for end in ("", "_file")]})
+    if section is StreamConfig:
+        is_public: Schema = {"required": ["transport"], "properties": {"transport": _PUBLIC}}
+        pairs.append({"anyOf": [{"required": ["api_key"]}, {"required": ["api_key_file"]}, is_public]})
     if pairs:
         schema["allOf"] = pairs
 

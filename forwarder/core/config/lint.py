@@ -6,6 +6,7 @@ from itertools import chain
 
 from forwarder.core.config.checks.absent_fields import why_absent
 from forwarder.core.config.checks.exposure import warnings_of_exposure
+from forwarder.core.config.checks.public_stream import warnings_of_public
 from forwarder.core.config.checks.sources import warnings_of_sources
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.model.route import RouteConfig
@@ -57,6 +58,7 @@ def warnings_of(config: Config) -> list[str]:
         _waits(config),
         _priorities(config),
         _streams(config),
+        warnings_of_public(config),
         _unverified(config),
         warnings_of_exposure(config),
         _odd_urls(config),
@@ -217,8 +219,9 @@ def _priorities(config: Config) -> Iterator[str]:
 
 
 def _streams(config: Config) -> Iterator[str]:
-    first = config.streams[0]
-    for index, stream in enumerate(config.streams[1:], 1):
+    with_key = [(index, stream) for index, stream in enumerate(config.streams) if not stream.is_public]
+    first = with_key[0][1] if with_key else config.streams[0]
+    for index, stream in with_key[1:]:
         for key in ("use_fast_x", "ignore_full_payload"):
             if getattr(stream, key) != getattr(first, key):
                 yield Remark(
@@ -229,7 +232,7 @@ def _streams(config: Config) -> Iterator[str]:
                 )
     if config.outbox.dedupe_window:
         return
-    if len(config.streams) > 1:
+    if len(with_key) > 1:
         yield Remark(
             ("outbox", "dedupe_window"),
             "0s: an event that arrives on several streams is delivered several times; write 30m",

@@ -13,7 +13,6 @@ from forwarder.core.config.model.retry import RetrySchedule
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.values.scalars import is_null, kind
 from forwarder.core.config.values.section import keys_of
-from forwarder.core.config.values.urls import PUBLIC_STREAM
 from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
 from forwarder.core.dispatch.retry import RetryPolicy
 from forwarder.core.dispatch.token_bucket import Rate
@@ -78,8 +77,6 @@ def _unknown(path: Path, findings: Findings) -> str:
 
 def _missing(path: Path) -> str:
     key = str(path[-1])
-    if key == "api_key" and path[0] == "streams":
-        return f'the key "api_key" (or "api_key_file") is missing; {PUBLIC_STREAM}'
     if f"{key}_file" in keys_of(_section(path[:-1])):
         return f'the key "{key}" (or "{key}_file") is missing'
     return f'the key "{key}" is missing'

@@ -7,6 +7,7 @@ import msgspec
 
 from forwarder import __version__
 from forwarder.core.capacity import NOT_KEPT
+from forwarder.core.cut_frame import HAS_ID, is_cut_body
 from forwarder.core.delivery import Delivery, Trigger
 from forwarder.core.destinations.content import CannotFormatError, Content, Editable, Format, raw
 from forwarder.core.destinations.signing import ID, SIGNATURE, TIMESTAMP, Signing
@@ -76,7 +77,7 @@ class Renderer:
         self._format = format_
         self._needs_body = needs_body or isinstance(format_, Editable)
         """Whether the body of a response says if it is a success, or which message was made."""
-        self._fixed: dict[tuple[int, Trigger, str, bool, tuple[str, ...]], FixedHeaders] = {}
+        self._fixed: dict[tuple[int, Trigger, str, bool, bool, tuple[str, ...]], FixedHeaders] = {}
 
     @property
     def format_(self) -> Format:
@@ -109,11 +110,13 @@ class Renderer:
             content = self._format(delivery)
         if receipt is not None and isinstance(self._format, Editable):
             content = self._format.edit(content, receipt)
+        is_truncated = HAS_ID not in delivery.body and is_cut_body(delivery.body)
         key = (
             attempt,
             trigger,
             content.content_type,
             delivery.is_recovered,
+            is_truncated,
             tuple(content.headers) if content.headers else (),
         )
         fixed = self._fixed.get(key) or self._fix(*key)
@@ -136,8 +139,14 @@ class Renderer:
     def _untaken(self, ours: Mapping[str, str]) -> dict[str, str]:
         return {name: value for name, value in ours.items() if name.lower() not in self._taken}
 
-    def _fix(
-        self, attempt: int, trigger: Trigger, content_type: str, is_recovered: bool, own: tuple[str, ...]
+    def _fix(  # noqa: PLR0917 - what the headers depend on, in the order of their key
+        self,
+        attempt: int,
+        trigger: Trigger,
+        content_type: str,
+        is_recovered: bool,
+        is_truncated: bool,
+        own: tuple[str, ...],
     ) -> FixedHeaders:
         """Return the headers that all attempts of this number share, without those that each request has of its `own`.
 
@@ -154,7 +163,9 @@ class Renderer:
             ours["x-forwarder-retry-in"] = f"{self._policy.delays[attempt - 1].total_seconds():g}"
         if is_recovered:
             ours["x-forwarder-recovered"] = "true"
+        if is_truncated:
+            ours["x-forwarder-truncated"] = "true"
         replaced = {name.lower() for name in own}
         ours = {name: value for name, value in self._untaken(ours).items() if name.lower() not in replaced}
-        fixed = self._fixed[attempt, trigger, content_type, is_recovered, own] = ours | self._headers
+        fixed = self._fixed[attempt, trigger, content_type, is_recovered, is_truncated, own] = ours | self._headers
         return fixed

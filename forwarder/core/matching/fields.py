@@ -12,6 +12,7 @@ _ENVELOPE = (
     Field("sid", lambda subject: (subject.event.sid,), is_single=True),
     Field("mid", lambda subject: (subject.event.mid,), is_single=True),
     Field("timestamp", lambda subject: (subject.event.timestamp,), is_single=True),
+    Field("truncated", lambda subject: (subject.event.truncated,), values=("true", "false"), is_single=True),
     NOW,
 )
 

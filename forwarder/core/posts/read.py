@@ -4,6 +4,7 @@ import json
 
 import msgspec
 
+from forwarder.core.cut_frame import is_cut, read_cut
 from forwarder.core.event import JSONValue
 from forwarder.core.posts.fields import mapping, text, time_of_ms
 from forwarder.core.posts.post import Author, Post
@@ -32,6 +33,9 @@ def read_value(event: JSONValue) -> Post:
     source, payload = text(envelope, "source"), envelope.get("payload")
     timestamp = envelope.get("timestamp")
     if not isinstance(payload, dict):
+        if isinstance(payload, str) and is_cut(envelope):
+            post = read_payload(source, read_cut(payload), timestamp)
+            return post if post.text or post.title else msgspec.structs.replace(post, text=payload)
         shown = payload if isinstance(payload, str) else _shown(event if payload is None else payload)
         return Post(source=source, text=shown, at=time_of_ms(timestamp))
     post = read_payload(source, payload, timestamp)

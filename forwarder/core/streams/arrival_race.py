@@ -52,6 +52,7 @@ class ArrivalRace:
         self._states = states
         self._capacity = capacity
         self._runners: Sequence[Runner] = ()
+        self._names: frozenset[str] = frozenset()
         self.is_on = False
         """Whether there is more than one stream."""
         self._events: OrderedDict[EventId, _Arrival] = OrderedDict()
@@ -61,6 +62,7 @@ class ArrivalRace:
         """Let these streams run from now on. If they differ from those before, outstanding events are not judged."""
         if tuple(runners) != self._runners:
             self._runners = tuple(runners)
+            self._names = frozenset(each.name for each in runners)
             self.is_on = len(runners) > 1
             self._events.clear()
 
@@ -79,6 +81,8 @@ class ArrivalRace:
                 del self._events[event_id]
 
     def _begin(self, event_id: EventId, source: str, stream: str, sent_s: float, now_s: float) -> None:
+        if stream not in self._names:  # the public stream takes no part
+            return
         rivals = [each.name for each in self._runners if each.name != stream and each.is_to_bring(source)]
         if not rivals:  # nobody else is to bring it
             return

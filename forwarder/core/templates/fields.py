@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from forwarder.core.cut_frame import cut_mid, is_cut, read_cut
 from forwarder.core.posts import Author, Post, read_value
 from forwarder.core.templates.filters import LargeNumber
 from forwarder.core.templates.sandbox import KnownFields
@@ -27,6 +28,9 @@ def fields_of(body: bytes, *, id_: str) -> dict[str, Any]:
             event = None
     envelope = event if isinstance(event, dict) else {}
     own = {name: envelope.get(name) for name in ("mid", "payload", "sid", "source", "timestamp")}
+    if "mid" not in envelope and is_cut(envelope):
+        payload = read_cut(envelope["payload"])
+        own |= {"mid": cut_mid(payload) or None, "payload": payload}
     return {**own, "event": event, "id": id_, "post": _post(read_value(event))}
 
 

@@ -43,6 +43,18 @@ def test_every_attempt_of_a_canary_says_that_it_is_one() -> None:
         )
 
 
+def test_every_attempt_of_an_event_of_the_public_stream_says_that_it_is_cut() -> None:
+    frame = b'{"source":"fast-x","timestamp":1767225600000,"payload":"{\\"id\\":\\"18\\",\\"mid\\":1,\\"te..."}'
+    delivery = new_delivery(decode_event(frame), BOT, ("r",), event_seq=1, accepted_at=NOW)
+    renderer = Renderer(headers={}, signing=None, policy=NAMED_POLICIES["live"])
+    for attempts in range(2):
+        request = renderer.render(replace(delivery, attempts=attempts), now=NOW)
+        assert (request.headers["x-forwarder-truncated"], request.body) == ("true", frame)
+    assert "x-forwarder-truncated" not in headers()
+    nothing = replace(delivery, body=b'{"no":"event"}')
+    assert "x-forwarder-truncated" not in renderer.render(nothing, now=NOW).headers
+
+
 def test_every_attempt_of_a_recovered_event_says_so_and_the_first_one_was_made_for_that() -> None:
     delivery = new_delivery(EVENT, BOT, ("r",), event_seq=1, accepted_at=NOW, is_recovered=True)
     renderer = Renderer(headers={}, signing=STANDARD, policy=NAMED_POLICIES["live"])

@@ -54,7 +54,7 @@ def test_only_paths_may_have_arrays_as_values() -> None:
 
 
 def test_the_common_fields_are_read_as_they_say_of_themselves() -> None:
-    assert {"source", "sid", "mid", "timestamp", "now"} | COMMON_FIELDS.keys() == NAMED_FIELDS.keys()
+    assert {"source", "sid", "mid", "timestamp", "truncated", "now"} | COMMON_FIELDS.keys() == NAMED_FIELDS.keys()
     for name, common in COMMON_FIELDS.items():
         field = NAMED_FIELDS[name]
         assert (field.ignores_case, field.marker, field.values) == (common.ignores_case, common.marker, common.values)

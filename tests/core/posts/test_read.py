@@ -21,6 +21,7 @@ def test_the_kind_of_each_example(name: str, kind: Kind) -> None:
 def test_what_nobody_knows_is_shown_as_it_is() -> None:
     assert post("radio", frequency=98.5).text == '{"frequency": 98.5}'
     assert read_post(example("public-sse-telegram")).text.startswith('{"id":4801')
+    assert read_post(example("public-sse-fast-x")).text.startswith("Markets open flat")
     assert read_post(b"not json").text == "not json"
     assert read_post(b'{"source":"x","payload":{"text":"\\ud800"}}').text == "\ud800"
 

@@ -202,3 +202,14 @@ def test_events_beyond_the_capacity_are_not_judged() -> None:
     scene.settle(1000)
     assert scene.counts("a") == (5, 0, 0, 0)
     assert scene.counts("b") == (0, 0, 2, 0)
+
+
+def test_a_stream_that_takes_no_part_wins_nothing_and_makes_no_misses() -> None:
+    scene = Scene(*runners("a", "b"))
+    scene.bring("public", "1", 0.0, "fast-x")
+    scene.bring("a", "2", 1.0)
+    scene.bring("public", "2", 1.1)
+    scene.bring("b", "2", 1.2)
+    scene.settle(100)
+    assert scene.counts("a") == (1, 0, 0, 0)
+    assert scene.counts("b") == (0, 1, 0, 0)

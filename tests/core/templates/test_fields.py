@@ -22,6 +22,13 @@ def test_a_lone_surrogate_is_read_all_the_same() -> None:
     assert (fields["source"], fields["payload"], fields["sid"]) == ("x", {"text": "\ud800"}, None)
 
 
+def test_of_a_cut_event_what_can_be_read_is_there() -> None:
+    frame = b'{"source":"fast-x","timestamp":1,"payload":"{\\"id\\":\\"18\\",\\"text\\":\\"Markets op..."}'
+    fields = fields_of(frame, id_="msg_1")
+    assert (fields["mid"], fields["sid"], fields["payload"]) == ("18", None, {"id": "18", "text": "Markets op"})
+    assert fields["post"]["text"] == "Markets op"
+
+
 @pytest.mark.parametrize("body", [b"not json", b"[1]", b"[" * 100_000])
 def test_what_is_no_event_has_no_fields(body: bytes) -> None:
     fields = fields_of(body, id_="msg_1")

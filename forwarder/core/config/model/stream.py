@@ -3,11 +3,11 @@
 from datetime import timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from forwarder.core.config.model.compiled import ConditionField
 from forwarder.core.config.model.on_failure import OnFailureConfig
-from forwarder.core.config.model.transport import ProxyUrl, TlsConfig
+from forwarder.core.config.model.transport import TRANSPORTS, ProxyUrl, TlsConfig, is_given, is_public
 from forwarder.core.config.values.headers import parse_api_key
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.config.values.section import (
@@ -21,32 +21,41 @@ from forwarder.core.config.values.section import (
     scalar,
     size,
 )
-from forwarder.core.config.values.urls import parse_stream_url, refuse_public, url_of_stream
+from forwarder.core.config.values.urls import parse_stream_url, url_of_stream
 from forwarder.core.matching import EVERYTHING
+from forwarder.core.yaml.tree import Scalar
+
+_NO_KEY = Secret("")
+"""In place of the key of the public stream."""
 
 
 class StreamConfig(Section):
     """A connection to scrape.st that receives events."""
 
     name: Name = Field(default="main", description="The name in logs and metrics. Each stream needs its own name.")
-    transport: Annotated[Literal["websocket", "sse"], choice("websocket", "sse"), BeforeValidator(refuse_public)] = (
-        Field(default="websocket", description="The protocol: a WebSocket, or private server-sent events (sse).")
+    transport: Annotated[Literal["websocket", "sse", "public"], choice(*TRANSPORTS)] = Field(
+        default="websocket",
+        description="The protocol: a WebSocket, private server-sent events (sse), or the public stream, which needs no key and whose "
+        "events are cut after 100 characters.",
     )
     url: Annotated[str, scalar(parse_stream_url, "URL")] = Field(
         default="",
-        description="The address of the stream: wss:// or ws:// for websocket, https:// or http:// for sse.",
-        json_schema_extra=left_out("wss://scrape.st/ws, or https://scrape.st/stream for sse"),
+        description="The address of the stream: wss:// or ws:// for websocket, https:// or http:// for sse and public.",
+        json_schema_extra=left_out("wss://scrape.st/ws, or https://scrape.st/stream for sse and public"),
         validate_default=True,
     )
     api_key: Annotated[Secret, scalar(parse_api_key, "text")] = Field(
-        description="The API key of scrape.st. A secret. api_key_file reads it from a file.",
+        default=_NO_KEY,
+        description="The API key of scrape.st. A secret. api_key_file reads it from a file. Required, except for transport: public.",
         examples=["${SCRAPEST_API_KEY}"],
     )
     api_key_file: FilePath | None = Field(
         default=None, description="A file that contains the API key and nothing else. Replaces api_key."
     )
     use_fast_x: Switch = Field(
-        default=False, description="true also subscribes to the first text of each X post (source fast-x)."
+        default=False,
+        description="true also subscribes to the first text of each X post (source fast-x).",
+        json_schema_extra=left_out("false, and true for transport: public"),
     )
     ignore_full_payload: Switch = Field(
         default=False,
@@ -86,6 +95,24 @@ class StreamConfig(Section):
         description="Sends a notice to a destination when the stream is disconnected or silent, and when it recovers.",
         examples=[{"to": "alerts", "after": "1m"}],
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _public_has_fast_x(cls, data: object) -> object:
+        """Subscribe to `fast-x` on the public stream, unless the config says something else: it has no other posts of X."""
+        if is_public(data) and not is_given(data, "use_fast_x"):
+            return {**data, "use_fast_x": Scalar("true")}
+        return data
+
+    @property
+    def is_public(self) -> bool:
+        """Whether it is the public stream, which needs no key."""
+        return self.transport == "public"
+
+    @property
+    def repairs_gaps(self) -> bool:
+        """Whether its gaps are repaired. The public stream has no history."""
+        return self.gap_repair and not self.is_public
 
     @field_validator("url", mode="after")
     @classmethod

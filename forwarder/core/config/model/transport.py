@@ -5,7 +5,7 @@ Keys that exclude each other are reported here too. That works on the tree, wher
 
 from base64 import b64encode
 from collections.abc import Mapping
-from typing import Annotated, Self
+from typing import Annotated, Self, TypeGuard
 
 from pydantic import Field, model_validator
 
@@ -19,7 +19,10 @@ from forwarder.core.url import UrlError, has_user, read_host, read_url, server_n
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Expanded, Path, Scalar, Tree
+from forwarder.core.yaml.words import known_word
 
+TRANSPORTS = ("websocket", "sse", "public")
+"""The transports of a stream."""
 _MAX_SOCKET_BYTES = 107
 """The longest path of a Unix socket on Linux."""
 
@@ -258,7 +261,8 @@ def check_transport(destination: Mapping[str, Tree], path: Path, findings: Findi
 
 
 def check_stream_transport(stream: Mapping[str, Tree], path: Path, findings: Findings) -> None:
-    """Report keys of a stream's transport that do not fit its URL."""
+    """Report keys of a stream's transport that do not fit its URL, or the public stream; and a key that is missing."""
+    _check_key(stream, path, findings)
     url = stream.get("url")
     scheme = str(url).partition("://")[0].lower() if isinstance(url, Scalar) else ""
     if scheme == "ws" and is_given(stream, "proxy"):
@@ -267,6 +271,38 @@ def check_stream_transport(stream: Mapping[str, Tree], path: Path, findings: Fin
             "a WebSocket goes through a proxy only with TLS: url must begin with wss://, not with ws://",
         )
     _check_tls(stream, path, findings, scheme=scheme)
+
+
+def _check_key(stream: Mapping[str, Tree], path: Path, findings: Findings) -> None:
+    transport = stream.get("transport")
+    if isinstance(transport, Scalar) and not is_null(transport) and known_word(transport, TRANSPORTS) is None:
+        return  # it is misspelt, so nobody knows which keys it has
+    if not is_public(stream):
+        if "api_key" in stream and not is_given(stream, "api_key"):
+            findings.add((*path, "api_key"), "the value is missing")
+        elif "api_key" not in stream:
+            findings.add(
+                (*path, "api_key"),
+                'the key "api_key" (or "api_key_file") is missing; without a key there is only transport: public, '
+                "whose events are cut after 100 characters",
+            )
+        return
+    for key in ("api_key", "api_key_file"):
+        if is_given(stream, key) and findings.has((*path, key)):
+            findings.add_at_key(
+                (*path, key),
+                f"the public stream needs no key and is sent none; remove {key}, or write transport: websocket or sse",
+            )
+    if is_given(stream, "gap_repair") and str(stream["gap_repair"]).lower() != "false":
+        findings.add_at_key(
+            (*path, "gap_repair"), "the public stream has no history to repair gaps from; remove gap_repair"
+        )
+
+
+def is_public(stream: object) -> TypeGuard[dict[str, Tree]]:
+    """Return whether a mapping in `streams` is of the public stream."""
+    transport = stream.get("transport") if isinstance(stream, dict) else None
+    return isinstance(transport, Scalar) and known_word(transport, TRANSPORTS) == "public"
 
 
 def _check_tls(section: Mapping[str, Tree], path: Path, findings: Findings, *, scheme: str) -> None:

@@ -22,19 +22,12 @@ def parse_stream_url(value: object) -> str:
     return str(text)
 
 
-_STREAM_SCHEMES = {"websocket": ("wss", "ws"), "sse": ("https", "http")}
-_STREAM_URLS = {"websocket": "wss://scrape.st/ws", "sse": "https://scrape.st/stream"}
-PUBLIC_STREAM = (
-    "the public stream of scrape.st, which needs no key, cannot be forwarded: its events have another form, are cut after 100 characters, and have no ids to "
-    "detect duplicates; forwarder tail --public shows it"
-)
-
-
-def refuse_public(value: object) -> object:
-    """Return the value. Raises `WrongValueError` where it asks for the public stream."""
-    if isinstance(value, str) and "public" in value.lower():
-        raise WrongValueError(f"{PUBLIC_STREAM}. Write websocket or sse, and add an api_key")
-    return value
+_STREAM_SCHEMES = {"websocket": ("wss", "ws"), "sse": ("https", "http"), "public": ("https", "http")}
+_STREAM_URLS = {
+    "websocket": "wss://scrape.st/ws",
+    "sse": "https://scrape.st/stream",
+    "public": "https://scrape.st/stream",
+}
 
 
 def url_of_stream(url: str, transport: str) -> str:

@@ -27,8 +27,27 @@ def test_a_url_of_the_other_transport_is_refused(lines: str) -> None:
         stream(lines)
 
 
-def test_the_public_stream_has_no_events_to_forward() -> None:
-    with pytest.raises(ConfigError, match=r"streams\[0\].transport: .*cannot be forwarded"):
+def of_public(lines: str = "") -> StreamConfig:
+    text = f"streams:\n  - transport: public\n{lines}\ndestinations: {{bot: {{url: http://a/}}}}\nroutes: [{{to: bot}}]"
+    return load(text).streams[0]
+
+
+def test_the_public_stream_needs_no_key_and_repairs_no_gaps() -> None:
+    found = of_public()
+    assert (found.url, found.use_fast_x, found.is_public, found.repairs_gaps) == (
+        "https://scrape.st/stream", True, True, False
+    )  # fmt: skip
+    assert found.api_key.reveal() == ""
+    assert not of_public("    use_fast_x: false").use_fast_x
+    assert of_public("    use_fast_x:").use_fast_x
+    assert (stream().is_public, stream().repairs_gaps, stream("gap_repair: false").repairs_gaps) == (False, True, False)
+
+
+def test_only_the_public_stream_needs_no_key() -> None:
+    for given in ("name: a", "transport: sse", "api_key: null"):
+        with pytest.raises(ConfigError, match=r"is missing"):
+            load(f"streams: [{{{given}}}]\ndestinations: {{bot: {{url: http://a/}}}}\nroutes: [{{to: bot}}]")
+    with pytest.raises(ConfigError, match=r"streams\[0\].api_key: the public stream needs no key"):
         stream("transport: public")
 
 

@@ -6,7 +6,7 @@ from forwarder.core.config import (
     ConfigError,
 )
 from forwarder.core.config.values.scalars import WrongValueError
-from forwarder.core.config.values.urls import parse_stream_url, refuse_public, url_of_stream
+from forwarder.core.config.values.urls import parse_stream_url, url_of_stream
 from forwarder.core.yaml.tree import Scalar
 from tests.core.config.support import config_text, load
 
@@ -80,10 +80,3 @@ def test_a_url_of_another_transport_is_refused(url: str, said: str) -> None:
 def test_a_stream_needs_a_url_of_its_schemes(url: str) -> None:
     with pytest.raises(WrongValueError):
         parse_stream_url(Scalar(url, quoted=True))
-
-
-@pytest.mark.parametrize("value", ["public", "PUBLIC_ws"])
-def test_the_public_stream_is_refused(value: str) -> None:
-    with pytest.raises(WrongValueError, match="which needs no key, cannot be forwarded"):
-        refuse_public(Scalar(value))
-    assert refuse_public("sse") == "sse"
