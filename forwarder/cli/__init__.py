@@ -44,6 +44,7 @@ COMMANDS = {
     "preview": ("preview", "show the message that a format makes of an event"),
     "explain": ("explain", "show which routes match an event, and why the others do not"),
     "backtest": ("backtest", "run a changed config over the history, and show what it would send differently"),
+    "support": ("support", "write a bundle without secrets for a bug report"),
     "schema": ("schema", "print the JSON Schema of the config, for editors"),
     "completion": ("completion", "print a script with which bash, zsh or fish completes commands and options"),
 }
@@ -52,7 +53,7 @@ _WITHOUT_OUTBOX = frozenset(
     {"run", "init", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema", "completion"}
 )
 """Commands that never wait for the disk with the outbox; `run` has its own watch over it."""
-_WITH_SECRETS = frozenset({"run", "check", "test", "send", "preview"})
+_WITH_SECRETS = frozenset({"run", "check", "test", "send", "preview", "support"})
 """Commands that read the secrets of a config."""
 
 _CERTIFICATES = "SSL_CERT_FILE"

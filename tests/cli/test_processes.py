@@ -47,7 +47,7 @@ CHANGING = (
     "resend 2006700000014692368",
     "forget --author novadesk --dry-run",
 )
-WITHOUT_DAEMON = ("upgrade", "status", "reload")
+WITHOUT_DAEMON = ("upgrade", "status", "reload", "support /dev/null")
 NUMBER = re.compile(r"[\d.:]+")
 
 
