@@ -54,9 +54,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ran, report = measure(part)
         lines, is_enough = judged(report, part, limits[part])
         print("\n".join(lines), flush=True)
-        if ran == pytest.ExitCode.TESTS_FAILED:
+        if ran == pytest.ExitCode.TESTS_FAILED and part != "core":
             print("some of its tests failed; whether that may be, `pytest` without coverage judges", flush=True)
-        elif ran:
+        elif ran:  # in CI only this run of the core makes all examples of each property
             is_enough = False
         if not is_enough:
             code = 1

@@ -1,8 +1,8 @@
 """The tests of `core/` against the built wheel, on every CPython of this machine.
 
 `python -m tools.wheel_tests` builds the wheel, installs it with its extra `test` into a new environment for each CPython it finds, and
-runs tests/core against what is installed there. `python -m tools.wheel_tests 3.13` does so for that version alone. A version that is not
-here is skipped, with the reason, unless it was asked for.
+runs tests/core against what is installed there. `python -m tools.wheel_tests 3.13` does so for that version alone, `--others` for all but
+the one that runs this. A version that is not here is skipped, with the reason, unless it was asked for.
 """
 
 import argparse
@@ -21,6 +21,7 @@ ROOT = Path(__file__).parents[1]
 VERSIONS = ("3.11", "3.12", "3.13", "3.14")
 _READ_BY_TESTS = ("tests", "tools", "docs", "README.md", "config.yaml", "config.schema.json", "pyproject.toml")
 """What is copied beside the installed package: the tests, and the files that they compare the code with."""
+_OWN = "{}.{}".format(*sys.version_info)
 _ABOUT = "import ensurepip, sys, venv; print(sys.implementation.name, '{}.{}'.format(*sys.version_info))"
 
 
@@ -28,8 +29,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the tests on each version; return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.wheel_tests", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("versions", nargs="*", metavar="VERSION", help=f"such as 3.13; else {', '.join(VERSIONS)}")
-    asked = parser.parse_args(arguments).versions
-    found = {version: interpreter(version) for version in asked or VERSIONS}
+    parser.add_argument("--others", action="store_true", help="without the version that runs this")
+    settings = parser.parse_args(arguments)
+    asked = settings.versions
+    versions = [version for version in asked or VERSIONS if not (settings.others and version == _OWN)]
+    found = {version: interpreter(version) for version in versions}
     with TemporaryDirectory(prefix="forwarder-wheel-") as folder:
         wheel = build(Path(folder))
         with ThreadPoolExecutor() as threads:
