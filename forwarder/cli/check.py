@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
         said = f", {len(failed)} not valid: {', '.join(failed)}" if failed else ""
         print(f"{counted(len(checked), 'config')}: {len(checked) - len(failed)} valid{said}")
     (first, *_) = checked
-    return _asked_for(arguments, first.config) if is_valid and first.config is not None else code
+    return _asked_for(arguments, first.config, first.file) if is_valid and first.config is not None else code
 
 
 def _conflict(arguments: argparse.Namespace) -> str | None:
@@ -139,7 +139,7 @@ def _as_json(checked: CheckedConfig, findings: Sequence[Finding]) -> list[dict[s
     ]
 
 
-def _asked_for(arguments: argparse.Namespace, config: Config) -> int:
+def _asked_for(arguments: argparse.Namespace, config: Config, file: Path) -> int:
     """Do what the options ask for beyond the check; return the exit code."""
     for limited, limit in destination_limits_of(config).items():
         print(f"destination {limited} gets at most {limit}, over all routes")
@@ -157,6 +157,11 @@ def _asked_for(arguments: argparse.Namespace, config: Config) -> int:
     faults = asyncio.run(try_streams(config))
     for name, fault in faults.items():
         print(f"stream {name}: " + ("connected" if fault is None else str(fault)))
+    if not any(faults.values()):
+        from forwarder.cli.check_accounts import lines_about_accounts  # only with --connect
+
+        for line in lines_about_accounts(config, file):
+            print(line)
     return exit_codes.FAILURE if any(faults.values()) else code
 
 

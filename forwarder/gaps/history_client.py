@@ -11,7 +11,7 @@ import aiohttp
 from multidict import CIMultiDict
 from yarl import URL
 
-from forwarder.core.config import Config
+from forwarder.core.config import Config, StreamConfig
 from forwarder.core.destinations.request import USER_AGENT
 from forwarder.core.destinations.response_hints import read_response_hints
 from forwarder.core.event import JSONValue
@@ -202,14 +202,15 @@ def _iso(at: datetime) -> str:
 
 def histories_of(config: Config) -> dict[str, HistorySource]:
     """Return the history of each stream that has `gap_repair`, by the name of the stream."""
-    return {
-        stream.name: HistorySource(
-            stream=stream.name,
-            url=stream.url,
-            api_key=stream.api_key.reveal(),
-            ignores_full=stream.ignore_full_payload,
-            transport=transport_of(stream),
-        )
-        for stream in config.streams
-        if stream.repairs_gaps
-    }
+    return {stream.name: history_of(stream) for stream in config.streams if stream.repairs_gaps}
+
+
+def history_of(stream: StreamConfig) -> HistorySource:
+    """Return where the history of a stream is. Call this in a thread, as `transport_of`."""
+    return HistorySource(
+        stream=stream.name,
+        url=stream.url,
+        api_key=stream.api_key.reveal(),
+        ignores_full=stream.ignore_full_payload,
+        transport=transport_of(stream),
+    )
