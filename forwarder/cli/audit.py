@@ -48,6 +48,7 @@ def _record(audit: Audit, incomplete: list[Record]) -> Record:
         "deliveries": {
             "planned": audit.entry(LedgerEntry.PLANNED),
             "replayed": audit.entry(LedgerEntry.REPLAYED),
+            "fallback": audit.entry(LedgerEntry.FALLBACK),
             **_ends(audit),
         },
         "findings": [
@@ -65,8 +66,10 @@ def _print(audit: Audit, incomplete: list[Record]) -> None:
         f"            = matched {audit.entry(LedgerEntry.MATCHED):,} + unmatched {audit.entry(LedgerEntry.UNMATCHED):,}"
         f" + duplicates {audit.entry(LedgerEntry.DUPLICATE):,};  kept now: {kept:,}"
     )
+    fallback = audit.entry(LedgerEntry.FALLBACK)
     print(
         f"deliveries  planned {audit.entry(LedgerEntry.PLANNED):>7,} + replayed {audit.entry(LedgerEntry.REPLAYED):,}"
+        f"{f' + fallback {fallback:,}' if fallback else ''}"
     )
     print("            = " + " + ".join(f"{shown(name)} {number:,}" for name, number in _ends(audit).items()))
     if audit.is_balanced:

@@ -47,6 +47,8 @@ class Trigger(StrEnum):
     """The event was fetched by a gap repair, or saved from a damaged outbox."""
     CANARY = "canary"
     """The event is a canary. All of its attempts have this trigger."""
+    FALLBACK = "fallback"
+    """The event waited too long for another destination. All of its attempts have this trigger."""
     TEST = "test"
     """`forwarder send` made the attempt, outside the outbox."""
 

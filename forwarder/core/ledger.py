@@ -25,13 +25,15 @@ class LedgerEntry(StrEnum):
     """Deliveries that the matching routes asked for: one for each destination of each matched event."""
     REPLAYED = "replayed"
     """Deliveries that a person added to an event by a replay."""
+    FALLBACK = "fallback"
+    """Deliveries that were added because the event waited too long for another destination."""
     OWN = "own"
     """Forwarder's own events: failure notices, digests, canaries. They come from no stream, and no route matches them."""
 
 
 @dataclass(slots=True)
 class MinuteCounts:
-    """The counts of one minute before they are written. `REPLAYED` is counted elsewhere."""
+    """The counts of one minute before they are written. `REPLAYED` and `FALLBACK` are counted elsewhere."""
 
     seen: int = 0
     matched: int = 0
@@ -75,6 +77,7 @@ NOT_SENT_BY_RULE = frozenset({SkipReason.SAMPLED, SkipReason.LIMITED})
 PRUNED = "pruned "
 """The prefix of the entries for pruned rows: `pruned event`, `pruned delivered`, `pruned dead`, `pruned disabled`, …"""
 _PRUNED_EVENT = f"{PRUNED}event"
+_ADDED = (LedgerEntry.PLANNED, LedgerEntry.REPLAYED, LedgerEntry.FALLBACK)
 _ENDS = (DeliveryStatus.DELIVERED, DeliveryStatus.DEAD, DeliveryStatus.EXPIRED, *SkipReason)
 _KNOWN = frozenset({*_ENDS, DeliveryStatus.PENDING, DeliveryStatus.IN_FLIGHT})
 
@@ -151,7 +154,7 @@ class Audit:
             ),
             Imbalance(
                 what="deliveries planned = delivered + waiting + dead + skipped",
-                expected=self.entry(LedgerEntry.PLANNED) + self.entry(LedgerEntry.REPLAYED),
+                expected=sum(map(self.entry, _ADDED)),
                 found=self.waiting + sum(map(self.ended_as, _ENDS)) + sum(self.unknown_ends.values()),
             ),
             Imbalance(what="every event kept has its deliveries", expected=0, found=self.incomplete_events),

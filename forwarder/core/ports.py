@@ -174,6 +174,18 @@ class Outbox(Protocol):
         ...
 
 
+class FallbackSlice(msgspec.Struct, frozen=True, kw_only=True):
+    """Which deliveries to add: for each event that was accepted before `before` and still waits for `of`, one to `to`."""
+
+    of: str
+    to: str
+    before: datetime
+    """By the wall clock, as `now`."""
+    now: datetime
+    after_seq: int
+    """The last event of the slice before."""
+
+
 class Sender(Protocol):
     """One destination's way out."""
 

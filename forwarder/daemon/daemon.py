@@ -15,6 +15,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
 from forwarder.daemon import housekeeping
 from forwarder.daemon.control import ControlHandler
+from forwarder.daemon.fallbacks import Fallbacks
 from forwarder.daemon.housekeeping import ServiceStatus
 from forwarder.daemon.inbound import Inbound, StreamsAtStart, open_inbound
 from forwarder.daemon.orderly_stop import GracePeriod, OrderlyStop
@@ -236,6 +237,7 @@ class Daemon:
                 group.create_task(handover.run()),
                 group.create_task(outbound.hurry()),
                 group.create_task(outbound.end_pauses()),
+                group.create_task(Fallbacks(outbox, active, clock=clock, look=outbound.look).run()),
             ]
             stop.on_stop(lambda: _cancel(background))
             if meanwhile:  # from here on the watchdog is fed only while the writer moves, first after an interval

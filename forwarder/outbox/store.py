@@ -17,7 +17,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.gaps.gap import Gap, GapBook
 from forwarder.core.monitoring.status import OutboxReport
-from forwarder.core.ports import Outbox
+from forwarder.core.ports import FallbackSlice, Outbox
 from forwarder.core.routing.first_word import EarlierDelivery
 
 OnElapsed = Callable[[float], None]
@@ -105,6 +105,10 @@ class OutboxStore(Outbox, Protocol):
         ...
 
     # Requests of a person
+
+    async def fall_back(self, asked: FallbackSlice) -> Changed:
+        """Add deliveries for what has waited too long for another destination: one slice, of which nothing is added twice."""
+        ...
 
     async def change(self, asked: Change, *, person: str = "") -> Changed:
         """Apply one slice of a change, note who asked for it (empty: nobody), and return once it is on disk."""

@@ -65,6 +65,7 @@ def with_example(path: str, example: object) -> str:
         "destinations.NAME.auth.basic.password": {"username": "bot"},
         "destinations.NAME.canary.within": {"every": "10m"},
         "streams.on_failure.after": {"to": "alerts"},
+        "destinations.NAME.fallback.after": {"to": "alerts"},
         "destinations.NAME.limit.per": {"count": 5},
         "destinations.NAME.limit.by": {"count": 5, "per": "10m"},
         "routes.limit.per": {"count": 5},

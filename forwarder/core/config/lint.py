@@ -337,6 +337,7 @@ def _settings(config: Config) -> Iterator[str]:
     used = {name for route in config.routes for name in route.to} | {config.unmatched}
     notices = [each.on_failure for each in config.destinations.values()]
     notices += [each.on_failure for each in config.streams] + [each.on_failure for each in config.expect]
+    used |= {each.fallback.to for each in config.destinations.values() if each.fallback is not None}
     used |= {on_failure.to for on_failure in notices if on_failure is not None}
     for name in config.destinations:
         if name not in used:

@@ -7,6 +7,7 @@ from pydantic import ValidationError
 
 from forwarder.core.capacity import largest_event, least_size
 from forwarder.core.config.checks.defaults import drop_notices_to_self, with_defaults
+from forwarder.core.config.checks.fallbacks import check_fallback_ages, check_fallback_names
 from forwarder.core.config.checks.groups import expand_groups
 from forwarder.core.config.checks.names import ReadFile, check_names, check_transports, read_secret_files
 from forwarder.core.config.checks.receivers import check_receivers
@@ -68,6 +69,7 @@ def load_config(
         read_template_files(tree, cache(read_template or read_file), findings)
         drop_notices_to_self(tree, findings)
         check_names(tree, findings)
+        check_fallback_names(tree, findings)
         expand_groups(tree, findings)
         check_receivers(tree, findings)
         check_transports(tree, findings)
@@ -86,6 +88,8 @@ def load_config(
         _check_transports(config, check_tls, findings)
         _check_apprise(config, check_apprise, findings)
         _check_room(config, findings)
+        if not findings.problems:
+            check_fallback_ages(config, findings)
     if config is None or findings.problems:
         if not {"routes", "destinations"} <= set(tree if isinstance(tree, dict) else ()):
             for path in nodes.unmatched:

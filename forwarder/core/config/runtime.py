@@ -6,7 +6,7 @@ from forwarder.core.config import Config
 from forwarder.core.config.model.on_failure import OnFailureConfig
 from forwarder.core.config.model.routing import DROP, RoutingConfig
 from forwarder.core.delivery import DestinationName
-from forwarder.core.destinations.destination import CanaryPolicy, FailureRecipients, OnFailure
+from forwarder.core.destinations.destination import CanaryPolicy, FailureRecipients, Fallback, OnFailure
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.priority import Priority
 from forwarder.core.routing.first_word import OnFull
@@ -62,6 +62,15 @@ def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
         for name, settings in config.destinations.items()
         if settings.enabled and settings.canary is not None
     }
+
+
+def fallbacks_of(config: Config) -> list[Fallback]:
+    """Return the fallback of each enabled destination that has one."""
+    return [
+        settings.fallback.value(name)
+        for name, settings in config.destinations.items()
+        if settings.enabled and settings.fallback is not None and config.destinations[settings.fallback.to].enabled
+    ]
 
 
 def disabled_in(config: Config | RoutingConfig) -> frozenset[DestinationName]:

@@ -34,6 +34,14 @@ class FailureRecipients(msgspec.Struct, frozen=True, kw_only=True):
     """Everybody who is notified of a failure of anything, each once."""
 
 
+class Fallback(msgspec.Struct, frozen=True, kw_only=True):
+    """Who also gets what has waited for a destination for longer than `after`."""
+
+    of: str
+    to: str
+    after: timedelta
+
+
 class CanaryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When canaries are sent: one every `every`, to be delivered within `within`."""
 

@@ -16,6 +16,7 @@ from forwarder.core.dispatch.retry import RetryPolicy
 USER_AGENT = f"forwarder/{__version__}"
 _RESERVED = frozenset({ID, TIMESTAMP, SIGNATURE})
 _NONE: Mapping[str, str] = {}
+_OF_ALL_ATTEMPTS = frozenset({Trigger.CANARY, Trigger.FALLBACK})
 
 
 FixedHeaders = dict[str, str]
@@ -103,7 +104,7 @@ class Renderer:
         all attempts; timestamp and signature are those of this attempt.
         """
         attempt = delivery.attempts + 1
-        trigger = delivery.trigger if attempt == 1 or delivery.trigger is Trigger.CANARY else Trigger.RETRY
+        trigger = delivery.trigger if attempt == 1 or delivery.trigger in _OF_ALL_ATTEMPTS else Trigger.RETRY
         if not delivery.body:
             raise CannotFormatError(NOT_KEPT)
         if content is None:

@@ -105,7 +105,7 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
             "expedited": MAX_EXPEDITED,
         }
         if status is None:
-            _add(connection, row | {"routes": routes, "trigger": Trigger.REPLAY}, accepted_ms=accepted_ms)
+            add_delivery(connection, row | {"routes": routes, "trigger": Trigger.REPLAY}, accepted_ms=accepted_ms)
         else:
             connection.execute(_SQL["again"], row | {"trigger": Trigger.REPLAY})
         changed += 1
@@ -121,11 +121,17 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
 _REPLAY_KEYS = {"to", "since_ms", "until_ms", "source", "route"}
 
 
-def _add(connection: sqlite3.Connection, row: dict[str, object], *, accepted_ms: int) -> None:
+def add_delivery(
+    connection: sqlite3.Connection,
+    row: dict[str, object],
+    *,
+    accepted_ms: int,
+    entry: LedgerEntry = LedgerEntry.REPLAYED,
+) -> None:
     """Add a delivery that no route has made, and account for it."""
     connection.execute(_SQL["add_delivery"], row)
     connection.execute(_SQL["plan_one_more"], (row["event_seq"],))
-    insert(connection, "add_to_ledger", [(accepted_ms // 60_000, LedgerEntry.REPLAYED, 1)])
+    insert(connection, "add_to_ledger", [(accepted_ms // 60_000, entry, 1)])
 
 
 def _resend(connection: sqlite3.Connection, asked: Resend) -> Changed:
@@ -144,7 +150,7 @@ def _resend(connection: sqlite3.Connection, asked: Resend) -> Changed:
             continue
         accepted_ms, status, routes = found
         if status is None:
-            _add(connection, row | {"routes": routes}, accepted_ms=accepted_ms)
+            add_delivery(connection, row | {"routes": routes}, accepted_ms=accepted_ms)
         elif status not in OPEN:
             connection.execute(_SQL["again"], row)
         elif not connection.execute(_SQL["bring_forward"], row).rowcount:

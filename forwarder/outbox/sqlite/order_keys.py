@@ -17,7 +17,7 @@ from forwarder.outbox.sqlite.write_queue import WriteQueue
 
 _SLICE = 1_000
 _LOOK_AGAIN_S = 1.0
-_UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY, Trigger.RESEND, Trigger.CANARY})
+_UNORDERED = frozenset({Trigger.MANUAL, Trigger.REPLAY, Trigger.RESEND, Trigger.CANARY, Trigger.FALLBACK})
 
 
 class OrderKeys:

@@ -19,7 +19,7 @@ from forwarder.core.event import Event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import LedgerEntry, SkipReason
 from forwarder.core.monitoring.status import DelaySummary, OutboxReport
-from forwarder.core.ports import Claim, DeliveryState
+from forwarder.core.ports import Claim, DeliveryState, FallbackSlice
 from forwarder.core.routing.dedupe import id_numbers
 from forwarder.core.routing.first_word import EarlierDelivery
 from forwarder.outbox.problems import OutboxUnreadableError
@@ -29,6 +29,7 @@ from forwarder.outbox.sqlite.clock_rows import note_clock_steps
 from forwarder.outbox.sqlite.commands import apply
 from forwarder.outbox.sqlite.destination_rows import known_states, note_state
 from forwarder.outbox.sqlite.enqueuer import Enqueuer
+from forwarder.outbox.sqlite.fallback import fall_back
 from forwarder.outbox.sqlite.file.database import Database
 from forwarder.outbox.sqlite.file.integrity import check_bodies
 from forwarder.outbox.sqlite.gaps import SqliteGapBook
@@ -260,6 +261,9 @@ class SqliteOutbox:
             isinstance(asked, DeadLetterChange) and asked.verb == "dead_drop"
         )
         return await self._queue.ask(lambda connection: apply(connection, asked, person=person), apart=frees_room)
+
+    async def fall_back(self, asked: FallbackSlice) -> Changed:
+        return await self._queue.ask(lambda connection: fall_back(connection, asked))
 
     def note_action(self, action: Action, *, now: datetime) -> None:
         self._queue.add_step(lambda connection: note_action(connection, action, changed=1, now_ms=to_ms(now)))

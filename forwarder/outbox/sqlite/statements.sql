@@ -364,3 +364,17 @@ DELETE FROM state WHERE name = ?;
 -- name: prune_gaps
 -- Not those that last, nor those that something is still to be done for.
 DELETE FROM gaps WHERE ended_ms < :before_ms AND repair != 'pending';
+
+-- name: waited_until
+-- The last event that was accepted before then, and the first one that is kept.
+SELECT coalesce((SELECT max(seq) FROM events INDEXED BY events_by_age WHERE accepted_ms = (
+    SELECT max(accepted_ms) FROM events INDEXED BY events_by_age WHERE accepted_ms < :before_ms)), 0),
+  coalesce((SELECT min(seq) FROM events), 1);
+
+-- name: waited_too_long
+-- What a person asked for, and canaries, are left alone.
+SELECT d.event_seq, e.accepted_ms, d.routes FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
+WHERE d.event_seq > :after_seq AND d.event_seq <= :until_seq AND d.destination = :of AND d.status IN ('pending', 'in_flight')
+  AND d.trigger IN ('first', 'recovered', 'fallback')
+  AND NOT EXISTS (SELECT 1 FROM deliveries AS o WHERE o.event_seq = d.event_seq AND o.destination = :to)
+ORDER BY d.event_seq LIMIT :limit;

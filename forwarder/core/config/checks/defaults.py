@@ -41,12 +41,13 @@ def with_defaults(root: Node) -> Node:
 
 
 def drop_notices_to_self(tree: dict[str, Tree], findings: Findings) -> None:
-    """Remove the default `on_failure` from the destination that it names, which cannot get notices about itself."""
+    """Remove the default `on_failure` and `fallback` from the destination that they name, which cannot be its own."""
     for path, destination in mappings(tree, "destinations"):
-        on_failure = destination.get("on_failure")
-        is_itself = isinstance(on_failure, dict) and on_failure.get("to") == path[-1]
-        if is_itself and findings.is_default((*path, "on_failure")):
-            del destination["on_failure"]
+        for key in ("on_failure", "fallback"):
+            written = destination.get(key)
+            to = written.get("to") if isinstance(written, dict) else written
+            if to == path[-1] and findings.is_default((*path, key)):
+                del destination[key]
 
 
 def _mapping(root: Node, key: str) -> MapNode | None:

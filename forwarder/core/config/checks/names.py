@@ -85,7 +85,7 @@ def check_names(tree: dict[str, Tree], findings: Findings) -> None:
     if isinstance(unmatched, Scalar) and not is_null(unmatched):
         if unmatched not in known and known_word(unmatched, [DROP]) is not None:
             tree["unmatched"] = unmatched = Scalar(DROP)
-        _check_one(unmatched, {DROP: None, **destinations}, groups, ("unmatched",), findings)
+        check_one(unmatched, {DROP: None, **destinations}, groups, ("unmatched",), findings)
 
 
 def _check_on_failure(
@@ -100,18 +100,19 @@ def _check_on_failure(
         if path[1:] == (to,):
             findings.add(place, "a destination cannot get notices about itself; name another one")
             continue
-        _check_one(to, destinations, groups, place, findings)
-        if _is_disabled(destinations.get(to)) and not _is_disabled(failing):
+        check_one(to, destinations, groups, place, findings)
+        if is_disabled(destinations.get(to)) and not is_disabled(failing):
             findings.add(place, f"{show(to)} is disabled and gets no notices; name another destination")
 
 
 def _check_notified(name: Scalar, destinations: Mapping[str, Tree], path: Path, findings: Findings) -> None:
     _check_exists(name, destinations, path, findings)
-    if _is_disabled(destinations.get(name)):
+    if is_disabled(destinations.get(name)):
         findings.add(path, f"{show(name)} is disabled and gets no summaries; name another destination")
 
 
-def _is_disabled(destination: Tree | None) -> bool:
+def is_disabled(destination: Tree | None) -> bool:
+    """Return whether the settings of a destination have `enabled: false`."""
     return isinstance(destination, dict) and str(destination.get("enabled")).lower() == "false"
 
 
@@ -170,9 +171,10 @@ def _check_distinct(named: list[tuple[Path, Tree | None, str]], what: str, findi
         seen.setdefault(name, path)
 
 
-def _check_one(
+def check_one(
     name: Scalar, known: Mapping[str, object], groups: Mapping[str, object], path: Path, findings: Findings
 ) -> None:
+    """Report a name that is not one of a destination."""
     if name in groups and name not in known:
         findings.add(path, f"{show(name)} is a group; name one destination")
     else:

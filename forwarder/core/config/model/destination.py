@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, fiel
 
 from forwarder.core.config.model.apprise import parse_apprise
 from forwarder.core.config.model.canary import CanaryConfig
+from forwarder.core.config.model.fallback import FallbackConfig
 from forwarder.core.config.model.format import FormatConfig, parse_destination_url, parse_header
 from forwarder.core.config.model.on_failure import OnFailureConfig
 from forwarder.core.config.model.prefer import OnFullField, check_on_full
@@ -198,6 +199,11 @@ class DestinationSettings(Section):
         default=None,
         description="Sends a notice to another destination when this one fails, and when it recovers.",
         examples=[{"to": "alerts", "after": "5m"}],
+    )
+    fallback: FallbackConfig | None = Field(
+        default=None,
+        description="Also sends to another destination what has waited too long for this one, once and marked.",
+        examples=["alerts", {"to": "alerts", "after": "10m"}],
     )
     canary: CanaryConfig | None = Field(
         default=None,
