@@ -72,7 +72,7 @@ async def open_reporting(
         policies=active.runtime.canaries,
         is_paused=monitor.is_paused,
         post=ingest.post_canary,
-        notify=monitor.notify,
+        notify=monitor.notify_of_canary,
         clock=clock,
     )
     return Reporting(

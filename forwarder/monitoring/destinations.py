@@ -80,6 +80,8 @@ class DestinationMonitor:
         """Destinations that are down, and since when they fail; also those that were so when the process before this one ended."""
         self._probed: set[DestinationName] = set()
         """Destinations that a person resumed, which begin with a probe."""
+        self._late: dict[DestinationName, bool] = {}
+        """Destinations of which a missed canary was reported, and whether they failed by then: then that is the same outage."""
         self._number = 0
 
     def follow(self, recipients: FailureRecipients) -> None:
@@ -214,6 +216,9 @@ class DestinationMonitor:
             if is_due and state.pause is None:  # a pause was reported when it began
                 self._set(name, reported_at=now)
                 self._write(name)
+                if name in self._late:  # one outage is one notice
+                    self._late[name] = True
+                    continue
                 reason = self.failures.get(name, "unknown, because forwarder was restarted")
                 self._notify(name, notices.FAILING.about(name, time=now - since, reason=reason))
         for name, dead in self._given_up.due_dead(now):
@@ -242,7 +247,10 @@ class DestinationMonitor:
         self._set(name, failing_since=None, reported_at=None, stretch=None)
         self.failures.pop(name, None)
         self._write(name)
-        since = self._resumed.pop(name, state.failing_since if state.reported_at is not None else None)
+        is_reported = state.reported_at is not None or self._late.get(name, False)
+        if is_reported:
+            self._late.pop(name, None)
+        since = self._resumed.pop(name, state.failing_since if is_reported else None)
         if since is not None:
             self._notify(name, notices.RECOVERED.about(name, time=now - since))
 
@@ -260,9 +268,17 @@ class DestinationMonitor:
         elif is_resumed:
             log.info("destination.back", destination=name, note="reachable again; sending the queue")
 
-    def notify(self, notice: notices.Notice) -> None:
-        """Send a notice to whom the `on_failure` of the destination that it is about names."""
-        self._notify(DestinationName(notice.about), notice)
+    def notify_of_canary(self, notice: notices.Notice) -> None:
+        """Send a notice of a missed canary, or of one that arrives again, unless the outage that it belongs to was, or is, reported."""
+        name = DestinationName(notice.about)
+        state = self.state_of(name)
+        if notice.level is notices.Level.OK:
+            is_part_of_failure = self._late.get(name, False) and state.failing_since is not None  # its end is reported
+            if not is_part_of_failure and self._late.pop(name, None) is not None:
+                self._notify(name, notice)
+        elif state.reported_at is None:
+            self._late[name] = state.failing_since is not None
+            self._notify(name, notice)
 
     def _notify(self, name: DestinationName, notice: notices.Notice) -> None:
         wanted = self._recipients.of_destination.get(name)

@@ -99,8 +99,12 @@ class StreamWatchdog:
         if open_names:
             for each in config.expect:
                 self._look_at_expected(each, config.streams)
-        else:  # without an open stream no event can arrive
-            self._expectations.clear()
+        else:  # without an open stream no event can arrive: what was reported lasts, and no other time passes
+            for name, timer in list(self._expectations.items()):
+                if timer.is_silent:
+                    timer.since = self._now_s()
+                else:
+                    del self._expectations[name]
         _keep(self._streams, [stream.name for stream in config.streams])
         _keep(self._absences, [stream.name for stream in config.streams])
         _keep(self._expectations, [each.name for each in config.expect])
@@ -108,13 +112,18 @@ class StreamWatchdog:
     # Disconnected
 
     def _note_away(self, stream: StreamConfig, *, is_covered: bool) -> None:
-        self._streams.pop(stream.name, None)
         now, now_s = self._clock(), self._now_s()
+        silence = self._streams.get(stream.name)
+        is_known = silence is not None and silence.is_silent
+        if silence is not None and is_known:
+            silence.since = now_s  # it lasts until an event comes; its time counts from the next connection
+        else:
+            self._streams.pop(stream.name, None)
         absence = self._absences.setdefault(stream.name, _Absence(now, now_s))
         state = self._states.of(stream.name)
         has_yielded = state.condition is StreamCondition.YIELDED
         wanted = stream.on_failure
-        if wanted is None or absence.is_reported:
+        if wanted is None or absence.is_reported or (is_known and not has_yielded):  # one outage is one notice
             return
         if has_yielded or now_s - absence.since_s >= wanted.after.total_seconds():
             absence.is_reported = True

@@ -23,6 +23,7 @@ from forwarder.core.dispatch.lane_events import (
 )
 from forwarder.core.dispatch.retry import NAMED_POLICIES, OnExpiry
 from forwarder.core.event import Event
+from forwarder.core.monitoring.notices import CANARY_BACK, CANARY_MISSED
 from forwarder.monitoring.destinations import DestinationMonitor
 from tests.support.lanes import destination, event
 
@@ -243,3 +244,48 @@ def test_a_destination_that_a_person_resumed_is_reported_as_back(scene: Scene) -
         scene.watch.state_changed(BOT, BreakerClosed(after=None))
         scene.watch.state_changed(BOT, BreakerClosed(after=None))
     assert [(line["event"], line["log_level"]) for line in lines] == [(BACK, "info")]
+
+
+LATE_CANARY = CANARY_MISSED.about(BOT.name, time=timedelta(seconds=3), reason="HTTP 500")
+CANARY_AGAIN = CANARY_BACK.about(BOT.name, duration_ms=12)
+
+
+def test_an_outage_that_a_canary_notices_first_is_reported_once_and_its_end_too(scene: Scene) -> None:
+    scene.watch.state_changed(BOT, Failing(reason="HTTP 500"))
+    scene.watch.notify_of_canary(LATE_CANARY)
+    for _ in scene.pass_(60):
+        pass
+    assert scene.titles == [f"a test event for {BOT.name} is missing"]
+    scene.watch.notify_of_canary(CANARY_AGAIN)  # the same success ends the failure
+    scene.watch.state_changed(BOT, Recovered())
+    assert scene.titles[1:] == [f"{BOT.name} recovered"]
+    scene.watch.notify_of_canary(CANARY_AGAIN)
+    assert len(scene.titles) == 2
+
+
+def test_a_canary_adds_nothing_to_a_failure_that_is_reported(scene: Scene) -> None:
+    scene.watch.state_changed(BOT, Failing(reason="HTTP 500"))
+    for _ in scene.pass_(60):
+        pass
+    scene.watch.notify_of_canary(LATE_CANARY)
+    scene.watch.state_changed(BOT, Recovered())
+    scene.watch.notify_of_canary(CANARY_AGAIN)
+    assert scene.titles == [f"{BOT.name} is failing", f"{BOT.name} recovered"]
+
+
+def test_a_failure_that_begins_after_a_missed_canary_ends_with_one_notice(scene: Scene) -> None:
+    scene.watch.notify_of_canary(LATE_CANARY)
+    scene.watch.state_changed(BOT, Failing(reason="HTTP 500"))
+    for _ in scene.pass_(60):
+        pass
+    scene.watch.state_changed(BOT, Recovered())
+    scene.watch.notify_of_canary(CANARY_AGAIN)
+    assert scene.titles == [f"a test event for {BOT.name} is missing", f"{BOT.name} recovered"]
+
+
+def test_a_canary_that_is_only_slow_is_reported_with_its_end(scene: Scene) -> None:
+    scene.watch.notify_of_canary(LATE_CANARY)
+    scene.watch.state_changed(BOT, Failing(reason="HTTP 500"))
+    scene.watch.state_changed(BOT, Recovered())  # a short failure of its own
+    scene.watch.notify_of_canary(CANARY_AGAIN)
+    assert scene.titles == [f"a test event for {BOT.name} is missing", f"test events for {BOT.name} arrive again"]

@@ -175,3 +175,40 @@ def test_a_reload_takes_what_is_watched_away() -> None:
     scene.config = config_of("  - {api_key: k}\n")
     scene.pass_time(100)
     assert scene.renewed == []
+
+
+def test_a_silent_stream_that_then_goes_away_is_one_outage_that_ends_with_the_next_event(scene: Scene) -> None:
+    scene.be(StreamCondition.OPEN)
+    scene.pass_time(31)
+    scene.be(StreamCondition.WAITING, reason="nothing listens there")
+    scene.pass_time(100)
+    scene.be(StreamCondition.OPEN)
+    scene.pass_time(29)
+    assert (scene.kinds, scene.renewed) == (["silent"], ["main"])
+    scene.pass_time(1)
+    assert (scene.kinds, scene.renewed) == (["silent"], ["main"] * 2)
+    scene.hear()
+    scene.pass_time(1)
+    assert scene.kinds == ["silent", "heard_again"]
+
+
+def test_a_silent_stream_that_gives_way_to_another_program_is_reported_all_the_same(scene: Scene) -> None:
+    scene.be(StreamCondition.OPEN)
+    scene.pass_time(31)
+    scene.be(StreamCondition.YIELDED, reason="replaced")
+    assert scene.kinds == ["silent", "stream_away"]
+
+
+def test_what_was_missing_before_the_streams_went_away_is_reported_as_heard_again() -> None:
+    scene = Scene(config_of("  - {api_key: k}\n", "expect: [{name: any, within: 10s, on_failure: {to: ops}}]\n"))
+    scene.be(StreamCondition.OPEN)
+    scene.pass_time(12)
+    assert scene.kinds == ["silent"]
+    scene.be(StreamCondition.WAITING)
+    scene.pass_time(100)
+    scene.be(StreamCondition.OPEN)
+    scene.pass_time(9)
+    assert scene.renewed == ["main"]
+    scene.hear()
+    scene.pass_time(1)
+    assert scene.kinds == ["silent", "heard_again"]
