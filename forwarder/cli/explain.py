@@ -22,12 +22,13 @@ from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.partial import load_outline
 from forwarder.core.config.revision import NotARevisionError
 from forwarder.core.config.routing_only import load_revision
-from forwarder.core.config.runtime import disabled_in, router_of
+from forwarder.core.config.runtime import disabled_in, quiet_of, router_of
 from forwarder.core.durations import write_duration
 from forwarder.core.event import Event, NotAnEventError, decode_event
 from forwarder.core.history import History, Record, StoredRevision
 from forwarder.core.posts.pieces import event_of_pieces
 from forwarder.core.routing.explain import AtRoute, Explanation, difference, explain_walk
+from forwarder.core.routing.quiet import Kept, Then
 from forwarder.core.yaml.problems import no_such
 from forwarder.logs.colour import takes_colour
 from forwarder.outbox.open import open_history
@@ -65,7 +66,7 @@ def run(arguments: argparse.Namespace) -> int:
         print_json({"event_id": event.id, "today": _as_json(walk, config, arguments.route)})
         return exit_codes.OK
     _print_lines(lines_of(walk, route=arguments.route, is_all=arguments.all))
-    _print_ways(walk, config)
+    _print_ways(walk, config, now)
     return exit_codes.OK
 
 
@@ -184,15 +185,15 @@ def _explain_one(past: _Past, today: RoutingConfig, arguments: argparse.Namespac
     elif before is None or past.config is None or past.kept is None:
         print(f"\n{past.why_not[0].upper()}{past.why_not[1:]}. With today's {config_path(arguments)}:")
         _print_lines(lines_of(after, route=arguments.route, is_all=arguments.all))
-        _print_ways(after, today)
+        _print_ways(after, today, now)
     else:
         loaded = local(past.kept.loaded_at.isoformat())
         print(f"\nWith the config that was active then (loaded {loaded}, {past.kept.digest}):")
         _print_lines(lines_of(before, route=arguments.route, is_all=arguments.all))
-        _print_ways(before, past.config)
+        _print_ways(before, past.config, now)
     _print_ends(record)
     if before is not None and after is not None:
-        _print_difference(before, after, today, is_same=is_same, arguments=arguments)
+        _print_difference(before, after, today, now, is_same=is_same, arguments=arguments)
 
 
 def _event_of(record: Record) -> tuple[Event | None, str]:
@@ -206,7 +207,13 @@ def _event_of(record: Record) -> tuple[Event | None, str]:
 
 
 def _print_difference(
-    before: Explanation, after: Explanation, today: RoutingConfig, *, is_same: bool, arguments: argparse.Namespace
+    before: Explanation,
+    after: Explanation,
+    today: RoutingConfig,
+    now: datetime,
+    *,
+    is_same: bool,
+    arguments: argparse.Namespace,
 ) -> None:
     file = config_path(arguments)
     if is_same:
@@ -221,11 +228,11 @@ def _print_difference(
         print(f"  {shown(sentence)}")
     differing = [route for route in after.routes if route.name in found.routes]
     _print_lines(line for route in differing for line in of_route(route, is_all=arguments.all))
-    _print_ways(after, today)
+    _print_ways(after, today, now)
 
 
-def _print_ways(walk: Explanation, config: RoutingConfig) -> None:
-    """Print the destinations of the event."""
+def _print_ways(walk: Explanation, config: RoutingConfig, at: datetime) -> None:
+    """Print the destinations of an event that came at this time."""
     for destination, routes in walk.sampled.items():
         print(f"{shown(destination)} does not get it: it is not in the sample of {shown(list(routes))}.")
     if not walk.chosen:
@@ -233,11 +240,19 @@ def _print_ways(walk: Explanation, config: RoutingConfig) -> None:
             "It goes nowhere: no route matches, and unmatched is drop." if not walk.is_matched else "It goes nowhere."
         )
         return
-    disabled = disabled_in(config)
+    disabled, quiet = disabled_in(config), quiet_of(config)
     print("It goes to:")
     for destination, routes in walk.chosen.items():
-        note = " — disabled, so it is skipped" if destination in disabled else _limit_note(config, destination)
+        note = " — disabled, so it is skipped"
+        if destination not in disabled:
+            kept = None if quiet is None else quiet.keep(destination, routes, at)
+            note = _limit_note(config, destination) + ("" if kept is None else _quiet_note(kept))
         print(f"  {shown(destination)}, by {shown(list(routes))}{note}")
+
+
+def _quiet_note(kept: Kept) -> str:
+    what = "listed in a digest" if kept.then is Then.DIGEST else "sent"
+    return f" — in quiet hours: kept until {local(kept.until.isoformat())}, then {what}"
 
 
 def _limit_note(config: RoutingConfig, destination: str) -> str:

@@ -24,7 +24,7 @@ from forwarder.cli.lookup import Found, find, headline, print_uncertain, said
 from forwarder.cli.names import require_names
 from forwarder.core.counted import counted
 from forwarder.core.delivery import event_of
-from forwarder.core.history import AWAITS_FULL, History, Record
+from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST, WAITS, History, Record
 from forwarder.outbox.open import open_history
 
 _NAMED = 20
@@ -126,8 +126,10 @@ def print_deliveries(found: list[Record], *, as_json: bool, is_wide: bool = Fals
 
 
 def _reason(delivery: Record) -> str | None:
-    """Return the reason of a delivery, and how much longer it waits if it waits for the full text."""
+    """Return the reason of a delivery, and how much longer or until when it waits, if it waits."""
     reason: str | None = delivery["reason"]
+    if reason in {KEPT_BY_QUIET, KEPT_FOR_DIGEST}:
+        return f"{reason}; due {local(delivery['due_at'])}"
     if reason != AWAITS_FULL:
         return reason
     left = datetime.fromisoformat(delivery["due_at"]) - datetime.now(UTC)
@@ -250,8 +252,8 @@ def _show(found: list[Record], arguments: argparse.Namespace, *, is_post: bool) 
 def end_of(delivery: Record) -> str:
     """Return the state of a delivery in words."""
     match delivery["status"]:
-        case "pending" if delivery["reason"] == AWAITS_FULL:
-            return f"{AWAITS_FULL}, due {local(delivery['due_at'])}"
+        case "pending" if delivery["reason"] in WAITS.values():
+            return f"{delivery['reason']}, due {local(delivery['due_at'])}"
         case "pending":
             return f"waiting, due {local(delivery['due_at'])}, {counted(delivery['attempts_made'], 'attempt')} so far"
         case "in_flight":

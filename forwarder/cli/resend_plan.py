@@ -7,7 +7,7 @@ from forwarder.cli.history import end_of
 from forwarder.cli.listing import shown
 from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import OWN_SOURCE, EventId
-from forwarder.core.history import AWAITS_FULL, Record
+from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST, Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +73,8 @@ def _why_not(event: Record, delivery: Record | None, *, is_named: bool) -> str:
     match delivery["status"]:
         case "in_flight":
             return "it is in flight: being sent, or next in line"
+        case "pending" if delivery["reason"] in {KEPT_BY_QUIET, KEPT_FOR_DIGEST}:
+            return ""
         case "pending" if delivery["order_key"] is not None:
             return "it waits for its turn in the order of this destination"
         case "pending" if delivery["reason"] == AWAITS_FULL:

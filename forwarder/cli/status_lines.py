@@ -231,6 +231,8 @@ def destination_state(name: str, destination: DestinationReport | None, *, has_w
         parts.append(f"asks to wait another {destination.held_for_s:g} s")
     elif not parts and has_waiting and destination.limited_for_s:
         parts.append(f"ok; rate limited, next in {destination.limited_for_s:g} s")
+    if destination.quiet_until is not None:
+        parts = [*(parts or ["ok"]), f"quiet hours until {local(destination.quiet_until)}"]
     if destination.failing_since is not None:
         last = destination.last_failure or "before the restart"
         parts.append(f"failing since {local(destination.failing_since)}: {last}")

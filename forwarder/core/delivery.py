@@ -53,6 +53,21 @@ class Trigger(StrEnum):
     """`forwarder send` made the attempt, outside the outbox."""
 
 
+class WaitsFor(StrEnum):
+    """What a delivery waits for that is not sent at once."""
+
+    FULL_TEXT = "full text"
+    """The full text of its post may still come, and replaces it."""
+    QUIET_END = "quiet hours"
+    """The quiet hours in which it came are not over."""
+    DIGEST = "digest"
+    """The digest at the end of the quiet hours lists it; it is not sent by itself."""
+
+
+DIGEST_KEY = "*digest"
+"""The order key of what waits for a digest: no lane has a line of this key, so no lane takes it."""
+
+
 class Fault(StrEnum):
     """Why an attempt got no response."""
 
@@ -95,7 +110,8 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     edits: int | None = None
     """The number of the event whose message at this destination is edited."""
     waits_until: datetime | None = None
-    """The delivery is not sent before this time, because the full text of its post may still come."""
+    """The delivery is not sent before this time, because of what it waits for."""
+    waits_for: WaitsFor = WaitsFor.FULL_TEXT
     is_high: bool = False
     """Whether a route with `priority: high` chose the destination: of what waits it goes first."""
     is_recovered: bool = False
@@ -111,6 +127,15 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     def id(self) -> DeliveryId:
         """The `webhook-id`, the same for all attempts."""
         return delivery_id(self.event_id, self.destination)
+
+
+class KeptDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """A delivery that quiet hours kept for their digest."""
+
+    event_seq: int
+    accepted_at: datetime
+    """By the wall clock."""
+    body: bytes
 
 
 SENT_TWICE = "sent twice: the receiver closed an idle connection without an answer"
@@ -260,6 +285,7 @@ def new_delivery(
     trigger: Trigger = Trigger.FIRST,
     edits: int | None = None,
     waits_until: datetime | None = None,
+    waits_for: WaitsFor = WaitsFor.FULL_TEXT,
     is_high: bool = False,
     is_recovered: bool = False,
 ) -> Delivery:
@@ -275,6 +301,7 @@ def new_delivery(
         trigger=Trigger.RECOVERED if is_recovered and trigger is Trigger.FIRST else trigger,
         edits=edits,
         waits_until=waits_until,
+        waits_for=waits_for,
         is_high=is_high,
         is_recovered=is_recovered,
         is_own=event.source == OWN_SOURCE,

@@ -21,6 +21,10 @@ Record = dict[str, Any]
 """One event, delivery, attempt or gap as scripts read it: keys of the JSON output to JSON values."""
 
 AWAITS_FULL = "waits for the full text"
+KEPT_BY_QUIET = "kept until the quiet hours end"
+KEPT_FOR_DIGEST = "kept for the digest after the quiet hours"
+WAITS = {1: AWAITS_FULL, 2: KEPT_BY_QUIET, 3: KEPT_FOR_DIGEST}
+"""What a delivery waits for that is not due, by the number that the outbox has of it."""
 """The `reason` in the record of a pending delivery that waits for the full text of its post."""
 
 

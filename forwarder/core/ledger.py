@@ -67,6 +67,8 @@ class SkipReason(StrEnum):
     """Every route that chose the destination sends a sample, and the post is in none of the samples."""
     LIMITED = "limited"
     """No route that chose the destination sends it, at least one of them because of its limit."""
+    DIGESTED = "in a digest"
+    """Quiet hours kept it, and the digest at their end lists it."""
     MISSED_CANARY = "missed canary"
     """A canary that was given up. It is reported at once and is not kept as a dead letter."""
 

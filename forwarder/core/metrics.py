@@ -102,7 +102,7 @@ def families_of(status: StatusReport, backlog: Backlog | None) -> list[Family]:
         _counts("odd_frames_total", "Frames of the streams that were no events, by kind.", "kind", counts.odd_frames),
         _counts(
             "deliveries_total",
-            "Deliveries by their outcome; skipped: disabled or preferred; sampled, limited: not sent because of sample or limit.",
+            "Deliveries by their outcome; skipped: disabled, preferred or in a digest; sampled, limited: not sent because of sample or limit.",
             "result",
             {
                 "delivered": counts.delivered,

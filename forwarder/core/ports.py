@@ -90,8 +90,15 @@ class Outbox(Protocol):
         """
         ...
 
-    def replace(self, destination: DestinationName, event_seq: int, *, now: datetime) -> bool:
-        """End a delivery that waits for the full text as skipped, together with the event that is enqueued next.
+    def replace(
+        self,
+        destination: DestinationName,
+        event_seq: int,
+        *,
+        now: datetime,
+        cause: SkipReason = SkipReason.PREFERRED,
+    ) -> bool:
+        """End a delivery that waits for what has come now as skipped, together with the event that is enqueued next.
 
         Called right before that. Returns whether it still waits; one that a lane has is left alone.
         """

@@ -162,6 +162,7 @@ class Daemon:
                 counters=counters,
                 clock=clock,
                 on_attempt=self._listeners.on_attempt,
+                look=dispatcher.look,
             )
             self._opening = None  # from here on a stop is an orderly one
             log.info(

@@ -1,6 +1,7 @@
 """What is reported of deliveries: to the log and the counters, and as notices to destinations."""
 
 import asyncio
+from collections.abc import Callable
 
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.delivery import DestinationName
@@ -11,6 +12,7 @@ from forwarder.monitoring.attempts import AttemptReporter, OnAttempt
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
 from forwarder.monitoring.held_back import HeldBackReporter
+from forwarder.monitoring.quiet_hours import QuietKeeper
 from forwarder.outbox.store import OutboxStore
 
 
@@ -24,10 +26,12 @@ class Reporting:
         canaries: Canaries,
         attempts: AttemptReporter,
         held_back: HeldBackReporter,
+        quiet: QuietKeeper,
     ) -> None:
         self.monitor = monitor
         self.canaries = canaries
         self.attempts = attempts
+        self.quiet = quiet
         self._held_back = held_back
 
     async def run(self) -> None:
@@ -36,12 +40,14 @@ class Reporting:
             group.create_task(self.monitor.run(), name="destination monitor")
             group.create_task(self._held_back.run(), name="held back")
             group.create_task(self.attempts.run(), name="delivery summary")
+            group.create_task(self.quiet.run(), name="quiet hours")
 
     def follow(self, runtime: RuntimeConfig) -> set[str]:
         """See `Follower`."""
         self.monitor.follow(runtime.recipients)
         self.canaries.follow(runtime.canaries)
         self._held_back.follow(_names(runtime))
+        self.quiet.follow(runtime.routing_table.quiet, _enabled(runtime))
         return set()
 
     def flush_on_stop(self) -> None:
@@ -58,8 +64,9 @@ async def open_reporting(
     counters: Counters,
     clock: ProcessClock,
     on_attempt: OnAttempt | None,
+    look: Callable[[DestinationName], None],
 ) -> Reporting:
-    """Build it with what the outbox knows of the destinations."""
+    """Build it with what the outbox knows of the destinations. `look` has a lane ask the outbox again."""
     monitor = DestinationMonitor(
         await outbox.known_destinations(),
         keep=outbox.note_destination,
@@ -80,7 +87,20 @@ async def open_reporting(
         canaries=canaries,
         attempts=AttemptReporter(counters, watch=monitor, canaries=canaries, on_attempt=on_attempt),
         held_back=HeldBackReporter(ingest.limiter, post=ingest.post, known=_names(active.runtime), clock=clock),
+        quiet=QuietKeeper(
+            outbox,
+            post=ingest.post,
+            look=look,
+            counters=counters,
+            plan=active.routing_table.quiet,
+            known=_enabled(active.runtime),
+            clock=clock,
+        ),
     )
+
+
+def _enabled(runtime: RuntimeConfig) -> frozenset[DestinationName]:
+    return frozenset(destination.name for destination in runtime.destinations)
 
 
 def _names(runtime: RuntimeConfig) -> frozenset[DestinationName]:

@@ -87,4 +87,5 @@ class StatusReporter:
             failing_since=to_seconds(None if since is None else self._clock.wall_of(since)),
             last_failure=monitor.failures.get(name),
             canary=self._reporting.canaries.status(name),
+            quiet_until=self._reporting.quiet.quiet_until(name),
         )

@@ -6,15 +6,27 @@ from typing import NamedTuple
 
 import msgspec
 
-from forwarder.core.delivery import Delivery, DeliveryStatus, DestinationName, Trigger, new_delivery
+from forwarder.core.delivery import (
+    DIGEST_KEY,
+    Delivery,
+    DeliveryStatus,
+    DestinationName,
+    Trigger,
+    WaitsFor,
+    new_delivery,
+)
 from forwarder.core.dispatch.ordering import order_key
-from forwarder.core.event import Event
+from forwarder.core.event import OWN_SOURCE, Event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import SkipReason
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.ports import Outbox
 from forwarder.core.routing.first_word import FULL, SOURCES, WANTED, FirstWordDecision, FirstWords, OnFull
+from forwarder.core.routing.quiet import Then
 from forwarder.core.routing.table import ActiveRouting, RoutingTable
+
+_FULL_TEXT = WaitsFor.FULL_TEXT
+_WAITS_FOR = {Then.SEND: WaitsFor.QUIET_END, Then.DIGEST: WaitsFor.DIGEST}
 
 
 class Arrival(NamedTuple):
@@ -64,6 +76,8 @@ class DeliveryPlanner:
         wanted: list[Delivery] = []
         table = self._active.routing_table
         high = table.router.high
+        is_own = event.source == OWN_SOURCE
+        quiet = None if is_own else table.quiet  # own messages say that something is wrong now, or are a digest
         is_preferred = bool(table.router.once) and event.source in SOURCES and not event.truncated
         for destination, routes in chosen.items():
             order = table.orders.get(destination)
@@ -71,8 +85,12 @@ class DeliveryPlanner:
             verdict = (
                 self._judge(table, event, destination, routes, event_seq, came, recovery) if is_preferred else WANTED
             )
-            # What waits takes its place in the order when its wait is over.
-            if order is not None and trigger is not Trigger.CANARY and verdict.waits_until is None:
+            waits_until, waits_for = verdict.waits_until, _FULL_TEXT
+            if quiet is not None and (kept := quiet.keep(destination, routes, came.wall)) is not None:
+                waits_until, waits_for = came.steady + (kept.until - came.wall), _WAITS_FOR[kept.then]
+            if waits_until is not None:  # it takes its place in the order when its wait is over
+                key = DIGEST_KEY if waits_for is WaitsFor.DIGEST else None
+            elif order is not None and trigger is not Trigger.CANARY:
                 key = order_key(order, source=event.source, sid=event.sid)
             delivery = new_delivery(
                 event,
@@ -82,7 +100,8 @@ class DeliveryPlanner:
                 accepted_at=came.steady,
                 order_key=key,
                 edits=verdict.edits,
-                waits_until=verdict.waits_until,
+                waits_until=waits_until,
+                waits_for=waits_for,
                 is_high=high is not None and not high.isdisjoint(routes),
                 trigger=trigger,
                 is_recovered=recovery is not None,

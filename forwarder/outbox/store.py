@@ -4,7 +4,7 @@
 """
 
 from array import array
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Protocol
@@ -13,12 +13,13 @@ from forwarder.core.actions import Action
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.commands import Change, Changed
 from forwarder.core.config.revision import Revision
-from forwarder.core.delivery import DestinationName
+from forwarder.core.delivery import DestinationName, KeptDelivery
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.gaps.gap import Gap, GapBook
 from forwarder.core.monitoring.status import OutboxReport
 from forwarder.core.ports import FallbackSlice, Outbox
 from forwarder.core.routing.first_word import EarlierDelivery
+from forwarder.core.routing.quiet import Kept
 
 OnElapsed = Callable[[float], None]
 """Is called again and again during a long operation, with the seconds so far."""
@@ -88,6 +89,21 @@ class OutboxStore(Outbox, Protocol):
 
     def accepted_wall(self, steady: datetime) -> datetime:
         """Return what the wall clock of the last event shows at a steady time."""
+        ...
+
+    # Quiet hours
+
+    async def kept_for_digest(self, destination: DestinationName, *, now: datetime, limit: int) -> list[KeptDelivery]:
+        """Return what is kept for the digest of a destination and due by this steady time, oldest first."""
+        ...
+
+    async def keep_again(
+        self, destination: DestinationName, keep_for: Callable[[Sequence[str]], Kept | None], *, now: datetime
+    ) -> int:
+        """Give what quiet hours keep for a destination the end that the active config says; return how many have another one.
+
+        `keep_for` returns it for the names of the routes; `now` is the steady time.
+        """
         ...
 
     # Destinations and configs

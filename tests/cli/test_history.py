@@ -10,7 +10,7 @@ from forwarder.cli import exit_codes
 from forwarder.cli.history import end_of
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.event import decode_event
-from forwarder.core.history import AWAITS_FULL
+from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST
 from forwarder.core.ledger import LedgerEntry
 from forwarder.core.matching.post_search import heading_of
 from forwarder.core.posts.samples import SAMPLES
@@ -106,6 +106,8 @@ async def test_wrong_arguments_are_reported(arguments: tuple[str, str]) -> None:
     [
         ({"status": "pending", "reason": None, "attempts_made": 2}, "waiting, due -, 2 attempts so far"),
         ({"status": "pending", "reason": AWAITS_FULL}, f"{AWAITS_FULL}, due -"),
+        ({"status": "pending", "reason": KEPT_BY_QUIET}, f"{KEPT_BY_QUIET}, due -"),
+        ({"status": "pending", "reason": KEPT_FOR_DIGEST}, f"{KEPT_FOR_DIGEST}, due -"),
         ({"status": "in_flight", "reason": None}, "in flight"),
         ({"status": "delivered", "reason": None, "http_status": 204}, "delivered - (HTTP 204)"),
         ({"status": "dead", "reason": "a\x1b"}, "dead -: a\\x1b"),

@@ -7,7 +7,7 @@ import pytest
 from forwarder.cli.resend_plan import Planned, plan
 from forwarder.core.delivery import DestinationName, delivery_id
 from forwarder.core.event import EventId
-from forwarder.core.history import AWAITS_FULL
+from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST
 
 ID = "a" * 32
 
@@ -44,6 +44,8 @@ def planned(
         (delivery("bot", "pending"), ""),
         (delivery("bot", "pending", order_key="7"), "it waits for its turn in the order of this destination"),
         (delivery("bot", "pending", reason=AWAITS_FULL), "it waits for the full text of the post"),
+        (delivery("bot", "pending", reason=KEPT_BY_QUIET), ""),
+        (delivery("bot", "pending", reason=KEPT_FOR_DIGEST, order_key="*digest"), ""),
         (delivery("bot", "in_flight"), "it is in flight: being sent, or next in line"),
         (delivery("bot", "skipped", reason="limited"), "it was skipped (limited); --to bot sends it"),
     ],

@@ -74,6 +74,12 @@ def test_a_rate_limit_is_shown_while_something_waits_for_it() -> None:
     assert shown(fields)[-1].endswith("  ok")
 
 
+def test_quiet_hours_are_shown_with_their_end() -> None:
+    destinations = {"bot": {**LANE, "quiet_until": "2026-11-30T07:00:00+00:00"}}
+    line = next(line for line in shown({"destinations": destinations}) if line.startswith("bot"))
+    assert line.endswith("ok; quiet hours until [07:00:00]")
+
+
 def test_a_pause_by_an_unknown_cause_is_shown_as_it_came() -> None:
     fields = {"destinations": {"bot": {**LANE, "paused": {"since": "2026-01-01T00:00:00", "by": "moon", "why": ""}}}}
     assert shown(fields)[-1].endswith("PAUSED by moon since [00:00:00]; forwarder resume bot sends again")

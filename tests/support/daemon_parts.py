@@ -121,7 +121,13 @@ async def daemon_parts(
                 streams, active, outbox=outbox, lanes=dispatcher, counters=counters, on_event=None
             )
             reporting = await open_reporting(
-                active, outbox=outbox, ingest=inbound.ingest, counters=counters, clock=clock, on_attempt=attempts.note
+                active,
+                outbox=outbox,
+                ingest=inbound.ingest,
+                counters=counters,
+                clock=clock,
+                on_attempt=attempts.note,
+                look=dispatcher.look,
             )
             outbound = Outbound(
                 group, outbox=outbox, dispatcher=dispatcher, reporting=reporting, clock=clock, hurry=signals.hurry

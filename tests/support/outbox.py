@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
-from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, new_delivery
+from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, WaitsFor, new_delivery
 from forwarder.core.event import decode_event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import Audit, LedgerEntry, SkipReason
@@ -25,6 +25,7 @@ def keep(
     at: datetime = NOW,
     order_key: str | None = None,
     waits_until: datetime | None = None,
+    waits_for: WaitsFor = WaitsFor.FULL_TEXT,
     is_high: bool = False,
     gap: GapId | None = None,
 ) -> Delivery:
@@ -39,6 +40,7 @@ def keep(
         accepted_at=at,
         order_key=order_key,
         waits_until=waits_until,
+        waits_for=waits_for,
         is_high=is_high,
         is_recovered=gap is not None,
     )

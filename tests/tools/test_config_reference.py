@@ -68,6 +68,8 @@ def with_example(path: str, example: object) -> str:
         "destinations.NAME.fallback.after": {"to": "alerts"},
         "destinations.NAME.limit.per": {"count": 5},
         "destinations.NAME.limit.by": {"count": 5, "per": "10m"},
+        "destinations.NAME.quiet.days": {"hours": "23:00-07:00"},
+        "destinations.NAME.quiet.timezone": {"hours": "23:00-07:00"},
         "routes.limit.per": {"count": 5},
         "routes.limit.by": {"count": 5, "per": "10m"},
         "expect.match": {"name": "a", "within": "1h"},

@@ -7,6 +7,7 @@ from itertools import chain
 from forwarder.core.config.checks.absent_fields import why_absent
 from forwarder.core.config.checks.exposure import warnings_of_exposure
 from forwarder.core.config.checks.public_stream import warnings_of_public
+from forwarder.core.config.checks.quiet_hours import warnings_of_quiet
 from forwarder.core.config.checks.sources import warnings_of_sources
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.model.route import RouteConfig
@@ -57,6 +58,7 @@ def warnings_of(config: Config) -> list[str]:
         _on_full(config),
         _waits(config),
         _priorities(config),
+        warnings_of_quiet(config),
         _streams(config),
         warnings_of_public(config),
         _unverified(config),

@@ -11,6 +11,7 @@ from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.priority import Priority
 from forwarder.core.routing.first_word import OnFull
 from forwarder.core.routing.limiter import RouteLimit
+from forwarder.core.routing.quiet import QuietPlan
 from forwarder.core.routing.router import Route, Router
 from forwarder.core.routing.table import RoutingTable
 
@@ -91,7 +92,21 @@ def routing_table_of(config: Config) -> RoutingTable:
         disabled=disabled_in(config),
         orders=orders_of(config),
         on_full=on_full_of(config),
+        quiet=quiet_of(config),
     )
+
+
+def quiet_of(config: Config | RoutingConfig) -> QuietPlan | None:
+    """Return the quiet hours of the routes and destinations; `None` where there are none."""
+    of_destinations = {
+        DestinationName(name): settings.quiet.value()
+        for name, settings in config.destinations.items()
+        if settings.quiet is not None
+    }
+    of_routes = {route.name: route.quiet.value() for route in config.routes if route.quiet is not None}
+    if not (of_destinations or of_routes):
+        return None
+    return QuietPlan(of_destinations=of_destinations, of_routes=of_routes)
 
 
 def destination_limits_of(config: Config | RoutingConfig) -> dict[DestinationName, RouteLimit]:
@@ -117,6 +132,7 @@ def router_of(config: Config | RoutingConfig) -> Router:
                 sample=route.sample,
                 limit=None if route.limit is None else route.limit.value(route.to),
                 priority=route.priority,
+                quiet=None if route.quiet is None else route.quiet.value(),
             )
             for route in config.routes
             if route.enabled

@@ -4,7 +4,7 @@ import re
 from datetime import UTC, time, tzinfo
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
-from forwarder.core.matching.literals import Literals
+from forwarder.core.matching.literals import Literals, Report
 from forwarder.core.matching.values import Hours, WallClock
 from forwarder.core.yaml.problems import did_you_mean
 from forwarder.core.yaml.tree import Path, Scalar, Tree
@@ -21,27 +21,32 @@ def compile_clock(tree: Tree, path: Path, literals: Literals) -> WallClock:
     """Return the test for the keys `hours`, `days` and `timezone` of `tree`. Problems go to the literals' report."""
     parts = tree if isinstance(tree, dict) else {}
     words = {key: _words(parts, key, path, literals) for key in ("hours", "days", "timezone")}
-    hours = [_hours(each, at, literals) for at, each in words["hours"]]
-    days = [day for at, each in words["days"] for day in _days(each, at, literals)]
+    hours = [read_hours(each, at, literals.report) for at, each in words["hours"]]
+    days = [day for at, each in words["days"] for day in read_days(each, at, literals.report)]
     zone_name = next((each for _, each in words["timezone"]), Scalar("UTC"))
+    return WallClock(
+        hours=tuple(each for each in hours if each is not None),
+        days=frozenset(days) if "days" in parts else frozenset(range(7)),
+        zone=read_zone(zone_name, (*path, "timezone"), literals.report),
+        zone_name=str(zone_name),
+        written=tuple(each for placed in words.values() for _, each in placed),
+    )
+
+
+def read_zone(zone_name: Scalar, path: Path, report: Report) -> tzinfo:
+    """Return the time zone of that name; UTC, after a report, if there is none."""
     if (zone := _zone(zone_name)) is None and (word := known_word(zone_name, available_timezones())) is not None:
         zone = _zone(word)
     if zone is None:
         from forwarder.core.matching.other_values import zone_meant  # noqa: PLC0415 - only mistakes need it
 
         hint = zone_meant(zone_name) or did_you_mean(zone_name, available_timezones())
-        literals.report(
-            (*path, "timezone"),
+        report(
+            path,
             f"{str(zone_name)!r} is no time zone{hint or '; write one such as Europe/Berlin, America/New_York or UTC'}",
         )
-        zone = UTC
-    return WallClock(
-        hours=tuple(each for each in hours if each is not None),
-        days=frozenset(days) if "days" in parts else frozenset(range(7)),
-        zone=zone,
-        zone_name=str(zone_name),
-        written=tuple(each for placed in words.values() for _, each in placed),
-    )
+        return UTC
+    return zone
 
 
 def _zone(name: str) -> tzinfo | None:
@@ -56,7 +61,8 @@ def _words(parts: dict[str, Tree], key: str, path: Path, literals: Literals) -> 
     return literals.placed(parts[key], (*path, key)) if key in parts else []
 
 
-def _hours(written: Scalar, path: Path, literals: Literals) -> Hours | None:
+def read_hours(written: Scalar, path: Path, report: Report) -> Hours | None:
+    """Return a span of the day; `None`, after a report, if it is none."""
     found = _HOURS.fullmatch(written.strip())
     if found is not None:
         hour, minute, last_hour, last_minute = map(int, found.groups())
@@ -64,13 +70,12 @@ def _hours(written: Scalar, path: Path, literals: Literals) -> Hours | None:
             begin, end = time(hour, minute), time(last_hour % 24, last_minute)
             if begin != end or last_hour == 24:
                 return Hours(begin, end)
-    literals.report(
-        path, f"{str(written)!r} is no span of a day; write one such as 09:00-17:30, or 22:00-07:00 over midnight"
-    )
+    report(path, f"{str(written)!r} is no span of a day; write one such as 09:00-17:30, or 22:00-07:00 over midnight")
     return None
 
 
-def _days(written: Scalar, path: Path, literals: Literals) -> list[int]:
+def read_days(written: Scalar, path: Path, report: Report) -> list[int]:
+    """Return the weekdays of a word or a span of words, Monday as 0; none, after a report, if it is neither."""
     first, dash, last = written.lower().replace("\u2013", "-").partition("-")
     found = [_day(first.strip()), _day(last.strip()) if dash else _day(first.strip())]
     if None in found:
@@ -79,7 +84,7 @@ def _days(written: Scalar, path: Path, literals: Literals) -> list[int]:
 
         hint = days_meant(word) or did_you_mean(word, DAYS if len(word) <= _SHORT else _DAY_NAMES)
         hint = hint or f"; write {', '.join(DAYS)}, or a span such as mon-fri"
-        literals.report(path, f"{str(written)!r} is no weekday{hint}")
+        report(path, f"{str(written)!r} is no weekday{hint}")
         return []
     begin, end = (day or 0 for day in found)
     return [(begin + step) % 7 for step in range((end - begin) % 7 + 1)]

@@ -200,9 +200,14 @@ def _given(written: Sequence[Scalar]) -> str:
 def _label_of_clock(test: WallClock) -> str:
     if any(isinstance(each, Expanded) for each in test.written):
         return f"within {_words(test.written)}"
-    hours = [f"{each.begin:%H:%M}-{each.end:%H:%M}" for each in test.hours]
-    days = [DAYS[day] for day in sorted(test.days)] if len(test.days) < len(DAYS) else []
-    return f"within {' on '.join(filter(None, (', '.join(hours), ', '.join(days)))) or 'the week'} ({test.zone_name})"
+    return f"within {span_of_clock(test)}"
+
+
+def span_of_clock(clock: WallClock) -> str:
+    """Return the hours, the days and the time zone of a clock, such as `23:00-07:00 on mon, tue (UTC)`."""
+    hours = [f"{each.begin:%H:%M}-{each.end:%H:%M}" for each in clock.hours]
+    days = [DAYS[day] for day in sorted(clock.days)] if len(clock.days) < len(DAYS) else []
+    return f"{' on '.join(filter(None, (', '.join(hours), ', '.join(days)))) or 'the week'} ({clock.zone_name})"
 
 
 def hit_of(test: ValueTest, value: Found, subject: Subject, *, marker: str) -> tuple[str, str]:

@@ -139,8 +139,10 @@ class WallClock:
 
     def passes(self, value: Found, _subject: Subject) -> bool:
         at = time_of(value)
-        if at is None:
-            return False
+        return at is not None and self.contains(at)
+
+    def contains(self, at: datetime) -> bool:
+        """Return whether the time is within the hours of these days."""
         try:
             local = at.astimezone(self.zone)
         except OverflowError:  # at the end of the calendar

@@ -4,6 +4,7 @@ A notice is an event of the source `forwarder`, so it is stored, delivered and r
 show it. When a notice is due is decided in `forwarder/monitoring`.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from enum import StrEnum
 
@@ -45,6 +46,8 @@ class Notice(msgspec.Struct, frozen=True, kw_only=True):
     title: str
     text: str
     subject: NoticeSubject = NoticeSubject.DESTINATION
+    details: Mapping[str, object] = msgspec.field(default_factory=dict)
+    """More keys of the payload, for programs."""
 
 
 def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
@@ -62,6 +65,7 @@ def as_event(notice: Notice, *, now: datetime, number: int) -> Event:
                 "level": notice.level,
                 "title": notice.title,
                 "text": notice.text,
+                **notice.details,
             },
         }
     )

@@ -171,6 +171,8 @@ class DestinationReport(LaneReport, frozen=True):
     last_failure: str | None = None
     """What the last attempt failed with; `None` if it was made before a restart."""
     canary: CanaryReport | None = None
+    quiet_until: str | None = None
+    """When its quiet hours end, if it is in some of its own."""
 
 
 class CountersReport(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from forwarder.core.matching import EVERYTHING, Condition, Subject
 from forwarder.core.matching.index import Index
 from forwarder.core.routing.first_word import WAIT, Prefer
 from forwarder.core.routing.limiter import Limiter, OfDestination, Owner, RouteLimit
+from forwarder.core.routing.quiet import QuietHours
 from forwarder.core.routing.sampling import is_in_sample
 
 UNMATCHED = "unmatched"
@@ -37,6 +38,8 @@ class Route(msgspec.Struct, frozen=True, kw_only=True):
     limit: RouteLimit | None = None
     priority: Priority = Priority.NORMAL
     """How soon its deliveries go, of those that wait for the same destination."""
+    quiet: QuietHours | None = None
+    """When what it chooses is kept."""
 
     def holds_back(self, subject: Subject, limiter: Limiter | None) -> SkipReason | None:
         """Return why the route does not send an event that it matches, or `None` if it sends it. The limiter counts the event."""

@@ -9,6 +9,7 @@ import msgspec
 from forwarder.core.delivery import DestinationName
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.routing.first_word import OnFull
+from forwarder.core.routing.quiet import QuietPlan
 from forwarder.core.routing.router import Router
 
 
@@ -20,6 +21,8 @@ class RoutingTable(msgspec.Struct, frozen=True, kw_only=True):
     """Destinations with `enabled: false`. What is chosen for them is skipped."""
     orders: Mapping[DestinationName, Order] = msgspec.field(default_factory=dict)
     """The order of each destination that keeps one."""
+    quiet: QuietPlan | None = None
+    """The quiet hours of routes and destinations, if there are any."""
     on_full: Mapping[DestinationName, OnFull] = msgspec.field(default_factory=dict)
     """What each destination does with a full text whose first word it has."""
 

@@ -18,7 +18,7 @@ from forwarder.outbox.sqlite.prune_slices import delete_events
 from forwarder.outbox.sqlite.statements import MAX_EXPEDITED, load, storable
 
 _SQL = load(__package__, "commands.sql")
-_NOT_MISSING = frozenset({"delivered", SkipReason.PREFERRED, *NOT_SENT_BY_RULE})
+_NOT_MISSING = frozenset({"delivered", SkipReason.PREFERRED, SkipReason.DIGESTED, *NOT_SENT_BY_RULE})
 """How a delivery may have ended that `--missing` leaves alone."""
 
 

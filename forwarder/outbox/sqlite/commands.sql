@@ -26,7 +26,7 @@ UPDATE events SET planned = planned + 1 WHERE seq = ?;
 -- The last attempt stays where it is, and moves to the history with the next one. It waits for its own time: an outage of
 -- the destination that ends does not bring it forward, and it has no place in an order.
 UPDATE deliveries SET status = 'pending', trigger = :trigger, earlier_attempts = earlier_attempts + attempts, attempts = 0,
-  refusals = 0, order_key = NULL, expedited = :expedited, due_ms = :due_ms, closed_ms = NULL, reason = iif(started_ms IS NULL, NULL, reason)
+  refusals = 0, order_key = NULL, awaits_full = 0, expedited = :expedited, due_ms = :due_ms, closed_ms = NULL, reason = iif(started_ms IS NULL, NULL, reason)
 WHERE event_seq = :event_seq AND destination = :destination;
 
 -- name: resendable
@@ -37,11 +37,12 @@ FROM events AS e LEFT JOIN deliveries AS d ON d.event_seq = e.seq AND d.destinat
 WHERE e.seq = :event_seq AND (e.source != 'forwarder' OR d.trigger != 'canary');
 
 -- name: bring_forward
--- What waits in an order, or for the full text of its post, keeps its place. One that was never tried keeps its trigger.
+-- What waits in an order, or for the full text of its post, keeps its place; what quiet hours keep does not. One that was never tried keeps its trigger.
 UPDATE deliveries SET due_ms = :due_ms, expedited = :expedited, trigger = iif(attempts + earlier_attempts > 0, :trigger, trigger),
-  earlier_attempts = earlier_attempts + attempts, attempts = 0, refusals = 0
+  earlier_attempts = earlier_attempts + attempts, attempts = 0, refusals = 0,
+  order_key = iif(awaits_full >= 2, NULL, order_key), awaits_full = 0
 WHERE event_seq = :event_seq AND destination = :destination AND status = 'pending' AND due_ms > :due_ms
-  AND order_key IS NULL AND NOT awaits_full;
+  AND ((order_key IS NULL AND NOT awaits_full) OR awaits_full >= 2);
 
 -- name: dead
 SELECT d.event_seq, d.destination FROM deliveries AS d INDEXED BY deliveries_dead

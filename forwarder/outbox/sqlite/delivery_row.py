@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger
+from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, Trigger, WaitsFor
 from forwarder.core.event import OWN_SOURCE, EventId
 from forwarder.core.ledger import SkipReason
 from forwarder.core.ports import DeliveryState
@@ -45,7 +45,7 @@ class DeliveryRow(msgspec.Struct, gc=False):
     receipt: str | None = None
     """What the receiver calls the message that was made of it."""
     awaits_full: int = 0
-    """1 while it waits for the full text of its post, until it is due; otherwise 0."""
+    """One of `WAIT_LEVELS` while it waits, until it is due; otherwise 0."""
     edits: int | None = None
     """The number of the event whose message it is to change; `None` where it makes a message of its own."""
     priority: int = 0
@@ -98,6 +98,8 @@ class DeliveryRow(msgspec.Struct, gc=False):
             self.earlier.append((self.event_seq, self.destination, number, *last))
 
 
+WAIT_LEVELS = {WaitsFor.FULL_TEXT: 1, WaitsFor.QUIET_END: 2, WaitsFor.DIGEST: 3}
+"""What a delivery waits for, as the column `awaits_full` has it."""
 OPEN = frozenset({"pending", "in_flight"})
 """The statuses of a delivery that is still to be made."""
 ROW_BYTES = 400
@@ -127,7 +129,7 @@ def new_row(delivery: Delivery, became: DeliveryStatus | SkipReason, *, now_ms: 
         closed_ms=now_ms if is_skipped else None,
         reason=str(became) if is_skipped else None,
         order_key=delivery.order_key,
-        awaits_full=int(waits_until is not None),
+        awaits_full=0 if waits_until is None else WAIT_LEVELS[delivery.waits_for],
         edits=delivery.edits,
         priority=1 if delivery.is_high else 0,
         is_recovered=delivery.is_recovered,

@@ -5,7 +5,7 @@ import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from typing import cast
 
-from forwarder.core.delivery import DestinationName, Trigger
+from forwarder.core.delivery import DIGEST_KEY, DestinationName, Trigger
 from forwarder.core.dispatch.ordering import Order, order_key
 from forwarder.outbox.sqlite.claims import EventRow
 from forwarder.outbox.sqlite.delivery_row import DeliveryRow, row_on_disk
@@ -53,7 +53,7 @@ class OrderKeys:
         keys = await self._database.read(
             lambda connection: [row[0] for row in connection.execute(SQL["order_keys"], {"destination": destination})]
         )
-        return sorted({*keys, *self._rows.order_keys(destination)})
+        return sorted({*keys, *self._rows.order_keys(destination)} - {DIGEST_KEY})
 
     async def _put_here(self, destination: DestinationName, order: Order) -> None:
         """Do so with what waits in memory and cannot be written now."""
@@ -84,7 +84,9 @@ def _accounts_of(seqs: Sequence[int]) -> Step[dict[int, tuple[str, str]]]:
 
 
 def _wanted(order: Order, row: DeliveryRow, *, source: str, sid: str) -> str | None:
-    """Return the order key that a row should have. What a person tries again has none, nor has what waits for the full text."""
+    """Return the order key that a row should have. What a person tries again has none, nor has what waits; what waits for a digest is in no order at all."""
+    if row.order_key == DIGEST_KEY:
+        return DIGEST_KEY
     is_unordered = row.trigger in _UNORDERED or row.awaits_full
     return None if is_unordered else order_key(order, source=source, sid=sid)
 

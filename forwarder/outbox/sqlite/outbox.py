@@ -11,7 +11,7 @@ from forwarder.core.actions import Action
 from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.commands import Change, Changed, DeadLetterChange, Forget, PauseChange
 from forwarder.core.config.revision import Revision
-from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName
+from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, KeptDelivery
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.priority import Priority
@@ -36,6 +36,7 @@ from forwarder.outbox.sqlite.gaps import SqliteGapBook
 from forwarder.outbox.sqlite.outcomes import Outcomes
 from forwarder.outbox.sqlite.prune_slices import ANY_DELIVERED, delivered_before
 from forwarder.outbox.sqlite.pruner import Pruner
+from forwarder.outbox.sqlite.quiet_rows import KeepFor, keep_again, kept_for_digest
 from forwarder.outbox.sqlite.recovery import recover
 from forwarder.outbox.sqlite.revisions import note_revision
 from forwarder.outbox.sqlite.row_cache import RowCache
@@ -152,14 +153,31 @@ class SqliteOutbox:
             self.gaps.note_recovered(event_seq, gap)
         self._enqueuer.add(event, event_seq, deliveries, entry=entry, now=now, read_at=read_at)
 
-    def replace(self, destination: DestinationName, event_seq: int, *, now: datetime) -> bool:
+    def replace(
+        self,
+        destination: DestinationName,
+        event_seq: int,
+        *,
+        now: datetime,
+        cause: SkipReason = SkipReason.PREFERRED,
+    ) -> bool:
         key = event_seq, destination
         if not self._rows.replace(key):
             return False
         self._queue.add_step(
-            skip_waiting(destination, event_seq, now=now), when_written=lambda: self._rows.forget_replaced(key)
+            skip_waiting(destination, event_seq, now=now, cause=cause),
+            when_written=lambda: self._rows.forget_replaced(key),
         )
         return True
+
+    async def kept_for_digest(self, destination: DestinationName, *, now: datetime, limit: int) -> list[KeptDelivery]:
+        await self._queue.settle()
+        look = kept_for_digest(destination, now=now, limit=limit, without=self._rows.replaced)
+        return await self._database.read(look)
+
+    async def keep_again(self, destination: DestinationName, keep_for: KeepFor, *, now: datetime) -> int:
+        ahead_ms = round(self.clock_steps.offset.total_seconds() * 1000)
+        return await self._queue.ask(keep_again(destination, keep_for, steady=now, ahead_ms=ahead_ms))
 
     async def claim(
         self,

@@ -168,7 +168,7 @@ WHERE destination = :destination AND event_seq IN (
 -- The first of each key alone: the others wait for it, not for their time.
 UPDATE deliveries
 SET due_ms = min(:now_ms, (SELECT accepted_ms FROM events WHERE events.seq = event_seq) - :offset_ms), expedited = expedited + 1
-WHERE destination = :destination AND due_ms > :now_ms AND expedited < :most AND event_seq IN (
+WHERE destination = :destination AND due_ms > :now_ms AND expedited < :most AND NOT awaits_full AND event_seq IN (
   WITH RECURSIVE keys (key) AS (
     SELECT min(order_key) FROM deliveries INDEXED BY deliveries_in_order
     WHERE destination = :destination AND status = 'pending' AND order_key IS NOT NULL
@@ -188,7 +188,7 @@ ORDER BY accepted_ms DESC LIMIT :limit;
 
 -- name: recent_posts
 SELECT e.seq, e.source, e.mid, d.destination, d.routes, e.accepted_ms, iif(d.status = 'skipped', d.reason, NULL),
-  iif(d.status = 'pending' AND d.awaits_full, d.due_ms, NULL)
+  iif(d.status = 'pending' AND d.awaits_full = 1, d.due_ms, NULL)
 FROM (
   SELECT seq, source, mid, accepted_ms FROM events INDEXED BY events_by_age
   WHERE accepted_ms >= :since_ms AND source IN ('x', 'fast-x') ORDER BY accepted_ms DESC LIMIT :limit
@@ -372,9 +372,9 @@ SELECT coalesce((SELECT max(seq) FROM events INDEXED BY events_by_age WHERE acce
   coalesce((SELECT min(seq) FROM events), 1);
 
 -- name: waited_too_long
--- What a person asked for, and canaries, are left alone.
+-- What a person asked for, canaries, and what quiet hours keep, are left alone.
 SELECT d.event_seq, e.accepted_ms, d.routes FROM deliveries AS d JOIN events AS e ON e.seq = d.event_seq
 WHERE d.event_seq > :after_seq AND d.event_seq <= :until_seq AND d.destination = :of AND d.status IN ('pending', 'in_flight')
-  AND d.trigger IN ('first', 'recovered', 'fallback')
+  AND d.trigger IN ('first', 'recovered', 'fallback') AND d.awaits_full < 2
   AND NOT EXISTS (SELECT 1 FROM deliveries AS o WHERE o.event_seq = d.event_seq AND o.destination = :to)
 ORDER BY d.event_seq LIMIT :limit;

@@ -34,13 +34,13 @@ def recent_posts(
     ]
 
 
-def skip_waiting(destination: DestinationName, event_seq: int, *, now: datetime) -> Step[object]:
-    """Return a step that skips a delivery that waits for the full text, which has come."""
+def skip_waiting(destination: DestinationName, event_seq: int, *, now: datetime, cause: SkipReason) -> Step[object]:
+    """Return a step that skips a delivery that waits: what it waits for has come and replaces it."""
     values = {
         "event_seq": event_seq,
         "destination": destination,
         "now_ms": to_ms(now),
-        "cause": SkipReason.PREFERRED,
+        "cause": cause,
     }
     return lambda connection: connection.execute(SQL["skip_waiting"], values)
 

@@ -11,6 +11,7 @@ from forwarder.core.config.model.fallback import FallbackConfig
 from forwarder.core.config.model.format import FormatConfig, parse_destination_url, parse_header
 from forwarder.core.config.model.on_failure import OnFailureConfig
 from forwarder.core.config.model.prefer import OnFullField, check_on_full
+from forwarder.core.config.model.quiet import QuietConfig
 from forwarder.core.config.model.rate_and_breaker import BreakerField, PauseAfter, RateField
 from forwarder.core.config.model.retry import RetryField
 from forwarder.core.config.model.sample_and_limit import LimitConfig
@@ -179,6 +180,12 @@ class DestinationSettings(Section):
         default=None,
         description="The highest number of posts in a span of time, over all routes. What exceeds it is not sent.",
         examples=["100/h", {"count": 5, "per": "10m", "by": "author"}],
+    )
+    quiet: QuietConfig | None = Field(
+        default=None,
+        description="Hours in which nothing new is sent here. What comes is kept on disk, to be sent when they end.",
+        json_schema_extra=left_out("no quiet hours"),
+        examples=["23:00-07:00", {"hours": "23:00-07:00", "timezone": "Europe/Berlin", "then": "digest"}],
     )
     backlog_concurrency: Annotated[int, whole_number(1, 1024)] | None = Field(
         default=None,

@@ -7,6 +7,7 @@ from pydantic import Field, PlainValidator, ValidationInfo, field_validator, mod
 
 from forwarder.core.config.model.compiled import ConditionField
 from forwarder.core.config.model.prefer import PreferField, check_wait
+from forwarder.core.config.model.quiet import QuietConfig
 from forwarder.core.config.model.sample_and_limit import LimitConfig, SampleField
 from forwarder.core.config.values.scalars import WrongValueError, is_null, parse_bool, parse_choice
 from forwarder.core.config.values.section import Name, Section, Switch, duration, left_out, one_or_more
@@ -52,6 +53,12 @@ class RouteConfig(Section):
     priority: PriorityField = Field(
         default=Priority.NORMAL,
         description="high: of the deliveries that wait for a destination, those of this route go first. After 20 of them a normal one goes.",
+    )
+    quiet: QuietConfig | None = Field(
+        default=None,
+        description="Hours in which what this route chooses is kept, to be sent when they end.",
+        json_schema_extra=left_out("no quiet hours"),
+        examples=["23:00-07:00", {"hours": "23:00-07:00", "timezone": "Europe/Berlin", "then": "digest"}],
     )
     stop: Switch = Field(
         default=False, description="true: if an event matches this route, no later route is tried for it."

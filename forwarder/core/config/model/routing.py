@@ -6,6 +6,7 @@ from pydantic import Field, PrivateAttr
 
 from forwarder.core.config.model.compiled import ConditionField, ListField
 from forwarder.core.config.model.prefer import OnFullField
+from forwarder.core.config.model.quiet import QuietConfig
 from forwarder.core.config.model.route import Destinations, RouteConfig
 from forwarder.core.config.model.sample_and_limit import LimitConfig
 from forwarder.core.config.revision import Revision
@@ -71,6 +72,7 @@ class RoutedDestination(Section):
     enabled: Switch = Field(default=True, description="false: events for this destination are skipped.")
     on_full: OnFullField = Field(default=OnFull.IGNORE, description="What to do with the full text of an X post.")
     limit: LimitConfig | None = Field(default=None, description="The highest number of posts in a span of time.")
+    quiet: QuietConfig | None = Field(default=None, description="Hours in which what comes is kept.")
 
 
 class RoutingConfig(RoutesEvents):

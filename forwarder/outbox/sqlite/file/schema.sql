@@ -35,7 +35,7 @@ CREATE TABLE deliveries (
   refusals         INTEGER NOT NULL,         -- how many attempts were refused as if something were set up wrongly
   order_key        TEXT,                     -- those of a destination with the same one go one after the other
   receipt          TEXT,                     -- what the receiver calls the message that it made of it
-  awaits_full      INTEGER NOT NULL DEFAULT 0,  -- 1: until it is due, it waits for the full text of its post
+  awaits_full      INTEGER NOT NULL DEFAULT 0,  -- until it is due, it waits for: 1: the full text of its post; 2: the end of quiet hours; 3: their digest
   edits            INTEGER,                  -- the number of the event whose message it changes
   priority         INTEGER NOT NULL DEFAULT 0,  -- 1: a route with a high priority chose it
   PRIMARY KEY (event_seq, destination)

@@ -12,7 +12,7 @@ from forwarder.clocks.wall_clock import utc_now
 from forwarder.core.delivery import DestinationName, delivery_id
 from forwarder.core.event import EventId
 from forwarder.core.gaps.gap import Gap
-from forwarder.core.history import AWAITS_FULL, Record
+from forwarder.core.history import WAITS, Record
 from forwarder.outbox.sqlite.file.problems import DamagedRowError
 from forwarder.outbox.sqlite.history.search import heading
 from forwarder.outbox.sqlite.statements import from_ms, load, ms_or_none, to_ms
@@ -140,7 +140,7 @@ def _delivery_record(row: tuple[Any, ...], ahead_ms: int) -> Record:
         "last_attempt_at": text_of(started_ms),
         "duration_ms": duration_ms,
         "http_status": http_status,
-        "reason": AWAITS_FULL if awaits_full and due_ms > to_ms(utc_now()) else reason,
+        "reason": WAITS.get(awaits_full, reason) if status == "pending" and due_ms > to_ms(utc_now()) else reason,
         "excerpt": excerpt,
     }
 
