@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import math
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -11,14 +12,20 @@ from datetime import timedelta
 from rich.text import Text
 
 from forwarder.cli import exit_codes, output
+from forwarder.cli.arguments.emulate import DEFAULT_RATE
+from forwarder.cli.listing import now_ms
+from forwarder.cli.locations import report_errors
+from forwarder.cli.recording import Recording
 from forwarder.clocks.periodic import periodic
 from forwarder.clocks.wall_clock import utc_now
 from forwarder.core.counted import counted
+from forwarder.core.durations import spell
 from forwarder.emulator.faults import GARBAGE
 from forwarder.emulator.script import Fresh, packaged_events, play, read_events, replay
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from forwarder.emulator.state import ServerChange
+from forwarder.outbox.open import open_history
 
 _PROGRESS_EVERY = timedelta(seconds=10)
 _STYLES = {
@@ -36,6 +43,10 @@ def run(arguments: argparse.Namespace) -> int:
         parser.error("argument --hang-for: needs --hang-at")
     if arguments.exit_when_done and arguments.loop and arguments.count is None:
         parser.error("argument --exit-when-done: with --loop it also needs --count")
+    if arguments.outbox is not None:
+        return _run_recorded(arguments)
+    if arguments.speed is not None or arguments.since is not None or arguments.until is not None:
+        parser.error("--speed, --since and --until need --from")
     try:
         frames = None if arguments.events is None else read_events(arguments.events)
     except OSError as error:
@@ -46,11 +57,45 @@ def run(arguments: argparse.Namespace) -> int:
     once = arguments.once or (arguments.exit_when_done and not arguments.loop)
     script = replay(
         frames,
-        rate=None if arguments.burst else arguments.rate,
+        rate=None if arguments.burst else arguments.rate or DEFAULT_RATE,
         count=arguments.count,
         loop=arguments.count is None and not once,
     )
     return asyncio.run(_emulate(arguments, script, fresh))
+
+
+@report_errors
+def _run_recorded(arguments: argparse.Namespace) -> int:
+    """Emulate with the history of an outbox."""
+    parser: argparse.ArgumentParser = arguments.parser
+    if arguments.rate is not None or arguments.burst:
+        parser.error(
+            "--rate and --burst do not go with --from: its events come as they came; write --speed 60x, or --speed max"
+        )
+    since_ms = 0 if arguments.since is None else arguments.since
+    until_ms = now_ms() if arguments.until is None else arguments.until
+    if since_ms >= until_ms:
+        parser.error("argument --until: must be later than --since")
+    with open_history(arguments.outbox) as history:
+        recording = Recording(history, since_ms=since_ms, until_ms=until_ms)
+        if not recording.count:
+            parser.error(f"argument --from: {arguments.outbox} has no events of that time that could be sent")
+        speed = 1.0 if arguments.speed is None else arguments.speed
+        _introduce(recording, speed)
+        fresh = None if arguments.fixed else Fresh(recording, started=utc_now())
+        script = recording.script(speed=speed, count=arguments.count, loop=arguments.loop)
+        return asyncio.run(_emulate(arguments, script, fresh))
+
+
+def _introduce(recording: Recording, speed: float) -> None:
+    """Say on standard error what will be sent."""
+    pace = (
+        "as fast as clients read them"
+        if speed == math.inf
+        else f"in {spell(timedelta(seconds=recording.lasts_s / speed))}"
+    )
+    left_out = f"; {counted(recording.left_out, 'cut or unreadable event')} left out" if recording.left_out else ""
+    print(f"{counted(recording.count, 'recorded event')}, {pace}, each marked as replayed{left_out}", file=sys.stderr)
 
 
 async def _emulate(arguments: argparse.Namespace, script: Iterator[tuple[float, bytes]], fresh: Fresh | None) -> int:

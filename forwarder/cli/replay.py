@@ -1,6 +1,7 @@
 """`forwarder replay`: queues events of the history for a destination (again)."""
 
 import argparse
+import math
 
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
@@ -10,7 +11,7 @@ from forwarder.cli.names import require_enabled, require_names
 from forwarder.cli.progress import progress
 from forwarder.cli.waiting import require_daemon, wait_until_sent
 from forwarder.control.errors import NoDaemonError
-from forwarder.core.commands import Replay
+from forwarder.core.commands import HIGHEST_RATE, Replay
 from forwarder.core.counted import counted
 from forwarder.core.history import Query
 from forwarder.outbox.open import open_history
@@ -38,7 +39,10 @@ def run(arguments: argparse.Namespace) -> int:
             f"{counted(total, 'delivery', 'deliveries')} to {arguments.to} would be queued.",
         )
         return exit_codes.OK
+    speed: float | None = arguments.speed
+    is_spaced = speed is not None and speed != math.inf
     done, left_alone, after = 0, 0, 0
+    begins_ms: int | None = None
     try:
         with changer(found) as change, progress(f"to {arguments.to}", total) as bar:
             while True:
@@ -51,12 +55,15 @@ def run(arguments: argparse.Namespace) -> int:
                         source=arguments.source,
                         missing=arguments.missing,
                         start_ms=begin_ms,
-                        rate=arguments.rate,
+                        rate=HIGHEST_RATE if speed == math.inf else arguments.rate,
                         position=done,
                         after_seq=after,
+                        speed=speed if is_spaced else None,
+                        begins_ms=begins_ms,
                     )
                 )
                 done, left_alone, after = done + changed.changed, left_alone + changed.left_alone, changed.last_seq
+                begins_ms = changed.begins_ms
                 bar.to(done)
                 if changed.is_last:
                     break
@@ -67,12 +74,19 @@ def run(arguments: argparse.Namespace) -> int:
     _say(
         arguments,
         {"queued": done, "left_alone": left_alone},
-        f"{counted(done, 'delivery', 'deliveries')} to {arguments.to} queued at {arguments.rate:g} a second; "
+        f"{counted(done, 'delivery', 'deliveries')} to {arguments.to} queued {_pace(speed, arguments.rate)}; "
         f"{counted(left_alone, 'was skipped, because it waits or is', 'were skipped, because they wait or are')} delivered already.",
     )
     if arguments.wait:
         wait_until_sent(found, [arguments.to])
     return exit_codes.OK
+
+
+def _pace(speed: float | None, rate: float) -> str:
+    """Return how fast the deliveries are made, in words."""
+    if speed is None:
+        return f"at {rate:g} a second"
+    return "to be sent as fast as they can be" if speed == math.inf else f"at {speed:g}x the speed at which they came"
 
 
 def _say(arguments: argparse.Namespace, record: dict[str, int], sentence: str) -> None:

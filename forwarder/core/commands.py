@@ -12,7 +12,9 @@ from pydantic import BaseModel, ConfigDict, Field
 SLICE = 500
 """Deliveries that one slice changes at most."""
 
-_Rate = Annotated[float, Field(gt=0, le=100_000)]
+HIGHEST_RATE = 100_000
+"""The highest number of deliveries per second, and the highest multiple of the original speed, that a replay may ask for."""
+_Rate = Annotated[float, Field(gt=0, le=HIGHEST_RATE)]
 _Whole = Annotated[int, Field(ge=0, le=1 << 53)]
 """What SQLite and JSON hold alike."""
 _Pid = Annotated[int, Field(ge=1, le=1 << 22)]
@@ -48,6 +50,14 @@ class Replay(_Spread):
     """Leave alone what the destination has got."""
     after_seq: _Whole = 0
     """The last event of the slice before."""
+    speed: _Rate | None = None
+    """How many times faster than they came the deliveries fall due, with the original spacing; then `rate` and `position` have no effect."""
+    begins_ms: _Whole | None = None
+    """With `speed`: when the first of all slices was accepted, which is due at `start_ms`. `None` until it is known."""
+
+    def spaced_due_ms(self, accepted_ms: int, *, begins_ms: int, speed: float) -> int:
+        """Return when a delivery of an event accepted then is due, in Unix milliseconds, with the original spacing."""
+        return self.start_ms + round(max(accepted_ms - begins_ms, 0) / speed)
 
 
 class DeadLetterChange(_Spread):
@@ -187,6 +197,8 @@ class Changed(BaseModel):
     """Of the changed ones."""
     last_seq: int
     is_last: bool
+    begins_ms: int | None = None
+    """Of a replay with `speed`: the next slice's `begins_ms`."""
 
 
 class _Answer(BaseModel):

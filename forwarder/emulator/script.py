@@ -93,8 +93,11 @@ def replay(
     )
 
 
-def nth_pass(frames: Sequence[bytes], number: int) -> Iterator[bytes]:
-    """Yield the frames as they are on pass `number`, counted from 0. Frames that are not events stay as they are."""
+def nth_pass(frames: Iterable[bytes], number: int) -> Iterator[bytes]:
+    """Yield the frames as they are on pass `number`, counted from 0. Frames that are not events stay as they are.
+
+    The frames are read twice, so they are not a mere iterator.
+    """
     if number == 0:
         yield from frames
         return
@@ -147,14 +150,21 @@ def _digits(mid: bytes) -> int | None:
     return int(digits) if digits.isdigit() and len(digits) < 100 else None
 
 
-def _strides(frames: Sequence[bytes]) -> dict[str, int]:
+def _strides(frames: Iterable[bytes]) -> dict[str, int]:
     """Return per group how far a pass moves its ids: past the whole file, so that no two passes share one."""
-    mids: dict[str, list[int]] = {}
+    bounds: dict[str, tuple[int, int]] = {}
     for frame in frames:
         ids = _ids(frame)
         if ids is not None and (digits := _digits(bytes(ids.mid))) is not None:
-            mids.setdefault(_group(ids.source), []).append(digits)
-    return {group: max(values) - min(values) + 1 for group, values in mids.items()}
+            low, high = bounds.get(_group(ids.source), (digits, digits))
+            bounds[_group(ids.source)] = min(low, digits), max(high, digits)
+    return {group: high - low + 1 for group, (low, high) in bounds.items()}
+
+
+def marked(frame: bytes) -> bytes:
+    """Return an event with `"replayed":true` at the end of its envelope, which changes neither its id nor what rules read of it."""
+    head, brace, tail = frame.rpartition(b"}")
+    return b"".join((head, b',"replayed":true', brace, tail))
 
 
 def _advanced(frame: bytes, mid: bytes, *, by: int, suffix: int) -> bytes:
@@ -176,7 +186,8 @@ class Fresh:
     each second moves past the whole file. What comes twice about one post (`fast-x` and `x`, exact duplicates) keeps one id and one time.
     """
 
-    def __init__(self, frames: Sequence[bytes], *, started: datetime) -> None:
+    def __init__(self, frames: Iterable[bytes], *, started: datetime) -> None:
+        """The frames are read twice, so they are not a mere iterator."""
         first_ms = next((ids.timestamp for ids in map(_ids, frames) if ids is not None and ids.timestamp), 0.0)
         self._moved_ms = max(round(started.timestamp() * 1000 - first_ms), 1)
         self._strides = _strides(frames)

@@ -39,3 +39,19 @@ async def test_waiting_for_a_replay_needs_a_daemon(config: Path) -> None:
     assert code == exit_codes.NO_DAEMON
     assert "outbox.db.sock" in err
     assert len(await records(config, "deliveries", "--status", "pending")) == 1
+
+
+async def test_a_speed_is_said_and_goes_with_no_rate(config: Path) -> None:
+    await fill(config)
+    code, out, _ = await command(*ALL, "--to", "other", "--speed", "60x", "-c", str(config))
+    assert (code, out.partition(";")[0]) == (
+        exit_codes.OK,
+        "4 deliveries to other queued at 60x the speed at which they came",
+    )
+    code, out, _ = await command(*ALL, "--to", "bot", "--speed", "max", "-c", str(config))
+    assert (code, out.partition(";")[0]) == (
+        exit_codes.OK,
+        "3 deliveries to bot queued to be sent as fast as they can be",
+    )
+    code, _, err = await command(*ALL, "--to", "bot", "--speed", "1x", "--rate", "5/s", "-c", str(config))
+    assert (code, "not allowed with argument" in err) == (exit_codes.USAGE, True)

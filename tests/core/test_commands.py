@@ -21,6 +21,12 @@ def test_deliveries_fall_due_one_after_the_other_at_the_rate() -> None:
     assert [replay.due_ms(index) for index in range(5)] == [1_000, 1_250, 1_500, 1_750, 2_000]
 
 
+def test_with_a_speed_the_times_between_the_events_are_kept_and_none_is_due_before_the_first() -> None:
+    replay = Replay.model_validate(REPLAY | {"speed": 60.0})
+    due = [replay.spaced_due_ms(at, begins_ms=100_000, speed=60.0) for at in (100_000, 160_000, 90_000)]
+    assert due == [1_000, 2_000, 1_000]
+
+
 def test_the_next_slice_goes_on_where_the_one_before_ended() -> None:
     first = Replay.model_validate(REPLAY)
     assert first.model_copy(update={"position": 3}).due_ms(0) == first.due_ms(3)

@@ -154,7 +154,7 @@ async def test_a_connection_that_ended_during_a_standstill_is_a_gap_of_all_of_it
     stream_to: Callable[[Emulator], Stream], how: DropHow, pulse: Pulse
 ) -> None:
     notes = Notes()
-    async with Emulator(EmulatorSettings(comment_interval_s=0.3)) as emulator:
+    async with Emulator(EmulatorSettings(comment_interval_s=0.3, public_repeats=0)) as emulator:
         stream = replace(stream_to(emulator), use_fast_x=True)  # type: ignore[type-var] # it is a dataclass
         async with supervised(stream, notes, pulse=pulse) as held:
 

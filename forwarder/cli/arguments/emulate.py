@@ -4,10 +4,21 @@ import argparse
 from pathlib import Path
 
 from forwarder.cli.arguments.options import Commands
-from forwarder.cli.arguments.values import event_rate, host, http_status, port, positive_seconds, seconds, whole_number
+from forwarder.cli.arguments.values import (
+    WHEN,
+    event_rate,
+    host,
+    http_status,
+    moment,
+    port,
+    positive_seconds,
+    replay_speed,
+    seconds,
+    whole_number,
+)
 
 _DEFAULT_PORT = 8765
-_DEFAULT_RATE = 10.0
+DEFAULT_RATE = 10.0
 
 
 def add_parser(commands: Commands) -> None:
@@ -26,15 +37,32 @@ def add_parser(commands: Commands) -> None:
         help="the API key it accepts (default: test-key); it is made up, so it may be on a command line",
     )
     events = parser.add_argument_group("events")
-    events.add_argument("--events", type=Path, metavar="FILE", help="one event per line (default: the packaged 208)")
+    of = events.add_mutually_exclusive_group()
+    of.add_argument("--events", type=Path, metavar="FILE", help="one event per line (default: the packaged 208)")
+    of.add_argument(
+        "--from",
+        dest="outbox",
+        type=Path,
+        metavar="OUTBOX",
+        help="the history in this outbox file, once, marked as replayed; the file is only read, also while a daemon uses it",
+    )
+    events.add_argument("--since", type=moment, metavar="WHEN", help=f"with --from: {WHEN} (default: all that is kept)")
+    events.add_argument("--until", type=moment, metavar="WHEN", help="with --from; default: now")
     events.add_argument(
         "--fixed",
+        "--same-ids",
         action="store_true",
         help="send the ids and times of the file (default: new ids, and the present time)",
     )
     pace = events.add_mutually_exclusive_group()
-    pace.add_argument("--rate", type=event_rate, default=_DEFAULT_RATE, help="events per second (default: 10)")
+    pace.add_argument("--rate", type=event_rate, help=f"events per second (default: {DEFAULT_RATE:g})")
     pace.add_argument("--burst", action="store_true", help="as fast as clients read them")
+    pace.add_argument(
+        "--speed",
+        type=replay_speed,
+        metavar="SPEED",
+        help="with --from: 1x keeps the times between the events as they came (default), 60x makes a minute of an hour; or max",
+    )
     events.add_argument("--count", type=whole_number, metavar="N", help="stop after N events")
     again = events.add_mutually_exclusive_group()
     again.add_argument("--loop", action="store_true", help="repeat the events with new ids (default)")

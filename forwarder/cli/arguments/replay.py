@@ -1,7 +1,7 @@
 """What `forwarder replay` accepts."""
 
 from forwarder.cli.arguments.options import Commands, add_config, add_json
-from forwarder.cli.arguments.values import WHEN, delivery_rate, moment, source
+from forwarder.cli.arguments.values import WHEN, delivery_rate, moment, replay_speed, source
 
 
 def add_parser(commands: Commands) -> None:
@@ -17,8 +17,15 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="leave out what the destination has received already; what no route chose for it is sent too, unless you name a --route",
     )
-    parser.add_argument(
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
         "--rate", type=delivery_rate, default=50.0, metavar="N/s", help="default: 50/s; live events go first"
+    )
+    pace.add_argument(
+        "--speed",
+        type=replay_speed,
+        metavar="SPEED",
+        help="1x keeps the times between the events as they came, 60x makes a minute of an hour; max sends as fast as it can",
     )
     parser.add_argument("--dry-run", action="store_true", help="only show how many deliveries there would be")
     parser.add_argument(

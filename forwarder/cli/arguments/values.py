@@ -16,6 +16,9 @@ from forwarder.core.durations import read_duration
 from forwarder.core.url import UrlError, read_host
 from forwarder.core.yaml.words import known_word
 
+_HIGHEST_RATE = 100_000
+"""As `core.commands` has it."""
+
 WHEN = "30m, 24h, 7d, 1w ago; today, yesterday, monday, 23:30, yesterday 23:30; or an ISO time"
 """The forms of a moment, for `--help`."""
 _WEEKS = re.compile(r"([0-9]{1,5})w(.*)", re.ASCII)
@@ -134,9 +137,20 @@ def delivery_rate(text: str) -> float:
         value = float(number)
     except ValueError:
         value = 0
-    if not 0 < value <= 100_000:
+    if not 0 < value <= _HIGHEST_RATE:
         raise argparse.ArgumentTypeError(f"{text!r} is not a rate such as 50/s")
     return value
+
+
+def replay_speed(text: str) -> float:
+    """Return how many times the original speed `1x` or `60x` means; infinity for `max`. `60` and `60x` are the same."""
+    try:
+        value = math.inf if text == "max" else float(text.removesuffix("x"))
+    except ValueError:
+        value = 0.0
+    if text == "max" or 0.001 <= value <= _HIGHEST_RATE:
+        return value
+    raise argparse.ArgumentTypeError(f"{text!r} is not a speed such as 1x, 60x or max (0.001x to {_HIGHEST_RATE}x)")
 
 
 def event_rate(text: str) -> float:

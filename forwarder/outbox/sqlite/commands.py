@@ -94,14 +94,19 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
         (after,) = connection.execute(_SQL["first_seq_since"], {"since_ms": asked.since_ms}).fetchone()
     values = {"after_seq": after, "limit": SLICE} | asked.model_dump(include=_REPLAY_KEYS)
     found = connection.execute(_SQL["replayable"], values).fetchall()
-    ahead_ms, changed = clock_offset_ms(connection), 0
+    ahead_ms, changed, begins_ms = clock_offset_ms(connection), 0, asked.begins_ms
     for seq, accepted_ms, status, routes in found:
         if status in OPEN or (asked.missing and status in _NOT_MISSING):
             continue
+        begins_ms = accepted_ms if begins_ms is None else begins_ms
+        if asked.speed is None:
+            due_ms = asked.due_ms(changed)
+        else:
+            due_ms = asked.spaced_due_ms(accepted_ms, begins_ms=begins_ms, speed=asked.speed)
         row = {
             "event_seq": seq,
             "destination": asked.to,
-            "due_ms": asked.due_ms(changed) - ahead_ms,
+            "due_ms": due_ms - ahead_ms,
             "expedited": MAX_EXPEDITED,
         }
         if status is None:
@@ -115,6 +120,7 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
         destinations=(asked.to,) if changed else (),
         last_seq=found[-1][0] if found else after,
         is_last=len(found) < SLICE,
+        begins_ms=None if asked.speed is None else begins_ms,
     )
 
 

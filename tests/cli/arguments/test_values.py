@@ -1,6 +1,7 @@
 """What the text of an argument means, and the sentence for one that means nothing."""
 
 import argparse
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -85,6 +86,17 @@ def test_a_text_that_means_nothing_is_refused_with_a_sentence(
 ) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=why):
         read(text)
+
+
+@pytest.mark.parametrize(("text", "speed"), [("1x", 1), ("60x", 60), ("60", 60), ("0.5x", 0.5), ("max", math.inf)])
+def test_a_speed_is_a_multiple_of_the_original_one(text: str, speed: float) -> None:
+    assert values.replay_speed(text) == speed
+
+
+@pytest.mark.parametrize("text", ["0x", "-1", "fast", "inf", "nan", "1e9x", "x", ""])
+def test_what_is_no_speed_is_refused(text: str) -> None:
+    with pytest.raises(argparse.ArgumentTypeError, match="is not a speed such as 1x, 60x or max"):
+        values.replay_speed(text)
 
 
 def test_a_moment_is_a_duration_ago_or_a_time() -> None:

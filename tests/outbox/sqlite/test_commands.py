@@ -1,6 +1,7 @@
 """The changes that a person asks for: each slice says where the next one begins, and changes nothing twice."""
 
 import sqlite3
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from forwarder.outbox.sqlite.commands import apply
 from forwarder.outbox.sqlite.editor import open_editor
 from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
-from tests.support.outbox import BOT, attempt, audit, keep
+from tests.support.outbox import BOT, NOW, attempt, audit, keep
 from tests.support.process import look
 
 REPLAY = Replay(to=BOT, since_ms=0, until_ms=FOREVER_MS, start_ms=1_000, rate=2.0)
@@ -60,6 +61,27 @@ def test_a_replay_goes_on_slice_by_slice_and_its_deliveries_are_due_at_the_rate(
     due = look(filled, "SELECT due_ms FROM deliveries WHERE destination = 'other' ORDER BY event_seq")
     assert due == [(1_000,), (1_500,), (2_000,), (2_500,), (3_000,)]
     assert audit(filled).is_balanced
+
+
+async def test_a_replay_with_a_speed_keeps_the_times_between_the_events_over_all_slices(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "SLICE", 2)
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        for number, second in enumerate((0, 3, 9, 9, 8)):  # the last one as after a clock that was set back
+            outbox.complete(keep(outbox, number, at=NOW + timedelta(seconds=second)), attempt(200))
+    after, begins_ms = 0, None
+    with open_editor(path) as editor:
+        while True:
+            asked = {"to": "other", "speed": 3.0, "after_seq": after, "begins_ms": begins_ms}
+            changed = editor.apply(REPLAY.model_copy(update=asked))
+            after, begins_ms = changed.last_seq, changed.begins_ms
+            assert begins_ms == NOW.timestamp() * 1000
+            if changed.is_last:
+                break
+    due = look(path, "SELECT due_ms FROM deliveries WHERE destination = 'other' ORDER BY event_seq")
+    assert due == [(1_000,), (2_000,), (4_000,), (4_000,), (3_667,)]
+    assert audit(path).is_balanced
 
 
 def test_a_dropped_dead_letter_keeps_its_attempt_in_the_history(filled: Path) -> None:
