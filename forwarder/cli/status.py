@@ -13,21 +13,18 @@ import msgspec
 
 from forwarder.cli import exit_codes
 from forwarder.cli.disk_watch import DiskSilentError, read_apart
-from forwarder.cli.listing import now_ms, print_json, screen_width
+from forwarder.cli.listing import print_json, screen_width
 from forwarder.cli.locations import Places, places_of_running, report_errors
 from forwarder.cli.status_lines import lines_of, verdict_lines
 from forwarder.cli.terminal import escaped, with_colours
 from forwarder.control.client import control
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import StatusRequest
-from forwarder.core.gaps.gap import Repair
-from forwarder.core.history import Query
 from forwarder.core.monitoring.status import Backlog, StatusReport, UnreadableStatusError, decode_status
 from forwarder.core.monitoring.verdict import Level, Verdict, judge
-from forwarder.outbox.open import open_history
+from forwarder.outbox.open import read_backlog
 from forwarder.outbox.problems import OutboxUnusableError
 
-_DAY_MS = 24 * 3600 * 1000
 _CODES = {Level.OK: exit_codes.OK, Level.DEGRADED: exit_codes.DEGRADED, Level.DOWN: exit_codes.DOWN}
 _COLOURS = {Level.OK: "32", Level.DEGRADED: "33", Level.DOWN: "1;31"}
 """The colour of the verdict on a terminal (ECMA-48): green, yellow, bold red."""
@@ -97,21 +94,19 @@ def _ask(where: Places) -> _Found:
     """Ask the daemon and read the outbox. Raises `NoDaemonError`, `UnreadableStatusError`."""
     with control(where.socket, outbox=where.outbox) as daemon:
         answer = daemon.ask(StatusRequest())
-    status = decode_status(answer)
+    status, now = decode_status(answer), datetime.now(UTC)
     backlog: Backlog | None = None
     silent_disk = False
     try:
-        waiting, dead, unrepaired = read_apart(lambda: _count(where))
-        backlog = Backlog(waiting=waiting, dead=dead, unrepaired_gaps=unrepaired)
+        fields = read_apart(lambda: msgspec.to_builtins(read_backlog(where.outbox, now=now)))
+        backlog = msgspec.convert(fields, Backlog)
     except OutboxUnusableError:  # the daemon's own words say why
         pass
     except DiskSilentError as silent:
         print(silent, file=sys.stderr)
         silent_disk = True
     with _readable():
-        verdict = judge(
-            status, now=datetime.now(UTC), unrepaired_gaps=0 if backlog is None else backlog.unrepaired_gaps
-        )
+        verdict = judge(status, now=now, unrepaired_gaps=0 if backlog is None else backlog.unrepaired_gaps)
     code = exit_codes.DISK_SILENT if silent_disk else _CODES[verdict.level]
     return _Found(answer, status, backlog, verdict, code)
 
@@ -148,11 +143,3 @@ def _print_metrics(status: StatusReport | None, backlog: Backlog | None) -> None
     with _readable():
         text = metrics.write(metrics.DOWN if status is None else metrics.families_of(status, backlog))
     print(text, end="")
-
-
-def _count(where: Places) -> tuple[dict[str, int], dict[str, int], int]:
-    """Return how many deliveries wait and are dead, by destination, and how many gaps of the last 24 hours are not repaired."""
-    with open_history(where.outbox) as history:
-        gaps = history.gaps(Query(since_ms=now_ms() - _DAY_MS), stream=None, only_open=False)
-        unrepaired = sum(gap["repair"] in {Repair.PARTIAL, Repair.FAILED} for gap in gaps)
-        return history.waiting(), history.dead_by_destination(), unrepaired

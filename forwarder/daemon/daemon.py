@@ -13,6 +13,7 @@ from forwarder.clocks.wall_clock import utc_now
 from forwarder.control.server import open_control_socket
 from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.status import StatusReport
 from forwarder.daemon import housekeeping
 from forwarder.daemon.control import ControlHandler
 from forwarder.daemon.fallbacks import Fallbacks
@@ -26,6 +27,7 @@ from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.daemon.signals import DaemonSignals
 from forwarder.daemon.status import StatusReporter, state_of
 from forwarder.daemon.task_group import task_group
+from forwarder.daemon.web import start_web
 from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.ingest.ingest import OnEvent
 from forwarder.monitoring.attempts import OnAttempt
@@ -210,17 +212,21 @@ class Daemon:
                 dispatcher=dispatcher,
                 reporting=reporting,
             )
+
+            def report() -> StatusReport:
+                return reporter.report(
+                    state=state_of(is_left=handover.is_left, is_stopping=self._signals.stopped.is_set()),
+                    config=reloader.status(),
+                    outbox=outbox.health(),
+                )
+
             handler = ControlHandler(
                 outbox,
                 outbound=outbound,
                 streams=streams.group,
                 reloader=reloader,
                 handover=handover,
-                status=lambda: reporter.report(
-                    state=state_of(is_left=handover.is_left, is_stopping=self._signals.stopped.is_set()),
-                    config=reloader.status(),
-                    outbox=outbox.health(),
-                ),
+                status=report,
             )
             await stop.enter_async_context(
                 open_control_socket(self._socket_path, handler.handle, group=active.config.admin.group)
@@ -239,6 +245,7 @@ class Daemon:
                 group.create_task(outbound.hurry()),
                 group.create_task(outbound.end_pauses()),
                 group.create_task(Fallbacks(outbox, active, clock=clock, look=outbound.look).run()),
+                *start_web(active.config.admin.listen, group, status=report, outbox=self._outbox_path),
             ]
             stop.on_stop(lambda: _cancel(background))
             if meanwhile:  # from here on the watchdog is fed only while the writer moves, first after an interval

@@ -6,18 +6,20 @@ that reads does not need what the daemon needs, and one store does not need the 
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # a command that reads does not load what only the daemon needs
     from forwarder.core.history import History
+    from forwarder.core.monitoring.status import Backlog
     from forwarder.outbox.store import OutboxEditor, OutboxMaintenance, OutboxStore
 
 
 Location = Path | str
 """A URL such as `sqlite:///var/lib/forwarder/outbox.db`, or the path of an SQLite file."""
 _SQLITE = "sqlite:"
+_DAY = timedelta(hours=24)
 
 
 class UnknownStoreError(ValueError):
@@ -88,6 +90,19 @@ def count_waiting(location: Location) -> dict[str, int]:
     from forwarder.outbox.sqlite.history import queries
 
     return queries.count_waiting(_sqlite_path(location))
+
+
+def read_backlog(location: Location, *, now: datetime) -> "Backlog":
+    """Return what waits, what is dead, and how many gaps of the last 24 hours are not repaired. Raises `OutboxUnusableError`."""
+    from forwarder.core.gaps.gap import Repair
+    from forwarder.core.history import Query
+    from forwarder.core.monitoring.status import Backlog
+
+    since_ms = round((now - _DAY).timestamp() * 1000)
+    with open_history(location) as history:
+        gaps = history.gaps(Query(since_ms=since_ms), stream=None, only_open=False)
+        unrepaired = sum(gap["repair"] in {Repair.PARTIAL, Repair.FAILED} for gap in gaps)
+        return Backlog(waiting=history.waiting(), dead=history.dead_by_destination(), unrepaired_gaps=unrepaired)
 
 
 def _sqlite_path(location: Location) -> Path:

@@ -51,6 +51,8 @@ NEVER = frozenset({"ahocorasick", "difflib", "html", "rich"})
 PARTS_NEVER = (
     "forwarder.emulator",
     "forwarder.demo",
+    "forwarder.web",
+    "aiohttp.web",
     "forwarder.core.templates.sandbox",
     "forwarder.core.matching.explain",
     "forwarder.core.matching.rendering",

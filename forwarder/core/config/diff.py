@@ -17,6 +17,7 @@ ONLY_AT_START: Mapping[str, Callable[[Config], object]] = {
     "outbox.dedupe_window": lambda config: config.outbox.dedupe_window,
     "admin.socket": lambda config: config.admin.socket,
     "admin.group": lambda config: config.admin.group,
+    "admin.listen": lambda config: config.admin.listen,
 }
 """The settings that take effect at the next start only."""
 _MOST_PAIRS = 10_000

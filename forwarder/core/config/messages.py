@@ -6,7 +6,6 @@ from typing import Any, get_args
 from pydantic import BaseModel
 from pydantic_core import ErrorDetails
 
-from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.model.destination import DestinationConfig, DestinationSettings
 from forwarder.core.config.model.rate_and_breaker import BreakerConfig, RateLimitConfig
 from forwarder.core.config.model.retry import RetrySchedule
@@ -19,11 +18,6 @@ from forwarder.core.dispatch.token_bucket import Rate
 from forwarder.core.yaml.findings import Findings
 from forwarder.core.yaml.problems import quote
 from forwarder.core.yaml.tree import Path
-
-_PLANNED: dict[type[BaseModel], frozenset[str]] = {
-    AdminConfig: frozenset({"listen"}),
-}
-"""Keys that are planned but not supported by this version."""
 
 _MEANT: dict[Any, type[BaseModel]] = {RetryPolicy: RetrySchedule, Rate: RateLimitConfig, BreakerPolicy: BreakerConfig}
 """The section that describes a field, by the type of the value that the field stores."""
@@ -67,8 +61,6 @@ def _expected(what: str, came: object) -> str:
 
 def _unknown(path: Path, findings: Findings) -> str:
     section, key = _section(path[:-1]), str(path[-1])
-    if key in _PLANNED.get(section, ()):
-        return f"{quote(key)} is not supported by this version yet"
     if section is DestinationSettings and key in keys_of(DestinationConfig):
         return f"{quote(key)} is not allowed in defaults; write it in each destination"
     nearest = findings.did_you_mean(key, keys_of(section))
