@@ -452,8 +452,8 @@ def note_kept(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
     kept: list[bytes] = []
     take = StartupBuffer.take
 
-    async def noted(buffer: StartupBuffer, frame: bytes, *, stream: str) -> None:
-        await take(buffer, frame, stream=stream)
+    async def noted(buffer: StartupBuffer, frame: bytes, *, stream: str, is_public: bool = False) -> None:
+        await take(buffer, frame, stream=stream, is_public=is_public)
         kept.append(frame)
 
     monkeypatch.setattr(StartupBuffer, "take", noted)
