@@ -55,8 +55,9 @@ async def _exchange(destination: Destination, delivery: Delivery) -> Exchange:
     """Make the attempt with the same parts as the daemon."""
     transcript = Transcript()
     async with sender_of(destination, clock=utc_now) as sender:
-        if isinstance(sender, HttpSender):
-            sender.transcript = transcript
+        inner = getattr(sender, "sender", sender)  # of a batch
+        if isinstance(inner, HttpSender):
+            inner.transcript = transcript
         started, worker = monotonic(), RenderWorker()
         try:
             requests = Requests(destination, policy=_ONCE, template_worker=worker)

@@ -40,7 +40,8 @@ class Exchange:
         self._body = transcript.body
         self._came = [(_text(name), _text(value)) for name, value in transcript.came]
         self._hidden = _CREDENTIALS | {name.lower() for name in destination.headers}
-        self._signed = {SIGNATURE} if destination.signing is None else {SIGNATURE, *destination.signing.header_names}
+        signing = destination.signing if destination.batch is None else destination.batch.signing
+        self._signed = {SIGNATURE} if signing is None else {SIGNATURE, *signing.header_names}
         self._signatures = self._sent_signatures()
         self._secrets = (
             self._sent_secrets(destination.url) if destination.url else list(secrets_in(destination.apprise))

@@ -11,7 +11,7 @@ from forwarder.core.config.model.signing import signing_of
 from forwarder.core.config.runtime import high_destinations_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.answers import AnswerRules
-from forwarder.core.destinations.destination import Destination
+from forwarder.core.destinations.destination import Batch, Destination
 from forwarder.core.destinations.networks import Networks
 from forwarder.core.destinations.service_rules import allowances_of, rules_of, service_of
 from forwarder.core.destinations.transport import Tls, Transport
@@ -22,6 +22,9 @@ from forwarder.destinations.formats.build import fixed_url, format_of
 
 _TIMEOUT_OF_APPRISE = timedelta(seconds=30)
 """Some services take several requests for a message, and Apprise waits between them."""
+
+_BATCHES_AT_ONCE = 2
+_MOST_ATTEMPTS = 1024
 
 
 def destinations_of(config: Config) -> list[Destination]:
@@ -66,10 +69,9 @@ def _at_url(common: Destination, settings: DestinationConfig, url: str, networks
     service = service_of(server_name_of(parts.raw_host or ""), settings.format.type)
     chat_id = settings.format.chat_id or parts.query.get("chat_id") or ""
     return dataclasses.replace(
-        common,
+        _batched(common, settings),
         url=fixed_url(url),
         headers=_headers(settings),
-        signing=signing_of(settings.signing),
         retry=_with_rules(common.retry, service, is_filled=is_url_template(url)),
         allowances=allowances_of(service, url, chat_id=chat_id),
         transport=Transport(
@@ -83,6 +85,21 @@ def _at_url(common: Destination, settings: DestinationConfig, url: str, networks
             service=None if is_url_template(url) else service,
             success=None if settings.success is None else settings.success.body,
         ),
+    )
+
+
+def _batched(common: Destination, settings: DestinationConfig) -> Destination:
+    """Return the destination with its signature, and with its batches if it has them: then each attempt is one event of a request."""
+    signing = signing_of(settings.signing)
+    if settings.batch is None:
+        return dataclasses.replace(common, signing=signing)
+    count = settings.batch.count
+    requests = settings.concurrency if "concurrency" in settings.model_fields_set else _BATCHES_AT_ONCE
+    return dataclasses.replace(
+        common,
+        batch=Batch(count=count, within=settings.batch.within, signing=signing),
+        concurrency=min(count * requests, _MOST_ATTEMPTS),
+        backlog_concurrency=settings.backlog_concurrency or count,
     )
 
 

@@ -1,4 +1,4 @@
-"""Opens the way out that a destination asks for: HTTP requests of our own, or Apprise."""
+"""Opens the way out that a destination asks for: HTTP requests of our own, in batches or not, or Apprise."""
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -20,4 +20,13 @@ async def sender_of(destination: Destination, *, clock: Callable[[], datetime]) 
     async with open_sender(
         destination.url, transport=destination.transport, timeout=destination.timeout, clock=clock
     ) as sender:
-        yield sender
+        if destination.batch is None:
+            yield sender
+        else:
+            from forwarder.destinations.batch_sender import BatchSender  # noqa: PLC0415 - only where it is used
+
+            batches = BatchSender(sender, destination.batch)
+            try:
+                yield batches
+            finally:
+                await batches.close()

@@ -42,6 +42,15 @@ class Fallback(msgspec.Struct, frozen=True, kw_only=True):
     after: timedelta
 
 
+class Batch(msgspec.Struct, frozen=True, kw_only=True):
+    """How several events are sent in one request."""
+
+    count: int
+    within: timedelta
+    signing: Signing | None = None
+    """Signs the whole request. The destination itself has none then."""
+
+
 class CanaryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When canaries are sent: one every `every`, to be delivered within `within`."""
 
@@ -71,6 +80,8 @@ class Destination:
     rate_limit: Rate | None = None
     allowances: tuple[Allowance, ...] = ()
     """The rate limits of the service, shared with other destinations of the same service."""
+    batch: Batch | None = None
+    """`None`: each event has a request of its own."""
     breaker: BreakerPolicy = field(default_factory=BreakerPolicy)
     pause_after: timedelta | None = timedelta(days=5)
     """How long all attempts may fail before the destination is paused automatically. `None` means never."""

@@ -16,6 +16,7 @@ NOT_WITH_APPRISE = (
     "compression",
     "compress_from",
     "signing",
+    "batch",
     "success",
     "concurrency",
     "backlog_concurrency",

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, PlainValidator, ValidationInfo, field_validator, model_validator
 
 from forwarder.core.config.model.apprise import parse_apprise
+from forwarder.core.config.model.batch import BatchConfig, check_batch
 from forwarder.core.config.model.canary import CanaryConfig
 from forwarder.core.config.model.fallback import FallbackConfig
 from forwarder.core.config.model.format import FormatConfig, parse_destination_url, parse_header
@@ -154,6 +155,11 @@ class DestinationSettings(Section):
         description="Signs each request: Standard Webhooks, or a plain HMAC as GitHub and Stripe use.",
         examples=[{"secret": "${BOT_SECRET}"}, {"scheme": "hmac", "secret": "${BOT_SECRET}", "header": "X-Signature"}],
     )
+    batch: BatchConfig | None = Field(
+        default=None,
+        description="Sends several events in one request, as a JSON array, for receivers that take one.",
+        examples=[{"count": 50, "within": "1s"}],
+    )
     success: SuccessConfig | None = Field(
         default=None,
         description="For receivers that report an error with status 200: what the body of a 2xx must be. Without it every 2xx is a success.",
@@ -230,6 +236,12 @@ class DestinationConfig(DestinationSettings, _Address):
     @classmethod
     def _on_full_fits(cls, on_full: OnFull, info: ValidationInfo) -> OnFull:
         return check_on_full(on_full, info.data)
+
+    @model_validator(mode="after")
+    def _batch_fits(self) -> Self:
+        if self.batch is not None:
+            check_batch(self.__dict__)
+        return self
 
     @model_validator(mode="after")
     def _method_fits(self) -> Self:

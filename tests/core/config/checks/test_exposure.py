@@ -190,3 +190,16 @@ def test_the_proxy_and_the_private_key_of_a_stream_are_secrets_too() -> None:
     text = config_text(stream=f"proxy: 'http://u:pw@p'\ntls: {{cert: '{cert}', key: '{key}'}}")
     assert list(literal_secrets(load(text))) == ["streams[0].proxy", "streams[0].tls.key"]
     assert list(literal_secrets(load(config_text(stream="proxy: 'http://p'")))) == []
+
+
+@pytest.mark.parametrize(("networks", "count"), [("", 0), ("networks: {deny: [10.0.0.0/8]}", 1)])
+def test_denied_networks_do_not_hold_for_apprise(networks: str, count: int) -> None:
+    text = config_text(rest=networks).replace("url: http://127.0.0.1:9000/hook", "apprise: pover://user@token")
+    found = [each for each in warnings_of(load(text)) if "Apprise" in each]
+    assert len(found) == count
+    assert all(each.startswith("destinations.bot.apprise: networks.deny does not apply") for each in found)
+
+
+def test_a_url_for_apprise_is_a_secret_where_it_is_written() -> None:
+    text = config_text().replace("url: http://127.0.0.1:9000/hook", "apprise: pover://user@token")
+    assert list(literal_secrets(load(text))) == ["destinations.bot.apprise"]

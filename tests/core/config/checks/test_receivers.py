@@ -10,7 +10,7 @@ from tests.core.config.support import CANARY, ENV, read_file
 VALUES = {
     "method": "PUT", "headers": "{A: b}", "auth": "{bearer: abcdef}", "tls": "{server_name: a.example}", "socket": "/run/a.sock",
     "proxy": "http://127.0.0.1:3128", "max_connection_age": "1m", "compression": "gzip", "compress_from": "1KiB",
-    "signing": "{secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz}", "success": "{body: ok}", "concurrency": "2",
+    "signing": "{secret: whsec_MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIz}", "success": "{body: ok}", "batch": "{count: 5}", "concurrency": "2",
     "backlog_concurrency": "1",
 }  # fmt: skip
 
