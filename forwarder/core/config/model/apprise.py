@@ -30,7 +30,7 @@ _EXAMPLE = "such as mailtos://… or pover://…"
 
 def parse_apprise(value: object) -> Secret:
     """Return the URL of a service. No message shows it, because it contains what is needed to send there."""
-    text = str(text_of(value, f"a URL of Apprise, {_EXAMPLE}"))
+    text = text_of(value, f"a URL of Apprise, {_EXAMPLE}")
     if not _URL.fullmatch(text):
         raise WrongValueError(f"not a URL of Apprise, which begins with the name of a service, {_EXAMPLE}")
     if not text.isprintable() or text != text.strip():
