@@ -10,7 +10,7 @@ from forwarder.cli.locations import UsageError, places, report_errors
 from forwarder.cli.lookup import HEX_DIGITS, ID_LENGTH, LEAST_DIGITS, find, link_of
 from forwarder.cli.names import require_names
 from forwarder.cli.progress import progress
-from forwarder.cli.waiting import require_daemon, wait_until_sent
+from forwarder.cli.waiting import report_end, require_daemon, wait_until_sent
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import SLICE, DeadLetterChange
 from forwarder.core.counted import counted
@@ -115,6 +115,8 @@ def change_dead(arguments: argparse.Namespace) -> int:
     say(arguments, done, what)
     if arguments.wait:
         wait_until_sent(found, sorted(changed_at))
+        if done:
+            return report_end(found, sorted(changed_at), since_ms=begin_ms, as_json=arguments.json)
     return exit_codes.FAILURE if arguments.ids and not done else exit_codes.OK
 
 

@@ -9,7 +9,7 @@ from forwarder.cli.listing import now_ms, print_json, require_period
 from forwarder.cli.locations import places, report_errors
 from forwarder.cli.names import require_enabled, require_names
 from forwarder.cli.progress import progress
-from forwarder.cli.waiting import require_daemon, wait_until_sent
+from forwarder.cli.waiting import report_end, require_daemon, wait_until_sent
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import HIGHEST_RATE, Replay
 from forwarder.core.counted import counted
@@ -79,6 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     if arguments.wait:
         wait_until_sent(found, [arguments.to])
+        return report_end(found, [arguments.to], since_ms=begin_ms, as_json=arguments.json)
     return exit_codes.OK
 
 

@@ -44,3 +44,22 @@ async def test_dead_letters_of_two_destinations_are_waited_for(tmp_path: Path) -
             assert (process.returncode, out) == (exit_codes.OK, b"4 queued for delivery.\n")
             delivered = "SELECT count(*) FROM deliveries WHERE status = 'delivered'"
             await until(lambda: look(tmp_path / "outbox.db", delivered) == [(4,)], limit_s=90, what="four arrived")
+
+
+async def test_what_dies_again_is_reported_with_its_reason(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "")})
+        bot.status = 400
+        async with forwarder(config):
+            await emulator.wait_connected()
+            for mid in (1, 2):
+                await emulator.send(frame(mid))
+            dead = "SELECT count(*) FROM deliveries WHERE status = 'dead'"
+            await until(lambda: look(tmp_path / "outbox.db", dead) == [(2,)], limit_s=90, what="two are dead")
+            for words in (("dead", "replay", "--all"), ("replay", "--to", "bot", "--since", "1h")):
+                code, out, _ = await command(*words, "--wait", "-c", str(config))
+                assert code == exit_codes.FAILURE
+                assert "2 deliveries died again:\n  2 to bot: HTTP 400" in out
+            bot.status = 200
+            code, out, _ = await command("dead", "replay", "--all", "--wait", "--json", "-c", str(config))
+            assert (code, out) == (exit_codes.OK, '{"changed": 2}\n{"died_again": 0}\n')

@@ -239,7 +239,7 @@ async def _replayed(there: Scene, asked: tuple[str, ...]) -> None:
     bodies = [request.body.decode() for request in there.other.requests]
     assert sorted(bodies) == sorted([frame(1), frame(2), frame(3, sid=7), frame(6, text="doomed")])
     assert await there.records(*asked, "--missing") == [{"queued": 0, "left_alone": 4}]
-    assert await there.records(*asked, "--wait") == [{"queued": 4, "left_alone": 0}]
+    assert await there.records(*asked, "--wait") == [{"queued": 4, "left_alone": 0}, {"died_again": 0}]
     ids = [request.headers["webhook-id"] for request in there.other.requests]
     assert sorted(ids[:4]) == sorted(ids[4:])
     (audit,) = await there.records("audit")

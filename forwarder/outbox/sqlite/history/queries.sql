@@ -126,8 +126,11 @@ SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_dead
 WHERE status IN ('dead', 'expired') GROUP BY destination;
 
 -- name: replaying
-SELECT count(*) FROM deliveries WHERE destination = :to AND status = 'pending' AND order_key IS NULL
-  AND trigger IN ('replay', 'manual', 'resend');
+-- Those in flight are counted too: they are neither delivered nor dead.
+SELECT (SELECT count(*) FROM deliveries WHERE destination = :to AND status = 'pending' AND order_key IS NULL
+    AND trigger IN ('replay', 'manual', 'resend'))
+  + (SELECT count(*) FROM deliveries INDEXED BY deliveries_in_flight WHERE destination = :to AND status = 'in_flight'
+    AND trigger IN ('replay', 'manual', 'resend'));
 
 -- name: paused
 SELECT name, paused_ms FROM destinations WHERE paused_ms IS NOT NULL ORDER BY name;
