@@ -77,7 +77,7 @@ def why_refused(error: ssl.SSLCertVerificationError, now: datetime) -> str:
             names = [_text(name) for _, name in own.get("subjectAltName", ())]
             for_ = f": it is for {', '.join(names[:_SHOWN_NAMES])}" if names else ""
             more = f" and {len(names) - _SHOWN_NAMES} more" if len(names) > _SHOWN_NAMES else ""
-            return f"its certificate is not for this host name{for_}{more}"
+            return f"its certificate is not for this host name{for_}{more}; to check it for another name, set tls.server_name"
         case 23:
             return "its certificate has been revoked"
         case 26:

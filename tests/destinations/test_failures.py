@@ -209,7 +209,7 @@ def test_a_handshake_that_failed_says_why(reason: str, said: str) -> None:
         (18, "self-signed. To trust it, set tls.ca_file."),
         (19, "untrusted CA"),
         (20, "unknown CA or incomplete chain"),
-        (62, "its certificate is not for this host name"),
+        (62, "its certificate is not for this host name; to check it for another name, set tls.server_name"),
         (23, "has been revoked"),
         (26, "not valid for servers"),
         (66, "too short, or the signature too weak"),

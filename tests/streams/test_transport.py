@@ -114,7 +114,9 @@ async def test_server_name_is_the_name_that_the_certificate_must_have(kind: str)
         assert (await hold(stream_to(kind, authority, named), emulator)).frames == [EVENT]
         fault = (await hold(stream_to(kind, authority, reached()), emulator)).fault
     assert fault is not None
-    assert fault.sentence.endswith("its certificate is not for this host name: it is for scrape.internal")
+    assert fault.sentence.endswith(
+        "its certificate is not for this host name: it is for scrape.internal; to check it for another name, set tls.server_name"
+    )
 
 
 @KINDS
