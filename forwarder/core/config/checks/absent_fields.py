@@ -13,7 +13,7 @@ _HAS_NONE = {
     "x": ("title", "channel"),
     "fast-x": ("title", "channel", "reply_to"),
     "telegram": ("title", "lang", "reply_to"),
-    "discord": ("lang", "reply_to"),
+    "discord": ("lang", "reply_to", "author", "author_name"),
     "rss": ("reply_to",),
     "web": ("reply_to",),
 }
@@ -42,8 +42,10 @@ def why_absent(condition: Condition) -> str | None:
     for part in parts:
         for field, values in _wanted(part):
             if all(_lacks(source, field, values) for source in sources):
-                what = f"{field}: {listed(sorted(values))}" if values else f"a {field}"
-                return f"no post of {listed(sorted(sources))} has {what}"
+                article = "an" if field[0] in "aeiou" else "a"
+                what = f"{field}: {listed(sorted(values))}" if values else f"{article} {field}"
+                hint = "; use author_id or channel" if sources == {"discord"} and field.startswith("author") else ""
+                return f"no post of {listed(sorted(sources))} has {what}{hint}"
     return None
 
 

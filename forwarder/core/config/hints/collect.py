@@ -4,10 +4,11 @@ import re
 from collections.abc import Iterable
 
 from forwarder.core.config.hints.list_files import hints_of_list_file
-from forwarder.core.config.hints.names import hints_of_name
+from forwarder.core.config.hints.names import hints_of_list_name, hints_of_name
 from forwarder.core.config.hints.paths import hints_of_path
 from forwarder.core.config.hints.secrets import hints_of_secrets
 from forwarder.core.config.hints.signs import hints_of_signs
+from forwarder.core.config.hints.times import hints_of_timestamp
 from forwarder.core.config.hints.values import hints_of_value
 from forwarder.core.config.hints.whole_texts import hints_of_whole_text
 from forwarder.core.matching.compile import ALL_TESTS, Observe
@@ -15,7 +16,7 @@ from forwarder.core.matching.conditions import Exists, ValueTest
 from forwarder.core.matching.other_values import zone_without_summer
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.texts import Contains, Equals, Prefix, Regex, Suffix, Wildcard, Word
-from forwarder.core.matching.values import WallClock
+from forwarder.core.matching.values import Between, Compare, WallClock
 from forwarder.core.yaml.findings import Findings, Place
 from forwarder.core.yaml.problems import printable
 from forwarder.core.yaml.remarks import Remark
@@ -40,6 +41,8 @@ class Hints:
         self._findings = findings
         self._found: dict[str, dict[_Key, Remark]] = {}
         """The warnings of each kind by their places, so that what several rules share is reported once."""
+        self._lists: set[str] = set()
+        """The names of the lists."""
 
     def below(self, above: Path) -> Observe:
         """Return what looks at the tests of the condition at this path."""
@@ -50,9 +53,13 @@ class Hints:
             self._add("path", path[:-1] if name else path, hints_of_path(field))
         if isinstance(test, WallClock) and (said := zone_without_summer(test.zone_name)):
             self._add("zone", path, (said,))
+        if isinstance(test, Compare | Between) and field.name == "timestamp":
+            self._add("timestamp", path, hints_of_timestamp(test))
         if not isinstance(test, _OF_TEXT) or field.values or name in {"list", "file"}:
             return
         is_odd = self._look_at_values(path, name or _IN_LISTS, tree, field)
+        if not name and isinstance(tree, Scalar):
+            is_odd |= self._add("list name", path, hints_of_list_name(field, tree, self._lists))
         if not name and not is_odd:
             self._add("whole text", path, hints_of_whole_text(field, tree))
         if isinstance(test, Regex):
@@ -64,6 +71,7 @@ class Hints:
 
     def of_list(self, path: Path, tree: Tree) -> None:
         """Look at the values of a named list."""
+        self._lists.add(str(path[-1]))
         self._look_at_values(path, _IN_LISTS, tree, None)
 
     def _look_at_values(self, path: Path, test: str, tree: Tree, field: Field | None) -> bool:

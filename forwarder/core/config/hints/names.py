@@ -1,9 +1,9 @@
 """Finds values that a field of names never has: an address for a handle, two handles in one, a language by its name."""
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 
-from forwarder.core.config.hints.show import in_single_quotes, listed, word
+from forwarder.core.config.hints.show import in_single_quotes, listed, plain, word
 from forwarder.core.matching.subject import Field
 from forwarder.core.yaml.tree import Scalar
 
@@ -44,13 +44,25 @@ _LANGUAGE_OF = {
     "vn": "vi",
 }
 """What people write for a language, and the code of ISO 639-1 that X gives."""
+_LOOKED_AT_AS_WORDS = frozenset({"lang", "channel", "sid", "author_id"})
+"""Fields in which a single word may be wrong: ids are numbers."""
+_OF_LISTS = frozenset({"author", "author_id", "sid", "channel", "symbols", "hashtags", "mentions", "reply_to"})
+"""Fields whose values people keep in lists."""
 _REGION = re.compile(r"(?P<code>[a-z]{2})[-_][a-z]{2}", re.IGNORECASE)
 
 
 def hints_of_name(field: Field, value: Scalar) -> Iterable[str]:
     """Return the hints about a value that is compared with a whole field."""
     look = _BY_FIELD.get(field.name)
-    return () if look is None or (value.isidentifier() and field.name != "lang") else look(field, value)
+    return (
+        () if look is None or (value.isidentifier() and field.name not in _LOOKED_AT_AS_WORDS) else look(field, value)
+    )
+
+
+def hints_of_list_name(field: Field, value: Scalar, lists: Collection[str]) -> Iterator[str]:
+    """Yield a hint if the only value of a test of names is the name of a list."""
+    if value in lists and field.name in _OF_LISTS:
+        yield f"{word(value)} is compared as it is; for the values of the list of this name write {field.name}: {{list: {plain(value)}}}"
 
 
 def _of_handle(field: Field, value: Scalar) -> Iterator[str]:
@@ -76,7 +88,8 @@ def _of_handle(field: Field, value: Scalar) -> Iterator[str]:
 def _of_channel(_field: Field, value: Scalar) -> Iterator[str]:
     found = _ADDRESS.fullmatch(value)
     name = found["name"] if found else value.removeprefix("@") if value.startswith("@") else ""
-    if name:
+    if name or (value.isidentifier() and not value.isdecimal()):
+        name = name or value
         yield (
             f"{word(value)} is a name, and channel is the id of a channel, such as 1234567890; "
             f"for its name write author: {in_single_quotes(name, value, instead='name')}"
@@ -102,8 +115,18 @@ def _of_lang(_field: Field, value: Scalar) -> Iterator[str]:
 
 
 def _of_sid(_field: Field, value: Scalar) -> Iterator[str]:
-    if value.startswith("@") or _ADDRESS.fullmatch(value):
+    if value.startswith("@") or _ADDRESS.fullmatch(value) or value.isidentifier():
         yield f"{word(value)} is a name, and sid is the id of an account or a channel; for its handle use author"
+
+
+def _of_author_id(_field: Field, value: Scalar) -> Iterator[str]:
+    found = _ADDRESS.fullmatch(value)
+    name = found["name"] if found else value.removeprefix("@")
+    if found or name != value or value.isidentifier():
+        yield (
+            f"{word(value)} is a name, and author_id is the id of an account, such as 44196397; "
+            f"for its handle write author: {in_single_quotes(name, value, instead='handle')}"
+        )
 
 
 def _of_mid(_field: Field, value: Scalar) -> Iterator[str]:
@@ -114,6 +137,7 @@ def _of_mid(_field: Field, value: Scalar) -> Iterator[str]:
 
 _BY_FIELD: dict[str, Callable[[Field, Scalar], Iterator[str]]] = {
     "author": _of_handle,
+    "author_id": _of_author_id,
     "reply_to": _of_handle,
     "mentions": _of_handle,
     "channel": _of_channel,

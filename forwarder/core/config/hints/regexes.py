@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from forwarder.core.config.hints.regex_tokens import TokenKind, has_boundary_at_letter, tokens_of
 from forwarder.core.config.hints.show import in_single_quotes, listed, word
 from forwarder.core.matching.subject import Field
-from forwarder.core.yaml.tree import Scalar
+from forwarder.core.yaml.tree import Expanded, Scalar
 
 _SLASHES = re.compile(r"/(?P<inner>.+)/(?P<flags>[gimsuyx]*)", re.DOTALL)
 _WORDS = re.compile(r"(?:\(\?i\))?\\b(?P<group>\((?:\?:)?)?(?P<words>[^\W_][\w -]*(?:\|[^\W_][\w -]*)*)(?(group)\))\\b")
 _EMPTY_ALTERNATIVE = re.compile(r"(?:^|\(\?:|\(|\|)\||\|(?:\)|$)")
+_DOUBLED = re.compile(r"\\\\[bBdDsSwW]")
 _INSTEAD = r"(?:^|[^\pL\pN_]) before it and (?:$|[^\pL\pN_]) after it"
 
 
@@ -36,6 +37,9 @@ def hints_of_regex(value: Scalar, *, field: Field) -> Iterator[str]:
             rf"{word(value)}: \< and \> are the characters < and >; for a whole word write the test word, or \b; "
             r"if they are meant, write < and >"
         )
+    if (found := _DOUBLED.search(value)) and not isinstance(value, Expanded):
+        instead = in_single_quotes(_DOUBLED.sub(lambda each: each[0][1:], value), value, instead="one of them")
+        yield rf"{word(value)}: {found[0]} is a backslash before the letter {found[0][-1]}; only double quotes need two; write {instead}"
     if r"\|" in escapes and not any(token.kind is TokenKind.OR for token in tokens):
         yield rf"{word(value)}: \| is the character |; for one of several write |; if it is meant, write [|]"
     words = _WORDS.fullmatch(value)

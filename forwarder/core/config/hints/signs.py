@@ -17,6 +17,8 @@ _PERCENT = re.compile(r"%.*[^\W\d_].*%?|.*[^\W\d_].*%", re.DOTALL)
 _SLASHED = re.compile(r"/[^/\s]+/[gimsuyx]*")
 _OF_A_REGEX = re.compile(r"[|\\.*+?()\[\]^$]|/[gimsuyx]+$")
 _JSON_WORDS = frozenset({"true", "false"})
+_REGEX_ESCAPE = re.compile(r"^\\[bBdDsSwW]|\\[bBdDsSwW][+*]?$")
+"""A shorthand of a regex at an edge. Within a value it may be part of a path of Windows."""
 _QUESTION = re.compile(r"\w\?\w")
 
 
@@ -45,7 +47,16 @@ def _of_wildcard(value: Scalar, name: str) -> Iterator[str]:
 
 def _of_part(test: str, value: Scalar) -> Iterator[str]:
     bare = value.strip("*")
-    if _STARRED.fullmatch(value) and bare and not _EMPHASIS.fullmatch(value):
+    if found := _REGEX_ESCAPE.search(value):
+        inner = value.removeprefix(r"\b").removesuffix(r"\b")
+        is_word = inner and "\\" not in inner
+        meant = (
+            f"write word: {in_single_quotes(inner, value, instead='it without')}"
+            if is_word
+            else f"for a regex write regex: {in_single_quotes(value, value, instead='…')}"
+        )
+        yield f"{word(value)}: {found[0]} means nothing in {test}, it is these characters; {meant}"
+    elif _STARRED.fullmatch(value) and bare and not _EMPHASIS.fullmatch(value):
         instead = in_single_quotes(bare, value, instead="it without")
         more = ", or prefix: for the beginning of the text" if test == "word" and value.endswith("*") else ""
         yield f"{word(value)}: * is an ordinary character in {test}; write {instead}{more}, or use wildcard"

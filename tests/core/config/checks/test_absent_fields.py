@@ -22,6 +22,7 @@ def why(text: str) -> str | None:
         ("{source: fast-x, kind: [reply, quote]}", "no post of fast-x has kind: quote or reply"),
         ("{source: [x, fast-x], kind: edit}", "no post of fast-x or x has kind: edit"),
         ("{source: rss, has_video: true}", "no post of rss has has_video: true"),
+        ("{source: discord, author: nova}", "no post of discord has an author; use author_id or channel"),
         ("{source: Telegram, lang: en}", "no post of telegram has a lang"),
     ],
 )
