@@ -133,6 +133,8 @@ class KeptDelivery(msgspec.Struct, frozen=True, kw_only=True):
     """A delivery that quiet hours kept for their digest."""
 
     event_seq: int
+    post: tuple[str, str, str]
+    """What the two events of one X post have in common: the source, where `fast-x` counts as `x`, the account, and the `mid`."""
     accepted_at: datetime
     """By the wall clock."""
     body: bytes

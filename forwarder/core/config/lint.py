@@ -124,6 +124,8 @@ def _shadowed(routes: Sequence[tuple[int, RouteConfig]], sources: Sources) -> It
             route.prefer,
             route.sample,
             None if route.limit is None else repr(route.limit),
+            route.priority,
+            None if route.quiet is None else repr(route.quiet),
         )
         if (before := seen.setdefault(said, (index, route))) != (index, route):
             yield _of_route(

@@ -19,10 +19,7 @@ _POSTS = 100
 
 def digest_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> Notice:
     """Return the digest of these deliveries, oldest first. Of a post that came several times the last event is listed."""
-    posts: dict[str, tuple[Post, KeptDelivery]] = {}
-    for each in kept:
-        post = read_post(each.body)
-        posts[post.link or str(each.event_seq)] = post, each
+    posts = {each.post: (read_post(each.body), each) for each in kept}
     lines: list[str] = []
     room = _TEXT
     for post, _ in posts.values():

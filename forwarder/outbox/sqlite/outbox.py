@@ -36,7 +36,7 @@ from forwarder.outbox.sqlite.gaps import SqliteGapBook
 from forwarder.outbox.sqlite.outcomes import Outcomes
 from forwarder.outbox.sqlite.prune_slices import ANY_DELIVERED, delivered_before
 from forwarder.outbox.sqlite.pruner import Pruner
-from forwarder.outbox.sqlite.quiet_rows import KeepFor, keep_again, kept_for_digest
+from forwarder.outbox.sqlite.quiet_rows import KeepFor, keep_again, keeps_any, kept_for_digest
 from forwarder.outbox.sqlite.recovery import recover
 from forwarder.outbox.sqlite.revisions import note_revision
 from forwarder.outbox.sqlite.row_cache import RowCache
@@ -176,6 +176,9 @@ class SqliteOutbox:
         return await self._database.read(look)
 
     async def keep_again(self, destination: DestinationName, keep_for: KeepFor, *, now: datetime) -> int:
+        await self._queue.settle()
+        if not await self._database.read(keeps_any(destination, steady=now)):
+            return 0
         ahead_ms = round(self.clock_steps.offset.total_seconds() * 1000)
         return await self._queue.ask(keep_again(destination, keep_for, steady=now, ahead_ms=ahead_ms))
 

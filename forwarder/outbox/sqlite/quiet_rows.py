@@ -23,12 +23,18 @@ def kept_for_digest(
     def look(connection: sqlite3.Connection) -> list[KeptDelivery]:
         values = {"destination": destination, "key": DIGEST_KEY, "now_ms": to_ms(now), "limit": limit + len(without)}
         return [
-            KeptDelivery(event_seq=seq, accepted_at=from_ms(accepted_ms), body=body)
-            for seq, accepted_ms, body in connection.execute(_SQL["kept_for_digest"], values)
+            KeptDelivery(event_seq=seq, post=(source, sid, mid), accepted_at=from_ms(accepted_ms), body=body)
+            for seq, source, sid, mid, accepted_ms, body in connection.execute(_SQL["kept_for_digest"], values)
             if (seq, destination) not in without
         ][:limit]
 
     return look
+
+
+def keeps_any(destination: DestinationName, *, steady: datetime) -> Step[bool]:
+    """Return a step that says whether quiet hours keep anything for a destination: mostly they do not, and nothing has to be written."""
+    values = {"destination": destination, "key": DIGEST_KEY, "now_ms": to_ms(steady)}
+    return lambda connection: connection.execute(_SQL["routes_of_kept"], values).fetchone() is not None
 
 
 def keep_again(destination: DestinationName, keep_for: KeepFor, *, steady: datetime, ahead_ms: int) -> Step[int]:

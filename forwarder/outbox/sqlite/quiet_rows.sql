@@ -1,5 +1,5 @@
 -- name: kept_for_digest
-SELECT d.event_seq, e.accepted_ms, e.body
+SELECT d.event_seq, iif(e.source = 'fast-x', 'x', e.source), e.sid, e.mid, e.accepted_ms, e.body
 FROM deliveries AS d INDEXED BY deliveries_in_order JOIN events AS e ON e.seq = d.event_seq
 WHERE d.destination = :destination AND d.status = 'pending' AND d.order_key = :key AND d.due_ms <= :now_ms
 ORDER BY d.event_seq LIMIT :limit;

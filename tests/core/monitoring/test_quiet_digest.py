@@ -16,7 +16,9 @@ def kept(seq: int, text: str, *, mid: str | None = None, source: str = "x", auth
     if mid is not None:
         payload["id"] = mid
     body = {"mid": mid or str(seq), "sid": "1", "source": source, "timestamp": 1, "payload": payload}
-    return KeptDelivery(event_seq=seq, accepted_at=NOW, body=json.dumps(body).encode())
+    return KeptDelivery(
+        event_seq=seq, post=(source, "1", mid or str(seq)), accepted_at=NOW, body=json.dumps(body).encode()
+    )
 
 
 def test_it_lists_who_wrote_what() -> None:
@@ -51,6 +53,6 @@ def test_a_repost_is_listed_with_the_words_of_the_original() -> None:
         "mid": "5", "sid": "1", "source": "x", "timestamp": 1,
         "payload": {"text": "", "author": {"screen_name": "nova"}, "retweeted_status": {"text": "said before", "author": {"screen_name": "orca"}}},
     }  # fmt: skip
-    event = KeptDelivery(event_seq=1, accepted_at=NOW, body=json.dumps(body).encode())
-    nothing = KeptDelivery(event_seq=2, accepted_at=NOW, body=b"{}")
+    event = KeptDelivery(event_seq=1, post=("x", "1", "5"), accepted_at=NOW, body=json.dumps(body).encode())
+    nothing = KeptDelivery(event_seq=2, post=("x", "1", "6"), accepted_at=NOW, body=b"{}")
     assert digest_of(BOT, [event, nothing]).title == "2 posts in the quiet hours"

@@ -16,7 +16,7 @@ from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
 from forwarder.outbox.sqlite.outbox import SqliteOutbox
 from forwarder.outbox.sqlite.statements import to_ms
-from tests.support.outbox import BOT, NOW, audit, keep
+from tests.support.outbox import BOT, EVENTS, NOW, audit, keep
 from tests.support.process import look
 
 HOUR = timedelta(hours=1)
@@ -67,6 +67,7 @@ async def test_what_is_in_a_digest_is_skipped_and_accounted_for(path: Path) -> N
         rows = await outbox.kept_for_digest(BOT, now=END, limit=2)
         assert [row.event_seq for row in rows] == numbers[:2]
         assert rows[0].accepted_at == NOW
+        assert rows[0].post == ("x", EVENTS[0].sid, EVENTS[0].mid)
         for row in rows:
             assert outbox.replace(BOT, row.event_seq, now=END, cause=SkipReason.DIGESTED)
         assert [row.event_seq for row in await outbox.kept_for_digest(BOT, now=END, limit=2)] == numbers[2:]
