@@ -72,7 +72,9 @@ def _from_options(arguments: argparse.Namespace) -> Starter:
     if url == "-":
         url = sys.stdin.readline(_LONGEST_LINE).strip()
     return starter_of(
-        Answers(url=url, chat=arguments.chat or "", api_key=key, words=words, sources=sources),
+        Answers(
+            url=url, chat=arguments.chat or "", api_key=key, is_public=arguments.public, words=words, sources=sources
+        ),
         prefix=_prefix(arguments),
     )
 
@@ -93,7 +95,7 @@ def _asked(arguments: argparse.Namespace) -> Starter:
         chat = _ask(
             "Which chat of Telegram? Its number, or @name: ", input, lambda said: Answers(url=url, chat=said)
         ).chat
-    if arguments.api_key_file is None:
+    if arguments.api_key_file is None and not arguments.public:
         question = f"API key of scrape.st, which is not shown here [from the variable {KEY_VARIABLE}]: "
         key = _ask(question, getpass.getpass, lambda said: Answers(url=_ANY_URL, api_key=said)).api_key
     if arguments.words is None:
@@ -102,7 +104,7 @@ def _asked(arguments: argparse.Namespace) -> Starter:
     if arguments.sources is None:
         question = f"Only posts of these sources: {', '.join(KNOWN_SOURCES[:-1])} [all]: "
         sources = _ask(question, input, lambda said: Answers(url=_ANY_URL, sources=_listed(said))).sources
-    answers = Answers(url=url, chat=chat, api_key=key, words=words, sources=sources)
+    answers = Answers(url=url, chat=chat, api_key=key, is_public=arguments.public, words=words, sources=sources)
     return starter_of(answers, prefix=_prefix(arguments))
 
 

@@ -27,6 +27,8 @@ class Answers(msgspec.Struct, frozen=True, kw_only=True):
     """The chat, for Telegram only."""
     api_key: str = ""
     """Empty: it is in a variable of the environment."""
+    is_public: bool = False
+    """Whether the stream is the public one, which needs no key."""
     words: Sequence[str] = ()
     """Empty: every post."""
     sources: Sequence[str] = ()
@@ -78,7 +80,7 @@ def starter_of(answers: Answers, *, prefix: str = "") -> Starter:
     lines = [
         "# The first config of this forwarder. Every key: forwarder schema, or docs/config.md.",
         "streams:",
-        f"  - api_key_file: {_quoted(key_file)}" if answers.api_key else f"  - api_key: ${{{KEY_VARIABLE}}}",
+        _stream_of(answers, key_file),
         "",
         "destinations:",
         f"  {name}:",
@@ -103,6 +105,12 @@ def starter_of(answers: Answers, *, prefix: str = "") -> Starter:
     starter = Starter(text="\n".join(lines) + "\n", secrets=secrets, destination=name)
     _load(starter)
     return starter
+
+
+def _stream_of(answers: Answers, key_file: str) -> str:
+    if answers.is_public:
+        return "  - transport: public  # each event is cut after 100 characters; with a key, write api_key_file: api-key instead"
+    return f"  - api_key_file: {_quoted(key_file)}" if answers.api_key else f"  - api_key: ${{{KEY_VARIABLE}}}"
 
 
 def _may_be_secret(url: str) -> bool:

@@ -42,6 +42,16 @@ async def test_with_options_it_asks_nothing_and_check_accepts_the_config(tmp_pat
     assert (code, err) == (exit_codes.OK, "")
 
 
+async def test_with_the_public_stream_it_needs_no_key_and_check_says_what_is_missing(tmp_path: Path) -> None:
+    config = tmp_path / "config.yaml"
+    code, out, err = await command("init", str(config), "--url", LOCAL, "--public")
+    assert (code, err, "SCRAPEST_API_KEY" in out) == (exit_codes.OK, "", False)
+    code, _, err = await command("check", "-c", str(config))
+    assert (code, "Whole events need an api_key" in err) == (exit_codes.OK, True)
+    code, _, err = await command("init", str(config), "--url", LOCAL, "--public", "--api-key-file", "key", "--force")
+    assert (code, "not allowed with argument" in err) == (exit_codes.USAGE, True)
+
+
 async def test_a_file_that_exists_is_replaced_only_with_force_and_else_nothing_is_written(tmp_path: Path) -> None:
     config, url = tmp_path / "config.yaml", tmp_path / "webhook-url"
     for existing in (config, url):

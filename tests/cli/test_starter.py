@@ -25,6 +25,13 @@ def test_the_smallest_one() -> None:
     assert (starter.secrets, starter.destination) == ({}, "bot")
 
 
+def test_one_of_the_public_stream_needs_no_key() -> None:
+    starter = starter_of(Answers(url="http://127.0.0.1:9000/hook", is_public=True))
+    config = load_config(starter.text.encode(), name="c", env={}, read_file=lambda name: starter.secrets[name])
+    assert config.streams[0].is_public
+    assert (starter.secrets, "SCRAPEST_API_KEY" in starter.text) == ({}, False)
+
+
 def test_secrets_are_in_files_of_their_own_and_shown_nowhere() -> None:
     answers = Answers(url=DISCORD, api_key="canary-key", words=["btc", 'a "b" ${c} \U0001f680'], sources=["x"])
     starter = starter_of(answers, prefix="new-")

@@ -16,11 +16,17 @@ def add_parser(commands: Commands) -> None:
     )
     parser.add_argument("file", nargs="?", type=named_path, default=HERE, metavar="FILE", help=f"default: {HERE}")
     parser.add_argument("--url", metavar="URL", help="the webhook that gets the posts; - reads it from standard input")
-    parser.add_argument(
+    key = parser.add_mutually_exclusive_group()
+    key.add_argument(
         "--api-key-file",
         type=Path,
         metavar="FILE",
         help="a file with the API key of scrape.st; without it, the config uses the variable SCRAPEST_API_KEY",
+    )
+    key.add_argument(
+        "--public",
+        action="store_true",
+        help="use the public stream, which needs no key; its posts are cut after 100 characters",
     )
     parser.add_argument("--words", metavar="LIST", help="only posts with one of these words, such as btc,eth")
     parser.add_argument("--sources", metavar="LIST", help="only posts of these sources, such as x,telegram")
