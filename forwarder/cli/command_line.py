@@ -7,12 +7,14 @@ from collections.abc import Sequence
 
 WITH_VALUE = ("-c", "--config", "--env-file")
 """The options that may also stand before the command, each followed by its value."""
+_OF_TIMES = ("--since", "--until")
+"""Options whose value may begin with a `-`, as in `--since -1h`. argparse takes such a word for an option."""
 
 
 def arranged(given: Sequence[str]) -> list[str]:
     """Return the words with the command first: options that stand before it come after it, and `help X` is `X --help`."""
     before: list[str] = []
-    words = list(given)
+    words = _joined(given)
     while words and words[0].partition("=")[0] in WITH_VALUE:
         count = 1 if "=" in words[0] else 2
         before += words[:count]
@@ -22,3 +24,14 @@ def arranged(given: Sequence[str]) -> list[str]:
     if not words or words[0].startswith("-"):
         return [*before, *words]
     return [words[0], *before, *words[1:]]
+
+
+def _joined(given: Sequence[str]) -> list[str]:
+    """Return the words, with `--since -1h` as the one word `--since=-1h`."""
+    words: list[str] = []
+    for word in given:
+        if words and words[-1] in _OF_TIMES and word[:1] == "-" and word[1:2].isdigit():
+            words[-1] = f"{words[-1]}={word}"
+        else:
+            words.append(word)
+    return words

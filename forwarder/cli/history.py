@@ -254,6 +254,11 @@ def end_of(delivery: Record) -> str:
     match delivery["status"]:
         case "pending" if delivery["reason"] in WAITS.values():
             return f"{delivery['reason']}, due {local(delivery['due_at'])}"
+        case "pending" if delivery["due_at"] and datetime.fromisoformat(delivery["due_at"]) < datetime.now(UTC):
+            return (
+                f"waiting since {local(delivery['due_at'])}, {counted(delivery['attempts_made'], 'attempt')} so far "
+                "(forwarder status shows what it waits for)"
+            )
         case "pending":
             return f"waiting, due {local(delivery['due_at'])}, {counted(delivery['attempts_made'], 'attempt')} so far"
         case "in_flight":

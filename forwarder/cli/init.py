@@ -11,7 +11,16 @@ from pathlib import Path
 
 from forwarder.cli import exit_codes
 from forwarder.cli.locations import UsageError, report_errors
-from forwarder.cli.starter import KEY_FILE, KEY_VARIABLE, Answers, NotValidError, Starter, service_of, starter_of
+from forwarder.cli.starter import (
+    KEY_FILE,
+    KEY_VARIABLE,
+    URL_FILE,
+    Answers,
+    NotValidError,
+    Starter,
+    service_of,
+    starter_of,
+)
 from forwarder.configfile.read import read_secret_file
 from forwarder.core.event import KNOWN_SOURCES
 
@@ -57,8 +66,22 @@ def run(arguments: argparse.Namespace) -> int:
     except OSError as error:
         print(f"{error.filename}: cannot be written: {error.strerror}", file=sys.stderr)
         return exit_codes.OUTBOX_UNWRITABLE
+    for path in _left_over(arguments, starter):
+        print(
+            f"note: {path} is not used by this config; delete it if nothing else needs it: rm {shlex.quote(str(path))}"
+        )
     _print_next(arguments.file, starter, secrets)
     return exit_codes.OK
+
+
+def _left_over(arguments: argparse.Namespace, starter: Starter) -> list[Path]:
+    """Return the files of secrets that an earlier config of this name had, and that this one does not name."""
+    names = (f"{_prefix(arguments)}{name}" for name in (KEY_FILE, URL_FILE))
+    return [
+        path
+        for name in names
+        if name not in starter.text and os.path.lexists(path := arguments.file.with_name(name)) and arguments.force
+    ]
 
 
 def _require_free(path: Path, arguments: argparse.Namespace) -> None:
@@ -174,6 +197,8 @@ def _bare(text: str) -> str:
 
 def _write(path: Path, text: str, mode: int, *, is_replaced: bool) -> None:
     """Write a file that does not exist, or replace it as a whole. Raises `OSError`."""
+    if is_replaced:  # a link stays, and the file that it names is replaced
+        path = Path(os.path.realpath(path))
     target = path.with_name(f".{path.name}.{os.getpid()}") if is_replaced else path
     descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

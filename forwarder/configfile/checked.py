@@ -98,7 +98,7 @@ def of_remark(said: str, file: Path, places: Findings | None) -> Finding:
     if place is None:
         return Finding(text=said, file=str(file), message=said.message)
     text: str = said
-    if said.place is None and len(said.at) == 2 and said.at[0] == "routes":  # a whole route
+    if said.place is None and said.at and place.line:
         named = place.file or str(file)
         text = f"{named}:{place.line}:{place.column}: {said.removeprefix(f'{named}: ')}"
     return Finding(

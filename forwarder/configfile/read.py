@@ -164,9 +164,17 @@ def read_routing(path: Path, *, exact: bool | None = None) -> RoutingConfig:
     )
 
 
+_CERTIFICATE_NAMES = frozenset({".crt", ".cer", ".cert", ".der", ".pem", ".ca-bundle"})
+
+
 def _is_certificate(text: str) -> bool:
     """Return whether a file contains certificates and no private key, so that it is no secret."""
     return "-----BEGIN CERTIFICATE-----" in text and "PRIVATE KEY-----" not in text
+
+
+def _is_named_as_certificate(file: Path, text: str) -> bool:
+    """Return whether a file is meant to have certificates, whatever is in it: that it has none is a mistake of its own."""
+    return file.suffix.lower() in _CERTIFICATE_NAMES and "PRIVATE KEY-----" not in text
 
 
 def read_secret_file(file: Path) -> str:
@@ -181,6 +189,8 @@ def read_secret_file(file: Path) -> str:
 
 def _read_secret(file: Path, files: Files, warn: Warn) -> str:
     held = files.read_text(file, limit=_LONGEST_BYTES)
-    if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH and not _is_certificate(held):
+    if stat.S_IMODE(file.stat().st_mode) & stat.S_IROTH and not (
+        _is_certificate(held) or _is_named_as_certificate(file, held)
+    ):
         warn(file, f"{file} holds a secret and can be read by every user: chmod 600 {file}")
     return held

@@ -77,7 +77,9 @@ async def test_verify_false_is_warned_of_by_check_at_the_start_and_at_a_reload(f
         config = config_with(folder, "verify: false", stream=emulator.ws_url)
         code, _, err = await command("check", "-c", str(config))
         assert code == exit_codes.OK
-        assert err.startswith("warning: destinations.bot.tls.verify: false: any certificate is accepted")
+        assert err.startswith(
+            f"warning: {config}:10:19: destinations.bot.tls.verify: false: any certificate is accepted"
+        )
         async with forwarder(config) as daemon:
             await daemon.wait_for("config.warning")
             await daemon.wait_for("daemon.ready")

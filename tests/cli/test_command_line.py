@@ -23,6 +23,8 @@ from forwarder.cli.command_line import arranged
         ("help --help", "--help"),
         ("-c a.yaml help check", "check --help"),
         ("explain help", "explain help"),
+        ("events --since -1h --until -5m", "events --since=-1h --until=-5m"),
+        ("events --since --json", "events --since --json"),
     ],
 )
 def test_options_before_the_command_come_after_it_and_help_is_an_option(given: str, expected: str) -> None:

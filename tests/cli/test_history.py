@@ -8,6 +8,7 @@ import pytest
 
 from forwarder.cli import exit_codes
 from forwarder.cli.history import end_of
+from forwarder.cli.listing import local
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.event import decode_event
 from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST
@@ -105,6 +106,10 @@ async def test_wrong_arguments_are_reported(arguments: tuple[str, str]) -> None:
     ("fields", "text"),
     [
         ({"status": "pending", "reason": None, "attempts_made": 2}, "waiting, due -, 2 attempts so far"),
+        (
+            {"status": "pending", "reason": None, "attempts_made": 1, "due_at": "2026-01-01T00:00:00+00:00"},
+            f"waiting since {local('2026-01-01T00:00:00+00:00')}, 1 attempt so far (forwarder status shows",
+        ),
         ({"status": "pending", "reason": AWAITS_FULL}, f"{AWAITS_FULL}, due -"),
         ({"status": "pending", "reason": KEPT_BY_QUIET}, f"{KEPT_BY_QUIET}, due -"),
         ({"status": "pending", "reason": KEPT_FOR_DIGEST}, f"{KEPT_FOR_DIGEST}, due -"),

@@ -69,6 +69,19 @@ async def test_a_file_that_exists_is_replaced_only_with_force_and_else_nothing_i
     assert {file.name for file in tmp_path.iterdir()} == {"config.yaml", "webhook-url"}
 
 
+async def test_with_force_a_link_stays_and_a_secret_that_is_not_used_any_more_is_named(tmp_path: Path) -> None:
+    real, link = tmp_path / "real.yaml", tmp_path / "config.yaml"
+    real.write_text("mine\n")
+    link.symlink_to(real)
+    assert (await command("init", str(link), "--url", DISCORD, "--force"))[0] == exit_codes.OK
+    assert link.is_symlink()
+    assert real.read_text() != "mine\n"
+    code, out, _ = await command("init", str(link), "--url", LOCAL, "--force")
+    secret = tmp_path / "webhook-url"
+    assert (code, secret.exists()) == (exit_codes.OK, True)
+    assert f"note: {secret} is not used by this config; delete it if nothing else needs it: rm {secret}\n" in out
+
+
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [

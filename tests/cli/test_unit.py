@@ -38,7 +38,7 @@ def test_a_grace_period_is_shorter_than_the_stop_time_of_the_unit_that_comes_wit
     tmp_path: Path, systemctl: Path, capsys: pytest.CaptureFixture[str], grace: str, is_warned: bool
 ) -> None:
     said = said_of(tmp_path, f"grace_period: {grace}\n", capsys)
-    assert ("warning: grace_period" in said and "TimeoutStopSec=" in said) is is_warned, said
+    assert (": grace_period" in said and "TimeoutStopSec=" in said) is is_warned, said
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_a_valid_config_has_warnings_with_their_places(config: Path) -> None:
         ("config.yaml", 9, 10, "destinations.spare"),
     ]
     assert found.warnings[1].text == (
-        "destinations.spare.compress_from: has no effect without compression; add compression, or remove it"
+        f"{config}:9:54: destinations.spare.compress_from: has no effect without compression; add compression, or remove it"
     )
     assert found.warnings[1].message == "has no effect without compression; add compression, or remove it"
 

@@ -24,6 +24,8 @@ WHEN = "30m, 24h, 7d, 1w ago; today, yesterday, monday, 23:30, yesterday 23:30; 
 _WEEKS = re.compile(r"([0-9]{1,5})w(.*)", re.ASCII)
 _TIME = re.compile(r"([01]?[0-9]|2[0-3]):([0-5][0-9])(?::([0-5][0-9]))?", re.ASCII)
 _WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_LEAST_OF_A_DAY = 3
+"""A weekday may be cut to so many letters: mon, thurs."""
 _YEAR_S = 365 * 24 * 3600
 
 
@@ -38,7 +40,7 @@ def moment(text: str) -> int:
     """Return Unix milliseconds of a moment in one of the forms of `WHEN`; what names no zone is local time."""
     now_s = time()
     try:
-        if (ago := _ago(text)) is not None:
+        if (ago := _ago(text.strip().removeprefix("-"))) is not None:
             return max(round(now_s * 1000) - round(ago.total_seconds() * 1000), 0)
         at = _local(text.strip().lower(), datetime.fromtimestamp(now_s)) or datetime.fromisoformat(text)  # noqa: DTZ006 - local
         return max(int(at.astimezone().timestamp() * 1000), 0)
@@ -68,6 +70,7 @@ def _local(text: str, now: datetime) -> datetime | None:
     at = now.replace(hour=0, minute=0, second=0, microsecond=0)
     if found is not None:
         at = at.replace(hour=int(found[1]), minute=int(found[2]), second=int(found[3] or 0))
+    weekday = next((each for each in _WEEKDAYS if len(day) >= _LEAST_OF_A_DAY and each.startswith(day)), None)
     match day:
         case "today":
             return at
@@ -75,8 +78,8 @@ def _local(text: str, now: datetime) -> datetime | None:
             return at - timedelta(days=1)
         case "" if clock:
             return at if at <= now else at - timedelta(days=1)
-        case _ if day in _WEEKDAYS:
-            at -= timedelta(days=(now.weekday() - _WEEKDAYS.index(day)) % 7)
+        case _ if weekday is not None:
+            at -= timedelta(days=(now.weekday() - _WEEKDAYS.index(weekday)) % 7)
             return at if at <= now else at - timedelta(weeks=1)
         case "now":
             return now

@@ -60,9 +60,8 @@ def _bare(name: str) -> str:
 
 def _written(post: Post) -> str:
     """Return what a person reads of the post; a forwarded message has only the text of the original."""
-    return "\n".join(filter(None, (post.title, post.text))) or (
-        "" if post.original is None else _written(post.original)
-    )
+    title = "" if post.text.startswith(post.title) else post.title  # some texts repeat their title
+    return "\n".join(filter(None, (title, post.text))) or ("" if post.original is None else _written(post.original))
 
 
 def _is_in(text: str, post: Post) -> bool:

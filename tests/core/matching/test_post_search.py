@@ -63,3 +63,12 @@ def test_a_heading_is_short_and_that_of_a_forwarded_message_is_what_was_forwarde
 def test_no_bytes_are_an_error(body: bytes, text: str) -> None:
     PostSearch(author=text, text=text, link=text).finds(body)
     assert len(heading_of(body).text) <= HEADING_LENGTH
+
+
+def test_a_text_that_begins_with_its_title_is_shown_once() -> None:
+    payload = {
+        "title": "3 posts not sent to bot",
+        "text": "3 posts not sent to bot (limit 5 per 10 min). First: 10:00.",
+    }
+    body = json.dumps({"source": "forwarder", "mid": "1", "sid": "bot", "timestamp": 1, "payload": payload}).encode()
+    assert heading_of(body).text == payload["text"]
