@@ -238,6 +238,7 @@ class Daemon:
                 group.create_task(housekeeping.prune(outbox, active, clock=clock, is_needed=handover.needs_history)),
                 group.create_task(housekeeping.keep_to_size(outbox)),
                 group.create_task(service.feed_watchdog(outbox)),
+                group.create_task(service.show_verdict(report, utc_now)),
                 group.create_task(clock.run()),
                 group.create_task(reporting.run()),
                 group.create_task(inbound.run()),

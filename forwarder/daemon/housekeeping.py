@@ -1,7 +1,7 @@
 """What the daemon does now and then for as long as it runs."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -9,11 +9,16 @@ from forwarder.clocks.periodic import periodic
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.config.runtime import ActiveConfig
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.status import StatusReport
+from forwarder.core.monitoring.verdict import judge
 from forwarder.outbox.store import OutboxStore
 from forwarder.systemd import ServiceManager
 
 _PRUNE_EVERY = timedelta(minutes=5)
 _SIZE_EVERY = timedelta(seconds=5)
+_SHOW_EVERY = timedelta(seconds=5)
+_LONGEST_VERDICT = 500
+"""Characters of the verdict that `systemctl status` shows."""
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +60,7 @@ async def keep_to_size(outbox: OutboxStore) -> None:
 
 
 class ServiceStatus:
-    """Reports to the service manager how the service is, with a line of counts."""
+    """Reports to the service manager how the service is: the verdict, with a line of counts."""
 
     def __init__(self, service: ServiceManager, counters: Counters) -> None:
         self._service = service
@@ -87,8 +92,22 @@ class ServiceStatus:
             nonlocal before
             if outbox.beats != before:
                 self._service.watchdog()
-            self._service.status(self._counters.summary())
             before = outbox.beats
             outbox.wake()
 
         await periodic(interval, look)
+
+    async def show_verdict(self, report: Callable[[], StatusReport], now: Callable[[], datetime]) -> None:
+        """Show the service manager the verdict with a line of counts, within 5 s of each change; `now` is by the wall clock."""
+        if not self._service.is_there:
+            return
+        shown = ""
+
+        def look() -> None:
+            nonlocal shown
+            text = f"{judge(report(), now=now()).line[:_LONGEST_VERDICT]}; {self._counters.summary()}"
+            if text != shown:
+                shown = text
+                self._service.status(text)
+
+        await periodic(_SHOW_EVERY, look)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -538,12 +539,20 @@ async def test_the_watchdog_is_fed_during_a_takeover_and_after_it_only_if_the_wr
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(SqliteOutbox, "beats", 7)  # a writer that stands still
+    looks = count()
+    seen = 0
+
+    def wake(_outbox: SqliteOutbox) -> None:
+        nonlocal seen
+        seen = next(looks)
+
+    monkeypatch.setattr(SqliteOutbox, "wake", wake)  # the watchdog calls it each time it looks
     async with running(scene.daemon(takeover=scene.nobody_to_ask(), watchdog_us=20_000)):
         async with open_outbox(scene.outbox):
             await until(lambda: scene.states().count("WATCHDOG=1") > 2, limit_s=LIMIT_S, what="fed")
         await until(lambda: "READY=1" in scene.states(), limit_s=LIMIT_S, what="ready")
-        since = len(scene.states())
-        await until(lambda: len(scene.states()) > since + 5, limit_s=LIMIT_S, what="the status is sent")
+        since, before = len(scene.states()), seen
+        await until(lambda: seen > before + 5, limit_s=LIMIT_S, what="the watchdog looks")
         assert "WATCHDOG=1" not in scene.states()[since:]
 
 

@@ -14,6 +14,7 @@ from structlog.testing import capture_logs
 
 from forwarder.clocks.wall_clock import utc_now
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.status import LogReport, StatusReport
 from forwarder.daemon import housekeeping
 from forwarder.daemon.housekeeping import ServiceStatus, keep_to_size, prune
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
@@ -229,7 +230,36 @@ async def test_the_watchdog_is_fed_while_the_loop_and_the_writer_move(tmp_path: 
     with service(tmp_path, watchdog_us=20_000) as (status, _, unix):
         async with running(status.feed_watchdog(outbox)):
             await heard(unix, "WATCHDOG=1", times=3)
-            await heard(unix, "STATUS=0 events seen, 0 delivered, 0 dead")
+
+
+async def test_the_verdict_is_shown_again_when_it_changes_and_not_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(housekeeping, "_SHOW_EVERY", timedelta(milliseconds=1))
+    looks = 0
+    report = StatusReport()
+
+    def current() -> StatusReport:
+        nonlocal looks
+        looks += 1
+        return report
+
+    with service(tmp_path) as (status, counters, unix):
+        async with running(status.show_verdict(current, utc_now)):
+            await heard(unix, "STATUS=OK; 0 events seen, 0 delivered, 0 dead")
+            before = looks
+            while looks < before + 3:  # noqa: ASYNC110 - a look has no event
+                await asyncio.sleep(0.001)
+            assert waiting(unix) == []
+            report = StatusReport(log=LogReport(trouble="no space left on device"))
+            counters.seen = 1
+            text = "DEGRADED: the log cannot be written (no space left on device); 1 event seen, 0 delivered, 0 dead"
+            await heard(unix, f"STATUS={text}")
+
+
+async def test_without_a_service_manager_no_verdict_is_made() -> None:
+    status = ServiceStatus(ServiceManager({}), Counters())
+    await status.show_verdict(lambda: pytest.fail("nobody reads it"), utc_now)
 
 
 class Stuck:
