@@ -1,6 +1,7 @@
 """What people did with the outbox and the config: the entries that are kept of it, and how they are worded."""
 
 from datetime import UTC, datetime
+from typing import assert_never
 
 import msgspec
 
@@ -48,6 +49,8 @@ def action_of(change: Change, *, person: str) -> Action:
             return Action(person=person, verb="resend", what=f"to {names}", group=f"resend {change.now_ms}")
         case Forget():
             return Action(person=person, verb="forget", what="events of one author", group=f"forget {change.now_ms}")
+        case _:
+            assert_never(change)
 
 
 def edit_of(digest: str, plan: tuple[str, ...], *, person: str) -> Action:

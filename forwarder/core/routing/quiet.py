@@ -7,7 +7,6 @@ from enum import StrEnum
 import msgspec
 
 from forwarder.core.delivery import DestinationName
-from forwarder.core.matching.rendering import span_of_clock
 from forwarder.core.matching.values import WallClock
 
 _STEP = timedelta(minutes=5)
@@ -45,6 +44,8 @@ class QuietHours:
     __hash__ = None  # type: ignore[assignment] # it is no key of anything
 
     def __str__(self) -> str:
+        from forwarder.core.matching.rendering import span_of_clock  # noqa: PLC0415 - the daemon does not show it
+
         return f"{span_of_clock(self.clock)}, then {self.then}"
 
     def end(self, at: datetime) -> datetime | None:
