@@ -199,7 +199,7 @@ async def test_an_operator_sees_what_waits_and_until_when(tmp_path: Path) -> Non
             await scene.send(1, "first")
             await scene.until_waiting(config, 1)
             (found,) = [json.loads(line) for line in (await ok(config, "deliveries", "--json")).splitlines()]
-            listed = await ok(config, "deliveries")
+            listed = await ok(config, "deliveries", "--wide")
             shown = await ok(config, "deliveries", "show", found["delivery_id"])
             event = await ok(config, "events", "show", found["event_id"])
             await stopped(daemon)
