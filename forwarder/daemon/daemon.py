@@ -15,6 +15,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.status import StatusReport
 from forwarder.daemon import housekeeping
+from forwarder.daemon.backlogs import Backlogs
 from forwarder.daemon.control import ControlHandler
 from forwarder.daemon.fallbacks import Fallbacks
 from forwarder.daemon.housekeeping import ServiceStatus
@@ -245,6 +246,7 @@ class Daemon:
                 group.create_task(handover.run()),
                 group.create_task(outbound.hurry()),
                 group.create_task(outbound.end_pauses()),
+                group.create_task(Backlogs(outbox, active, clock=clock, notify=reporting.monitor.notify).run()),
                 group.create_task(Fallbacks(outbox, active, clock=clock, look=outbound.look).run()),
                 *start_web(active.config.admin.listen, group, status=report, outbox=self._outbox_path),
             ]

@@ -280,6 +280,10 @@ class DestinationMonitor:
             self._late[name] = state.failing_since is not None
             self._notify(name, notice)
 
+    def notify(self, notice: notices.Notice) -> None:
+        """Send a notice to whom the `on_failure` of the destination that it is about names."""
+        self._notify(DestinationName(notice.about), notice)
+
     def _notify(self, name: DestinationName, notice: notices.Notice) -> None:
         wanted = self._recipients.of_destination.get(name)
         if wanted is not None:

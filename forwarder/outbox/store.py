@@ -14,8 +14,10 @@ from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.commands import Change, Changed
 from forwarder.core.config.revision import Revision
 from forwarder.core.delivery import DestinationName, KeptDelivery
+from forwarder.core.destinations.destination import BacklogLimit
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.gaps.gap import Gap, GapBook
+from forwarder.core.monitoring.backlog import Backlog
 from forwarder.core.monitoring.status import OutboxReport
 from forwarder.core.ports import FallbackSlice, Outbox
 from forwarder.core.routing.first_word import EarlierDelivery
@@ -121,6 +123,10 @@ class OutboxStore(Outbox, Protocol):
         ...
 
     # Requests of a person
+
+    async def backlog(self, limit: BacklogLimit, *, before: datetime) -> Backlog:
+        """Return what waits for a destination; `before`: what was accepted earlier is old, by the wall clock."""
+        ...
 
     async def fall_back(self, asked: FallbackSlice) -> Changed:
         """Add deliveries for what has waited too long for another destination: one slice, of which nothing is added twice."""

@@ -66,6 +66,7 @@ def with_example(path: str, example: object) -> str:
         "destinations.NAME.canary.within": {"every": "10m"},
         "streams.on_failure.after": {"to": "alerts"},
         "destinations.NAME.fallback.after": {"to": "alerts"},
+        "destinations.NAME.on_failure.backlog": {"to": "alerts"},
         "destinations.NAME.limit.per": {"count": 5},
         "destinations.NAME.limit.by": {"count": 5, "per": "10m"},
         "destinations.NAME.quiet.days": {"hours": "23:00-07:00"},

@@ -339,8 +339,8 @@ def _settings(config: Config) -> Iterator[str]:
             "the ? and what follows it are a part of the file's name; parameters are not supported: remove them",
         )
     used = {name for route in config.routes for name in route.to} | {config.unmatched}
-    notices = [each.on_failure for each in config.destinations.values()]
-    notices += [each.on_failure for each in config.streams] + [each.on_failure for each in config.expect]
+    used |= {each.on_failure.to for each in config.destinations.values() if each.on_failure is not None}
+    notices = [each.on_failure for each in config.streams] + [each.on_failure for each in config.expect]
     used |= {each.fallback.to for each in config.destinations.values() if each.fallback is not None}
     used |= {on_failure.to for on_failure in notices if on_failure is not None}
     for name in config.destinations:

@@ -6,7 +6,7 @@ from forwarder.core.config import Config
 from forwarder.core.config.model.on_failure import OnFailureConfig
 from forwarder.core.config.model.routing import DROP, RoutingConfig
 from forwarder.core.delivery import DestinationName
-from forwarder.core.destinations.destination import CanaryPolicy, FailureRecipients, Fallback, OnFailure
+from forwarder.core.destinations.destination import BacklogLimit, CanaryPolicy, FailureRecipients, Fallback, OnFailure
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.priority import Priority
 from forwarder.core.routing.first_word import OnFull
@@ -71,6 +71,15 @@ def fallbacks_of(config: Config) -> list[Fallback]:
         settings.fallback.value(name)
         for name, settings in config.destinations.items()
         if settings.enabled and settings.fallback is not None and config.destinations[settings.fallback.to].enabled
+    ]
+
+
+def backlog_limits_of(config: Config) -> list[BacklogLimit]:
+    """Return the backlog that each enabled destination may have before somebody is notified."""
+    return [
+        BacklogLimit(of=DestinationName(name), count=wanted.backlog.count, age=wanted.backlog.age)
+        for name, settings in config.destinations.items()
+        if settings.enabled and (wanted := settings.on_failure) is not None and wanted.backlog is not None
     ]
 
 

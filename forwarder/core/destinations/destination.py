@@ -51,6 +51,14 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     """Signs the whole request. The destination itself has none then."""
 
 
+class BacklogLimit(msgspec.Struct, frozen=True, kw_only=True):
+    """How much may wait for a destination before somebody is notified."""
+
+    of: DestinationName
+    count: int | None
+    age: timedelta | None
+
+
 class CanaryPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """When canaries are sent: one every `every`, to be delivered within `within`."""
 

@@ -125,6 +125,18 @@ RECOVERED = NoticeTemplate(
     title="{name} recovered",
     text="{name} accepts deliveries again after {time}. The events that were kept are being sent.",
 )
+BACKLOG = NoticeTemplate(
+    kind="backlog",
+    level=Level.WARNING,
+    title="{name} has a backlog",
+    text="{reason}. All of it is kept and is sent as soon as {name} accepts it.",
+)
+BACKLOG_OVER = NoticeTemplate(
+    kind="backlog_over",
+    level=Level.OK,
+    title="{name} has caught up",
+    text="The backlog of {name} is over after {time}.",
+)
 DEAD = NoticeTemplate(
     kind="dead",
     level=Level.ERROR,

@@ -1,12 +1,15 @@
-"""Adds deliveries to another destination for what has waited too long: one slice, inside a transaction.
+"""What waits for a destination: how much, and a delivery to another one for what has waited too long.
 
-What was added is known by the rows themselves: an event that has a delivery to the other destination, whatever became of it, gets no second.
+These are added in slices, each inside a transaction. What was added is known by the rows themselves: an event that has a delivery to the other destination, whatever became of it, gets no second.
 """
 
 import sqlite3
+from datetime import datetime
 
 from forwarder.core.commands import SLICE, Changed
+from forwarder.core.destinations.destination import BacklogLimit
 from forwarder.core.ledger import LedgerEntry
+from forwarder.core.monitoring.backlog import Backlog
 from forwarder.core.ports import FallbackSlice
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.commands import add_delivery
@@ -44,3 +47,15 @@ def fall_back(connection: sqlite3.Connection, asked: FallbackSlice) -> Changed:
         last_seq=last_seq,
         is_last=not is_cut and until >= horizon,
     )
+
+
+def backlog_of(connection: sqlite3.Connection, limit: BacklogLimit, *, before: datetime) -> Backlog:
+    """Return what waits for a destination; `before`: what was accepted earlier is old, by the wall clock."""
+    count, has_old = 0, False
+    if limit.count is not None:
+        values = {"of": limit.of, "limit": limit.count + 1}
+        (count,) = connection.execute(SQL["count_waiting"], values).fetchone()
+    if limit.age is not None:
+        horizon, _ = connection.execute(SQL["waited_until"], {"before_ms": to_ms(before)}).fetchone()
+        (has_old,) = connection.execute(SQL["has_waiting_until"], {"of": limit.of, "until_seq": horizon}).fetchone()
+    return Backlog(count=count, has_old=bool(has_old))

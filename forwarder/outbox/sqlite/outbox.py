@@ -12,12 +12,14 @@ from forwarder.core.clock_steps import ClockSteps
 from forwarder.core.commands import Change, Changed, DeadLetterChange, Forget, PauseChange
 from forwarder.core.config.revision import Revision
 from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus, DestinationName, KeptDelivery
+from forwarder.core.destinations.destination import BacklogLimit
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.priority import Priority
 from forwarder.core.event import Event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import LedgerEntry, SkipReason
+from forwarder.core.monitoring.backlog import Backlog
 from forwarder.core.monitoring.status import DelaySummary, OutboxReport
 from forwarder.core.ports import Claim, DeliveryState, FallbackSlice
 from forwarder.core.routing.dedupe import id_numbers
@@ -29,7 +31,7 @@ from forwarder.outbox.sqlite.clock_rows import note_clock_steps
 from forwarder.outbox.sqlite.commands import apply
 from forwarder.outbox.sqlite.destination_rows import known_states, note_state
 from forwarder.outbox.sqlite.enqueuer import Enqueuer
-from forwarder.outbox.sqlite.fallback import fall_back
+from forwarder.outbox.sqlite.fallback import backlog_of, fall_back
 from forwarder.outbox.sqlite.file.database import Database
 from forwarder.outbox.sqlite.file.integrity import check_bodies
 from forwarder.outbox.sqlite.gaps import SqliteGapBook
@@ -282,6 +284,9 @@ class SqliteOutbox:
             isinstance(asked, DeadLetterChange) and asked.verb == "dead_drop"
         )
         return await self._queue.ask(lambda connection: apply(connection, asked, person=person), apart=frees_room)
+
+    async def backlog(self, limit: BacklogLimit, *, before: datetime) -> Backlog:
+        return await self._database.read(lambda connection: backlog_of(connection, limit, before=before))
 
     async def fall_back(self, asked: FallbackSlice) -> Changed:
         return await self._queue.ask(lambda connection: fall_back(connection, asked))

@@ -378,3 +378,17 @@ WHERE d.event_seq > :after_seq AND d.event_seq <= :until_seq AND d.destination =
   AND d.trigger IN ('first', 'recovered', 'fallback') AND d.awaits_full < 2
   AND NOT EXISTS (SELECT 1 FROM deliveries AS o WHERE o.event_seq = d.event_seq AND o.destination = :to)
 ORDER BY d.event_seq LIMIT :limit;
+
+-- name: count_waiting
+-- What quiet hours keep is no backlog.
+SELECT count(*) FROM (
+  SELECT 1 FROM deliveries WHERE destination = :of AND status = 'pending' AND order_key IS NULL AND awaits_full < 2
+  UNION ALL
+  SELECT 1 FROM deliveries WHERE destination = :of AND status = 'pending' AND order_key IS NOT NULL AND awaits_full < 2
+  LIMIT :limit);
+
+-- name: has_waiting_until
+SELECT EXISTS (
+  SELECT 1 FROM deliveries WHERE destination = :of AND status = 'pending' AND order_key IS NULL AND event_seq <= :until_seq AND awaits_full < 2)
+  OR EXISTS (
+  SELECT 1 FROM deliveries WHERE destination = :of AND status = 'pending' AND order_key IS NOT NULL AND event_seq <= :until_seq AND awaits_full < 2);

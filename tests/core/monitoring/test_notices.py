@@ -157,6 +157,8 @@ def test_what_a_notice_says(notice: notices.Notice, level: str, title: str, text
         (notices.PAUSED, "paused", "destination"),
         (notices.RECOVERED, "recovered", "destination"),
         (notices.DEAD, "dead", "destination"),
+        (notices.BACKLOG, "backlog", "destination"),
+        (notices.BACKLOG_OVER, "backlog_over", "destination"),
         (notices.EXPIRED, "expired", "destination"),
         (notices.LIMITED, "limited", "route"),
         (notices.STREAM_AWAY, "stream_away", "stream"),

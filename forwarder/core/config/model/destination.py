@@ -10,7 +10,7 @@ from forwarder.core.config.model.batch import BatchConfig, check_batch
 from forwarder.core.config.model.canary import CanaryConfig
 from forwarder.core.config.model.fallback import FallbackConfig
 from forwarder.core.config.model.format import FormatConfig, parse_destination_url, parse_header
-from forwarder.core.config.model.on_failure import OnFailureConfig
+from forwarder.core.config.model.on_failure import DestinationFailureConfig
 from forwarder.core.config.model.prefer import OnFullField, check_on_full
 from forwarder.core.config.model.quiet import QuietConfig
 from forwarder.core.config.model.rate_and_breaker import BreakerField, PauseAfter, RateField
@@ -208,7 +208,7 @@ class DestinationSettings(Section):
         description="Pauses the destination after failures for this long (1m to 365d) without a success. Its deliveries are kept. never: no pause.",
         examples=["never"],
     )
-    on_failure: OnFailureConfig | None = Field(
+    on_failure: DestinationFailureConfig | None = Field(
         default=None,
         description="Sends a notice to another destination when this one fails, and when it recovers.",
         examples=[{"to": "alerts", "after": "5m"}],
