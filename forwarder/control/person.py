@@ -30,7 +30,7 @@ def name_of(uid: int) -> str:
 def _login_of(pid: int) -> int | None:
     """Return the user who logged in; `None` where the kernel does not say."""
     try:
-        found = int(Path(f"/proc/{pid}/loginuid").read_text(encoding="ascii"))
+        found = int(Path(f"/proc/{pid}/loginuid").read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return None
     return None if found == _NOBODY else found

@@ -74,12 +74,12 @@ LINES = (
     "status", "status --json", "status --prometheus", "audit", "audit --json", "outbox check", "backtest", "backtest --json",
     "backtest --config other.yaml", "send bot --event event.json", "send bot --event event.json --json",
     "pause EVIL", "resume EVIL", "reconnect EVIL", "replay --to EVIL", "resend ID", "resend ID --dry-run", "resend ID --json", "resend EVIL", "resend ID --to EVIL", "explain --id EVIL", "explain --mid EVIL", "events show EVIL",
-    "deliveries show EVIL", "dead replay EVIL", "dead drop EVIL", "outbox export", "outbox backup EVIL", "send EVIL", "preview EVIL", "check -c EVIL", "test EVIL", "EVIL", "events --since EVIL", "reload",
+    "deliveries show EVIL", "dead replay EVIL", "dead drop EVIL", "outbox export", "outbox backup EVIL", "send EVIL", "preview EVIL", "check -c EVIL", "test EVIL", "EVIL", "events --since EVIL", "reload", "actions", "actions --json", "forget --author EVIL --dry-run", "forget --author EVIL --yes",
 )  # fmt: skip
 
 
-ELSEWHERE = {"run", "listen", "emulate", "tail", "demo", "upgrade", "completion"}
-"""Commands that write their own log, or lines of `LineOutput`, or nothing of an event, a peer or a config."""
+ELSEWHERE = {"run", "listen", "emulate", "tail", "demo", "upgrade", "completion", "support"}
+"""Commands that write their own log, or lines of `LineOutput`, or (to their output) nothing of an event, a peer or a config."""
 
 
 def test_every_command_is_here() -> None:

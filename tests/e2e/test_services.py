@@ -11,6 +11,7 @@ import pytest
 from forwarder.cli import exit_codes
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from forwarder.emulator.server import Emulator
+from tests.support.delivery import status_text
 from tests.support.paths import EVENTS
 from tests.support.process import KEY, LOG_ALL, Forwarder, command, forwarder, look
 
@@ -252,7 +253,7 @@ async def test_an_address_that_is_gone_pauses_and_nothing_is_lost(
             await emulator.send(QUOTE)
             await alerts.wait_for(1)
             await all_are_kept(daemon, config, count=2)
-            _, status, _ = await command("status", "-c", str(config))
+            status = await status_text(config)
             assert (paused["reason"], service.received) == (words, 1)
             assert "bot IS PAUSED since" in status
             assert words in status
@@ -390,7 +391,7 @@ async def test_a_google_apps_script_answers_with_a_redirect_which_can_mean_deliv
             await emulator.send(PLAIN)
             line = await daemon.wait_for("delivery.delivered")
             assert (line["attempt"], line["status"]) == (1, 302)
-            _, status, _ = await command("status", "-c", str(config))
+            status = await status_text(config)
             assert "failing" not in status
             await stop(daemon)
         assert [request.path for request in receiver.requests] == ["/macros/s/KEY/exec"]
