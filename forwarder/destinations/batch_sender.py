@@ -71,10 +71,15 @@ class BatchSender:
                 for request, future in waiting:
                     _conclude(future, await self._send([request]))
                 return
-        except BaseException:  # the lane has ended, and nobody waits any more
+        except asyncio.CancelledError:  # the lane has ended, and nobody waits any more
             for _, future in waiting:
                 future.cancel()
             raise
+        except Exception as error:  # noqa: BLE001 - it is raised in the attempts, whose lane ends by it
+            for _, future in waiting:
+                if not future.done():
+                    future.set_exception(error)
+            return
         for _, future in waiting:
             _conclude(future, outcome)
 

@@ -80,3 +80,13 @@ async def test_the_end_of_a_lane_ends_what_is_under_way_and_what_waits() -> None
     assert [each.cancelled() for each in done] == [True, True]
     for each in waiting:
         each.cancel()
+
+
+async def test_an_error_of_ours_is_raised_in_each_attempt() -> None:
+    class Broken(Peer):
+        async def send(self, _request: WebhookRequest) -> Outcome:
+            raise ZeroDivisionError
+
+    sender = BatchSender(Broken(), Batch(count=2, within=MINUTE))
+    raised = await asyncio.gather(sender.send(request(1)), sender.send(request(2)), return_exceptions=True)
+    assert [type(each) for each in raised] == [ZeroDivisionError] * 2
