@@ -86,6 +86,11 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{target} has been written: {', '.join(texts)}.")
     print("It has no secrets, no addresses of webhooks, no rules and no posts. Look through it before you send it:")
     print(f"  tar -xzOf {target} | less")
+    if checked.config is None:
+        print(
+            f"The settings of {config} are not in it: it has mistakes or cannot be read, as check.txt says.",
+            file=sys.stderr,
+        )
     return exit_codes.OK
 
 

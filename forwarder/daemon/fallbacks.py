@@ -7,10 +7,11 @@ import structlog
 
 from forwarder.clocks.periodic import periodic
 from forwarder.clocks.process_clock import ProcessClock
-from forwarder.core.config.runtime import ActiveConfig, fallbacks_of
+from forwarder.core.config.runtime import fallbacks_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import Fallback
 from forwarder.core.ports import FallbackSlice
+from forwarder.daemon.runtime import ActiveRuntime
 from forwarder.outbox.problems import OutboxUnreadableError
 from forwarder.outbox.store import OutboxStore
 
@@ -28,7 +29,7 @@ class Fallbacks:
     def __init__(
         self,
         outbox: OutboxStore,
-        active: ActiveConfig,
+        active: ActiveRuntime,
         *,
         clock: ProcessClock,
         look: Callable[[DestinationName], None],
@@ -53,9 +54,14 @@ class Fallbacks:
         self._seen = {each: self._seen.get(each, 0) for each in wanted}
         self._waits = {each: self._waits.get(each, 0) - 1 for each in wanted}
         for each in wanted:
-            if self._waits[each] < 0:
+            if self._waits[each] < 0 and not self._is_quiet(DestinationName(each.to)):
                 self._waits[each] = min(each.after / _LOOKS, _LONGEST_WAIT) // _LOOK_EVERY
                 await self._apply(each)
+
+    def _is_quiet(self, name: DestinationName) -> bool:
+        """Return whether a destination is in quiet hours of its own: it gets what has waited too long after them."""
+        plan = self._active.routing_table.quiet
+        return plan is not None and plan.quiet_until(name, self._clock()) is not None
 
     async def _apply(self, fallback: Fallback) -> None:
         now, steady = self._clock(), self._clock.steady()

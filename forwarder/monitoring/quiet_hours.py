@@ -11,7 +11,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.ledger import SkipReason
 from forwarder.core.monitoring import notices
 from forwarder.core.monitoring.counters import Counters
-from forwarder.core.monitoring.quiet_digest import digest_of
+from forwarder.core.monitoring.quiet_digest import digests_of
 from forwarder.core.ports import Clocks
 from forwarder.core.routing.quiet import Kept, QuietPlan, Then
 from forwarder.monitoring.destinations import Post
@@ -19,7 +19,7 @@ from forwarder.outbox.store import OutboxStore
 
 _LOOK_EVERY = timedelta(seconds=5)
 _MOST = 2_000
-"""The most deliveries of one digest. If there are more, another one follows."""
+"""How many kept deliveries are read at a time."""
 
 log = structlog.get_logger(__name__)
 
@@ -107,16 +107,17 @@ class QuietKeeper:
             self._look(name)
 
     async def _send_digest(self, name: DestinationName) -> None:
-        """Send one message with everything that is due to be in it; what is listed is not sent by itself."""
+        """Send messages that list everything that is due to be in one; what is listed is not sent by itself."""
         while kept := await self._outbox.kept_for_digest(name, now=self._clock.steady(), limit=_MOST):
-            digest = await asyncio.to_thread(digest_of, name, kept)
+            digests = await asyncio.to_thread(digests_of, name, kept)
             now = self._clock()
-            self._number += 1
-            # The digest first: if the process is killed between two commits it is sent again, and nothing is lost.
-            self._post(notices.as_event(digest, now=now, number=self._number), name, "quiet hours")
-            for each in kept:
-                self._outbox.replace(name, each.event_seq, now=now, cause=SkipReason.DIGESTED)
+            for digest in digests:
+                self._number += 1
+                # The digest first: if the process is killed between two commits it is sent again, and nothing is lost.
+                self._post(notices.as_event(digest.notice, now=now, number=self._number), name, "quiet hours")
+                for each in digest.kept:
+                    self._outbox.replace(name, each.event_seq, now=now, cause=SkipReason.DIGESTED)
             self._counters.skipped += len(kept)
-            log.info("quiet.digest", destination=name, deliveries=len(kept))
+            log.info("quiet.digest", destination=name, deliveries=len(kept), messages=len(digests))
             if len(kept) < _MOST:
                 return

@@ -53,8 +53,11 @@ async def test_without_a_daemon_it_has_the_settings_and_the_counts_and_no_secret
 async def test_a_config_that_is_not_valid_is_said_in_the_bundle(config: Path) -> None:
     config.write_text("streams: nonsense\n  - {", encoding="utf-8")
     file = config.with_name("bundle.tar.gz")
-    code, _, _ = await command("support", str(file), "-c", str(config))
+    code, _, err = await command("support", str(file), "-c", str(config))
     assert code == exit_codes.OK
+    assert err.endswith(
+        f"The settings of {config} are not in it: it has mistakes or cannot be read, as check.txt says.\n"
+    )
     found = parts(file)
     assert found["check.txt"].startswith("NOT valid\nproblem: ")
     assert "there is no such file yet" in json.loads(found["outbox.json"])["unknown"]

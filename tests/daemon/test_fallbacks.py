@@ -8,6 +8,7 @@ import pytest
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.commands import Changed
 from forwarder.core.ports import FallbackSlice
+from forwarder.core.routing.quiet import QuietPlan
 from forwarder.daemon.fallbacks import Fallbacks
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.outbox.problems import OutboxUnreadableError
@@ -65,5 +66,24 @@ async def test_an_outbox_that_cannot_be_read_is_asked_again_later(
         patch.setattr(outbox, "fall_back", fail)
         await fallbacks.look()
     assert not looked
+    await fallbacks.look()
+    assert looked == ["spare"]
+
+
+async def test_a_fallback_in_its_quiet_hours_gets_it_after_them(
+    outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = ProcessClock()
+    text = CONFIG.replace("/spare}", '/spare, quiet: "23:00-07:00"}').replace("after: 1m", "after: 1s")
+    active = ActiveRuntime(runtime_of(load(text)), at=clock())
+    looked: list[str] = []
+    fallbacks = Fallbacks(outbox, active, clock=clock, look=looked.append)
+    keep(outbox, 0)
+    with monkeypatch.context() as patch:
+        patch.setattr(QuietPlan, "quiet_until", lambda _plan, name, at: at if name == "spare" else None)
+        for _ in range(3):
+            await fallbacks.look()
+    assert not looked
+    monkeypatch.setattr(QuietPlan, "quiet_until", lambda *_: None)
     await fallbacks.look()
     assert looked == ["spare"]

@@ -1,6 +1,7 @@
-"""Builds the digest of what quiet hours kept: one message that lists the posts. Pure."""
+"""Builds the digests of what quiet hours kept: messages that list the posts. Pure."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from forwarder.core.counted import counted
 from forwarder.core.delivery import DestinationName, KeptDelivery
@@ -12,32 +13,55 @@ from forwarder.core.text import one_line, units
 _LINE = 200
 """The most units of the author and the text of one post."""
 _TEXT = 3_000
-"""The most units of all lines: every message format shows so many."""
+"""The most units of all lines of a message: every message format shows so many."""
 _POSTS = 100
-"""The most posts that the payload has one by one."""
+"""The most posts of a message."""
 
 
-def digest_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> Notice:
-    """Return the digest of these deliveries, oldest first. Of a post that came several times the last event is listed."""
+class QuietDigest(NamedTuple):
+    """One message, and the deliveries that it takes the place of."""
+
+    notice: Notice
+    kept: Sequence[KeptDelivery]
+
+
+def digests_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> list[QuietDigest]:
+    """Return as many messages as it takes to list every post of these deliveries, oldest first.
+
+    Of a post that came several times the last event is listed.
+    """
     posts = {each.post: (read_post(each.body), each) for each in kept}
-    lines: list[str] = []
-    room = _TEXT
-    for post, _ in posts.values():
-        line = _line(post)
-        room -= units(line) + 1
-        if room < 0:
-            break
-        lines.append(line)
-    if len(lines) < len(posts):
-        lines.append(f"… and {len(posts) - len(lines):,} more")
+    parts: list[list[tuple[str, str, str]]] = []
+    room = 0
+    for key, (post, _) in posts.items():
+        needs = units(_line(post)) + 1
+        if needs > room or len(parts[-1]) == _POSTS:
+            parts.append([])
+            room = _TEXT
+        parts[-1].append(key)
+        room -= needs
+    part_of = {key: number for number, keys in enumerate(parts) for key in keys}
+    replaced: list[list[KeptDelivery]] = [[] for _ in parts]
+    for each in kept:
+        replaced[part_of[each.post]].append(each)
+    return [
+        QuietDigest(_notice(name, [posts[key] for key in keys], number, len(parts)), replaced[number - 1])
+        for number, keys in enumerate(parts, 1)
+    ]
+
+
+def _notice(name: DestinationName, posts: Sequence[tuple[Post, KeptDelivery]], number: int, parts: int) -> Notice:
+    part = f", part {number} of {parts}" if parts > 1 else ""
     return Notice(
         kind="quiet_digest",
         about=name,
         level=Level.INFO,
-        title=f"{counted(len(posts), 'post')} in the quiet hours",
-        text="\n".join(lines),
+        title=f"{counted(len(posts), 'post')} in the quiet hours{part}",
+        text="\n".join(_line(post) for post, _ in posts),
         details={
             "count": len(posts),
+            "part": number,
+            "parts": parts,
             "posts": [
                 {
                     "source": post.source,
@@ -46,7 +70,7 @@ def digest_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> Notice:
                     "link": post.link,
                     "accepted_at": each.accepted_at.isoformat(timespec="milliseconds"),
                 }
-                for post, each in list(posts.values())[:_POSTS]
+                for post, each in posts
             ],
         },
     )

@@ -91,7 +91,7 @@ def _streams(status: StatusReport, now: datetime) -> Iterator[Concern]:
     if not away:
         return
     replaced = [name for name, stream in away.items() if is_replaced(stream)]
-    advice = "forwarder status shows why; events that are sent now are missed, unless the gap can be repaired."
+    advice = "The state of the stream says why. Events that are sent now are missed, unless the gap can be repaired."
     if replaced:
         advice = (
             f"Another program uses the same API key: stop it, then run forwarder reconnect {shlex.quote(replaced[0])}."

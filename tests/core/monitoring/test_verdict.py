@@ -50,7 +50,7 @@ def test_without_an_open_stream_it_is_down_after_half_a_minute(seconds: float, l
     verdict = of_streams(main=away(seconds), second=away(900))
     assert verdict.level is level
     assert verdict.line == f"{level}: no stream has been open for 30 s"
-    assert verdict.advice.startswith("forwarder status shows why")
+    assert verdict.advice.startswith("The state of the stream says why.")
 
 
 def test_a_stream_that_was_never_open_is_away_since_the_start() -> None:
