@@ -1,6 +1,7 @@
 """`forwarder dead`: lists, shows, replays and drops dead letters."""
 
 import argparse
+import sys
 
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
@@ -117,7 +118,10 @@ def change_dead(arguments: argparse.Namespace) -> int:
         wait_until_sent(found, sorted(changed_at))
         if done:
             return report_end(found, sorted(changed_at), since_ms=begin_ms, as_json=arguments.json)
-    return exit_codes.FAILURE if arguments.ids and not done else exit_codes.OK
+    if arguments.ids and not done:
+        print(f"not dead: forwarder deliveries show {arguments.ids[0]} says how it is", file=sys.stderr)
+        return exit_codes.FAILURE
+    return exit_codes.OK
 
 
 def _show_what_would_change(

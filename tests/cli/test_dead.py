@@ -73,8 +73,9 @@ async def test_a_replayed_letter_waits_again(config: Path) -> None:
         "first",
         "manual",
     ]
-    code, out, _ = await command("dead", "replay", dead["delivery_id"], "-c", str(config))
+    code, out, err = await command("dead", "replay", dead["delivery_id"], "-c", str(config))
     assert (code, out) == (exit_codes.FAILURE, "0 queued for delivery.\n")
+    assert err == f"not dead: forwarder deliveries show {dead['delivery_id']} says how it is\n"
 
 
 async def test_a_list_counts_by_destination_and_reason_and_shows_each_where_that_is_asked(config: Path) -> None:
