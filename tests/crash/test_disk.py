@@ -277,7 +277,7 @@ async def test_a_full_disk_does_not_hold_up_the_stop(tmp_path: Path, padding: in
                 fill(small / "filler")
                 await running.wait_for("outbox.degraded")
                 begun = len(on.emulator.sent)
-                await until(lambda: len(on.emulator.sent) > begun + 100, limit_s=90, what="some in memory alone")
+                await until(lambda: len(on.emulator.sent) > begun + 100, limit_s=240, what="some in memory alone")
             running.send(signal.SIGTERM)
             code = await running.ended(15)
             say(f"{code}: {running.lines[-1]}")

@@ -245,7 +245,7 @@ async def test_after_an_address_that_connects_and_carries_nothing_the_others_com
     ):
         assert isinstance(await sender.send(REQUEST), Unanswered)
         assert [await sender.send(REQUEST) for _ in range(12)] == [Answered(status=200)] * 12
-        assert len(came) == 1
+        assert len([each for each in came if each]) == 1  # a connection that comes second and carries nothing is none
 
 
 async def test_addresses_that_all_carry_nothing_are_tried_by_turns(monkeypatch: pytest.MonkeyPatch) -> None:

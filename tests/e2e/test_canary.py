@@ -114,7 +114,11 @@ async def test_a_canary_that_does_not_arrive_is_reported_once_and_so_is_the_next
             bot.status = 200
             await until_kinds(alerts, "canary", "recovered")  # one outage has one end
             assert notices(alerts)[1]["level"] == "ok"
-            assert (await lane(config))["canary"]["missed"] is False
+            async with asyncio.timeout(
+                90
+            ):  # until one comes in time: on a slow machine that is not the first that comes
+                while (await lane(config))["canary"]["missed"]:  # noqa: ASYNC110 - the daemon is another process
+                    await asyncio.sleep(0.1)
             await stopped(daemon)
         await assert_balanced(config)
         assert (await ok(config, "dead", "list", "--json")) == ""
