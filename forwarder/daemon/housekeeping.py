@@ -65,10 +65,12 @@ class ServiceStatus:
     def __init__(self, service: ServiceManager, counters: Counters) -> None:
         self._service = service
         self._counters = counters
+        self._shown = ""
+        """The verdict and the counts that were shown last."""
 
     def ready(self) -> None:
         """The service is up, or has finished reloading."""
-        self._service.ready(self._counters.summary())
+        self._service.ready(self._shown or self._counters.summary())
 
     def reloading(self) -> None:
         """A reload has begun; `ready` ends it."""
@@ -101,13 +103,11 @@ class ServiceStatus:
         """Show the service manager the verdict with a line of counts, within 5 s of each change; `now` is by the wall clock."""
         if not self._service.is_there:
             return
-        shown = ""
 
         def look() -> None:
-            nonlocal shown
             text = f"{judge(report(), now=now()).line[:_LONGEST_VERDICT]}; {self._counters.summary()}"
-            if text != shown:
-                shown = text
+            if text != self._shown:
+                self._shown = text
                 self._service.status(text)
 
         await periodic(_SHOW_EVERY, look)

@@ -255,6 +255,8 @@ async def test_the_verdict_is_shown_again_when_it_changes_and_not_else(
             counters.seen = 1
             text = "DEGRADED: the log cannot be written (no space left on device); 1 event seen, 0 delivered, 0 dead"
             await heard(unix, f"STATUS={text}")
+            status.ready()  # after a reload
+            assert unix.recv(4096).decode() == f"READY=1\nSTATUS={text}"
 
 
 async def test_without_a_service_manager_no_verdict_is_made() -> None:
