@@ -62,6 +62,14 @@ class ProcessClock:
         """Return the steady time of a wall time, with the wall clock as it is set now."""
         return wall - self._offset
 
+    def accepted_before(self, age: timedelta) -> datetime:
+        """Return the wall time before which everything was accepted that is older than `age`.
+
+        What came before a step of the clock forward looks older than it is, by the step.
+        """
+        wall, steady = self.both()
+        return wall - age - self._steps.forward_since(steady - age)
+
     @property
     def steps(self) -> ClockSteps:
         """All known steps of the wall clock."""

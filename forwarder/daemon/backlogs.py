@@ -50,9 +50,8 @@ class Backlogs:
             await self._compare(limit)
 
     async def _compare(self, limit: BacklogLimit) -> None:
-        age = limit.age or timedelta()
         steady = self._clock.steady()
-        before = self._clock() - age - self._clock.steps.forward_since(steady - age)
+        before = self._clock.accepted_before(limit.age or timedelta())
         try:
             found = await self._outbox.backlog(limit, before=before)
         except OutboxUnreadableError:  # which is reported elsewhere

@@ -64,8 +64,7 @@ class Fallbacks:
         return plan is not None and plan.quiet_until(name, self._clock()) is not None
 
     async def _apply(self, fallback: Fallback) -> None:
-        now, steady = self._clock(), self._clock.steady()
-        before = now - fallback.after - self._clock.steps.forward_since(steady - fallback.after)
+        now, before = self._clock(), self._clock.accepted_before(fallback.after)
         count, is_last = 0, False
         while not is_last:
             asked = FallbackSlice(

@@ -38,10 +38,8 @@ async def prune(
     async def look() -> None:
         if is_needed():
             return
-        now, steady, keep = clock(), clock.steady(), active.config.outbox
-        before = [
-            now - kept - clock.steps.forward_since(steady - kept) for kept in (keep.keep_delivered, keep.keep_dead)
-        ]
+        keep = active.config.outbox
+        before = [clock.accepted_before(kept) for kept in (keep.keep_delivered, keep.keep_dead)]
         pruned = await outbox.prune(delivered_before=before[0], dead_before=before[1])
         if pruned:
             log.info("outbox.pruned", events=pruned)
