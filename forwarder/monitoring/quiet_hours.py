@@ -80,7 +80,7 @@ class QuietKeeper:
             for name in names:
                 await self._keep_again(name)
         for name in names:
-            if self._plan is None or self._plan.quiet_until(name, self._clock()) is None:
+            if self.quiet_until(name) is None:
                 await self._send_digest(name)
 
     def _digesting(self) -> list[DestinationName]:

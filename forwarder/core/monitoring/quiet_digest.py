@@ -31,10 +31,11 @@ def digests_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> list[Quie
     Of a post that came several times the last event is listed.
     """
     posts = {each.post: (read_post(each.body), each) for each in kept}
+    lines = {key: _line(post) for key, (post, _) in posts.items()}
     parts: list[list[tuple[str, str, str]]] = []
     room = 0
-    for key, (post, _) in posts.items():
-        needs = units(_line(post)) + 1
+    for key, line in lines.items():
+        needs = units(line) + 1
         if needs > room or len(parts[-1]) == _POSTS:
             parts.append([])
             room = _TEXT
@@ -45,35 +46,35 @@ def digests_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> list[Quie
     for each in kept:
         replaced[part_of[each.post]].append(each)
     return [
-        QuietDigest(_notice(name, [posts[key] for key in keys], number, len(parts)), replaced[number - 1])
+        QuietDigest(
+            Notice(
+                kind="quiet_digest",
+                about=name,
+                level=Level.INFO,
+                title=f"{counted(len(keys), 'post')} in the quiet hours"
+                + (f", part {number} of {len(parts)}" if len(parts) > 1 else ""),
+                text="\n".join(lines[key] for key in keys),
+                details={
+                    "count": len(keys),
+                    "part": number,
+                    "parts": len(parts),
+                    "posts": [_details(*posts[key]) for key in keys],
+                },
+            ),
+            replaced[number - 1],
+        )
         for number, keys in enumerate(parts, 1)
     ]
 
 
-def _notice(name: DestinationName, posts: Sequence[tuple[Post, KeptDelivery]], number: int, parts: int) -> Notice:
-    part = f", part {number} of {parts}" if parts > 1 else ""
-    return Notice(
-        kind="quiet_digest",
-        about=name,
-        level=Level.INFO,
-        title=f"{counted(len(posts), 'post')} in the quiet hours{part}",
-        text="\n".join(_line(post) for post, _ in posts),
-        details={
-            "count": len(posts),
-            "part": number,
-            "parts": parts,
-            "posts": [
-                {
-                    "source": post.source,
-                    "author": _who(post),
-                    "text": one_line(_words(post), limit=_LINE),
-                    "link": post.link,
-                    "accepted_at": each.accepted_at.isoformat(timespec="milliseconds"),
-                }
-                for post, each in posts
-            ],
-        },
-    )
+def _details(post: Post, kept: KeptDelivery) -> dict[str, str]:
+    return {
+        "source": post.source,
+        "author": _who(post),
+        "text": one_line(_words(post), limit=_LINE),
+        "link": post.link,
+        "accepted_at": kept.accepted_at.isoformat(timespec="milliseconds"),
+    }
 
 
 def _line(post: Post) -> str:
