@@ -21,12 +21,12 @@ from forwarder.control.client import control
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import StatusRequest
 from forwarder.core.monitoring.status import Backlog, StatusReport, UnreadableStatusError, decode_status
-from forwarder.core.monitoring.verdict import Level, Verdict, judge
+from forwarder.core.monitoring.verdict import HealthLevel, Verdict, judge
 from forwarder.outbox.open import read_backlog
 from forwarder.outbox.problems import OutboxUnusableError
 
-_CODES = {Level.OK: exit_codes.OK, Level.DEGRADED: exit_codes.DEGRADED, Level.DOWN: exit_codes.DOWN}
-_COLOURS = {Level.OK: "32", Level.DEGRADED: "33", Level.DOWN: "1;31"}
+_CODES = {HealthLevel.OK: exit_codes.OK, HealthLevel.DEGRADED: exit_codes.DEGRADED, HealthLevel.DOWN: exit_codes.DOWN}
+_COLOURS = {HealthLevel.OK: "32", HealthLevel.DEGRADED: "33", HealthLevel.DOWN: "1;31"}
 """The colour of the verdict on a terminal (ECMA-48): green, yellow, bold red."""
 _CLEAR = "\x1b[H\x1b[2J"
 

@@ -17,7 +17,7 @@ from forwarder.core.delivery import DestinationName, KeptDelivery
 from forwarder.core.destinations.destination import BacklogLimit
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.gaps.gap import Gap, GapBook
-from forwarder.core.monitoring.backlog import Backlog
+from forwarder.core.monitoring.backlog import WaitingAmount
 from forwarder.core.monitoring.status import OutboxReport
 from forwarder.core.ports import FallbackSlice, Outbox
 from forwarder.core.routing.first_word import EarlierDelivery
@@ -124,7 +124,7 @@ class OutboxStore(Outbox, Protocol):
 
     # Requests of a person
 
-    async def backlog(self, limit: BacklogLimit, *, before: datetime) -> Backlog:
+    async def backlog(self, limit: BacklogLimit, *, before: datetime) -> WaitingAmount:
         """Return what waits for a destination; `before`: what was accepted earlier is old, by the wall clock."""
         ...
 

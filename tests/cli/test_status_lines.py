@@ -7,7 +7,7 @@ import pytest
 
 from forwarder.cli.status_lines import lines_of, verdict_lines
 from forwarder.core.monitoring.status import Backlog, decode_status
-from forwarder.core.monitoring.verdict import Concern, Level, Verdict
+from forwarder.core.monitoring.verdict import Concern, HealthLevel, Verdict
 from tests.support.paths import ROOT
 
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "tests" / "data" / "status.json").read_text(encoding="utf-8"))
@@ -122,8 +122,8 @@ def test_a_repair_that_is_off_because_the_history_refuses_a_key_is_one_line_for_
 
 
 def test_the_verdict_is_one_line_and_what_to_do_is_below_it() -> None:
-    bad = Concern(Level.DOWN, "no stream has been open for 31 s", "forwarder status shows why.")
-    verdict = Verdict(level=Level.DOWN, concerns=(bad,))
+    bad = Concern(HealthLevel.DOWN, "no stream has been open for 31 s", "forwarder status shows why.")
+    verdict = Verdict(level=HealthLevel.DOWN, concerns=(bad,))
     assert list(verdict_lines(verdict, width=80)) == [
         "DOWN: no stream has been open for 31 s",
         "  forwarder status shows why.",

@@ -9,7 +9,7 @@ import pytest
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.destinations.destination import BacklogLimit
-from forwarder.core.monitoring.backlog import Backlog
+from forwarder.core.monitoring.backlog import WaitingAmount
 from forwarder.daemon.backlogs import Backlogs
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.outbox.problems import OutboxUnreadableError
@@ -68,7 +68,7 @@ async def test_too_much_is_reported_once_and_its_end_too(
 
 
 async def test_an_outbox_that_cannot_be_read_is_no_news(outbox: SqliteOutbox, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def fail(_limit: BacklogLimit, *, before: datetime) -> Backlog:
+    async def fail(_limit: BacklogLimit, *, before: datetime) -> WaitingAmount:
         raise OutboxUnreadableError("malformed")
 
     watch, titles = backlogs(outbox, "{count: 1}")

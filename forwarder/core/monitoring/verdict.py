@@ -24,7 +24,7 @@ _NAMED = 3
 """How many names of one kind of trouble are listed."""
 
 
-class Level(StrEnum):
+class HealthLevel(StrEnum):
     """How well a daemon is."""
 
     OK = "OK"
@@ -37,7 +37,7 @@ class Level(StrEnum):
 class Concern(msgspec.Struct, frozen=True):
     """Something that is wrong."""
 
-    level: Level
+    level: HealthLevel
     what: str
     """What is wrong, as a part of a sentence."""
     advice: str
@@ -47,7 +47,7 @@ class Concern(msgspec.Struct, frozen=True):
 class Verdict(msgspec.Struct, frozen=True):
     """How well a daemon is, and why."""
 
-    level: Level = Level.OK
+    level: HealthLevel = HealthLevel.OK
     concerns: tuple[Concern, ...] = ()
     """What is wrong, the worst first."""
 
@@ -72,13 +72,13 @@ def judge(status: StatusReport, *, now: datetime, unrepaired_gaps: int = 0) -> V
     if unrepaired_gaps:
         found.append(
             Concern(
-                Level.DEGRADED,
+                HealthLevel.DEGRADED,
                 f"{counted(unrepaired_gaps, 'gap')} of the last 24 h not repaired",
                 "forwarder gaps shows them.",
             )
         )
-    concerns = tuple(sorted(found, key=lambda concern: concern.level is not Level.DOWN))
-    return Verdict(level=concerns[0].level if concerns else Level.OK, concerns=concerns)
+    concerns = tuple(sorted(found, key=lambda concern: concern.level is not HealthLevel.DOWN))
+    return Verdict(level=concerns[0].level if concerns else HealthLevel.OK, concerns=concerns)
 
 
 def is_replaced(stream: StreamReport) -> bool:
@@ -97,25 +97,25 @@ def _streams(status: StatusReport, now: datetime) -> Iterator[Concern]:
             f"Another program uses the same API key: stop it, then run forwarder reconnect {shlex.quote(replaced[0])}."
         )
     if len(away) < len(status.streams):
-        yield Concern(Level.DEGRADED, f"{_named('stream', away)} not open", advice if replaced else "")
+        yield Concern(HealthLevel.DEGRADED, f"{_named('stream', away)} not open", advice if replaced else "")
         return
     began = max((stream.away_since or status.started_at for stream in away.values()), key=_moment)
     lasts_s = max(0.0, (now - _moment(began)).total_seconds()) if began else 0.0
-    level = Level.DOWN if lasts_s >= DOWN_AFTER_S else Level.DEGRADED
+    level = HealthLevel.DOWN if lasts_s >= DOWN_AFTER_S else HealthLevel.DEGRADED
     yield Concern(level, f"no stream has been open for {spell(timedelta(seconds=round(lasts_s)))}", advice)
 
 
 def _outbox(outbox: OutboxReport) -> Iterator[Concern]:
     if outbox.stuck_s >= DOWN_AFTER_S:
         yield Concern(
-            Level.DOWN,
+            HealthLevel.DOWN,
             f"the disk of the outbox has not answered for {outbox.stuck_s:.0f} s",
             "Is its file system frozen, its device gone, its network down?",
         )
     elif not outbox.is_ok:
         why = f" ({outbox.trouble})" if outbox.trouble else ""
         yield Concern(
-            Level.DEGRADED,
+            HealthLevel.DEGRADED,
             f"the outbox cannot be written{why}",
             "Nothing is lost while memory lasts; make room on the disk, or mend it.",
         )
@@ -127,20 +127,20 @@ def _destinations(status: StatusReport) -> Iterator[Concern]:
         if (pause := destination.paused) is not None:
             if pause.by != PausedBy.PERSON:
                 yield Concern(
-                    Level.DEGRADED,
+                    HealthLevel.DEGRADED,
                     f"{name} has paused itself",
                     f"Once it works again, run forwarder resume {shlex.quote(name)}.",
                 )
         elif destination.ours is not None or destination.breaker != BreakerState.CLOSED:
             down[name] = destination
         if destination.canary is not None and destination.canary.missed and destination.paused is None:
-            yield Concern(Level.DEGRADED, f"a canary of {name} is missing", "")
+            yield Concern(HealthLevel.DEGRADED, f"a canary of {name} is missing", "")
     if down:
         name, first = next(iter(down.items()))
         last = first.ours or first.last_failure
         why = f" ({last})" if last and len(down) == 1 else ""
         yield Concern(
-            Level.DEGRADED,
+            HealthLevel.DEGRADED,
             f"{_named('destination', down)} down{why}",
             f"Deliveries are kept and retried. forwarder deliveries --destination {shlex.quote(name)} shows its errors.",
         )
@@ -148,18 +148,20 @@ def _destinations(status: StatusReport) -> Iterator[Concern]:
 
 def _config(status: StatusReport) -> Iterator[Concern]:
     if status.config.refused is not None:
-        yield Concern(Level.DEGRADED, "the last edit of the config was refused", "forwarder check shows what is wrong.")
+        yield Concern(
+            HealthLevel.DEGRADED, "the last edit of the config was refused", "forwarder check shows what is wrong."
+        )
     if status.config.hangs is not None:
         yield Concern(
-            Level.DEGRADED,
+            HealthLevel.DEGRADED,
             f"a reload hangs at {status.config.hangs.file}",
             "Does its file system respond?",
         )
     if status.gap_repair_off:
         reason = next(iter(status.gap_repair_off.values()))
-        yield Concern(Level.DEGRADED, f"gaps are not repaired ({reason})", "")
+        yield Concern(HealthLevel.DEGRADED, f"gaps are not repaired ({reason})", "")
     if status.log.trouble:
-        yield Concern(Level.DEGRADED, f"the log cannot be written ({status.log.trouble})", "")
+        yield Concern(HealthLevel.DEGRADED, f"the log cannot be written ({status.log.trouble})", "")
 
 
 def _moment(text: str) -> datetime:

@@ -9,7 +9,7 @@ from datetime import datetime
 from forwarder.core.commands import SLICE, Changed
 from forwarder.core.destinations.destination import BacklogLimit
 from forwarder.core.ledger import LedgerEntry
-from forwarder.core.monitoring.backlog import Backlog
+from forwarder.core.monitoring.backlog import WaitingAmount
 from forwarder.core.ports import FallbackSlice
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.commands import add_delivery
@@ -49,7 +49,7 @@ def fall_back(connection: sqlite3.Connection, asked: FallbackSlice) -> Changed:
     )
 
 
-def backlog_of(connection: sqlite3.Connection, limit: BacklogLimit, *, before: datetime) -> Backlog:
+def backlog_of(connection: sqlite3.Connection, limit: BacklogLimit, *, before: datetime) -> WaitingAmount:
     """Return what waits for a destination; `before`: what was accepted earlier is old, by the wall clock."""
     count, has_old = 0, False
     if limit.count is not None:
@@ -58,4 +58,4 @@ def backlog_of(connection: sqlite3.Connection, limit: BacklogLimit, *, before: d
     if limit.age is not None:
         horizon, _ = connection.execute(SQL["waited_until"], {"before_ms": to_ms(before)}).fetchone()
         (has_old,) = connection.execute(SQL["has_waiting_until"], {"of": limit.of, "until_seq": horizon}).fetchone()
-    return Backlog(count=count, has_old=bool(has_old))
+    return WaitingAmount(count=count, has_old=bool(has_old))

@@ -19,7 +19,7 @@ from forwarder.core.dispatch.priority import Priority
 from forwarder.core.event import Event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import LedgerEntry, SkipReason
-from forwarder.core.monitoring.backlog import Backlog
+from forwarder.core.monitoring.backlog import WaitingAmount
 from forwarder.core.monitoring.status import DelaySummary, OutboxReport
 from forwarder.core.ports import Claim, DeliveryState, FallbackSlice
 from forwarder.core.routing.dedupe import id_numbers
@@ -285,7 +285,7 @@ class SqliteOutbox:
         )
         return await self._queue.ask(lambda connection: apply(connection, asked, person=person), apart=frees_room)
 
-    async def backlog(self, limit: BacklogLimit, *, before: datetime) -> Backlog:
+    async def backlog(self, limit: BacklogLimit, *, before: datetime) -> WaitingAmount:
         return await self._database.read(lambda connection: backlog_of(connection, limit, before=before))
 
     async def fall_back(self, asked: FallbackSlice) -> Changed:

@@ -6,7 +6,7 @@ import pytest
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import BacklogLimit
-from forwarder.core.monitoring.backlog import Backlog, excess, is_over
+from forwarder.core.monitoring.backlog import WaitingAmount, excess, is_over
 
 BOT = DestinationName("bot")
 BOTH = BacklogLimit(of=BOT, count=1000, age=timedelta(minutes=10))
@@ -32,12 +32,12 @@ def test_what_is_above_a_limit_is_said_in_a_sentence(
     has_old: bool,
     said: str,
 ) -> None:
-    assert excess(limit, Backlog(count=count, has_old=has_old)) == said
+    assert excess(limit, WaitingAmount(count=count, has_old=has_old)) == said
 
 
 def test_it_is_over_at_half_of_the_count_and_when_nothing_old_is_left() -> None:
-    assert is_over(BOTH, Backlog(count=500, has_old=False))
-    assert not is_over(BOTH, Backlog(count=501, has_old=False))
-    assert not is_over(BOTH, Backlog(count=0, has_old=True))
-    assert is_over(AGE, Backlog(count=0, has_old=False))
-    assert is_over(COUNT, Backlog(count=0, has_old=True))
+    assert is_over(BOTH, WaitingAmount(count=500, has_old=False))
+    assert not is_over(BOTH, WaitingAmount(count=501, has_old=False))
+    assert not is_over(BOTH, WaitingAmount(count=0, has_old=True))
+    assert is_over(AGE, WaitingAmount(count=0, has_old=False))
+    assert is_over(COUNT, WaitingAmount(count=0, has_old=True))

@@ -16,7 +16,7 @@ from forwarder.core.monitoring.status import (
     StatusReport,
     StreamReport,
 )
-from forwarder.core.monitoring.verdict import Level, Verdict, judge
+from forwarder.core.monitoring.verdict import HealthLevel, Verdict, judge
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 OPEN = StreamReport(condition="open")
@@ -42,11 +42,11 @@ def of_destination(report: DestinationReport, name: str = "bot") -> Verdict:
 def test_a_daemon_that_is_well() -> None:
     status = StatusReport(streams={"main": OPEN}, destinations={"bot": DestinationReport()})
     verdict = judge(status, now=NOW)
-    assert (verdict.level, verdict.line, verdict.advice) == (Level.OK, "OK", "")
+    assert (verdict.level, verdict.line, verdict.advice) == (HealthLevel.OK, "OK", "")
 
 
-@pytest.mark.parametrize(("seconds", "level"), [(29.9, Level.DEGRADED), (30.0, Level.DOWN)])
-def test_without_an_open_stream_it_is_down_after_half_a_minute(seconds: float, level: Level) -> None:
+@pytest.mark.parametrize(("seconds", "level"), [(29.9, HealthLevel.DEGRADED), (30.0, HealthLevel.DOWN)])
+def test_without_an_open_stream_it_is_down_after_half_a_minute(seconds: float, level: HealthLevel) -> None:
     verdict = of_streams(main=away(seconds), second=away(900))
     assert verdict.level is level
     assert verdict.line == f"{level}: no stream has been open for 30 s"
@@ -96,7 +96,7 @@ def test_a_disk_that_does_not_answer_is_down_after_half_a_minute_and_comes_first
         "DOWN: the disk of the outbox has not answered for 31 s; stream second is not open"
     )
     soon = OutboxReport(health="degraded", trouble="slow", stuck_s=29.0)
-    assert judge(StatusReport(streams={"main": OPEN}, outbox=soon), now=NOW).level is Level.DEGRADED
+    assert judge(StatusReport(streams={"main": OPEN}, outbox=soon), now=NOW).level is HealthLevel.DEGRADED
 
 
 def test_a_destination_that_is_down_says_its_error() -> None:
@@ -116,7 +116,7 @@ def test_several_destinations_are_named_without_errors() -> None:
 
 def test_a_pause_by_a_person_is_well_and_one_by_itself_is_not() -> None:
     by_person = PauseReport(since=STARTED, by="person")
-    assert of_destination(DestinationReport(paused=by_person, breaker="open")).level is Level.OK
+    assert of_destination(DestinationReport(paused=by_person, breaker="open")).level is HealthLevel.OK
     by_receiver = PauseReport(since=STARTED, by="receiver", why="HTTP 410")
     verdict = of_destination(DestinationReport(paused=by_receiver), "a b")
     assert verdict.line == "DEGRADED: a b has paused itself"
@@ -127,7 +127,7 @@ def test_a_missing_canary() -> None:
     missed = CanaryReport(missed=True)
     assert of_destination(DestinationReport(canary=missed)).line == "DEGRADED: a canary of bot is missing"
     paused = DestinationReport(canary=missed, paused=PauseReport(by="person"))
-    assert of_destination(paused).level is Level.OK
+    assert of_destination(paused).level is HealthLevel.OK
 
 
 def test_the_rest_that_a_person_should_look_at() -> None:
@@ -138,7 +138,7 @@ def test_the_rest_that_a_person_should_look_at() -> None:
         log=LogReport(trouble="no space left on device"),
     )
     verdict = judge(status, now=NOW, unrepaired_gaps=2)
-    assert verdict.level is Level.DEGRADED
+    assert verdict.level is HealthLevel.DEGRADED
     assert [concern.what for concern in verdict.concerns] == [
         "the last edit of the config was refused",
         "a reload hangs at /mnt/list.txt",
