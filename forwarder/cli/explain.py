@@ -14,7 +14,7 @@ from forwarder.cli.listing import local, local_exact, print_json, shown
 from forwarder.cli.locations import UsageError, config_path, places, report_errors
 from forwarder.cli.lookup import MOST_EVENTS, Found, find, link_of, print_uncertain
 from forwarder.cli.names import require_names, require_source
-from forwarder.cli.terminal import escaped, with_colours
+from forwarder.cli.terminal import with_colours
 from forwarder.cli.traces import Line, Mark, lines_of, of_route
 from forwarder.configfile.locations import read_text
 from forwarder.configfile.read import read_routing
@@ -29,6 +29,7 @@ from forwarder.core.history import History, Record, StoredRevision
 from forwarder.core.posts.pieces import event_of_pieces
 from forwarder.core.routing.explain import AtRoute, Explanation, difference, explain_walk
 from forwarder.core.routing.quiet import Kept, Then
+from forwarder.core.visible import escaped
 from forwarder.core.yaml.problems import no_such
 from forwarder.logs.colour import takes_colour
 from forwarder.outbox.open import open_history

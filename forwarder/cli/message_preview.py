@@ -12,9 +12,9 @@ from rich.rule import Rule
 from rich.text import Text
 
 from forwarder.cli.output import TerminalOutput
-from forwarder.cli.terminal import escaped
 from forwarder.core.counted import counted
 from forwarder.core.destinations.content import Content
+from forwarder.core.visible import escaped
 from forwarder.emulator.glance import one_line
 
 _TAG = re.compile(r"<(?P<end>/?)(?P<name>b|a|blockquote)(?: href=\"(?P<link>[^\"]*)\")?>")

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from rich.console import Console
 from rich.text import Text
 
-from forwarder.cli.terminal import escaped, with_colours
+from forwarder.cli.terminal import with_colours
+from forwarder.core.visible import escaped
 
 
 class TerminalOutput(Console):

@@ -16,12 +16,13 @@ from forwarder.cli.disk_watch import DiskSilentError, read_apart
 from forwarder.cli.listing import print_json, screen_width
 from forwarder.cli.locations import Places, places_of_running, report_errors
 from forwarder.cli.status_lines import lines_of, verdict_lines
-from forwarder.cli.terminal import escaped, with_colours
+from forwarder.cli.terminal import with_colours
 from forwarder.control.client import control
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import StatusRequest
 from forwarder.core.monitoring.status import Backlog, StatusReport, UnreadableStatusError, decode_status
 from forwarder.core.monitoring.verdict import HealthLevel, Verdict, judge
+from forwarder.core.visible import escaped
 from forwarder.outbox.open import read_backlog
 from forwarder.outbox.problems import OutboxUnusableError
 

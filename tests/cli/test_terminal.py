@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forwarder.cli import COMMANDS
-from forwarder.cli.terminal import escaped, output_escaped, with_colours
+from forwarder.cli.terminal import output_escaped, with_colours
+from forwarder.core.visible import escaped
 from forwarder.emulator.receiver import Answer, Receiver
 from forwarder.emulator.server import Emulator
 from tests.support.crash import until

@@ -274,7 +274,9 @@ async def test_a_full_disk_does_not_hold_up_the_stop(tmp_path: Path, padding: in
             await on.receiver.stop_listening()  # nothing to prune
             async with Load(on.emulator, rate=300, padding=padding).flowing():
                 await until(lambda: on.oracle.waiting() > 100, limit_s=90, what="some that wait")
-                begun = len(on.emulator.sent)  # not later: when the first write fails, memory may be as full as the disk
+                begun = len(
+                    on.emulator.sent
+                )  # not later: when the first write fails, memory may be as full as the disk
                 fill(small / "filler")
                 await running.wait_for("outbox.degraded")
                 await until(lambda: len(on.emulator.sent) > begun + 100, limit_s=240, what="some in memory alone")
