@@ -5,7 +5,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-import msgspec
 import structlog
 
 from forwarder.clocks.process_clock import ProcessClock
@@ -30,24 +29,13 @@ from forwarder.daemon.status import StatusReporter, state_of
 from forwarder.daemon.task_group import task_group
 from forwarder.daemon.web import start_web
 from forwarder.dispatch.dispatcher import Dispatcher
-from forwarder.ingest.ingest import OnEvent
-from forwarder.monitoring.attempts import OnAttempt
+from forwarder.monitoring.live_feed import NOBODY, Listeners, LiveFeed
 from forwarder.outbox.open import count_waiting, open_outbox
 from forwarder.systemd import ServiceManager
 from forwarder.upgrade.handover import Handover
 from forwarder.upgrade.takeover import Takeover
 
 log = structlog.get_logger(__name__)
-
-
-class Listeners(msgspec.Struct, frozen=True, kw_only=True):
-    """Who else is notified of events and attempts: the demo."""
-
-    on_event: OnEvent | None = None
-    on_attempt: OnAttempt | None = None
-
-
-_NOBODY = Listeners()
 
 
 class Daemon:
@@ -60,7 +48,7 @@ class Daemon:
         outbox_path: Path,
         socket_path: Path,
         service: ServiceManager,
-        listeners: Listeners = _NOBODY,
+        listeners: Listeners = NOBODY,
         takeover: Takeover | None = None,
     ) -> None:
         """`takeover`: another daemon runs, and this one takes its place."""
@@ -154,9 +142,10 @@ class Daemon:
                 keep=outbox.note_clock_steps,
             )
             waiting = await outbox.recover()
+            live = LiveFeed(clock, self._listeners)
             dispatcher = Dispatcher()
             inbound = await open_inbound(
-                streams, active, outbox=outbox, lanes=dispatcher, counters=counters, on_event=self._listeners.on_event
+                streams, active, outbox=outbox, lanes=dispatcher, counters=counters, watch=live
             )
             reporting = await open_reporting(
                 active,
@@ -164,7 +153,7 @@ class Daemon:
                 ingest=inbound.ingest,
                 counters=counters,
                 clock=clock,
-                on_attempt=self._listeners.on_attempt,
+                live=live,
                 look=dispatcher.look,
             )
             self._opening = None  # from here on a stop is an orderly one
@@ -232,6 +221,8 @@ class Daemon:
             await stop.enter_async_context(
                 open_control_socket(self._socket_path, handler.handle, group=active.config.admin.group)
             )
+
+            stop.on_stop(live.close)
 
             # Then start. Each step registers what the stop does about it.
             background = [

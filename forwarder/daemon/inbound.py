@@ -12,7 +12,7 @@ from forwarder.core.streams.state import StreamStates
 from forwarder.daemon.runtime import ActiveRuntime, RuntimeConfig
 from forwarder.gaps.recorder import GapRecorder, gaps_left
 from forwarder.gaps.repair import Repairer
-from forwarder.ingest.ingest import Ingest, IngestListeners, IngestMemory, Lanes, OnEvent
+from forwarder.ingest.ingest import EventWatch, Ingest, IngestListeners, IngestMemory, Lanes
 from forwarder.ingest.startup_buffer import StartupBuffer, StartupGapNotes
 from forwarder.monitoring.stream_stats import StreamStats
 from forwarder.monitoring.streams import StreamWatchdog
@@ -116,7 +116,7 @@ async def open_inbound(
     outbox: OutboxStore,
     lanes: Lanes,
     counters: Counters,
-    on_event: OnEvent | None,
+    watch: EventWatch | None,
 ) -> Inbound:
     """Build the inbound side with what the outbox knows of the time before, and hand it what the streams reported meanwhile.
 
@@ -147,7 +147,7 @@ async def open_inbound(
         lanes=lanes,
         counters=counters,
         clock=clock,
-        listeners=IngestListeners(on_event=on_event, on_arrival=stats.note_arrival),
+        listeners=IngestListeners(watch=watch, on_arrival=stats.note_arrival),
     )
     repairer = Repairer(
         book=outbox.gaps,

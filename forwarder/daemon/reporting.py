@@ -8,10 +8,11 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
 from forwarder.daemon.runtime import ActiveRuntime, RuntimeConfig
 from forwarder.ingest.ingest import Ingest
-from forwarder.monitoring.attempts import AttemptReporter, OnAttempt
+from forwarder.monitoring.attempts import AttemptReporter
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
 from forwarder.monitoring.held_back import HeldBackReporter
+from forwarder.monitoring.live_feed import LiveFeed
 from forwarder.monitoring.quiet_hours import QuietKeeper
 from forwarder.outbox.store import OutboxStore
 
@@ -63,7 +64,7 @@ async def open_reporting(
     ingest: Ingest,
     counters: Counters,
     clock: ProcessClock,
-    on_attempt: OnAttempt | None,
+    live: LiveFeed,
     look: Callable[[DestinationName], None],
 ) -> Reporting:
     """Build it with what the outbox knows of the destinations. `look` has a lane ask the outbox again."""
@@ -85,7 +86,7 @@ async def open_reporting(
     return Reporting(
         monitor=monitor,
         canaries=canaries,
-        attempts=AttemptReporter(counters, watch=monitor, canaries=canaries, on_attempt=on_attempt),
+        attempts=AttemptReporter(counters, watch=monitor, canaries=canaries, live=live),
         held_back=HeldBackReporter(ingest.limiter, post=ingest.post, known=_names(active.runtime), clock=clock),
         quiet=QuietKeeper(
             outbox,

@@ -14,7 +14,7 @@ from forwarder.core.delivery import Attempt, Delivery, DeliveryId, DestinationNa
 from forwarder.core.dispatch.retry import Decision, Done, RetryAt
 from forwarder.core.event import Event
 from forwarder.core.monitoring.counters import Counters
-from forwarder.daemon.daemon import Daemon, Listeners
+from forwarder.daemon.daemon import Daemon
 from forwarder.daemon.reload import ConfigSource
 from forwarder.demo.result import DemoResult
 from forwarder.demo.screen import Screen
@@ -22,6 +22,7 @@ from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.script import packaged_events, play, replay
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
+from forwarder.monitoring.live_feed import Listeners
 from forwarder.systemd import ServiceManager
 
 CONFIG = r"""

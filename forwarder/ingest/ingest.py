@@ -26,13 +26,12 @@ from forwarder.core.ports import Clocks, Outbox
 from forwarder.core.routing.dedupe import RecentEvents
 from forwarder.core.routing.first_word import FULL, FirstWords
 from forwarder.core.routing.limiter import Limiter, Owner, RouteLimit
+from forwarder.core.routing.router import Selection
 from forwarder.core.routing.table import ActiveRouting
 from forwarder.ingest.planner import Arrival, DeliveryPlanner, Recovery
 
 log = structlog.get_logger(__name__)
 
-OnEvent = Callable[[Event, Mapping[DestinationName, tuple[str, ...]] | None], None]
-"""Is notified of every event with the destinations chosen for it and by which routes; `None` stands for a duplicate."""
 OnArrival = Callable[[Event, str, bool, datetime, float], None]
 """Is notified of every copy of every event: which stream brought it, whether it is the first, and when, by both clocks."""
 _MATCHED, _IN_FLIGHT = LedgerEntry.MATCHED, DeliveryStatus.IN_FLIGHT
@@ -77,10 +76,20 @@ class IngestMemory(msgspec.Struct, frozen=True, kw_only=True):
     """What counts against the limits of the routes."""
 
 
+class EventWatch(Protocol):
+    """Wants to be notified of every event as long as `is_watched`."""
+
+    is_watched: bool
+
+    def note_event(self, event: Event, stream: str, selection: Selection | None, at: datetime) -> None:
+        """Take note of an event that came at that time, by the wall clock; a duplicate has no selection, a recovered event no stream."""
+        ...
+
+
 class IngestListeners(msgspec.Struct, frozen=True, kw_only=True):
     """Who else is notified of events."""
 
-    on_event: OnEvent | None = None
+    watch: EventWatch | None = None
     on_arrival: OnArrival | None = None
 
 
@@ -111,7 +120,7 @@ class Ingest:
         self._counters = counters
         self._clock = clock
         self._planner = DeliveryPlanner(active=active, first_words=memory.first_words, outbox=outbox, counters=counters)
-        self._on_event = listeners.on_event
+        self._watch = listeners.watch
         self._on_arrival = listeners.on_arrival
 
     def follow(self, limits: Mapping[Owner, RouteLimit]) -> None:
@@ -144,11 +153,11 @@ class Ingest:
         if not is_new:
             self._counters.duplicates += 1
             self._outbox.count_duplicate(now=came.wall)
-            if self._on_event is not None:
-                self._on_event(event, None)
+            if self._watch is not None and self._watch.is_watched:
+                self._watch.note_event(event, stream, None, arrived.wall)
             log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
             return
-        self._route(event, came)
+        self._route(event, came, stream)
 
     async def recover(self, frame: bytes, gap: GapId, earlier: FirstWords) -> bool:
         """Take a post that no stream brought and the repair of a gap did; return whether it was new.
@@ -180,12 +189,12 @@ class Ingest:
         await self._outbox.wait_for_room()
         return self._came_now()._replace(read_at=arrived.read_at)
 
-    def _route(self, event: Event, came: Arrival, repair: Recovery | None = None) -> None:
+    def _route(self, event: Event, came: Arrival, stream: str = "", repair: Recovery | None = None) -> None:
         """Route a new event, and store it."""
         self.limiter.ahead = came.wall - came.steady
         selection = self._active.routing_table.router.select(event, came.wall, self.limiter)
-        if self._on_event is not None:
-            self._on_event(event, selection.chosen)
+        if self._watch is not None and self._watch.is_watched:
+            self._watch.note_event(event, stream, selection, came.wall)
         if selection.is_matched:
             self._counters.matched += 1
             entry = _MATCHED

@@ -17,6 +17,7 @@ from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.delivery_summary import DeliverySummary
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
+from forwarder.monitoring.live_feed import LiveFeed
 
 _SUMMARY_EVERY = timedelta(minutes=1)
 
@@ -25,9 +26,6 @@ log = structlog.get_logger(__name__)
 _CANARY = Trigger.CANARY
 _BY_HAND = (Trigger.MANUAL, Trigger.RESEND)
 """Python 3.11 takes a fifth of a microsecond to find a member of an enum, and this is needed for every attempt."""
-
-OnAttempt = Callable[[Delivery, Attempt, Decision], None]
-"""Is notified of every attempt, after everything else."""
 
 
 class AttemptReporter:
@@ -39,14 +37,14 @@ class AttemptReporter:
         *,
         watch: DestinationMonitor,
         canaries: Canaries,
-        on_attempt: OnAttempt | None,
+        live: LiveFeed,
         now_s: Callable[[], float] = monotonic,
     ) -> None:
         self._counters = counters
         self._watch = watch
         self._failures = watch.failures
         self._canaries = canaries
-        self._on_attempt = on_attempt
+        self._live = live
         self._now_s = now_s
         self._summary = DeliverySummary(counters, now_s=now_s())
         self._log = log.bind()
@@ -93,8 +91,8 @@ class AttemptReporter:
                 self._watch.note_attempt(destination, delivery, attempt, decision)
         if delivery.trigger is _CANARY:
             self._canaries.note_attempt(delivery, attempt, decision)
-        if self._on_attempt is not None:
-            self._on_attempt(delivery, attempt, decision)
+        if self._live.is_watched:
+            self._live.note_attempt(delivery, attempt, decision)
 
     def state_changed(self, destination: Destination, event: LaneEvent) -> None:
         """See `LaneObserver`."""
@@ -102,6 +100,8 @@ class AttemptReporter:
         if isinstance(event, ExpiredUnsent):
             self._count_end(event.delivery, Expired(reason=event.reason))
             self._canaries.note_too_old(event.delivery, event.reason)
+            if self._live.is_watched:
+                self._live.note_expired(event.delivery, event.reason)
 
     def _write(self, write: Callable[..., None], delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
         name, fields = describe(delivery, attempt, decision)

@@ -25,7 +25,7 @@ from forwarder.core.event import Event
 from forwarder.core.monitoring.counters import Counters
 from forwarder.daemon import daemon as daemon_module
 from forwarder.daemon import housekeeping
-from forwarder.daemon.daemon import Daemon, Listeners
+from forwarder.daemon.daemon import Daemon
 from forwarder.daemon.inbound import Inbound
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import ConfigSource
@@ -33,6 +33,7 @@ from forwarder.daemon.reporting import Reporting
 from forwarder.emulator.receiver import Action, Answer, Received, Receiver
 from forwarder.emulator.server import Emulator
 from forwarder.ingest.startup_buffer import StartupBuffer
+from forwarder.monitoring.live_feed import Listeners
 from forwarder.outbox.open import open_for_change, open_outbox, require_unused
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.sqlite.outbox import SqliteOutbox

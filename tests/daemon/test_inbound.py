@@ -32,7 +32,7 @@ async def test_frames_that_could_not_be_handed_on_are_counted_and_a_gap_from_the
         for frame in (b"1", b"2", b"3"):
             await streams.frames.take(frame, stream=stream.name)
         inbound = await open_inbound(
-            streams, active, outbox=outbox, lanes=Dispatcher(), counters=Counters(), on_event=None
+            streams, active, outbox=outbox, lanes=Dispatcher(), counters=Counters(), watch=None
         )
         assert streams.drop(is_noted=True) == 3
         assert streams.drop(is_noted=True) == 0

@@ -17,9 +17,9 @@ from forwarder.core.matching import compile_condition
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.routing.dedupe import RecentEvents
 from forwarder.core.routing.first_word import FirstWords, OnFull, Prefer
-from forwarder.core.routing.router import Route
+from forwarder.core.routing.router import Route, Selection
 from forwarder.core.yaml.tree import Scalar, Tree
-from forwarder.ingest.ingest import Ingest, IngestMemory
+from forwarder.ingest.ingest import Ingest, IngestListeners, IngestMemory
 from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
 from forwarder.outbox.sqlite.outbox import SqliteOutbox
@@ -400,3 +400,35 @@ async def test_what_a_stream_or_a_repair_brings_cannot_look_like_a_notice_of_our
     assert scene.counters.seen == 0
     assert [(line["event"], line["kind"]) for line in lines] == [("stream.odd_frame", "own_source")]
     assert look(path, "SELECT count(*) FROM events") == [(0,)]
+
+
+class Watch:
+    """Keeps what it is notified of while it wants to be."""
+
+    def __init__(self) -> None:
+        self.is_watched = False
+        self.seen: list[tuple[str, str, list[str] | None]] = []
+
+    def note_event(self, event: Event, stream: str, selection: Selection | None, at: datetime) -> None:
+        assert at.tzinfo is UTC
+        self.seen.append((event.mid, stream, None if selection is None else list(selection.chosen)))
+
+
+async def test_who_watches_is_notified_of_each_event_with_its_stream_and_of_none_before(path: Path) -> None:
+    watch, active = Watch(), ActiveTable(ALL_FAST)
+    async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
+        ingest = Ingest(
+            active=active,
+            memory=IngestMemory(recent=RecentEvents(timedelta(minutes=30)), limiter=active.limiter),
+            outbox=outbox,
+            lanes=AcceptingLanes(),
+            counters=Counters(),
+            clock=OneClock(lambda: datetime.now(UTC)),
+            listeners=IngestListeners(watch=watch),
+        )
+        await ingest.take(frame(FAST, 1), stream="first")
+        watch.is_watched = True
+        await ingest.take(frame(FAST, 1), stream="second")
+        await ingest.take(frame(FAST, 2), stream="second")
+        await ingest.take(frame(FULL, 3), stream="first")
+    assert watch.seen == [("1", "second", None), ("2", "second", [BOT]), ("3", "first", [])]

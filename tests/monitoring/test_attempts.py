@@ -18,11 +18,14 @@ from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postpon
 from forwarder.core.event import Event
 from forwarder.core.monitoring import notices
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.live import PassingAttempt
 from forwarder.monitoring import attempts
 from forwarder.monitoring.attempts import AttemptReporter
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
+from forwarder.monitoring.live_feed import Listeners, LiveFeed
 from tests.support.lanes import BOT, destination, event
+from tests.support.routing import OneClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TARGET: Destination = destination("http://127.0.0.1:9/")
@@ -75,9 +78,16 @@ def scene() -> Scene:
         counters,
         watch=monitor,
         canaries=canaries,
-        on_attempt=lambda _delivery, _attempt, decision: heard.append(decision),
+        live=live_feed(heard),
     )
     return Scene(counters, monitor, canaries, reporter, posted, heard)
+
+
+def live_feed(heard: list[Decision]) -> LiveFeed:
+    """Return a feed with a listener that keeps the decisions."""
+    return LiveFeed(
+        OneClock(lambda: NOW), Listeners(on_attempt=lambda _delivery, _attempt, decision: heard.append(decision))
+    )
 
 
 def delivery(trigger: Trigger = Trigger.FIRST) -> Delivery:
@@ -116,7 +126,7 @@ def test_each_decision_is_counted_logged_and_handed_on(
         scene.counters,
         watch=scene.monitor,
         canaries=scene.canaries,
-        on_attempt=lambda _delivery, _attempt, decision: scene.heard.append(decision),
+        live=live_feed(scene.heard),
     )
     scene.finish(delivery(), decision)
     assert scene.counts() == counts
@@ -198,7 +208,9 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], CapturingLogger]:
 
 
 def reporter_of(scene: Scene, now_s: Callable[[], float] = lambda: 0.0) -> AttemptReporter:
-    return AttemptReporter(scene.counters, watch=scene.monitor, canaries=scene.canaries, on_attempt=None, now_s=now_s)
+    return AttemptReporter(
+        scene.counters, watch=scene.monitor, canaries=scene.canaries, live=LiveFeed(OneClock(lambda: NOW)), now_s=now_s
+    )
 
 
 @pytest.mark.parametrize("trigger", [Trigger.FIRST, Trigger.REPLAY, Trigger.RECOVERED, Trigger.CANARY])
@@ -283,3 +295,16 @@ async def test_each_minute_in_which_something_was_delivered_has_a_line_and_so_ha
     seen = [(line.kwargs["delivered"], line.kwargs["destinations"], line.kwargs["over_s"]) for line in kept.calls]
     assert seen == [(2, {BOT: 2}, 60.0), (1, {BOT: 1}, 5.0)]
     assert kept.calls[0].kwargs["duration_p99_ms"] == 8
+
+
+def test_what_passes_is_handed_to_who_watches_and_to_nobody_else(scene: Scene) -> None:
+    live = LiveFeed(OneClock(lambda: NOW))
+    scene.reporter = AttemptReporter(scene.counters, watch=scene.monitor, canaries=scene.canaries, live=live)
+    unwatched = delivery()
+    scene.finish(unwatched, Done())
+    with live.subscribe(most=10) as subscription:
+        scene.finish(delivery(), RETRY)
+        scene.reporter.state_changed(TARGET, ExpiredUnsent(delivery=delivery(), reason="1 h old"))
+    subscription.end()
+    passed = asyncio.run(subscription.take())
+    assert [each.outcome for each in passed if isinstance(each, PassingAttempt)] == ["retry", "expired"]

@@ -20,6 +20,7 @@ from forwarder.daemon.reporting import Reporting, open_reporting
 from forwarder.daemon.runtime import ActiveRuntime, RuntimeConfig, runtime_of
 from forwarder.daemon.signals import DaemonSignals
 from forwarder.dispatch.dispatcher import Dispatcher
+from forwarder.monitoring.live_feed import Listeners, LiveFeed
 from forwarder.outbox.sqlite.file.connection import FileSettings
 from forwarder.outbox.sqlite.opening import open_outbox
 from forwarder.outbox.sqlite.outbox import SqliteOutbox
@@ -118,7 +119,7 @@ async def daemon_parts(
         async with asyncio.TaskGroup() as group:
             streams = StreamsAtStart(group, clock)
             inbound = await open_inbound(
-                streams, active, outbox=outbox, lanes=dispatcher, counters=counters, on_event=None
+                streams, active, outbox=outbox, lanes=dispatcher, counters=counters, watch=None
             )
             reporting = await open_reporting(
                 active,
@@ -126,7 +127,7 @@ async def daemon_parts(
                 ingest=inbound.ingest,
                 counters=counters,
                 clock=clock,
-                on_attempt=attempts.note,
+                live=LiveFeed(clock, Listeners(on_attempt=attempts.note)),
                 look=dispatcher.look,
             )
             outbound = Outbound(

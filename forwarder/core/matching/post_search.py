@@ -46,7 +46,11 @@ class PostSearch:
 
 def heading_of(body: bytes) -> Heading:
     """Return the author and the beginning of the text of an event's post."""
-    post = read_post(body)
+    return heading_of_post(read_post(body))
+
+
+def heading_of_post(post: Post) -> Heading:
+    """Return the author and the beginning of the text of a post."""
     return Heading(next(filter(None, _names(post)), ""), _written(post)[:HEADING_LENGTH])
 
 

@@ -1,0 +1,167 @@
+"""Hands each event and each attempt, as it passes, to those who watch. While nobody watches, it costs one check for each.
+
+A reader that is slower than the events loses the oldest ones and is told how many. It never holds up the daemon.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Self
+
+import msgspec
+
+from forwarder.core.delivery import Attempt, Delivery, DestinationName
+from forwarder.core.dispatch.retry import Decision, Expired
+from forwarder.core.event import Event
+from forwarder.core.monitoring.live import Glimpse, Passing, glimpse, passing_attempt, passing_event
+from forwarder.core.ports import Clocks
+from forwarder.core.routing.router import Selection
+
+_MOST_GLIMPSES = 2_000
+"""How many events are remembered, so that their attempts need not read the post again."""
+
+OnEvent = Callable[[Event, Mapping[DestinationName, tuple[str, ...]] | None], None]
+"""Is notified of every event with the destinations chosen for it and by which routes; `None` stands for a duplicate."""
+OnAttempt = Callable[[Delivery, Attempt, Decision], None]
+"""Is notified of every attempt, after everything else."""
+
+
+class Listeners(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is notified of all events and attempts for as long as the daemon runs: the demo."""
+
+    on_event: OnEvent | None = None
+    on_attempt: OnAttempt | None = None
+
+
+NOBODY = Listeners()
+
+
+class LiveFeed:
+    """Hands what passes to the listeners and to every subscription."""
+
+    def __init__(self, clock: Clocks, listeners: Listeners = NOBODY) -> None:
+        self._clock = clock
+        self._listeners = listeners
+        self._has_listeners = listeners != NOBODY
+        self._subscriptions: list[Subscription] = []
+        self._glimpses: dict[str, Glimpse] = {}
+        """By the id of the event, the oldest first."""
+        self._is_closed = False
+        self.is_watched = self._has_listeners
+        """Whether anybody wants to be notified. Without that, the verbs below need not be called."""
+
+    def subscribe(self, *, most: int) -> "Subscription":
+        """Return what receives everything that passes from the beginning of its block to the end; it holds at most so many."""
+        return Subscription(self, most=most)
+
+    def note_event(self, event: Event, stream: str, selection: Selection | None, at: datetime) -> None:
+        """See `EventWatch`."""
+        if self._listeners.on_event is not None:
+            self._listeners.on_event(event, None if selection is None else selection.chosen)
+        if self._subscriptions:
+            seen = self._glimpse(event.id, event.body)
+            self._publish(passing_event(event, stream, selection, seen, at=at))
+
+    def note_attempt(self, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
+        """Take note of an attempt that ended now."""
+        if self._listeners.on_attempt is not None:
+            self._listeners.on_attempt(delivery, attempt, decision)
+        if self._subscriptions:
+            self._publish_attempt(delivery, attempt, decision)
+
+    def note_expired(self, delivery: Delivery, reason: str) -> None:
+        """Take note of a delivery that expired before its next attempt."""
+        if self._subscriptions:
+            self._publish_attempt(delivery, None, Expired(reason=reason))
+
+    def close(self) -> None:
+        """End all subscriptions once they are read, and every later one at once: the daemon stops."""
+        self._is_closed = True
+        for subscription in self._subscriptions:
+            subscription.end()
+
+    def add(self, subscription: "Subscription") -> None:
+        """Have a subscription receive what passes."""
+        if self._is_closed:
+            subscription.end()
+        self._subscriptions.append(subscription)
+        self.is_watched = True
+
+    def remove(self, subscription: "Subscription") -> None:
+        """Hand nothing more to a subscription."""
+        self._subscriptions.remove(subscription)
+        if not self._subscriptions:
+            self._glimpses.clear()
+            self.is_watched = self._has_listeners
+
+    def _publish_attempt(self, delivery: Delivery, attempt: Attempt | None, decision: Decision) -> None:
+        seen = self._glimpse(delivery.event_id, delivery.body)
+        wall, steady = self._clock.both()
+        self._publish(passing_attempt(delivery, attempt, decision, seen, wall=wall, steady=steady))
+
+    def _publish(self, item: Passing) -> None:
+        for subscription in self._subscriptions:
+            subscription.put(item)
+
+    def _glimpse(self, event_id: str, body: bytes) -> Glimpse:
+        """Return what is shown of an event, which is read once while it is remembered."""
+        seen = self._glimpses.get(event_id)
+        if seen is None:
+            seen = self._glimpses[event_id] = glimpse(body)
+            if len(self._glimpses) > _MOST_GLIMPSES:
+                del self._glimpses[next(iter(self._glimpses))]
+        return seen
+
+
+class Subscription:
+    """Holds what has passed until its reader takes it, at most so many; then the oldest are lost, and counted.
+
+    Use it in a `with` block: it receives what passes inside of the block.
+    """
+
+    def __init__(self, feed: LiveFeed, *, most: int) -> None:
+        self._feed = feed
+        self._waiting = deque[Passing](maxlen=most)
+        self._arrived = asyncio.Event()
+        self._has_ended = False
+        self.lost = 0
+        """How many were lost so far, because the reader was too slow."""
+
+    def put(self, item: Passing) -> None:
+        """Keep an item for the reader, and lose the oldest if there are too many."""
+        self.lost += len(self._waiting) == self._waiting.maxlen
+        self._waiting.append(item)
+        self._arrived.set()
+
+    def end(self) -> None:
+        """Let the reader end once it has taken what waits."""
+        self._has_ended = True
+        self._arrived.set()
+
+    async def take(self) -> list[Passing]:
+        """Return all that waits, once there is something; nothing at the end."""
+        if not self._waiting and not self._has_ended:
+            self._arrived.clear()
+            await self._arrived.wait()
+        taken = list(self._waiting)
+        self._waiting.clear()
+        return taken
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Passing:
+        while not self._waiting:
+            if self._has_ended:
+                raise StopAsyncIteration
+            self._arrived.clear()
+            await self._arrived.wait()
+        return self._waiting.popleft()
+
+    def __enter__(self) -> Self:
+        self._feed.add(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._feed.remove(self)
