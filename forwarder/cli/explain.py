@@ -4,8 +4,8 @@ import argparse
 import os
 import sys
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from forwarder.cli import exit_codes
 from forwarder.cli.event_file import NoEventError, read_event
@@ -20,22 +20,18 @@ from forwarder.configfile.locations import read_text
 from forwarder.configfile.read import read_routing
 from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.partial import load_outline
-from forwarder.core.config.revision import NotARevisionError
-from forwarder.core.config.routing_only import load_revision
-from forwarder.core.config.runtime import disabled_in, quiet_of, router_of
+from forwarder.core.config.runtime import disabled_in, quiet_of
 from forwarder.core.durations import write_duration
-from forwarder.core.event import Event, NotAnEventError, decode_event
-from forwarder.core.history import History, Record, StoredRevision
+from forwarder.core.event import Event, decode_event
+from forwarder.core.history import History, Record
+from forwarder.core.past_routing import AnyConfig, ConfigThen, config_then, explain_past, walk
 from forwarder.core.posts.pieces import event_of_pieces
-from forwarder.core.routing.explain import AtRoute, Explanation, difference, explain_walk
+from forwarder.core.routing.explain import AtRoute, Explanation, difference
 from forwarder.core.routing.quiet import Kept, Then
 from forwarder.core.visible import escaped
 from forwarder.core.yaml.problems import no_such
 from forwarder.logs.colour import takes_colour
 from forwarder.outbox.open import open_history
-
-_OWN = "forwarder"
-"""The source of forwarder's own events, which no route sees."""
 
 
 @report_errors
@@ -62,12 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
         except NoEventError as error:
             print(error, file=sys.stderr)
             return exit_codes.FAILURE
-    walk = _walk(config, event, now)
+    found = walk(config, event, now)
     if arguments.json:
-        print_json({"event_id": event.id, "today": _as_json(walk, config, arguments.route)})
+        print_json({"event_id": event.id, "today": _as_json(found, config, arguments.route)})
         return exit_codes.OK
-    _print_lines(lines_of(walk, route=arguments.route, is_all=arguments.all))
-    _print_ways(walk, config, now)
+    _print_lines(lines_of(found, route=arguments.route, is_all=arguments.all))
+    _print_ways(found, config, now)
     return exit_codes.OK
 
 
@@ -82,10 +78,6 @@ def _of_pieces(arguments: argparse.Namespace, now: datetime) -> Event:
     return decode_event(body)
 
 
-def _walk(config: RoutingConfig, event: Event, now: datetime) -> Explanation:
-    return explain_walk(router_of(config), event, now, names=[route.name for route in config.routes])
-
-
 def _explain_history(arguments: argparse.Namespace, today: RoutingConfig) -> int:
     with open_history(places(arguments).outbox) as history:
         meant = _meant(history, arguments)
@@ -95,14 +87,14 @@ def _explain_history(arguments: argparse.Namespace, today: RoutingConfig) -> int
             return exit_codes.FAILURE
         if not found and arguments.mid is not None:
             require_names(places(arguments), history, source=arguments.source)
-        past = [_Past(event, *_then(history, event["event_seq"])) for event in found]
+        past = [_Past(event, config_then(history.revision_at(event["event_seq"]), today)) for event in found]
     if not past:
         _print_none(arguments)
         return exit_codes.FAILURE
     if arguments.mid is None and not meant.is_post and is_ambiguous(found, arguments.id):
         return exit_codes.FAILURE
     names = dict.fromkeys(
-        route.name for config in (today, *(each.config for each in past)) if config for route in config.routes
+        route.name for config in (today, *(each.then.config for each in past)) if config for route in config.routes
     )
     if arguments.route is not None and arguments.route not in names:
         raise UsageError(no_such("route", arguments.route, tuple(names)))
@@ -123,24 +115,11 @@ def _meant(history: History, arguments: argparse.Namespace) -> Found:
     return find(history, arguments.mid, source=arguments.source)
 
 
-@dataclass(frozen=True, slots=True)
-class _Past:
-    """An event of the history with the config of its time, or the reason why that config is not known."""
+class _Past(NamedTuple):
+    """An event of the history with the config of its time."""
 
     record: Record
-    kept: StoredRevision | None
-    config: RoutingConfig | None
-    why_not: str
-
-
-def _then(history: History, event_seq: int) -> tuple[StoredRevision | None, RoutingConfig | None, str]:
-    kept = history.revision_at(event_seq)
-    if kept is None:
-        return None, None, "the config of that time was not kept"
-    try:
-        return kept, load_revision(kept.data), ""
-    except NotARevisionError as error:
-        return kept, None, f"this version cannot read the config of that time: {error}"
+    then: ConfigThen
 
 
 def _print_none(arguments: argparse.Namespace) -> None:
@@ -157,24 +136,21 @@ def _print_none(arguments: argparse.Namespace) -> None:
 
 
 def _explain_one(past: _Past, today: RoutingConfig, arguments: argparse.Namespace) -> None:
-    record = past.record
-    event, why_none = _event_of(record)
+    record, kept, config_of_then = past.record, past.then.kept, past.then.config
     now = datetime.fromisoformat(record["accepted_at"])
-    after = None if event is None else _walk(today, event, now)
-    before = None if event is None or past.config is None else _walk(past.config, event, now)
-    is_same = past.config is not None and past.config.revision == today.revision
+    found = explain_past(record, past.then, today)
+    before, after = found.then, found.today
     if arguments.json:
-        changes = None if before is None or after is None else list(difference(before, after).sentences)
         print_json(
             {
                 **{name: record[name] for name in ("event_id", "source", "mid", "sid", "accepted_at", "deliveries")},
                 "config_then": None
-                if past.kept is None
-                else {"digest": past.kept.digest, "loaded_at": past.kept.loaded_at.isoformat()},
-                "then": None if before is None else _as_json(before, past.config, arguments.route),
+                if kept is None
+                else {"digest": kept.digest, "loaded_at": kept.loaded_at.isoformat()},
+                "then": None if before is None else _as_json(before, config_of_then, arguments.route),
                 "today": None if after is None else _as_json(after, today, arguments.route),
-                "is_same_config": is_same,
-                "differences": changes,
+                "is_same_config": found.is_same_config,
+                "differences": None if found.differences is None else list(found.differences),
             }
         )
         return
@@ -182,29 +158,19 @@ def _explain_one(past: _Past, today: RoutingConfig, arguments: argparse.Namespac
     print(f"  {shown(record['source'])}, mid {shown(record['mid'])}, sid {shown(record['sid'])}")
     print(f"  accepted {local_exact(record['accepted_at'])}")
     if after is None:
-        print(why_none)
-    elif before is None or past.config is None or past.kept is None:
-        print(f"\n{past.why_not[0].upper()}{past.why_not[1:]}. With today's {config_path(arguments)}:")
+        print(found.why_not)
+    elif before is None or config_of_then is None or kept is None:
+        print(f"\n{found.why_not_then[0].upper()}{found.why_not_then[1:]}. With today's {config_path(arguments)}:")
         _print_lines(lines_of(after, route=arguments.route, is_all=arguments.all))
         _print_ways(after, today, now)
     else:
-        loaded = local(past.kept.loaded_at.isoformat())
-        print(f"\nWith the config that was active then (loaded {loaded}, {past.kept.digest}):")
+        loaded = local(kept.loaded_at.isoformat())
+        print(f"\nWith the config that was active then (loaded {loaded}, {kept.digest}):")
         _print_lines(lines_of(before, route=arguments.route, is_all=arguments.all))
-        _print_ways(before, past.config, now)
+        _print_ways(before, config_of_then, now)
     _print_ends(record)
     if before is not None and after is not None:
-        _print_difference(before, after, today, now, is_same=is_same, arguments=arguments)
-
-
-def _event_of(record: Record) -> tuple[Event | None, str]:
-    """Return the event for the routes, or why they do not apply."""
-    if record["source"] == _OWN:
-        return None, "This is an event of forwarder itself; routes do not apply to it."
-    try:
-        return decode_event(record["body"].encode("utf-8", "surrogateescape")), ""
-    except NotAnEventError as error:
-        return None, f"This version cannot read it as an event: {error.detail}"
+        _print_difference(before, after, today, now, is_same=found.is_same_config, arguments=arguments)
 
 
 def _print_difference(
@@ -232,18 +198,18 @@ def _print_difference(
     _print_ways(after, today, now)
 
 
-def _print_ways(walk: Explanation, config: RoutingConfig, at: datetime) -> None:
+def _print_ways(found: Explanation, config: AnyConfig, at: datetime) -> None:
     """Print the destinations of an event that came at this time."""
-    for destination, routes in walk.sampled.items():
+    for destination, routes in found.sampled.items():
         print(f"{shown(destination)} does not get it: it is not in the sample of {shown(list(routes))}.")
-    if not walk.chosen:
+    if not found.chosen:
         print(
-            "It goes nowhere: no route matches, and unmatched is drop." if not walk.is_matched else "It goes nowhere."
+            "It goes nowhere: no route matches, and unmatched is drop." if not found.is_matched else "It goes nowhere."
         )
         return
     disabled, quiet = disabled_in(config), quiet_of(config)
     print("It goes to:")
-    for destination, routes in walk.chosen.items():
+    for destination, routes in found.chosen.items():
         note = " — disabled, so it is skipped"
         if destination not in disabled:
             kept = None if quiet is None else quiet.keep(destination, routes, at)
@@ -256,7 +222,7 @@ def _quiet_note(kept: Kept) -> str:
     return f" — in quiet hours: kept until {local(kept.until.isoformat())}, then {what}"
 
 
-def _limit_note(config: RoutingConfig, destination: str) -> str:
+def _limit_note(config: AnyConfig, destination: str) -> str:
     settings = config.destinations.get(destination)
     if settings is None or settings.limit is None:
         return ""
@@ -282,14 +248,14 @@ def _print_lines(lines: Iterable[Line]) -> None:
         print(coloured, file=with_colours(sys.stdout))
 
 
-def _as_json(walk: Explanation, config: RoutingConfig | None, route: str | None) -> Record:
+def _as_json(found: Explanation, config: AnyConfig | None, route: str | None) -> Record:
     disabled = frozenset() if config is None else disabled_in(config)
     return {
-        "routes": [_route_as_json(each) for each in walk.routes if route in {None, each.name}],
-        "destinations": {name: list(routes) for name, routes in walk.chosen.items()},
-        "sampled": {name: list(routes) for name, routes in walk.sampled.items()},
-        "disabled": [name for name in walk.chosen if name in disabled],
-        "is_matched": walk.is_matched,
+        "routes": [_route_as_json(each) for each in found.routes if route in {None, each.name}],
+        "destinations": {name: list(routes) for name, routes in found.chosen.items()},
+        "sampled": {name: list(routes) for name, routes in found.sampled.items()},
+        "disabled": [name for name in found.chosen if name in disabled],
+        "is_matched": found.is_matched,
     }
 
 

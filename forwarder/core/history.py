@@ -28,6 +28,17 @@ WAITS = {1: AWAITS_FULL, 2: KEPT_BY_QUIET, 3: KEPT_FOR_DIGEST}
 """The `reason` in the record of a pending delivery that waits for the full text of its post."""
 
 
+class Cursor(msgspec.Struct, frozen=True):
+    """Where a page of a list ended: the next page begins after it."""
+
+    at_ms: int
+    """When the last event of the page was accepted; in a list of dead letters, when the last one died."""
+    seq: int
+    """The number of its event."""
+    destination: str = ""
+    """Empty in a list of events."""
+
+
 class Query(msgspec.Struct, frozen=True, kw_only=True):
     """Selects events or deliveries; a field that is `None` matches all. `since_ms` is included, `until_ms` is not."""
 
@@ -37,12 +48,19 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     destination: str | None = None
     route: str | None = None
     status: str | None = None
+    """The status of a delivery; of the delivery to `destination`, if an event is asked for with both."""
+    unmatched: bool = False
+    """Only events that went nowhere. Only for events."""
+    reason: str | None = None
+    """Why it died, in full. Only for dead letters."""
     mid: str | None = None
     author: str | None = None
     """As `core.matching.post_search` finds posts; `text` and `link`, too."""
     text: str | None = None
     link: str | None = None
     limit: int = NO_LIMIT
+    after: Cursor | None = None
+    """The end of the page before. Only for events, deliveries and dead letters."""
 
 
 class StoredRevision(msgspec.Struct, frozen=True, kw_only=True):
@@ -84,6 +102,10 @@ class History(Protocol):
 
     def find_events(self, text: str) -> list[Record]:
         """Return the events with this id or with an id that begins so. An id repeats once the dedupe window is over."""
+        ...
+
+    def event_at(self, event_seq: int) -> Record | None:
+        """Return the event with this number, with its body, deliveries and attempts; `None` if there is none."""
         ...
 
     def find_posts(self, mid: str, *, source: str | None, limit: int) -> list[Record]:

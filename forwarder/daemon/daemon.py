@@ -27,7 +27,7 @@ from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.daemon.signals import DaemonSignals
 from forwarder.daemon.status import StatusReporter, state_of
 from forwarder.daemon.task_group import task_group
-from forwarder.daemon.web import start_web
+from forwarder.daemon.web import WebParts, start_web
 from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.monitoring.live_feed import NOBODY, Listeners, LiveFeed
 from forwarder.outbox.open import count_waiting, open_outbox
@@ -239,7 +239,17 @@ class Daemon:
                 group.create_task(outbound.end_pauses()),
                 group.create_task(Backlogs(outbox, active, clock=clock, notify=reporting.monitor.notify).run()),
                 group.create_task(Fallbacks(outbox, active, clock=clock, look=outbound.look).run()),
-                *start_web(active.config.admin.listen, group, status=report, outbox=self._outbox_path),
+                *start_web(
+                    active.config.admin,
+                    group,
+                    WebParts(
+                        status=report,
+                        outbox=self._outbox_path,
+                        active=active,
+                        reloader=reloader,
+                        change=handler.handle,
+                    ),
+                ),
             ]
             stop.on_stop(lambda: _cancel(background))
             if meanwhile:  # from here on the watchdog is fed only while the writer moves, first after an interval

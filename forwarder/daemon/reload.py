@@ -159,6 +159,11 @@ class Reloader:
             hangs=self._reader.status(),
         )
 
+    @property
+    def refused(self) -> RefusedEdit | None:
+        """The last edit, if it was refused."""
+        return self._refusal
+
     def _watched(self) -> Collection[Path | Entry]:
         if not self._active.config.reload.watch:
             return ()

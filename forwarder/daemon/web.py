@@ -1,35 +1,47 @@
-"""Serves health checks and metrics over HTTP. What that needs is loaded only where the config asks for it."""
+"""Serves HTTP where the config asks for it. What that needs is loaded only then."""
 
 import asyncio
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from forwarder.clocks.wall_clock import utc_now
-from forwarder.core.monitoring.status import Backlog, StatusReport
-from forwarder.outbox.open import read_backlog
-from forwarder.outbox.problems import OutboxUnusableError
-from forwarder.threads import start_in_thread
+import msgspec
+from pydantic import BaseModel
+
+from forwarder.core.commands import Request
+from forwarder.core.config.model.admin import AdminConfig
+from forwarder.core.monitoring.status import StatusReport
+from forwarder.daemon.reload import Reloader
+from forwarder.daemon.runtime import ActiveRuntime
+
+if TYPE_CHECKING:
+    from forwarder.web.ports import LiveSource
 
 
-async def serve_web(listen: str, *, status: Callable[[], StatusReport], outbox: Path) -> None:
-    """Serve at this address until cancelled. `outbox` is read for the counts of what waits and what is dead."""
-    from forwarder.web.server import serve  # noqa: PLC0415 - see above
+class WebParts(msgspec.Struct, frozen=True, kw_only=True):
+    """The parts of the daemon that answers over HTTP are taken from."""
+
+    status: Callable[[], StatusReport]
+    outbox: Path
+    active: ActiveRuntime
+    reloader: Reloader
+    change: Callable[[Request, str], Awaitable[BaseModel | dict[str, object]]]
+    """Carries out a request of a person."""
+    live: "LiveSource | None" = None
+
+
+def start_web(admin: AdminConfig, group: asyncio.TaskGroup, parts: WebParts) -> "list[asyncio.Task[None]]":
+    """Start to serve where the config says so; return the task, if there is one."""
+    if admin.listen is None:
+        return []
+    return [group.create_task(_serve(admin.listen, parts), name="web")]
+
+
+async def _serve(listen: str, parts: WebParts) -> None:
+    """Serve at this address until cancelled."""
+    from forwarder.daemon.web_access import WebAccess  # noqa: PLC0415 - see above
+    from forwarder.web.server import serve  # noqa: PLC0415
     from forwarder.web.views import Views  # noqa: PLC0415
 
-    async def count_backlog() -> Backlog | None:
-        try:
-            return await start_in_thread(partial(read_backlog, outbox, now=utc_now()), name="count backlog")
-        except OutboxUnusableError:
-            return None
-
-    await serve(listen, Views(status=status, count_backlog=count_backlog, now=utc_now))
-
-
-def start_web(
-    listen: str | None, group: asyncio.TaskGroup, *, status: Callable[[], StatusReport], outbox: Path
-) -> "list[asyncio.Task[None]]":
-    """Start to serve where the config says so; return the task, if there is one."""
-    if listen is None:
-        return []
-    return [group.create_task(serve_web(listen, status=status, outbox=outbox), name="web")]
+    access = WebAccess(parts)
+    await serve(listen, Views(status=access.status, count_backlog=access.backlog, now=access.now))

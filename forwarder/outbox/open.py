@@ -4,7 +4,7 @@ The only module outside of a store's own package that names a store. It loads th
 that reads does not need what the daemon needs, and one store does not need the packages of another.
 """
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -44,11 +44,14 @@ async def open_outbox(
 
 
 @contextmanager
-def open_history(location: Location) -> "Iterator[History]":
-    """Open the outbox to read it, also while a daemon runs; close it soon then. Raises `OutboxUnusableError`."""
+def open_history(location: Location, *, give_up: Callable[[], bool] | None = None) -> "Iterator[History]":
+    """Open the outbox to read it, also while a daemon runs; close it soon then. Raises `OutboxUnusableError`.
+
+    `give_up` is asked again and again during a read. Once it returns true, the read ends with `ReadGivenUpError`.
+    """
     from forwarder.outbox.sqlite.history import queries
 
-    with queries.open_history(_sqlite_path(location)) as history:
+    with queries.open_history(_sqlite_path(location), give_up=give_up) as history:
         yield history
 
 

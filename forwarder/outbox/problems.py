@@ -31,6 +31,10 @@ class OutboxUnreadableError(Exception):
     """The outbox of a running daemon cannot be read now; the text is that of the store."""
 
 
+class ReadGivenUpError(Exception):
+    """A read of the history was ended before it was done, because whoever asked for it does not wait any longer."""
+
+
 class OutboxReplacedError(Exception):
     """Another outbox is where this one was while it was in use."""
 

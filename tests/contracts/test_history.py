@@ -1,14 +1,16 @@
 """The queries of the history: events, deliveries, dead letters, and the changes that a command makes to them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from forwarder.core.commands import Change, Changed, DeadLetterChange, PauseChange, Replay, Resend
 from forwarder.core.delivery import DeliveryStatus
-from forwarder.core.history import FOREVER_MS, Query
+from forwarder.core.history import FOREVER_MS, Cursor, Query
 from forwarder.core.ledger import SkipReason
 from forwarder.core.matching.post_search import heading_of
 from tests.contracts.support import Store
@@ -34,6 +36,23 @@ async def filled(store: Store) -> Store:
     return store
 
 
+@contextmanager
+def filled_pages(store: Store) -> Iterator[Callable[[Query], list[list[int]]]]:
+    """Yield what returns the event numbers of the dead letters, page by page."""
+    with store.history() as history:
+
+        def pages(query: Query) -> list[list[int]]:
+            found: list[list[int]] = []
+            after: Cursor | None = None
+            while page := list(history.dead_letters(replace(query, after=after))):
+                found.append([letter["event_seq"] for letter in page])
+                last = page[-1]
+                after = Cursor(ms(datetime.fromisoformat(last["closed_at"])), last["event_seq"], last["destination"])
+            return found
+
+        yield pages
+
+
 @pytest.mark.parametrize(
     ("query", "seqs"),
     [
@@ -52,6 +71,14 @@ async def filled(store: Store) -> Store:
         (Query(text=TEXT), [4, 3]),
         (Query(author=AUTHOR, text=TEXT), [4, 3]),
         (Query(text=TEXT, limit=1), [4]),
+        (Query(status="delivered"), [1]),
+        (Query(status="dead", destination=BOT), [2]),
+        (Query(status="dead", destination="other"), []),
+        (Query(unmatched=True), [5]),
+        (Query(after=Cursor(ms(NOW + 3 * MINUTE), 4)), [3, 2, 1]),
+        (Query(after=Cursor(ms(NOW + 3 * MINUTE), 5), limit=2), [4, 3]),
+        (Query(after=Cursor(ms(NOW), 1)), []),
+        (Query(after=Cursor(ms(NOW + 3 * MINUTE), 4), until_ms=ms(NOW + MINUTE)), [1]),
     ],
     ids=str,
 )
@@ -71,6 +98,8 @@ def test_events_come_newest_first_and_a_query_narrows_them(filled: Store, query:
         (Query(mid=EVENTS[2].mid, text=TEXT), [4, 3]),
         (Query(author=AUTHOR, status="skipped"), [4]),
         (Query(since_ms=ms(NOW + MINUTE), until_ms=ms(NOW + 3 * MINUTE)), [3, 2]),
+        (Query(after=Cursor(ms(NOW + 2 * MINUTE), 3, BOT)), [2, 1]),
+        (Query(after=Cursor(ms(NOW + 2 * MINUTE), 3, "a")), [3, 2, 1]),
     ],
     ids=str,
 )
@@ -112,6 +141,25 @@ def test_the_counts_are_those_of_the_lists(filled: Store) -> None:
         assert history.count_replayable(Query(), to="other", missing=False) == 5
         assert history.count_replayable(Query(), to=BOT, missing=False) == 4  # one waits already
         assert history.count_replayable(Query(route="r"), to="other", missing=True) == 4
+
+
+def test_an_event_is_found_by_its_number_with_every_attempt(filled: Store) -> None:
+    with filled.history() as history:
+        event = history.event_at(2)
+        assert event is not None
+        assert (event["event_id"], event["body"]) == (EVENTS[1].id, EVENTS[1].body.decode())
+        assert [attempt["http_status"] for attempt in event["deliveries"][0]["attempts"]] == [400]
+        assert history.event_at(99) is None
+
+
+async def test_dead_letters_are_read_a_page_at_a_time_also_those_that_died_together(store: Store) -> None:
+    async with store.open() as outbox:
+        for number in range(5):
+            outbox.bury(keep(outbox, number), attempt(400), reason=f"HTTP 40{number % 2}")
+    with filled_pages(store) as pages:
+        assert pages(Query(limit=2)) == [[5, 4], [3, 2], [1]]
+        assert pages(Query(limit=2, reason="HTTP 400")) == [[5, 3], [1]]
+        assert pages(Query(limit=2, status="expired")) == []
 
 
 def test_an_export_has_every_event_with_its_body_and_its_attempts(filled: Store) -> None:
@@ -221,6 +269,9 @@ def test_dead_letters_are_counted_by_destination_and_reason(filled: Store) -> No
             "reason": "HTTP 400",
             "count": 1,
         }
+        assert len(list(history.dead_groups(Query(reason="HTTP 400", status="dead")))) == 1
+        assert list(history.dead_groups(Query(reason="HTTP 500"))) == []
+        assert [history.count_dead(Query(reason=reason)) for reason in ("HTTP 400", "HTTP 500")] == [1, 0]
         assert group["first_at"] == group["last_at"]
         for query in (Query(route="other"), Query(destination="other"), Query(text="no such words"), Query(mid="0")):
             assert list(history.dead_groups(query)) == []

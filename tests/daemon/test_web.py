@@ -5,21 +5,29 @@ from pathlib import Path
 
 import aiohttp
 
-from forwarder.core.monitoring.status import StatusReport
+from forwarder.core.config.model.admin import AdminConfig
 from forwarder.daemon.web import start_web
+from tests.support.history import CONFIG
 from tests.support.ports import free_port
+from tests.support.web import parts_of
+
+
+def configured(folder: Path) -> Path:
+    path = folder / "config.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    return path
 
 
 async def test_nothing_is_served_where_the_config_does_not_ask_for_it(tmp_path: Path) -> None:
     async with asyncio.TaskGroup() as group:
-        assert start_web(None, group, status=StatusReport, outbox=tmp_path / "outbox.db") == []
+        assert start_web(AdminConfig(), group, parts_of(configured(tmp_path))) == []
 
 
 async def test_an_outbox_that_cannot_be_read_leaves_out_its_counts(tmp_path: Path) -> None:
     port = free_port()
-    status = StatusReport(started_at="2026-12-01T12:00:00+00:00")
     async with asyncio.TaskGroup() as group, aiohttp.ClientSession() as session, asyncio.timeout(60):
-        (task,) = start_web(f"127.0.0.1:{port}", group, status=lambda: status, outbox=tmp_path / "outbox.db")
+        admin = AdminConfig(listen=f"127.0.0.1:{port}")
+        (task,) = start_web(admin, group, parts_of(configured(tmp_path)))
         while True:
             try:
                 async with session.get(f"http://127.0.0.1:{port}/metrics") as answer:

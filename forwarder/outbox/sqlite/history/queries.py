@@ -3,7 +3,7 @@
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import EventId
 from forwarder.core.history import HistorySpan, PastEvent, Query, Record, StoredRevision
 from forwarder.core.ledger import Audit
+from forwarder.outbox.problems import ReadGivenUpError
 from forwarder.outbox.sqlite.access import reading
 from forwarder.outbox.sqlite.action_rows import actions
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
 from forwarder.outbox.sqlite.destination_rows import pause_ends
+from forwarder.outbox.sqlite.file.problems import error_code
 from forwarder.outbox.sqlite.file.read_connection import connect_to_read
 from forwarder.outbox.sqlite.gap_rows import GapRow, gap_of
 from forwarder.outbox.sqlite.history import replay
@@ -37,18 +39,27 @@ from forwarder.outbox.sqlite.revisions import revision_at
 from forwarder.outbox.sqlite.statements import SQL
 
 _SQL = _OWN_SQL | {"waiting": SQL["waiting"]}
+_ASK_EVERY = 1_000
+"""After so many instructions of SQLite's machine it is asked whether a read is given up."""
 _MOST_SAME = 100
 """The most events that are looked up by one id."""
 
 
 @contextmanager
-def open_history(path: Path) -> Iterator["SqliteHistory"]:
+def open_history(path: Path, *, give_up: Callable[[], bool] | None = None) -> Iterator["SqliteHistory"]:
     """Open the history. Close it soon while a daemon runs: an open read holds up checkpoints.
 
-    Raises `OutboxUnusableError` where there is no outbox, or none of this version.
+    `give_up` is asked again and again during a read, and ends it once it returns true. Raises `OutboxUnusableError` where there is no
+    outbox, or none of this version, and `ReadGivenUpError`.
     """
     with reading(path) as connection:
-        yield SqliteHistory(connection)
+        connection.set_progress_handler(give_up, _ASK_EVERY)
+        try:
+            yield SqliteHistory(connection)
+        except sqlite3.OperationalError as error:
+            if error_code(error) == sqlite3.SQLITE_INTERRUPT:
+                raise ReadGivenUpError from error
+            raise
 
 
 def count_waiting(path: Path) -> dict[str, int]:
@@ -78,6 +89,9 @@ class SqliteHistory:
 
     def find_events(self, text: str) -> list[Record]:
         return list(self._events("event", _beginning_with(text)))
+
+    def event_at(self, event_seq: int) -> Record | None:
+        return next((self._with_attempts(event) for event in self._events("event_at", {"seq": event_seq})), None)
 
     def find_posts(self, mid: str, *, source: str | None, limit: int) -> list[Record]:
         return list(self._events("events_of_mid", {"mid": mid, "source": source, "limit": limit}))[::-1]
@@ -119,11 +133,7 @@ class SqliteHistory:
         ]
 
     def export(self, query: Query) -> Iterator[Record]:
-        for event in self.events(query):
-            event["deliveries"] = [
-                delivery | {"attempts": attempt_records(self._connection, delivery)} for delivery in event["deliveries"]
-            ]
-            yield event
+        yield from map(self._with_attempts, self.events(query))
 
     def count_replayable(self, query: Query, *, to: str, missing: bool) -> int:
         return self._count("replayable_count", _values(query) | {"to": to, "missing": missing})
@@ -202,13 +212,28 @@ class SqliteHistory:
         for row in self._connection.execute(_SQL[statement], values):
             yield event_record(self._connection, row, ahead_ms)
 
+    def _with_attempts(self, event: Record) -> Record:
+        deliveries = [each | {"attempts": attempt_records(self._connection, each)} for each in event["deliveries"]]
+        return event | {"deliveries": deliveries}
+
     def _count(self, statement: str, values: dict[str, Any]) -> int:
         return int(self._connection.execute(_SQL[statement], values).fetchone()[0])
 
 
 def _values(query: Query) -> dict[str, int | str | None]:
     """Return the parameters of the statements."""
-    return {name: getattr(query, name) for name in query.__struct_fields__}
+    values = {name: getattr(query, name) for name in query.__struct_fields__ if name != "after"}
+    after = query.after
+    if after is None:
+        return values | {"after_ms": None, "after_seq": None, "after_destination": None}
+    # what lies after the end of a page is not newer than it: the index finds the place
+    until_ms = min(query.until_ms, after.at_ms + 1)
+    return values | {
+        "after_ms": after.at_ms,
+        "after_seq": after.seq,
+        "after_destination": after.destination,
+        "until_ms": until_ms,
+    }
 
 
 def _beginning_with(event_id: str) -> dict[str, int | str]:

@@ -10,6 +10,11 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
     SELECT 1 FROM deliveries AS d WHERE d.event_seq = e.seq AND d.destination = :destination))
   AND (:route IS NULL OR EXISTS (
     SELECT 1 FROM deliveries AS d, json_each(d.routes) AS r WHERE d.event_seq = e.seq AND r.value = :route))
+  AND (:status IS NULL OR EXISTS (
+    SELECT 1 FROM deliveries AS d WHERE d.event_seq = e.seq AND d.status = :status
+      AND (:destination IS NULL OR d.destination = :destination)))
+  AND (NOT :unmatched OR e.planned = 0)
+  AND (:after_ms IS NULL OR (e.accepted_ms, e.seq) < (:after_ms, :after_seq))
 ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
 
 -- name: event
@@ -18,6 +23,11 @@ SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body,
 FROM events
 WHERE seq IN (SELECT seq FROM events INDEXED BY events_by_age WHERE id >= :low AND id < :high)
 ORDER BY seq LIMIT :limit;
+
+-- name: event_at
+SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body,
+  (SELECT gap_id FROM recovered_events AS r WHERE r.event_seq = events.seq)
+FROM events WHERE seq = :seq;
 
 -- name: events_of_mid
 SELECT seq, id, accepted_ms, timestamp_ms, source, mid, sid, planned, body,
@@ -68,7 +78,9 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:status IS NULL OR d.status = :status)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
-ORDER BY e.accepted_ms DESC, e.seq DESC LIMIT :limit;
+  AND (:after_ms IS NULL OR (e.accepted_ms, e.seq) < (:after_ms, :after_seq)
+    OR (e.accepted_ms, e.seq) = (:after_ms, :after_seq) AND d.destination > :after_destination)
+ORDER BY e.accepted_ms DESC, e.seq DESC, d.destination LIMIT :limit;
 
 -- name: dead
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
@@ -79,8 +91,12 @@ WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_
   AND (:mid IS NULL OR e.mid = :mid)
   AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
   AND (:destination IS NULL OR d.destination = :destination)
+  AND (:status IS NULL OR d.status = :status)
+  AND (:reason IS NULL OR coalesce(d.reason, '') = :reason)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
-ORDER BY d.closed_ms DESC, d.event_seq DESC LIMIT :limit;
+  AND (:after_ms IS NULL OR (d.closed_ms, d.event_seq) < (:after_ms, :after_seq)
+    OR (d.closed_ms, d.event_seq) = (:after_ms, :after_seq) AND d.destination > :after_destination)
+ORDER BY d.closed_ms DESC, d.event_seq DESC, d.destination LIMIT :limit;
 
 -- name: deliveries_of
 SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
@@ -105,6 +121,8 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
 SELECT count(*) FROM deliveries INDEXED BY deliveries_dead
 WHERE status IN ('dead', 'expired') AND closed_ms >= :since_ms AND closed_ms < :until_ms
   AND (:destination IS NULL OR destination = :destination)
+  AND (:status IS NULL OR status = :status)
+  AND (:reason IS NULL OR coalesce(reason, '') = :reason)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(deliveries.routes) AS r WHERE r.value = :route));
 
 -- name: dead_groups
@@ -115,6 +133,8 @@ WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_
   AND (:mid IS NULL OR e.mid = :mid)
   AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
   AND (:destination IS NULL OR d.destination = :destination)
+  AND (:status IS NULL OR d.status = :status)
+  AND (:reason IS NULL OR coalesce(d.reason, '') = :reason)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
 GROUP BY 1, 2, 3 ORDER BY 6 DESC, 1, 3 LIMIT :limit;
 

@@ -1,0 +1,268 @@
+"""The running daemon, as the page and the API over HTTP see it. It is loaded only where the config asks for HTTP."""
+
+import asyncio
+import re
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+import msgspec
+from pydantic import BaseModel
+
+from forwarder.clocks.wall_clock import utc_now
+from forwarder.core.commands import Request
+from forwarder.core.config import Config
+from forwarder.core.config.revision import unpacked
+from forwarder.core.config.shareable import secrets_of, shareable
+from forwarder.core.delivery import event_of
+from forwarder.core.event import JSONValue
+from forwarder.core.history import Cursor, History, Query, Record
+from forwarder.core.masking import masked
+from forwarder.core.monitoring.status import Backlog, StatusReport
+from forwarder.core.monitoring.verdict import Verdict, judge
+from forwarder.core.past_routing import PastRouting, config_then, explain_past
+from forwarder.core.yaml.tree import Expanded, Sealed, Tree
+from forwarder.daemon.history_reads import HistoryReader
+from forwarder.daemon.rule_runs import RuleRuns
+from forwarder.daemon.web import WebParts
+from forwarder.outbox.open import read_backlog
+from forwarder.outbox.problems import OutboxUnusableError
+from forwarder.threads import start_in_thread
+from forwarder.web.ports import (
+    BacktestResult,
+    BacktestWanted,
+    ConfigProblem,
+    ConfigView,
+    DeadGroup,
+    DeliveryPage,
+    EventPage,
+    LiveSource,
+    RefusedConfig,
+    RuleTrial,
+    StoredAction,
+    StoredDelivery,
+    StoredEvent,
+    StoredGap,
+    TrialResult,
+)
+
+_COUNTED_WITHIN_S = 4.0
+"""How long the outbox may take to count what waits. An answer without these counts is better than none."""
+_SHOWN_PROBLEMS = 100
+
+_T = TypeVar("_T")
+_PLACE = re.compile(r"(?P<file>[^:\n]+):(?P<line>[0-9]+):(?:(?P<column>[0-9]+):)? ")
+
+
+class WebAccess:
+    """Answers the questions of `web.ports.DaemonAccess`; its docstrings are there."""
+
+    def __init__(self, parts: WebParts) -> None:
+        self._parts = parts
+        self._reader = HistoryReader(parts.outbox)
+        self._rules = RuleRuns(parts.outbox)
+        self._counting: asyncio.Future[Backlog | None] | None = None
+        """What counts at present: never more than one."""
+
+    def now(self) -> datetime:
+        return utc_now()
+
+    def status(self) -> StatusReport:
+        return self._parts.status()
+
+    async def backlog(self) -> Backlog | None:
+        if self._counting is None or self._counting.done():
+            self._counting = start_in_thread(self._count, name="count backlog")
+        done, _ = await asyncio.wait([self._counting], timeout=_COUNTED_WITHIN_S)
+        return self._counting.result() if done else None
+
+    def _count(self) -> Backlog | None:
+        try:
+            return read_backlog(self._parts.outbox, now=utc_now())
+        except OutboxUnusableError:
+            return None
+
+    async def verdict(self) -> Verdict:
+        backlog = await self.backlog()
+        return judge(self.status(), now=utc_now(), unrepaired_gaps=0 if backlog is None else backlog.unrepaired_gaps)
+
+    # The history
+
+    async def events(self, query: Query) -> EventPage:
+        def read(history: History) -> EventPage:
+            found, has_more = _page(list(history.events(_one_more(query))), query)
+            events = _values([each | {"body": None} for each in found], list[StoredEvent])
+            if not (has_more and events):
+                return EventPage(events=events)
+            last = events[-1]
+            return EventPage(events=events, next=Cursor(at_ms=_ms_of(last.accepted_at), seq=last.event_seq))
+
+        return await self._reader.read(read)
+
+    async def event(self, text: str) -> list[StoredEvent]:
+        return await self._reader.read(partial(_event, text=text))
+
+    async def explain(self, event_seq: int) -> PastRouting | None:
+        runtime = self._parts.active.runtime
+
+        def read(history: History) -> PastRouting | None:
+            record = history.event_at(event_seq)
+            if record is None:
+                return None
+            then = config_then(history.revision_at(event_seq), runtime.config)
+            return explain_past(record, then, runtime.config, router=runtime.routing_table.router)
+
+        return await self._reader.read(read)
+
+    async def deliveries(self, query: Query) -> DeliveryPage:
+        def read(history: History) -> DeliveryPage:
+            return _delivery_page(list(history.deliveries(_one_more(query))), query, by="accepted_at")
+
+        return await self._reader.read(read)
+
+    async def dead_letters(self, query: Query) -> DeliveryPage:
+        def read(history: History) -> DeliveryPage:
+            return _delivery_page(list(history.dead_letters(_one_more(query))), query, by="closed_at")
+
+        return await self._reader.read(read)
+
+    async def dead_groups(self, query: Query) -> list[DeadGroup]:
+        return await self._reader.read(lambda history: _values(list(history.dead_groups(query)), list[DeadGroup]))
+
+    async def gaps(self, query: Query, *, stream: str | None, only_open: bool) -> list[StoredGap]:
+        return await self._reader.read(
+            lambda history: _values(list(history.gaps(query, stream=stream, only_open=only_open)), list[StoredGap])
+        )
+
+    async def actions(self, query: Query) -> list[StoredAction]:
+        return await self._reader.read(lambda history: _values(list(history.actions(query)), list[StoredAction]))
+
+    # The config
+
+    async def config(self) -> ConfigView:
+        status, config = self._parts.reloader.status(), self._parts.active.config
+        settings, routing = await start_in_thread(partial(_shown, config), name="show config")
+        refused = self._parts.reloader.refused
+        return ConfigView(
+            file=status.file,
+            digest=status.digest,
+            active_since=status.in_force_since,
+            needs_restart=status.needs_restart,
+            settings=settings,
+            routing=routing,
+            refused=None
+            if refused is None
+            else RefusedConfig(
+                at=refused.at.isoformat(timespec="seconds"),
+                problems=[problem_of(text) for text in refused.problems[:_SHOWN_PROBLEMS]],
+                more=max(len(refused.problems) - _SHOWN_PROBLEMS, 0),
+            ),
+        )
+
+    async def try_rules(self, trial: RuleTrial) -> TrialResult:
+        return await self._rules.try_rules(trial, self._parts.active.config)
+
+    async def backtest(self, wanted: BacktestWanted) -> BacktestResult:
+        return await self._rules.backtest(wanted, self._parts.active.config)
+
+    # The rest
+
+    async def change(self, request: Request, person: str) -> BaseModel | dict[str, object]:
+        return await self._parts.change(request, person)
+
+    @property
+    def live(self) -> LiveSource | None:
+        return self._parts.live
+
+
+def problem_of(text: str) -> ConfigProblem:
+    """Return a problem with its place, if the sentence begins with one."""
+    found = _PLACE.match(text)
+    if found is None:
+        return ConfigProblem(text=text)
+    column = found["column"]
+    return ConfigProblem(
+        text=text, file=found["file"], line=int(found["line"]), column=None if column is None else int(column)
+    )
+
+
+def _event(history: History, text: str) -> list[StoredEvent]:
+    if text.startswith("#"):
+        record = history.event_at(int(text[1:]))
+        return [] if record is None else _values([record], list[StoredEvent])
+    event_id = (event_of(text) or (text, ""))[0]
+    found = [history.event_at(event["event_seq"]) for event in history.find_events(event_id)]
+    return _values([each for each in found if each is not None and each["event_id"] == event_id], list[StoredEvent])
+
+
+def _one_more(query: Query) -> Query:
+    """Return the query for one record more, which shows whether there is another page."""
+    return msgspec.structs.replace(query, limit=query.limit + 1) if query.limit >= 0 else query
+
+
+def _page(found: list[Record], query: Query) -> tuple[list[Record], bool]:
+    """Return the records of a page, and whether there are more."""
+    has_more = 0 <= query.limit < len(found)
+    return (found[: query.limit], True) if has_more else (found, False)
+
+
+def _delivery_page(found: list[Record], query: Query, *, by: str) -> DeliveryPage:
+    shown, has_more = _page(found, query)
+    deliveries = _values(shown, list[StoredDelivery])
+    if not (has_more and deliveries):
+        return DeliveryPage(deliveries=deliveries)
+    last = shown[-1]
+    return DeliveryPage(
+        deliveries=deliveries,
+        next=Cursor(at_ms=_ms_of(last[by]), seq=last["event_seq"], destination=last["destination"]),
+    )
+
+
+def _ms_of(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+def _values(records: Sequence[Record], kind: type[_T]) -> _T:
+    """Return records as values. What is not UTF-8 in them is replaced, because JSON cannot hold it."""
+    return msgspec.convert(_sound(records), kind)
+
+
+def _sound(value: Any) -> Any:  # noqa: ANN401 - JSON
+    """Return the value with a mark in the place of each character that UTF-8 cannot hold."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "replace").decode()
+    if isinstance(value, dict):
+        return {key: _sound(below) for key, below in value.items()}
+    if isinstance(value, list | tuple):
+        return [_sound(below) for below in value]
+    return value
+
+
+def _shown(config: Config) -> tuple[JSONValue, JSONValue]:
+    """Return the settings and the routing part of a config, without secrets."""
+    secrets = tuple(secrets_of(config))
+    revision = config.revision
+    tree = {} if revision is None else unpacked(revision.data).tree
+    return _without(shareable(config), secrets), _without(_written(tree), secrets)
+
+
+def _written(tree: Tree) -> JSONValue:
+    """Return a part of the config as it is written: with the names of variables, and not with their values."""
+    if isinstance(tree, dict):
+        return {key: _written(below) for key, below in tree.items()}
+    if isinstance(tree, list):
+        return [_written(below) for below in tree]
+    return tree.written if isinstance(tree, Expanded | Sealed) else str(tree)
+
+
+def _without(value: JSONValue, secrets: tuple[str, ...]) -> JSONValue:
+    match value:
+        case str():
+            return str(_sound(masked(value, secrets)))
+        case dict():
+            return {key: _without(below, secrets) for key, below in value.items()}
+        case list():
+            return [_without(below, secrets) for below in value]
+        case _:
+            return value
