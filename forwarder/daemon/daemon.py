@@ -248,6 +248,7 @@ class Daemon:
                         active=active,
                         reloader=reloader,
                         change=handler.handle,
+                        live=live,
                     ),
                 ),
             ]

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 from pydantic import BaseModel
@@ -13,9 +12,7 @@ from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.monitoring.status import StatusReport
 from forwarder.daemon.reload import Reloader
 from forwarder.daemon.runtime import ActiveRuntime
-
-if TYPE_CHECKING:
-    from forwarder.web.ports import LiveSource
+from forwarder.monitoring.live_feed import LiveFeed
 
 
 class WebParts(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +24,7 @@ class WebParts(msgspec.Struct, frozen=True, kw_only=True):
     reloader: Reloader
     change: Callable[[Request, str], Awaitable[BaseModel | dict[str, object]]]
     """Carries out a request of a person."""
-    live: "LiveSource | None" = None
+    live: LiveFeed
 
 
 def start_web(admin: AdminConfig, group: asyncio.TaskGroup, parts: WebParts) -> "list[asyncio.Task[None]]":

@@ -172,7 +172,7 @@ class WebAccess:
         return await self._parts.change(request, person)
 
     @property
-    def live(self) -> LiveSource | None:
+    def live(self) -> LiveSource:
         return self._parts.live
 
 

@@ -3,23 +3,19 @@
 The daemon implements it. Everything that reads the history does so in a thread, within a time limit: see `DaemonAccess`.
 """
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractContextManager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import msgspec
 from pydantic import BaseModel
 
 from forwarder.core.commands import Request
 from forwarder.core.history import Cursor, Query
+from forwarder.core.monitoring.live import Passing
 from forwarder.core.monitoring.status import Backlog, StatusReport
 from forwarder.core.monitoring.verdict import Verdict
 from forwarder.core.past_routing import PastRouting
 from forwarder.core.routing.explain import Explanation
-
-DeadKeys = tuple[tuple[int, str], ...]
-"""Dead letters by the number of the event and the destination."""
 
 
 class UnavailableError(Exception):
@@ -235,21 +231,27 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LiveSubscription(Protocol):
-    """What happens from now on. It drops the oldest when its reader is slow."""
+    """What passes inside of its `with` block. It loses the oldest when its reader is slow."""
 
-    lost: int
-    """How many were dropped so far."""
-
-    def __aiter__(self) -> AsyncIterator[msgspec.Struct]:
-        """Iterate over the `PassingEvent`s and `PassingAttempt`s."""
+    @property
+    def lost(self) -> int:
+        """How many were lost so far."""
         ...
+
+    async def take(self) -> list[Passing]:
+        """Return all that waits, once there is something; nothing at the end of the daemon."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
 
 
 class LiveSource(Protocol):
-    """Where to subscribe to what happens: a `LiveFeed`."""
+    """Where to subscribe to what passes: the live feed of the daemon."""
 
-    def subscribe(self, *, most: int) -> AbstractContextManager[LiveSubscription]:
-        """Subscribe for the length of the block; at most so many wait for the reader."""
+    def subscribe(self, *, most: int) -> LiveSubscription:
+        """Return what receives what passes; it holds at most so many for its reader."""
         ...
 
 
@@ -325,9 +327,6 @@ class DaemonAccess(Protocol):
         ...
 
     @property
-    def live(self) -> LiveSource | None:
-        """What happens from now on."""
+    def live(self) -> LiveSource:
+        """What passes from now on."""
         ...
-
-
-Now = Callable[[], datetime]

@@ -29,7 +29,8 @@ async def config(tmp_path: Path) -> Path:
 async def test_it_is_what_the_page_and_the_api_ask_for(config: Path) -> None:
     access: DaemonAccess = access_of(config)
     assert access.status().state == "running"
-    assert access.live is None
+    with access.live.subscribe(most=1) as passing:
+        assert passing.lost == 0
     backlog = await access.backlog()
     assert backlog is not None
     assert (backlog.waiting, backlog.dead) == ({"bot": 1}, {"bot": 1})

@@ -4,10 +4,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.commands import Request
 from forwarder.core.monitoring.status import StatusReport, StreamReport
 from forwarder.daemon.web import WebParts
 from forwarder.daemon.web_access import WebAccess
+from forwarder.monitoring.live_feed import LiveFeed
 from tests.support.reloads import reloader_of
 
 STATUS = StatusReport(
@@ -19,7 +21,7 @@ STATUS = StatusReport(
 )
 
 
-def parts_of(config: Path, *, asked: list[tuple[Request, str]] | None = None) -> WebParts:
+def parts_of(config: Path, *, asked: list[tuple[Request, str]] | None = None, feed: LiveFeed | None = None) -> WebParts:
     """Return the parts of a daemon with this config, whose outbox is `outbox.db` beside it. What is to be changed is kept in `asked`."""
     reloader = reloader_of(config)
 
@@ -34,6 +36,7 @@ def parts_of(config: Path, *, asked: list[tuple[Request, str]] | None = None) ->
         active=reloader._active,
         reloader=reloader,
         change=change,
+        live=feed if feed is not None else LiveFeed(ProcessClock()),
     )
 
 
