@@ -1,6 +1,7 @@
 """One run of forwarder, from its start to its stop. It builds every part; how a part is built says `daemon/` and the part's own room."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,7 @@ from forwarder.control.server import open_control_socket
 from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.status import StatusReport
+from forwarder.core.monitoring.verdict import Verdict, judge_flow
 from forwarder.daemon import housekeeping
 from forwarder.daemon.backlogs import Backlogs
 from forwarder.daemon.control import ControlHandler
@@ -22,7 +24,7 @@ from forwarder.daemon.inbound import Inbound, StreamsAtStart, open_inbound
 from forwarder.daemon.orderly_stop import GracePeriod, OrderlyStop
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import ConfigSource, Reloader
-from forwarder.daemon.reporting import open_reporting
+from forwarder.daemon.reporting import Reporting, open_reporting
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.daemon.signals import DaemonSignals
 from forwarder.daemon.status import StatusReporter, state_of
@@ -274,6 +276,7 @@ class Daemon:
                 group.create_task(reloader.watch()),
                 group.create_task(inbound.repair()),  # it takes in what then has to be given out
                 group.create_task(reporting.canaries.run()),  # what has no lane any more is not late
+                group.create_task(_beat(tried, reporting, lambda: judge_flow(report(), now=utc_now()))),
             ]
             stop.on_stop(lambda: _cancel(first_to_end))
             await self._signals.stopped.wait()
@@ -289,6 +292,13 @@ class Daemon:
         log.info("daemon.stopping", grace_s=round(grace.left().total_seconds(), 1))
         if not handover.is_left:
             self._service.stopping()
+
+
+async def _beat(tried: list[asyncio.Event], reporting: Reporting, verdict: Callable[[], Verdict]) -> None:
+    """Send the heartbeat. A stream that was not tried yet is not away, so this begins after the first connections."""
+    for event in tried:
+        await event.wait()
+    await reporting.heartbeat.run(verdict)
 
 
 async def _announce(tried: list[asyncio.Event], service: ServiceStatus) -> None:

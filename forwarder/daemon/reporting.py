@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from forwarder.clocks.process_clock import ProcessClock
+from forwarder.clocks.wall_clock import utc_now
 from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
 from forwarder.daemon.runtime import ActiveRuntime, RuntimeConfig
@@ -11,6 +12,7 @@ from forwarder.ingest.ingest import Ingest
 from forwarder.monitoring.attempts import AttemptReporter
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
+from forwarder.monitoring.heartbeat import HeartbeatPinger
 from forwarder.monitoring.held_back import HeldBackReporter
 from forwarder.monitoring.live_feed import LiveFeed
 from forwarder.monitoring.quiet_hours import QuietKeeper
@@ -28,15 +30,17 @@ class Reporting:
         attempts: AttemptReporter,
         held_back: HeldBackReporter,
         quiet: QuietKeeper,
+        heartbeat: HeartbeatPinger,
     ) -> None:
         self.monitor = monitor
         self.canaries = canaries
         self.attempts = attempts
         self.quiet = quiet
+        self.heartbeat = heartbeat
         self._held_back = held_back
 
     async def run(self) -> None:
-        """Report what is due, forever. The canaries run by themselves: they end before everything else."""
+        """Report what is due, forever. The canaries and the heartbeat run by themselves: they end before everything else."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self.monitor.run(), name="destination monitor")
             group.create_task(self._held_back.run(), name="held back")
@@ -47,6 +51,7 @@ class Reporting:
         """See `Follower`."""
         self.monitor.follow(runtime.recipients)
         self.canaries.follow(runtime.canaries)
+        self.heartbeat.follow(runtime.heartbeat)
         self._held_back.follow(_names(runtime))
         self.quiet.follow(runtime.routing_table.quiet, _enabled(runtime))
         return set()
@@ -97,6 +102,7 @@ async def open_reporting(
             known=_enabled(active.runtime),
             clock=clock,
         ),
+        heartbeat=HeartbeatPinger(active.runtime.heartbeat, clock=utc_now),
     )
 
 

@@ -7,9 +7,10 @@ from typing import Protocol
 import msgspec
 
 from forwarder.core.config import Config
-from forwarder.core.config.runtime import canaries_of, failure_recipients_of, routing_table_of
+from forwarder.core.config.runtime import canaries_of, failure_recipients_of, heartbeat_of, routing_table_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import CanaryPolicy, Destination, FailureRecipients
+from forwarder.core.destinations.heartbeat import Heartbeat
 from forwarder.core.routing.table import RoutingTable
 from forwarder.destinations.build import destinations_of
 from forwarder.gaps.history_client import histories_of
@@ -30,6 +31,7 @@ class RuntimeConfig(msgspec.Struct, frozen=True, kw_only=True):
     streams: Sequence[Stream]
     canaries: Mapping[DestinationName, CanaryPolicy]
     recipients: FailureRecipients
+    heartbeat: Heartbeat | None
     gap_settings: Mapping[str, StreamGapSettings]
     """By the name of the stream."""
     repair: RepairSettings
@@ -44,6 +46,7 @@ def runtime_of(config: Config) -> RuntimeConfig:
         streams=streams_of(config),
         canaries=canaries_of(config),
         recipients=failure_recipients_of(config),
+        heartbeat=heartbeat_of(config),
         gap_settings=gap_settings_of(
             [(each.name, each.api_key.reveal(), each.repairs_gaps) for each in config.streams]
         ),

@@ -16,10 +16,11 @@ from forwarder.core.config.hints.collect import Hints
 from forwarder.core.config.include import FindFiles, nothing_included, read_whole_config
 from forwarder.core.config.matchers import Conditions
 from forwarder.core.config.messages import report_error
+from forwarder.core.config.model.heartbeat import HeartbeatConfig
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.routing_only import revision_of
 from forwarder.core.config.rule_tests.load import tests_of
-from forwarder.core.destinations.networks import is_address
+from forwarder.core.destinations.networks import Networks, is_address
 from forwarder.core.destinations.transport import Tls
 from forwarder.core.matching.written import shrink
 from forwarder.core.url import fixed_part, read_url
@@ -127,6 +128,17 @@ def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -
         is_direct = settings.proxy is None and settings.socket is None
         if is_direct and is_address(host) and (reason := networks.why_not(host)) is not None:
             findings.add((*path, "url"), reason)
+    if config.heartbeat is not None:
+        _check_heartbeat(config.heartbeat, networks, check_tls, findings)
+
+
+def _check_heartbeat(heartbeat: HeartbeatConfig, networks: Networks, check_tls: CheckTls, findings: Findings) -> None:
+    for key, message in check_tls(heartbeat.tls.value) if heartbeat.tls is not None else ():
+        findings.add(("heartbeat", "tls", key), message)
+    for key, url in (("url", heartbeat.url), ("fail_url", heartbeat.fail_url)):
+        host = "" if url is None else read_url(url.reveal(), "http", "https").raw_host or ""
+        if heartbeat.proxy is None and is_address(host) and (reason := networks.why_not(host)) is not None:
+            findings.add(("heartbeat", key), reason)
 
 
 def _check_apprise(config: Config, check_apprise: CheckApprise, findings: Findings) -> None:

@@ -7,6 +7,7 @@ from forwarder.core.config.model.on_failure import OnFailureConfig
 from forwarder.core.config.model.routing import DROP, RoutingConfig
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import BacklogLimit, CanaryPolicy, FailureRecipients, Fallback, OnFailure
+from forwarder.core.destinations.heartbeat import Heartbeat
 from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.priority import Priority
 from forwarder.core.routing.first_word import OnFull
@@ -63,6 +64,11 @@ def canaries_of(config: Config) -> dict[DestinationName, CanaryPolicy]:
         for name, settings in config.destinations.items()
         if settings.enabled and settings.canary is not None
     }
+
+
+def heartbeat_of(config: Config) -> Heartbeat | None:
+    """Return the outside monitor; `None` where there is none."""
+    return None if config.heartbeat is None else config.heartbeat.value(config.networks.value)
 
 
 def fallbacks_of(config: Config) -> list[Fallback]:

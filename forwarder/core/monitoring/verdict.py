@@ -4,7 +4,7 @@
 """
 
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -57,6 +57,11 @@ class Verdict(msgspec.Struct, frozen=True):
         return f"{self.level}: {'; '.join(concern.what for concern in self.concerns)}" if self.concerns else "OK"
 
     @property
+    def is_down(self) -> bool:
+        """Whether events are missed, or cannot be stored."""
+        return self.level is HealthLevel.DOWN
+
+    @property
     def advice(self) -> str:
         """What to do about the worst of it; empty if there is nothing to do."""
         return next((concern.advice for concern in self.concerns if concern.advice), "")
@@ -77,6 +82,15 @@ def judge(status: StatusReport, *, now: datetime, unrepaired_gaps: int = 0) -> V
                 "forwarder gaps shows them.",
             )
         )
+    return _verdict(found)
+
+
+def judge_flow(status: StatusReport, *, now: datetime) -> Verdict:
+    """Return the verdict on what events go through alone: streams, outbox and destinations. See `judge`."""
+    return _verdict([*_streams(status, now), *_outbox(status.outbox), *_destinations(status)])
+
+
+def _verdict(found: Iterable[Concern]) -> Verdict:
     concerns = tuple(sorted(found, key=lambda concern: concern.level is not HealthLevel.DOWN))
     return Verdict(level=concerns[0].level if concerns else HealthLevel.OK, concerns=concerns)
 

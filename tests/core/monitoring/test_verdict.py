@@ -16,7 +16,7 @@ from forwarder.core.monitoring.status import (
     StatusReport,
     StreamReport,
 )
-from forwarder.core.monitoring.verdict import HealthLevel, Verdict, judge
+from forwarder.core.monitoring.verdict import HealthLevel, Verdict, judge, judge_flow
 
 NOW = datetime(2026, 12, 1, 12, 0, tzinfo=UTC)
 OPEN = StreamReport(condition="open")
@@ -152,3 +152,24 @@ def test_the_rest_that_a_person_should_look_at() -> None:
 def test_a_moment_that_is_none_is_an_error() -> None:
     with pytest.raises(ValueError, match="yesterday"):
         of_streams(main=StreamReport(condition="waiting", away_since="yesterday"))
+
+
+def test_the_verdict_on_what_events_go_through_leaves_out_edits_gaps_and_the_log() -> None:
+    refused = RefusedConfigReport(at=STARTED, problems=["config.yaml:1: wrong"])
+    beside = StatusReport(
+        streams={"main": OPEN},
+        config=ConfigReport(refused=refused),
+        gap_repair_off={"main": "no permission"},
+        log=LogReport(trouble="no space left"),
+    )
+    assert judge(beside, now=NOW).level is HealthLevel.DEGRADED
+    assert judge_flow(beside, now=NOW).line == "OK"
+    down = StatusReport(
+        started_at=STARTED,
+        streams={"main": away(60)},
+        destinations={"bot": DestinationReport(breaker="open")},
+        outbox=OutboxReport(stuck_s=60),
+    )
+    found = judge_flow(down, now=NOW)
+    assert found.is_down
+    assert len(found.concerns) == 3

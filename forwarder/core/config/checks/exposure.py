@@ -45,6 +45,13 @@ def warnings_of_exposure(config: Config) -> Iterator[str]:
     for name, settings in config.destinations.items():
         if settings.enabled:
             yield from _of_destination(name, settings, config.networks.value)
+    if config.heartbeat is not None:
+        for key, secret in (("url", config.heartbeat.url), ("fail_url", config.heartbeat.fail_url)):
+            if secret is not None and _clear_scheme(read_url(secret.reveal(), "http", "https")) is not None:
+                yield Remark(
+                    ("heartbeat", key),
+                    "the URL is sent unencrypted to another machine: who can read it there can keep the monitor quiet; write https://",
+                )
 
 
 def _of_destination(name: str, settings: DestinationConfig, networks: Networks) -> Iterator[str]:

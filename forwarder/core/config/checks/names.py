@@ -40,6 +40,10 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
             if isinstance(basic := auth.get("basic"), dict):
                 read_named_file(basic, "password", (*path, "auth", "basic"), read_file, findings)
         _read_tls_files(destination, path, read_file, findings)
+    if isinstance(heartbeat := tree.get("heartbeat"), dict):
+        for key in ("url", "fail_url"):
+            read_named_file(heartbeat, key, ("heartbeat",), read_file, findings)
+        _read_tls_files(heartbeat, ("heartbeat",), read_file, findings)
 
 
 def _read_tls_files(section: dict[str, Tree], path: Path, read_file: ReadFile, findings: Findings) -> None:
@@ -122,6 +126,8 @@ def check_transports(tree: dict[str, Tree], findings: Findings) -> None:
         check_stream_transport(stream, path, findings)
     for path, destination in settings_of(tree):
         check_transport(destination, path, findings)
+    if isinstance(heartbeat := tree.get("heartbeat"), dict):
+        check_transport(heartbeat, ("heartbeat",), findings)
 
 
 def default_route_name(path: Path) -> str:

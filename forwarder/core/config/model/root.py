@@ -12,6 +12,7 @@ from pydantic import Field, PrivateAttr, WithJsonSchema
 from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.model.compiled import AsCompiled
 from forwarder.core.config.model.destination import DestinationConfig, DestinationSettings
+from forwarder.core.config.model.heartbeat import HeartbeatConfig
 from forwarder.core.config.model.outbox import OutboxConfig
 from forwarder.core.config.model.routing import (
     DROP,
@@ -74,6 +75,11 @@ class Config(RoutesEvents):
     )
     admin: AdminConfig = Field(
         default_factory=AdminConfig, description="How the commands on this machine reach the daemon."
+    )
+    heartbeat: HeartbeatConfig | None = Field(
+        default=None,
+        description="An outside monitor that is requested while all is well. It raises the alarm when the requests stop.",
+        examples=[{"url": "${HEARTBEAT_URL}", "every": "1m"}],
     )
     reload: ReloadConfig = Field(default_factory=ReloadConfig, description="When an edit of the config becomes active.")
     networks: NetworksConfig = Field(

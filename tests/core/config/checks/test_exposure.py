@@ -44,6 +44,20 @@ def test_a_key_on_this_machine_or_with_tls_is_not(url: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://kuma.example/api/push/magpie", 1),
+        ("https://kuma.example/magpie", 0),
+        ("http://127.0.0.1:3001/magpie", 0),
+    ],
+)
+def test_a_heartbeat_that_is_sent_unencrypted_to_another_machine_is_warned_of(url: str, expected: int) -> None:
+    warnings = said(rest=f"heartbeat: {{url: '{url}'}}")
+    assert len(warnings) == expected
+    assert all(each.startswith("heartbeat.url: the URL is sent unencrypted") for each in warnings)
+
+
+@pytest.mark.parametrize(
     ("url", "destination", "what"),
     [
         ("http://u:pw@bot.example/hook", "", "the password of the URL"),
