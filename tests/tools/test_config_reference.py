@@ -19,6 +19,7 @@ ENVIRONMENT = {
     "BOT_TOKEN": "token",
     "BOT_PASSWORD": "password",
     "BOT_SECRET": SECRET,
+    "HEARTBEAT_URL": "https://hc-ping.com/id",
     "ALERTS_URL": "https://example.invalid/hook",
 }
 FILES = {"more-coins.txt": "sol\n", "/etc/forwarder/ca.pem": "-----BEGIN CERTIFICATE-----\n"}
@@ -71,6 +72,7 @@ def with_example(path: str, example: object) -> str:
         "destinations.NAME.limit.by": {"count": 5, "per": "10m"},
         "destinations.NAME.quiet.days": {"hours": "23:00-07:00"},
         "destinations.NAME.quiet.timezone": {"hours": "23:00-07:00"},
+        **{f"heartbeat.{key}": {"url": "https://hc-ping.com/id"} for key in ("fail_url", "proxy", "tls")},
         "routes.limit.per": {"count": 5},
         "routes.limit.by": {"count": 5, "per": "10m"},
         "expect.match": {"name": "a", "within": "1h"},
