@@ -16,14 +16,16 @@ from pydantic import BaseModel, ValidationError
 from forwarder.control.errors import DaemonRefusedError, DaemonSilentError, NoDaemonError
 from forwarder.control.peer import peer_of, trusted_users
 from forwarder.control.socket_path import reachable
-from forwarder.core.commands import PauseChange, Reconnect, Request, StatusRequest
+from forwarder.core.commands import ALIVE, END, PauseChange, Reconnect, Request, StatusRequest, Watch
 from forwarder.core.durations import write_duration
 from forwarder.files import user_name
 
 ANSWER_WITHIN = timedelta(seconds=5)
 """The time limit of a quick request. A healthy daemon answers in milliseconds."""
+SILENT_FOR = timedelta(seconds=15)
+"""How long a daemon that is watched may send nothing, where it sends a sign of life every five seconds."""
 _WORK_WITHIN = timedelta(minutes=3)
-_QUICK = (StatusRequest, PauseChange, Reconnect)
+_QUICK = (StatusRequest, PauseChange, Reconnect, Watch)
 """Requests that take no work."""
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """The status of ten thousand destinations takes 6 MB. Decoded, JSON may take twenty times its size."""
@@ -72,7 +74,7 @@ class Control:
         raise NoDaemonError(f"the process that answers at {self._path} is of another version ({place}: {first['msg']})")
 
     def ask(
-        self, request: Request, *, within: timedelta | None = None, waiting: OnWaiting | None = None
+        self, request: Request | Watch, *, within: timedelta | None = None, waiting: OnWaiting | None = None
     ) -> dict[str, Any]:
         """Return the result. It must come `within` a time: by default `ANSWER_WITHIN` for a quick request, minutes for a long one.
 
@@ -95,6 +97,24 @@ class Control:
         if line is None:
             raise NoDaemonError("the daemon ended meanwhile")
         return self._result(line)
+
+    def watch(self, request: Watch) -> Iterator[bytes]:
+        """Yield the lines of what passes, as JSON, until the daemon ends: then raise `NoDaemonError`.
+
+        Raises `DaemonRefusedError`; `DaemonSilentError` if not even a sign of life comes for `SILENT_FOR`.
+        """
+        self.ask(request)
+        while True:
+            try:
+                line = self._line(monotonic(), SILENT_FOR, None)
+            except TimeoutError as error:
+                raise _silent(self._path, self.pid, SILENT_FOR) from error
+            except OSError as error:
+                raise NoDaemonError(f"the daemon ended ({error.strerror or error})") from error
+            if line is None or line == END:
+                raise NoDaemonError("the daemon ended")
+            if line != ALIVE:
+                yield line
 
     def _line(self, began: float, within: timedelta, waiting: OnWaiting | None) -> bytes | None:
         """Return the next line, or `None` if the connection ends before it. Raises `TimeoutError`."""

@@ -1,6 +1,7 @@
 """Who is at the other end of a control socket, as the kernel says."""
 
 import os
+import select
 import socket
 import stat
 import struct
@@ -22,6 +23,13 @@ class Peer(NamedTuple):
 def peer_of(connection: socket.socket) -> Peer:
     """Return the process at the other end."""
     return Peer(*_UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size)))
+
+
+def has_gone(descriptor: int) -> bool:
+    """Return whether the other end has closed the connection. One that only ends its own side still reads."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return any(event & select.POLLHUP for _, event in poll.poll(0))
 
 
 def trusted_users(socket_path: Path, outbox: Path | None) -> set[int]:

@@ -1,4 +1,4 @@
-"""The server of the control socket: one request per line, one answer per line, both JSON.
+"""The server of the control socket: one request per line, one answer per line, both JSON. Who asks to watch gets a stream of lines.
 
 The daemon's user, root and the members of `admin.group` have access.
 """
@@ -7,20 +7,20 @@ import asyncio
 import grp
 import json
 import os
-import select
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import structlog
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
-from forwarder.control.peer import peer_of
+from forwarder.control.peer import has_gone, peer_of
 from forwarder.control.person import person
 from forwarder.control.socket_path import reachable
-from forwarder.core.commands import Announce, Diff, Request, RequestHandover, RequestRefusedError
+from forwarder.control.watchers import OpenWatch, send_passing
+from forwarder.core.commands import Announce, AnyRequest, Diff, Request, RequestHandover, RequestRefusedError, Watch
 
 _LINE_BYTES = 4 * 1024 * 1024
 """The longest request: it may name the first events of many streams."""
@@ -28,7 +28,9 @@ _MOST_CONNECTIONS, _MOST_OF_OTHERS = 64, 32
 """How many may be open at the same time: in all, and of other users than root and the daemon's own."""
 _IDLE_S = 60.0
 """How long a client may take for its next request, and for reading an answer. Commands that wait ask each fraction of a second."""
-_REQUEST: TypeAdapter[Request] = TypeAdapter(Request)
+_MOST_WATCHERS, _MOST_WATCHERS_OF_OTHERS = 16, 8
+"""The same for those who watch: they are counted apart, so that commands always find room."""
+_REQUEST: TypeAdapter[Request | Watch] = TypeAdapter(AnyRequest)
 _OWNER_ONLY = (Announce, RequestHandover, Diff)
 """Requests for the owner only: they replace the daemon, or have it read any file, which includes its secrets."""
 
@@ -42,7 +44,9 @@ log = structlog.get_logger(__name__)
 
 
 @asynccontextmanager
-async def open_control_socket(path: Path, handle: Handle, *, group: str | None = None) -> AsyncIterator[None]:
+async def open_control_socket(
+    path: Path, handle: Handle, *, open_watch: OpenWatch, group: str | None = None
+) -> AsyncIterator[None]:
     """Listen for the length of the block. If the socket cannot be created, that is logged, and the daemon works without it.
 
     The members of `group` may connect as well. If this process cannot give the socket to that group, that is logged, and they may not.
@@ -58,28 +62,41 @@ async def open_control_socket(path: Path, handle: Handle, *, group: str | None =
 
     is_shared = group is not None and _share(path, group)
 
-    open_connections: Counter[bool] = Counter()
-    """By whether they are of the owner."""
+    commands, watchers = (
+        _Places(_MOST_CONNECTIONS, _MOST_OF_OTHERS),
+        _Places(_MOST_WATCHERS, _MOST_WATCHERS_OF_OTHERS),
+    )
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         client = peer_of(writer.get_extra_info("socket"))
         uid = client.uid
         is_owner = uid in {0, os.geteuid()}
-        open_connections[is_owner] += 1
         try:
-            if not (is_owner or is_shared):
-                await _answer(
-                    writer, {"error": f"only root and the daemon's own user may do that (you are user {uid})"}
-                )
-            elif open_connections.total() > _MOST_CONNECTIONS or open_connections[False] > _MOST_OF_OTHERS:
-                await _answer(writer, {"error": "too many commands are connected; try again"})
-            else:
+            with commands.taken(is_owner=is_owner) as has_place:
+                if not (is_owner or is_shared):
+                    await _answer(
+                        writer, {"error": f"only root and the daemon's own user may do that (you are user {uid})"}
+                    )
+                    return
+                if not has_place:
+                    await _answer(writer, {"error": "too many commands are connected; try again"})
+                    return
                 asking = person(uid, client.pid)
-                await _serve(reader, writer, lambda request: handle(request, asking), is_owner=is_owner)
+                watch = await _serve(reader, writer, lambda request: handle(request, asking), is_owner=is_owner)
+            if watch is None:
+                return
+            with watchers.taken(is_owner=is_owner) as has_place:
+                if not has_place:
+                    await _answer(
+                        writer, {"error": "too many watch already; end a forwarder tail or top, or try again"}
+                    )
+                    return
+                with open_watch(watch) as passing:
+                    await _answer(writer, {"result": {}})
+                    await send_passing(passing, writer)
         except (ConnectionError, TimeoutError, asyncio.CancelledError):
             pass
         finally:
-            open_connections[is_owner] -= 1
             writer.close()
 
     server = await asyncio.start_unix_server(serve, sock=listening, limit=_LINE_BYTES)
@@ -88,6 +105,25 @@ async def open_control_socket(path: Path, handle: Handle, *, group: str | None =
     finally:
         server.close()
         await asyncio.to_thread(path.unlink, missing_ok=True)
+
+
+class _Places:
+    """Limits how many connections are open at the same time."""
+
+    def __init__(self, most: int, most_of_others: int) -> None:
+        self._most = most
+        self._most_of_others = most_of_others
+        self._open: Counter[bool] = Counter()
+        """By whether they are of the owner."""
+
+    @contextmanager
+    def taken(self, *, is_owner: bool) -> Iterator[bool]:
+        """Count a connection for the length of the block; the value is whether there is room for it."""
+        self._open[is_owner] += 1
+        try:
+            yield self._open.total() <= self._most and self._open[False] <= self._most_of_others
+        finally:
+            self._open[is_owner] -= 1
 
 
 def _listen(path: Path) -> socket.socket:
@@ -126,9 +162,12 @@ def _share(path: Path, group: str) -> bool:
     return True
 
 
-async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: _Asked, *, is_owner: bool) -> None:
-    """Answer the requests of one connection. The others than the owner are members of the group: the kernel has checked that.
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handle: _Asked, *, is_owner: bool
+) -> Watch | None:
+    """Answer the requests of one connection until it ends, or until one asks to watch, which is returned.
 
+    The others than the owner are members of the group: the kernel has checked that.
     Raises `TimeoutError` where no request comes, or an answer is not read.
     """
     peer = writer.get_extra_info("socket")
@@ -138,28 +177,27 @@ async def _serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, han
                 line = await reader.readline()
         except ValueError:
             await _answer(writer, {"error": f"the request is longer than {_LINE_BYTES >> 20} MiB"})
-            return
+            return None
         if not line:
-            return
-        if _has_gone(peer.fileno()):  # the client gave up while this process was suspended
-            return
-        await _answer(writer, await _handle_line(line, handle, is_owner=is_owner))
+            return None
+        if has_gone(peer.fileno()):  # the client gave up while this process was suspended
+            return None
+        answer = await _handle_line(line, handle, is_owner=is_owner)
+        if isinstance(answer, Watch):
+            return answer
+        await _answer(writer, answer)
 
 
-def _has_gone(descriptor: int) -> bool:
-    """Return whether the client has closed the connection. One that only ends its own side still reads the answer."""
-    poll = select.poll()
-    poll.register(descriptor, select.POLLIN)
-    return any(event & select.POLLHUP for _, event in poll.poll(0))
-
-
-async def _handle_line(line: bytes, handle: _Asked, *, is_owner: bool) -> dict[str, object]:
+async def _handle_line(line: bytes, handle: _Asked, *, is_owner: bool) -> dict[str, object] | Watch:
+    """Return the answer, or the request itself if it asks to watch."""
     try:
         request = _REQUEST.validate_json(line)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         return {"error": f"this daemon does not understand the request ({place}: {first['msg']})"}
+    if isinstance(request, Watch):
+        return request
     if isinstance(request, _OWNER_ONLY) and not is_owner:
         return {"error": "only root and the daemon's own user may do that, not the members of admin.group"}
     try:

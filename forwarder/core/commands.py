@@ -167,9 +167,27 @@ class PauseChange(_Request):
     """When a pause ends by itself, by the wall clock."""
 
 
+class Watch(_Request):
+    """Show what passes from now on: the connection becomes a stream of lines, until one side ends it."""
+
+    verb: Literal["watch"] = "watch"
+    source: str | None = None
+    destination: str | None = None
+    route: str | None = None
+    failed: bool = False
+    """Only the attempts that failed."""
+    with_body: bool = False
+    """Send the events' bodies as well, for whoever tests them by a condition."""
+
+
+ALIVE = b'{"event":"alive"}'
+"""The line that who watches gets from time to time when nothing passes."""
+END = b'{"event":"end"}'
+"""The last line that who watches gets where the daemon stops."""
+
 Change = Replay | DeadLetterChange | PauseChange | Resend | Forget
 Succession = Announce | RequestHandover | ReportFirstEvents | Upgrade
-Request = Annotated[
+_Single = (
     Replay
     | DeadLetterChange
     | PauseChange
@@ -180,9 +198,11 @@ Request = Annotated[
     | Reload
     | Reconnect
     | Diff
-    | Succession,
-    Field(discriminator="verb"),
-]
+    | Succession
+)
+Request = Annotated[_Single, Field(discriminator="verb")]
+"""A request that has one answer."""
+AnyRequest = Annotated[_Single | Watch, Field(discriminator="verb")]
 
 
 class Changed(BaseModel):

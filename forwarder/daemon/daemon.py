@@ -221,7 +221,9 @@ class Daemon:
                 status=report,
             )
             await stop.enter_async_context(
-                open_control_socket(self._socket_path, handler.handle, group=active.config.admin.group)
+                open_control_socket(
+                    self._socket_path, handler.handle, open_watch=live.open_watch, group=active.config.admin.group
+                )
             )
 
             stop.on_stop(live.close)

@@ -11,15 +11,29 @@ from typing import Self
 
 import msgspec
 
+from forwarder.core.commands import Watch
 from forwarder.core.delivery import Attempt, Delivery, DestinationName
 from forwarder.core.dispatch.retry import Decision, Expired
 from forwarder.core.event import Event
-from forwarder.core.monitoring.live import Glimpse, Passing, glimpse, passing_attempt, passing_event
+from forwarder.core.monitoring.live import (
+    EVERYTHING_PASSING,
+    Glimpse,
+    LiveFilter,
+    Passing,
+    glimpse,
+    passing_attempt,
+    passing_event,
+    with_body,
+)
 from forwarder.core.ports import Clocks
 from forwarder.core.routing.router import Selection
 
 _MOST_GLIMPSES = 2_000
 """How many events are remembered, so that their attempts need not read the post again."""
+
+_MOST_LINES = 1_000
+"""How many lines wait for a command that does not read them."""
+_MOST_BODIES = 8 * 1024 * 1024
 
 OnEvent = Callable[[Event, Mapping[DestinationName, tuple[str, ...]] | None], None]
 """Is notified of every event with the destinations chosen for it and by which routes; `None` stands for a duplicate."""
@@ -51,9 +65,21 @@ class LiveFeed:
         self.is_watched = self._has_listeners
         """Whether anybody wants to be notified. Without that, the verbs below need not be called."""
 
-    def subscribe(self, *, most: int) -> "Subscription":
-        """Return what receives everything that passes from the beginning of its block to the end; it holds at most so many."""
-        return Subscription(self, most=most)
+    def subscribe(
+        self, *, most: int, wanted: LiveFilter = EVERYTHING_PASSING, with_body: bool = False
+    ) -> "Subscription":
+        """Return what receives everything that is wanted and passes from the beginning of its block to the end; it holds at most so many.
+
+        `with_body`: also the events as they came. It holds at most 8 MiB of them.
+        """
+        return Subscription(self, most=most, wanted=wanted, with_body=with_body)
+
+    def open_watch(self, asked: Watch) -> "Subscription":
+        """Return the subscription that a command asks for."""
+        wanted = LiveFilter(
+            source=asked.source, destination=asked.destination, route=asked.route, is_failed=asked.failed
+        )
+        return self.subscribe(most=_MOST_LINES, wanted=wanted, with_body=asked.with_body)
 
     def note_event(self, event: Event, stream: str, selection: Selection | None, at: datetime) -> None:
         """See `EventWatch`."""
@@ -61,7 +87,7 @@ class LiveFeed:
             self._listeners.on_event(event, None if selection is None else selection.chosen)
         if self._subscriptions:
             seen = self._glimpse(event.id, event.body)
-            self._publish(passing_event(event, stream, selection, seen, at=at))
+            self._publish(passing_event(event, stream, selection, seen, at=at), event.body)
 
     def note_attempt(self, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
         """Take note of an attempt that ended now."""
@@ -98,11 +124,11 @@ class LiveFeed:
     def _publish_attempt(self, delivery: Delivery, attempt: Attempt | None, decision: Decision) -> None:
         seen = self._glimpse(delivery.event_id, delivery.body)
         wall, steady = self._clock.both()
-        self._publish(passing_attempt(delivery, attempt, decision, seen, wall=wall, steady=steady))
+        self._publish(passing_attempt(delivery, attempt, decision, seen, wall=wall, steady=steady), delivery.body)
 
-    def _publish(self, item: Passing) -> None:
+    def _publish(self, item: Passing, body: bytes) -> None:
         for subscription in self._subscriptions:
-            subscription.put(item)
+            subscription.put(item, body)
 
     def _glimpse(self, event_id: str, body: bytes) -> Glimpse:
         """Return what is shown of an event, which is read once while it is remembered."""
@@ -120,18 +146,30 @@ class Subscription:
     Use it in a `with` block: it receives what passes inside of the block.
     """
 
-    def __init__(self, feed: LiveFeed, *, most: int) -> None:
+    def __init__(self, feed: LiveFeed, *, most: int, wanted: LiveFilter, with_body: bool) -> None:
         self._feed = feed
-        self._waiting = deque[Passing](maxlen=most)
+        self._most = most
+        self._wanted = wanted
+        self._with_body = with_body
+        self._waiting = deque[Passing]()
+        self._body_size = 0
+        """How many characters all bodies that wait have together."""
         self._arrived = asyncio.Event()
         self._has_ended = False
         self.lost = 0
         """How many were lost so far, because the reader was too slow."""
 
-    def put(self, item: Passing) -> None:
-        """Keep an item for the reader, and lose the oldest if there are too many."""
-        self.lost += len(self._waiting) == self._waiting.maxlen
+    def put(self, item: Passing, body: bytes) -> None:
+        """Keep an item for the reader if it wants it, and lose the oldest if there are too many."""
+        if not self._wanted.wants(item):
+            return
+        if self._with_body:
+            item = with_body(item, body)
         self._waiting.append(item)
+        self._body_size += len(item.body or "")
+        while len(self._waiting) > self._most or (self._body_size > _MOST_BODIES and len(self._waiting) > 1):
+            self._body_size -= len(self._waiting.popleft().body or "")
+            self.lost += 1
         self._arrived.set()
 
     def end(self) -> None:
@@ -146,6 +184,7 @@ class Subscription:
             await self._arrived.wait()
         taken = list(self._waiting)
         self._waiting.clear()
+        self._body_size = 0
         return taken
 
     def __aiter__(self) -> Self:
@@ -157,7 +196,9 @@ class Subscription:
                 raise StopAsyncIteration
             self._arrived.clear()
             await self._arrived.wait()
-        return self._waiting.popleft()
+        item = self._waiting.popleft()
+        self._body_size -= len(item.body or "")
+        return item
 
     def __enter__(self) -> Self:
         self._feed.add(self)

@@ -19,6 +19,7 @@ from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
 from forwarder.outbox.sqlite.file.lock import locked
 from tests.support.history import fill
 from tests.support.process import look
+from tests.support.watching import unwatched
 
 PAUSE = PauseChange(verb="pause", destination="bot", why="moving", now_ms=1)
 REPLAY = Replay(to="other", start_ms=0, rate=50, since_ms=0, until_ms=1 << 50)
@@ -59,7 +60,7 @@ async def daemon(found: Places, *, refuses: str = "") -> AsyncIterator[list[Requ
             raise RequestRefusedError(refuses)
         return done(len(asked))
 
-    async with open_outbox(found.outbox), open_control_socket(found.socket, handle):
+    async with open_outbox(found.outbox), open_control_socket(found.socket, handle, open_watch=unwatched):
         yield asked
 
 

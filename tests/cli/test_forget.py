@@ -19,6 +19,7 @@ from forwarder.outbox.store import OutboxStore
 from tests.support.history import records
 from tests.support.outbox import BOT, NOW, attempt
 from tests.support.process import command, look
+from tests.support.watching import unwatched
 
 SECRET_WORDS = "words that nobody may find again"
 
@@ -159,7 +160,9 @@ async def beside_a_daemon(config: Path) -> AsyncIterator[list[Request]]:
             assert isinstance(request, Change)
             return await outbox.change(request, person=person)
 
-        await stack.enter_async_context(open_control_socket(config.with_name("outbox.db.sock"), handle))
+        await stack.enter_async_context(
+            open_control_socket(config.with_name("outbox.db.sock"), handle, open_watch=unwatched)
+        )
         yield asked
 
 

@@ -20,6 +20,7 @@ from forwarder.control import server
 from forwarder.control.server import open_control_socket
 from forwarder.core.commands import Announce, Diff, Reload, Request, RequestHandover, StatusRequest
 from forwarder.core.config.model.admin import AdminConfig
+from tests.support.watching import unwatched
 
 NOBODY = 65534
 ASK = """
@@ -48,7 +49,7 @@ async def listening(path: Path, group: str | None) -> AsyncIterator[None]:
     async def handle(request: Request, _person: str) -> dict[str, object]:
         return {"asked": type(request).__name__}
 
-    async with open_control_socket(path, handle, group=group):
+    async with open_control_socket(path, handle, open_watch=unwatched, group=group):
         yield
 
 

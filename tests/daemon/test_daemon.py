@@ -46,6 +46,7 @@ from tests.support.lanes import event
 from tests.support.outbox import keep
 from tests.support.process import look
 from tests.support.raw import serving
+from tests.support.watching import unwatched
 
 LIMIT_S = 90
 
@@ -526,7 +527,7 @@ async def test_a_takeover_that_is_refused_ends_the_streams_and_opens_no_outbox(s
         raise RequestRefusedError("not now")
 
     takeover = Takeover(scene.folder / "other.sock", pid=1, open_streams=())
-    async with open_control_socket(scene.folder / "other.sock", refuse):
+    async with open_control_socket(scene.folder / "other.sock", refuse, open_watch=unwatched):
         async with running(scene.daemon(takeover=takeover)) as run:
             with pytest.raises(TakeoverError, match="not now"):
                 await ended(run)

@@ -6,10 +6,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from forwarder.core.commands import Watch
 from forwarder.core.delivery import Answered, Attempt, DestinationName, new_delivery
-from forwarder.core.dispatch.retry import Decision, Done
+from forwarder.core.dispatch.retry import Dead, Decision, Done
 from forwarder.core.event import Event
-from forwarder.core.monitoring.live import Glimpse, PassingAttempt, PassingEvent, glimpse
+from forwarder.core.monitoring.live import Glimpse, LiveFilter, PassingAttempt, PassingEvent, glimpse
 from forwarder.core.routing.router import Selection
 from forwarder.monitoring import live_feed
 from forwarder.monitoring.live_feed import Listeners, LiveFeed
@@ -152,3 +153,33 @@ async def test_what_is_remembered_of_events_is_bounded(monkeypatch: pytest.Monke
         assert len(read) == 3
         finish(live, 1)
         assert len(read) == 4
+
+
+async def test_bodies_are_handed_to_who_asked_for_them_and_their_size_is_bounded(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    size = len(event(1).body)
+    monkeypatch.setattr(live_feed, "_MOST_BODIES", 2 * size)
+    live = feed()
+    with live.open_watch(Watch(with_body=True)) as whole, live.open_watch(Watch()) as short:
+        note(live, 1, 2, 3)
+        assert [each.body for each in await whole.take()] == [event(2).body.decode(), event(3).body.decode()]
+        note(live, 4, 5)
+        assert (await anext(whole)).body == event(4).body.decode()
+        note(live, 6)
+        assert whole.lost == 1
+        live.note_event(event(7, padding=3 * size), "main", CHOSEN, NOW)  # one that is larger is kept alone
+        assert [each.event_id for each in await whole.take()] == [event(7, padding=3 * size).id]
+        assert whole.lost == 3
+        assert {each.body for each in await short.take()} == {None}
+
+
+async def test_only_what_is_wanted_takes_room() -> None:
+    live = feed()
+    with live.subscribe(most=2, wanted=LiveFilter(is_failed=True)) as failed:
+        note(live, 1, 2, 3)
+        finish(live, 1)
+        failing = new_delivery(event(4), BOT, ("r",), event_seq=4, accepted_at=NOW)
+        live.note_attempt(failing, DONE, Dead(reason="HTTP 400"))
+    assert texts(await failed.take()) == ["4"]
+    assert failed.lost == 0

@@ -51,7 +51,7 @@ class Glimpse(msgspec.Struct, frozen=True, kw_only=True):
     """The web address of the post; empty where it has none, or one that is too long to be shown."""
 
 
-class PassingEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="event"):
+class PassingEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="event", omit_defaults=True):
     """An event that was routed, or a duplicate that was dropped."""
 
     at: datetime
@@ -68,9 +68,11 @@ class PassingEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
     """The destinations that get it, each with the names of the routes that chose it."""
     held: dict[str, str]
     """The destinations that were chosen and do not get it, because of a limit or a sample of the routes: each with the reason."""
+    body: str | None = None
+    """The event as it came, for those who asked for it."""
 
 
-class PassingAttempt(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="attempt"):
+class PassingAttempt(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="attempt", omit_defaults=True):
     """An attempt that ended, or a delivery that expired before its next one."""
 
     at: datetime
@@ -98,9 +100,57 @@ class PassingAttempt(msgspec.Struct, frozen=True, kw_only=True, tag_field="event
     """Why it failed, or what else happened in it."""
     retry_at: datetime | None
     """When the next attempt is due, by the wall clock; `None` where none is planned for a time."""
+    body: str | None = None
+    """The event as it came, for those who asked for it."""
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether the receiver does not have the event after this attempt."""
+        return self.outcome is not AttemptOutcome.DELIVERED
 
 
 Passing = PassingEvent | PassingAttempt
+
+
+class Lost(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="lost"):
+    """So many lines were lost here, because their reader was too slow."""
+
+    lost: int
+
+
+class LiveFilter(msgspec.Struct, frozen=True, kw_only=True):
+    """What a watcher wants to see; `None` is anything."""
+
+    source: str | None = None
+    destination: str | None = None
+    route: str | None = None
+    is_failed: bool = False
+    """Only attempts that failed."""
+
+    def wants(self, item: Passing) -> bool:
+        """Return whether the watcher wants to see this."""
+        if self.source is not None and item.source != self.source:
+            return False
+        if isinstance(item, PassingAttempt):
+            return (
+                (not self.is_failed or item.has_failed)
+                and self.destination in {None, item.destination}
+                and (self.route is None or self.route in item.routes)
+            )
+        return (
+            not self.is_failed
+            and (self.destination is None or self.destination in item.destinations or self.destination in item.held)
+            and (self.route is None or any(self.route in routes for routes in item.destinations.values()))
+        )
+
+
+EVERYTHING_PASSING = LiveFilter()
+"""Wants to see everything."""
+
+
+def with_body(item: Passing, body: bytes) -> Passing:
+    """Return the same with the event as it came."""
+    return msgspec.structs.replace(item, body=body.decode("utf-8", "replace"))
 
 
 def glimpse(body: bytes) -> Glimpse:

@@ -10,7 +10,7 @@ from forwarder.core.delivery import Answered, Attempt, DestinationName, Fault, O
 from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postponed, RetryAt
 from forwarder.core.event import decode_event
 from forwarder.core.ledger import SkipReason
-from forwarder.core.monitoring.live import glimpse, passing_attempt, passing_event
+from forwarder.core.monitoring.live import LiveFilter, Passing, glimpse, passing_attempt, passing_event, with_body
 from forwarder.core.routing.router import Selection
 
 STEADY = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -140,3 +140,41 @@ def test_what_expired_unsent_has_no_attempt() -> None:
     passing = passing_attempt(DELIVERY, None, Expired(reason="1 h old"), SEEN, wall=WALL, steady=STEADY)
     assert (passing.outcome, passing.attempt, passing.status, passing.duration_ms) == ("expired", 0, None, None)
     assert passing.reason == "1 h old"
+
+
+ROUTED = passing_event(
+    EVENT,
+    "main",
+    Selection(chosen={BOT: ("news",)}, is_matched=True, held={ALERTS: (SkipReason.LIMITED, ("few",))}),
+    SEEN,
+    at=WALL,
+)
+DELIVERED = passing_attempt(DELIVERY, attempt(Answered(status=200)), Done(), SEEN, wall=WALL, steady=STEADY)
+DIED = passing_attempt(DELIVERY, attempt(Answered(status=400)), Dead(reason="no"), SEEN, wall=WALL, steady=STEADY)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "seen"),
+    [
+        (LiveFilter(), "event delivered dead"),
+        (LiveFilter(source="x"), "event delivered dead"),
+        (LiveFilter(source="rss"), ""),
+        (LiveFilter(destination="bot"), "event delivered dead"),
+        (LiveFilter(destination="alerts"), "event"),
+        (LiveFilter(destination="other"), ""),
+        (LiveFilter(route="news"), "event delivered dead"),
+        (LiveFilter(route="all"), "delivered dead"),
+        (LiveFilter(route="other"), ""),
+        (LiveFilter(is_failed=True), "dead"),
+        (LiveFilter(is_failed=True, route="all", destination="bot", source="x"), "dead"),
+    ],
+)
+def test_a_filter_lets_through_what_is_wanted(wanted: LiveFilter, seen: str) -> None:
+    passed: dict[str, Passing] = {"event": ROUTED, "delivered": DELIVERED, "dead": DIED}
+    assert [name for name, item in passed.items() if wanted.wants(item)] == seen.split()
+
+
+def test_the_body_is_there_for_who_asked_for_it() -> None:
+    assert with_body(ROUTED, EVENT.body).body == EVENT.body.decode()
+    assert msgspec.json.decode(msgspec.json.encode(with_body(DIED, b"\xff")))["body"] == "\ufffd"
+    assert "body" not in msgspec.json.decode(msgspec.json.encode(ROUTED))
