@@ -110,7 +110,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     edits: int | None = None
     """The number of the event whose message at this destination is edited."""
     waits_until: datetime | None = None
-    """The delivery is not sent before this time, because of what it waits for."""
+    """The delivery is not sent before this time, because of what it waits for; also once that is over, until its first attempt has failed."""
     waits_for: WaitsFor = WaitsFor.FULL_TEXT
     is_high: bool = False
     """Whether a route with `priority: high` chose the destination: of what waits it goes first."""

@@ -83,6 +83,14 @@ class HistorySpan(msgspec.Struct, frozen=True, kw_only=True):
     """How many events of the same time are not kept any more."""
 
 
+class QueueDepth(msgspec.Struct, frozen=True, kw_only=True):
+    """What waits for a destination, those in flight included."""
+
+    count: int
+    oldest_at: str
+    """When the oldest event of these was received, in ISO 8601."""
+
+
 class PastEvent(msgspec.Struct, frozen=True, kw_only=True):
     """An event of the history and the destinations that the routes of its time chose."""
 
@@ -158,6 +166,10 @@ class History(Protocol):
 
     def waiting(self) -> dict[str, int]:
         """Return how many deliveries are still to be made, those in flight included, by destination."""
+        ...
+
+    def queues(self) -> dict[str, QueueDepth]:
+        """Return the same with the age of the oldest; a destination for which nothing waits is left out."""
         ...
 
     def dead_by_destination(self) -> dict[str, int]:

@@ -212,9 +212,9 @@ class LaneObserver(Protocol):
     """Is notified of what happens at each destination: it counts, logs and sends notices."""
 
     def attempt_finished(
-        self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision
+        self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision, now: datetime
     ) -> None:
-        """Take note of an attempt, and of what is decided for its delivery."""
+        """Take note of an attempt, and of what is decided for its delivery; `now` is by the steady clock."""
         ...
 
     def state_changed(self, destination: Destination, event: LaneEvent) -> None:

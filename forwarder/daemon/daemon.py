@@ -203,6 +203,7 @@ class Daemon:
                 inbound=inbound,
                 dispatcher=dispatcher,
                 reporting=reporting,
+                active=active,
             )
 
             def report() -> StatusReport:

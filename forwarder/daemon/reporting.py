@@ -53,6 +53,7 @@ class Reporting:
         self.canaries.follow(runtime.canaries)
         self.heartbeat.follow(runtime.heartbeat)
         self._held_back.follow(_names(runtime))
+        self.attempts.follow(frozenset(route.name for route in runtime.routing_table.router.routes), _names(runtime))
         self.quiet.follow(runtime.routing_table.quiet, _enabled(runtime))
         return set()
 

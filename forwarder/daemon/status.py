@@ -8,6 +8,7 @@ import msgspec
 from forwarder import __version__
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.delivery_figures import DestinationFigures
 from forwarder.core.monitoring.status import (
     ConfigReport,
     CountersReport,
@@ -19,9 +20,12 @@ from forwarder.core.monitoring.status import (
 )
 from forwarder.daemon.inbound import Inbound
 from forwarder.daemon.reporting import Reporting
+from forwarder.daemon.runtime import ActiveRuntime
 from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.dispatch.lane import Lane
 from forwarder.logs.setup import log_status
+
+_NO_FIGURES = DestinationFigures()
 
 
 def state_of(*, is_left: bool, is_stopping: bool) -> str:
@@ -43,6 +47,7 @@ class StatusReporter:
         inbound: Inbound,
         dispatcher: Dispatcher,
         reporting: Reporting,
+        active: ActiveRuntime,
     ) -> None:
         self._started_at = started_at
         self._clock = clock
@@ -50,10 +55,12 @@ class StatusReporter:
         self._inbound = inbound
         self._dispatcher = dispatcher
         self._reporting = reporting
+        self._active = active
 
     def report(self, *, state: str, config: ConfigReport, outbox: OutboxReport) -> StatusReport:
         """Return the state of this moment; `state` is that of the daemon as a whole."""
         self._inbound.streams.note_heard()
+        counters, now = self._counters, self._clock.steady()
         return StatusReport(
             version=__version__,
             pid=os.getpid(),
@@ -64,16 +71,22 @@ class StatusReporter:
             streams=self._inbound.stats.status(),
             gap_repair_off=self._inbound.repair_off(),
             lag_ms=self._inbound.stats.lag(),
-            destinations={str(name): self._destination(lane) for name, lane in sorted(self._dispatcher.lanes.items())},
-            since_start=msgspec.convert(self._counters.as_fields(), CountersReport),
+            routes=dict(sorted(counters.matches.items())),
+            destinations={
+                str(name): self._destination(lane, now) for name, lane in sorted(self._dispatcher.lanes.items())
+            },
+            disabled={str(name): counters.skipped_by[name] for name in sorted(self._active.routing_table.disabled)},
+            since_start=msgspec.convert(counters.as_fields(), CountersReport),
             log=log_status(),
             outbox=outbox,
         )
 
-    def _destination(self, lane: Lane) -> DestinationReport:
+    def _destination(self, lane: Lane, now: datetime) -> DestinationReport:
         monitor, name = self._reporting.monitor, lane.destination.name
         known = monitor.state_of(name)
         pause, since = known.pause, known.failing_since
+        figures = self._reporting.attempts.figures.by_name.get(name, _NO_FIGURES)
+        total = figures.total()
         return DestinationReport(
             **msgspec.structs.asdict(lane.status()),
             paused=None
@@ -88,4 +101,11 @@ class StatusReporter:
             last_failure=monitor.failures.get(name),
             canary=self._reporting.canaries.status(name),
             quiet_until=self._reporting.quiet.quiet_until(name),
+            recent=figures.recent(now),
+            delivered=total.delivered,
+            failed_attempts=total.failed,
+            postponed=figures.postponed,
+            dead=figures.dead,
+            expired=figures.expired,
+            skipped=self._counters.skipped_by[name],
         )

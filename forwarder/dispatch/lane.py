@@ -264,7 +264,7 @@ class Lane:
         now_s = asyncio.get_running_loop().time()
         events = self.admission.end(delivery, attempt, decision, now=now_s, is_probe=is_probe)
         self._recorder.record(delivery, attempt, decision, now, early_due)
-        self._observer.attempt_finished(self.destination, delivery, attempt, decision)
+        self._observer.attempt_finished(self.destination, delivery, attempt, decision, now)
         if decision is DONE and not events and self._health.is_well and self.admission.breaker.is_closed:
             return
         change = self._health.note(attempt, decision, events, began=began, now=now, wall=self._clock())

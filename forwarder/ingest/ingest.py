@@ -195,8 +195,11 @@ class Ingest:
         selection = self._active.routing_table.router.select(event, came.wall, self.limiter)
         if self._watch is not None and self._watch.is_watched:
             self._watch.note_event(event, stream, selection, came.wall)
-        if selection.is_matched:
+        if selection.matched:
             self._counters.matched += 1
+            matches = self._counters.matches
+            for route in selection.matched:
+                matches[route] += 1
             entry = _MATCHED
         else:
             self._counters.unmatched += 1

@@ -110,6 +110,7 @@ class DeliveryPlanner:
                 wanted.append(delivery)
             else:
                 self._counters.skipped += 1
+                self._counters.skipped_by[destination] += 1
                 cause = SkipReason.DISABLED if verdict.is_wanted else SkipReason.PREFERRED
                 skipped.setdefault(cause, []).append(delivery)
         for destination, (cause, routes) in held.items():
@@ -127,6 +128,7 @@ class DeliveryPlanner:
 
     def _note_held(self, table: RoutingTable, destination: DestinationName, cause: SkipReason) -> SkipReason:
         """Count a delivery that its routes do not send; return why it is skipped."""
+        self._counters.skipped_by[destination] += 1
         if destination in table.disabled:
             self._counters.skipped += 1
             return SkipReason.DISABLED
@@ -155,6 +157,7 @@ class DeliveryPlanner:
                 if self._outbox.replace(destination, waiting, now=came.wall):
                     words.replaced(event.mid, destination, waiting)
                     self._counters.skipped += 1
+                    self._counters.skipped_by[destination] += 1
         verdict = WANTED
         for known in (words,) if recovery is None else (words, recovery.earlier):
             if verdict == WANTED:

@@ -2,18 +2,20 @@
 
 import logging
 from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Set as AbstractSet
+from datetime import datetime, timedelta
 from time import monotonic
 
 import structlog
 
 from forwarder.clocks.periodic import periodic
-from forwarder.core.delivery import Attempt, Delivery, Trigger
+from forwarder.core.delivery import Attempt, Delivery, DestinationName, Trigger
 from forwarder.core.destinations.destination import Destination
 from forwarder.core.dispatch.lane_events import ExpiredUnsent, LaneEvent
 from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postponed
 from forwarder.core.monitoring.attempt_log import describe
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.delivery_figures import DeliveryFigures
 from forwarder.core.monitoring.delivery_summary import DeliverySummary
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
@@ -23,7 +25,7 @@ _SUMMARY_EVERY = timedelta(minutes=1)
 
 log = structlog.get_logger(__name__)
 
-_CANARY = Trigger.CANARY
+_FIRST, _CANARY = Trigger.FIRST, Trigger.CANARY
 _BY_HAND = (Trigger.MANUAL, Trigger.RESEND)
 """Python 3.11 takes a fifth of a microsecond to find a member of an enum, and this is needed for every attempt."""
 
@@ -46,11 +48,18 @@ class AttemptReporter:
         self._canaries = canaries
         self._live = live
         self._now_s = now_s
-        self._summary = DeliverySummary(counters, now_s=now_s())
+        self.figures = DeliveryFigures()
+        """What was counted of each destination."""
+        self._summary = DeliverySummary(counters, self.figures, now_s=now_s())
         self._log = log.bind()
         """Bound once: `log` would be bound again for every attempt."""
         self._is_debug = self._log.is_enabled_for(logging.DEBUG)
         """Asked once, because the level is that of the command line until the process ends."""
+
+    def follow(self, routes: AbstractSet[str], destinations: AbstractSet[DestinationName]) -> None:
+        """Forget what was counted of routes and destinations that are no longer in the config."""
+        self._counters.follow(routes, destinations)
+        self.figures.follow(destinations)
 
     async def run(self) -> None:
         """Log a summary of the deliveries each minute, until cancelled; then that of the rest of the minute."""
@@ -66,13 +75,16 @@ class AttemptReporter:
             self._log.info("delivery.summary", **fields)
 
     def attempt_finished(
-        self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision
+        self, destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision, now: datetime
     ) -> None:
         """See `LaneObserver`."""
         match decision:
             case Done():
                 self._counters.delivered += 1
-                self._summary.note_delivered(destination.name, attempt.duration)
+                # What was meant to come late is not slow.
+                is_plain = delivery.trigger is _FIRST and delivery.waits_until is None
+                latency = now - delivery.accepted_at if is_plain else None
+                self.figures.note_delivered(destination.name, attempt.duration, latency, now)
                 if (
                     attempt.number > 1
                     or delivery.trigger in _BY_HAND
@@ -85,7 +97,7 @@ class AttemptReporter:
                 if destination.name in self._failures:
                     self._watch.note_attempt(destination, delivery, attempt, decision)
             case _:
-                self._count_failure(delivery, decision)
+                self._count_failure(delivery, attempt, decision, now)
                 is_end = isinstance(decision, Dead | Expired)
                 self._write(self._log.warning if is_end else self._log.info, delivery, attempt, decision)
                 self._watch.note_attempt(destination, delivery, attempt, decision)
@@ -107,8 +119,10 @@ class AttemptReporter:
         name, fields = describe(delivery, attempt, decision)
         write(name, **fields)
 
-    def _count_failure(self, delivery: Delivery, decision: Decision) -> None:
-        if isinstance(decision, Postponed):
+    def _count_failure(self, delivery: Delivery, attempt: Attempt, decision: Decision, now: datetime) -> None:
+        is_postponed = isinstance(decision, Postponed)
+        self.figures.note_failed(delivery.destination, attempt.duration, now, is_postponed=is_postponed)
+        if is_postponed:
             self._counters.postponed += 1
             return
         self._counters.failed_attempts += 1
@@ -118,7 +132,10 @@ class AttemptReporter:
     def _count_end(self, delivery: Delivery, decision: Dead | Expired) -> None:
         if delivery.trigger is Trigger.CANARY:
             self._counters.missed_canaries += 1
-        elif isinstance(decision, Dead):
+            return
+        is_dead = isinstance(decision, Dead)
+        self.figures.note_end(delivery.destination, is_dead=is_dead)
+        if is_dead:
             self._counters.dead += 1
         else:
             self._counters.expired += 1

@@ -118,6 +118,7 @@ class QuietKeeper:
                 for each in digest.kept:
                     self._outbox.replace(name, each.event_seq, now=now, cause=SkipReason.DIGESTED)
             self._counters.skipped += len(kept)
+            self._counters.skipped_by[name] += len(kept)
             log.info("quiet.digest", destination=name, deliveries=len(kept), messages=len(digests))
             if len(kept) < _MOST:
                 return

@@ -1,7 +1,7 @@
 """Keeps the states of the streams over reloads, and counts what they bring: who is first, who misses what, and how late events are."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from time import monotonic
 
@@ -13,7 +13,7 @@ from forwarder.core.matching import Subject
 from forwarder.core.monitoring.status import DelaySummary, StreamReport, to_milliseconds
 from forwarder.core.ports import Clock
 from forwarder.core.streams.arrival_race import ArrivalRace, Runner
-from forwarder.core.streams.state import StreamStates
+from forwarder.core.streams.state import StreamState, StreamStates
 
 _SETTLE_EVERY = timedelta(seconds=1)
 _MAX_SOURCES = 32
@@ -62,13 +62,17 @@ class StreamStats:
         state = self._by_name[stream]
         state.events += 1
         state.last_event = now
+        source = event.source
+        if source in state.sources:
+            state.sources[source] += 1
+        else:
+            self._count_new_source(state, source)
         lag_s = now.timestamp() - event.timestamp / 1000
         if lag_s < 0.0:  # noqa: PLR1730 - without a call, because it is done for every event
             lag_s = 0.0
         if lag_s > _LONGEST_LAG_S:
             lag_s = 0.0
         elif is_new:
-            source = event.source
             lag = self._lag[source] if source in self._lag else self._lag_of_new(source)
             if lag is not None:
                 lag.observe(lag_s)
@@ -79,7 +83,11 @@ class StreamStats:
 
     def _lag_of_new(self, source: str) -> Histogram | None:
         """Return what counts the lag of a source that has none of its own yet; `None` for that of forwarder itself."""
-        return None if source == OWN_SOURCE else self._lag.setdefault(self._shown(source), Histogram())
+        return None if source == OWN_SOURCE else self._lag.setdefault(_shown(source, self._lag), Histogram())
+
+    def _count_new_source(self, state: StreamState, source: str) -> None:
+        shown = _shown(source, state.sources)
+        state.sources[shown] = state.sources.get(shown, 0) + 1
 
     def _note_expected(self, subject: Subject) -> None:
         for each in self._expected:
@@ -98,11 +106,6 @@ class StreamStats:
             return self._was_open(stream, since, until)
 
         self._race.settle(now_s, was_open)
-
-    def _shown(self, source: str) -> str:
-        """Return what a new source is called in `status` and the metrics."""
-        is_fit = len(source) <= _LONGEST_NAME and source.isprintable()  # a lone surrogate is not printable either
-        return source if is_fit and len(self._lag) < _MAX_SOURCES else _OTHER
 
     # What the operator sees
 
@@ -127,6 +130,7 @@ class StreamStats:
             last_heard=to_milliseconds(state.last_heard),
             events=state.events,
             last_event=to_milliseconds(state.last_event),
+            sources=dict(sorted(state.sources.items())),
             wins=state.wins,
             share=round(state.wins / won, 4) if won else None,
             copies=state.copies,
@@ -138,3 +142,9 @@ class StreamStats:
     def lag(self) -> dict[str, DelaySummary]:
         """Return for each source how long after their timestamps its events came."""
         return {source: DelaySummary.of(lag) for source, lag in sorted(self._lag.items())}
+
+
+def _shown(source: str, known: Collection[str]) -> str:
+    """Return what a new source is called in `status` and the metrics, beside those that are known."""
+    is_fit = len(source) <= _LONGEST_NAME and source.isprintable()  # a lone surrogate is not printable either
+    return source if is_fit and len(known) < _MAX_SOURCES else _OTHER

@@ -96,7 +96,7 @@ def count_waiting(location: Location) -> dict[str, int]:
 
 
 def read_backlog(location: Location, *, now: datetime) -> "Backlog":
-    """Return what waits, what is dead, and how many gaps of the last 24 hours are not repaired. Raises `OutboxUnusableError`."""
+    """Return what waits, since when, what is dead, and how many gaps of the last 24 hours are not repaired. Raises `OutboxUnusableError`."""
     from forwarder.core.gaps.gap import Repair
     from forwarder.core.history import Query
     from forwarder.core.monitoring.status import Backlog
@@ -105,7 +105,13 @@ def read_backlog(location: Location, *, now: datetime) -> "Backlog":
     with open_history(location) as history:
         gaps = history.gaps(Query(since_ms=since_ms), stream=None, only_open=False)
         unrepaired = sum(gap["repair"] in {Repair.PARTIAL, Repair.FAILED} for gap in gaps)
-        return Backlog(waiting=history.waiting(), dead=history.dead_by_destination(), unrepaired_gaps=unrepaired)
+        queues = history.queues()
+        return Backlog(
+            waiting={name: queue.count for name, queue in queues.items()},
+            oldest={name: queue.oldest_at for name, queue in queues.items()},
+            dead=history.dead_by_destination(),
+            unrepaired_gaps=unrepaired,
+        )
 
 
 def _sqlite_path(location: Location) -> Path:

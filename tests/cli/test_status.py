@@ -27,7 +27,10 @@ from tests.support.paths import ROOT
 from tests.support.process import KEY, command, forwarder
 
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "tests" / "data" / "status.json").read_text(encoding="utf-8"))
-BY_NAME = {"streams", "gap_repair_off", "lag_ms", "destinations", "waiting", "dead", "ends", "odd_frames"}
+BY_NAME = {
+    "streams", "sources", "gap_repair_off", "lag_ms", "routes", "destinations", "disabled", "waiting", "oldest", "dead", "ends",
+    "odd_frames",
+}  # fmt: skip
 """Keys whose mappings have names as keys."""
 
 
@@ -101,7 +104,7 @@ async def test_the_json_keeps_what_only_the_daemon_knows(tmp_path: Path) -> None
     with answering(tmp_path, {"moon": "full"}) as config:
         code, out, _ = await command("status", "--json", "-c", str(config))
     well = {"level": "OK", "line": "OK", "concerns": []}
-    unread = {"waiting": None, "dead": None, "unrepaired_gaps": None}
+    unread = {"waiting": None, "oldest": None, "dead": None, "unrepaired_gaps": None}
     assert (code, json.loads(out)) == (0, {"moon": "full", **unread, "verdict": well})
 
 

@@ -26,7 +26,7 @@ from tests.support.routing import OneClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 ATTEMPT = Attempt(number=1, started_at=NOW, duration=timedelta(milliseconds=3), outcome=Answered(status=200))
-CHOSEN = Selection(chosen={BOT: ("r",)}, is_matched=True)
+CHOSEN = Selection(chosen={BOT: ("r",)}, matched=("all",))
 
 
 class Scene:

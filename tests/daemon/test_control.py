@@ -84,6 +84,7 @@ async def control_of(folder: Path, *, stream: str = "ws://127.0.0.1:9/ws") -> As
                 inbound=parts.inbound,
                 dispatcher=parts.dispatcher,
                 reporting=parts.reporting,
+                active=parts.active,
             )
             handler = ControlHandler(
                 parts.outbox,

@@ -44,7 +44,7 @@ class Scene:
 
     def finish(self, delivery: Delivery, decision: Decision, *, status: int = 500) -> None:
         attempt = Attempt(number=1, started_at=NOW, duration=timedelta(), outcome=Answered(status=status))
-        self.reporter.attempt_finished(TARGET, delivery, attempt, decision)
+        self.reporter.attempt_finished(TARGET, delivery, attempt, decision, NOW)
 
     def counts(self) -> dict[str, int]:
         """Return the counts that are not zero."""
@@ -184,7 +184,7 @@ def test_a_change_of_a_destinations_state_is_known_to_its_monitor(scene: Scene) 
 
 def test_nobody_has_to_listen(scene: Scene) -> None:
     reporter = reporter_of(scene)
-    reporter.attempt_finished(TARGET, delivery(), made(), Done())
+    reporter.attempt_finished(TARGET, delivery(), made(), Done(), NOW)
     assert scene.counts() == {"delivered": 1}
 
 
@@ -223,7 +223,7 @@ def test_above_debug_no_line_is_made_of_a_delivery_that_nothing_happened_to(
     kept = lines(INFO)
     reporter = reporter_of(scene)
     monkeypatch.delattr(attempts, "describe")
-    reporter.attempt_finished(TARGET, delivery(trigger), made(), Done())
+    reporter.attempt_finished(TARGET, delivery(trigger), made(), Done(), NOW)
     assert kept.calls == []
     assert scene.counts() == {"delivered": 1}
 
@@ -244,7 +244,7 @@ def test_what_the_log_has_spoken_of_before_and_what_was_unusual_is_logged_at_inf
     scene: Scene, lines: Callable[[int], CapturingLogger], sent: Delivery, attempt: Attempt
 ) -> None:
     kept = lines(INFO)
-    reporter_of(scene).attempt_finished(TARGET, sent, attempt, Done())
+    reporter_of(scene).attempt_finished(TARGET, sent, attempt, Done(), NOW)
     (line,) = kept.calls
     assert (line.method_name, line.args) == ("info", ("delivery.delivered",))
     assert (line.kwargs["delivery_id"], line.kwargs["attempt"]) == (sent.id, attempt.number)
@@ -252,7 +252,7 @@ def test_what_the_log_has_spoken_of_before_and_what_was_unusual_is_logged_at_inf
 
 def test_at_debug_every_delivery_has_its_line(scene: Scene, lines: Callable[[int], CapturingLogger]) -> None:
     kept = lines(DEBUG)
-    reporter_of(scene).attempt_finished(TARGET, delivery(), made(), Done())
+    reporter_of(scene).attempt_finished(TARGET, delivery(), made(), Done(), NOW)
     (line,) = kept.calls
     assert (line.method_name, line.args) == ("debug", ("delivery.delivered",))
     assert line.kwargs["event_id"] == delivery().event_id
@@ -281,11 +281,11 @@ async def test_each_minute_in_which_something_was_delivered_has_a_line_and_so_ha
         minutes.put_nowait(60.0)
         await minutes.join()
 
-    reporter.attempt_finished(TARGET, delivery(), made(took=timedelta(milliseconds=8)), Done())
-    reporter.attempt_finished(TARGET, delivery(), made(took=timedelta(milliseconds=8)), Done())
+    reporter.attempt_finished(TARGET, delivery(), made(took=timedelta(milliseconds=8)), Done(), NOW)
+    reporter.attempt_finished(TARGET, delivery(), made(took=timedelta(milliseconds=8)), Done(), NOW)
     await pass_minute()
     await pass_minute()  # in which nothing is delivered
-    reporter.attempt_finished(TARGET, delivery(), made(), Done())
+    reporter.attempt_finished(TARGET, delivery(), made(), Done(), NOW)
     now_s += 5
     running.cancel()
     with pytest.raises(asyncio.CancelledError):

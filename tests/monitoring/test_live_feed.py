@@ -18,7 +18,7 @@ from tests.support.lanes import BOT, event
 from tests.support.routing import OneClock
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-CHOSEN = Selection(chosen={BOT: ("r",)}, is_matched=True)
+CHOSEN = Selection(chosen={BOT: ("r",)}, matched=("all",))
 DONE = Attempt(number=1, started_at=NOW, duration=timedelta(milliseconds=3), outcome=Answered(status=200))
 
 

@@ -193,3 +193,15 @@ def test_what_meets_an_expectation_is_counted_once_for_each_event_and_a_reload_c
     scene.bring("b", scene.event(2), is_new=False)
     scene.bring("b", scene.event(3))
     assert scene.watch.met == {"any": 2}
+
+
+def test_every_copy_is_counted_by_its_stream_and_source_and_of_sources_there_are_only_so_many() -> None:
+    scene = Scene("a", "b")
+    for number in range(40):
+        scene.bring("a", scene.event(number, source=f'"s{number}"'))
+    scene.bring("a", scene.event(0, source='"s0"'), is_new=False)
+    scene.bring("b", scene.event(source=r'"\u001b[2J"'))
+    report = scene.watch.status()
+    assert report["a"].sources == {"s0": 2, **{f"s{number}": 1 for number in range(1, 32)}, "other": 8}
+    assert report["a"].events == sum(report["a"].sources.values())
+    assert report["b"].sources == {"other": 1}

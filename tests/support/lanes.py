@@ -77,7 +77,7 @@ class Recorder:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def attempt_finished(
-        self, _destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision
+        self, _destination: Destination, delivery: Delivery, attempt: Attempt, decision: Decision, _now: datetime
     ) -> None:
         self.attempts.append((delivery, attempt, decision))
         self.changed.set()

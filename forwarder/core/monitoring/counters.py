@@ -1,11 +1,15 @@
 """Counts events, deliveries and attempts since the start, so that everything that came in is accounted for."""
 
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field, fields
 
 from forwarder.core.counted import counted
+from forwarder.core.delivery import DestinationName
 from forwarder.core.event import NotAnEvent
 
+_APART = ("matches", "skipped_by", "odd_frames")
+"""What is counted by name, and is too much for a log line as it is."""
 _KEYS = {"duplicates": "doubles"}
 """The keys in logs and in `status --json` that are not the names of the attributes."""
 
@@ -37,6 +41,10 @@ class Counters:
     """Canaries that were given up; they count neither as dead nor as expired."""
     odd_frames: Counter[NotAnEvent] = field(default_factory=Counter)
     """Frames that are not events, by kind. They are not part of `seen`."""
+    matches: Counter[str] = field(default_factory=Counter)
+    """Events by the route that matched them, whether it sent them or not. An event may match several routes."""
+    skipped_by: Counter[DestinationName] = field(default_factory=Counter)
+    """Deliveries that were not made, for any of the reasons above, by destination."""
 
     def summary(self) -> str:
         """Return a line for people."""
@@ -44,6 +52,13 @@ class Counters:
 
     def as_fields(self) -> dict[str, object]:
         """Return the counts as fields of a log line."""
-        odd_frames = {str(kind): count for kind, count in self.odd_frames.items()}
-        counts = asdict(self) | {"odd_frames": odd_frames}
-        return {_KEYS.get(name, name): count for name, count in counts.items()}
+        names = (each.name for each in fields(self) if each.name not in _APART)
+        counts: dict[str, object] = {_KEYS.get(name, name): getattr(self, name) for name in names}
+        return counts | {"odd_frames": {str(kind): count for kind, count in self.odd_frames.items()}}
+
+    def follow(self, routes: AbstractSet[str], destinations: AbstractSet[DestinationName]) -> None:
+        """Forget what was counted for names that are no longer in the config."""
+        for route in self.matches.keys() - routes:
+            del self.matches[route]
+        for destination in self.skipped_by.keys() - destinations:
+            del self.skipped_by[destination]

@@ -1,34 +1,26 @@
 """Sums up the deliveries of a minute in one log line, because a delivery that nothing happened to has one only at debug."""
 
-from collections import Counter
-from datetime import timedelta
-
-from forwarder.core.delivery import DestinationName
-from forwarder.core.histogram import Histogram
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.delivery_figures import DeliveryFigures
 from forwarder.core.monitoring.status import DelaySummary
 
 _SHOWN = 10
 """How many destinations are named, those with the most deliveries."""
-_SECOND = timedelta(seconds=1)
 
 
 class DeliverySummary:
-    """Counts what is delivered, until `take` returns it as a line and begins again."""
+    """Returns what was delivered since the last line as the next one."""
 
-    def __init__(self, counters: Counters, *, now_s: float) -> None:
-        """`counters` has what is counted elsewhere, from the start on."""
+    def __init__(self, counters: Counters, figures: DeliveryFigures, *, now_s: float) -> None:
+        """`counters` and `figures` have what is counted elsewhere, from the start on."""
         self._counters = counters
+        self._figures = figures
         self._begin(now_s)
-
-    def note_delivered(self, destination: DestinationName, duration: timedelta) -> None:
-        """Count a delivery, and how long its last attempt took."""
-        self._delivered[destination] += 1
-        self._durations.observe(duration / _SECOND)
 
     def take(self, now_s: float) -> dict[str, object] | None:
         """Return the fields of the line, and begin again; `None` if nothing was delivered."""
-        delivered, durations = self._delivered, DelaySummary.of(self._durations)
+        minute = self._figures.take_minute()
+        delivered, durations = minute.by_destination, DelaySummary.of(minute.durations)
         before, over_s = self._before, now_s - self._began_s
         self._begin(now_s)
         if not delivered:
@@ -46,8 +38,6 @@ class DeliverySummary:
     def _begin(self, now_s: float) -> None:
         counters = self._counters
         self._began_s = now_s
-        self._delivered = Counter[DestinationName]()
-        self._durations = Histogram()
         self._before = {
             "failed_attempts": counters.failed_attempts,
             "postponed": counters.postponed,

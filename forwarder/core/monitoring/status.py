@@ -108,6 +108,8 @@ class StreamReport(msgspec.Struct, frozen=True):
     events: int = 0
     """Copies of events that it brought, duplicates included."""
     last_event: str | None = None
+    sources: dict[str, int] = field(default_factory=dict)
+    """The same by the source of the events."""
     wins: int = 0
     """Events that it brought before the other streams."""
     share: float | None = None
@@ -162,6 +164,22 @@ class LaneReport(msgspec.Struct, frozen=True):
     """How many may be made at the same time."""
 
 
+class RecentReport(msgspec.Struct, frozen=True):
+    """How a destination did in the last five minutes. A quantile is up to 20 % too long, and `None` where there was nothing."""
+
+    delivered: int = 0
+    failed_attempts: int = 0
+    """Attempts that failed and were counted as such: not those that a local fault ended."""
+    success_rate: float | None = None
+    """The part of the attempts that delivered, from 0 to 1; `None` if there was no attempt."""
+    latency_p50_ms: float | None = None
+    """From receiving an event to the 2xx for it; not of what was replayed, resent or recovered, or kept for quiet hours."""
+    latency_p99_ms: float | None = None
+    attempt_p50_ms: float | None = None
+    """How long an attempt took, whatever its outcome was."""
+    attempt_p99_ms: float | None = None
+
+
 class DestinationReport(LaneReport, frozen=True):
     """The state of one destination: what its lane knows, and what outlasts a restart."""
 
@@ -173,6 +191,16 @@ class DestinationReport(LaneReport, frozen=True):
     canary: CanaryReport | None = None
     quiet_until: str | None = None
     """When its quiet hours end, if it is in some of its own."""
+    recent: RecentReport = field(default_factory=RecentReport)
+    """The last five minutes."""
+    delivered: int = 0
+    """Since the start, as the counts below."""
+    failed_attempts: int = 0
+    postponed: int = 0
+    dead: int = 0
+    expired: int = 0
+    skipped: int = 0
+    """Deliveries that were not made: sampled, limited, preferred, or while it was disabled."""
 
 
 class CountersReport(msgspec.Struct, frozen=True):
@@ -244,7 +272,11 @@ class StatusReport(msgspec.Struct, frozen=True):
     """Why gaps are not repaired although the config asks for it, by stream."""
     lag_ms: dict[str, DelaySummary] = field(default_factory=dict)
     """From the timestamp of an event to its arrival, by source."""
+    routes: dict[str, int] = field(default_factory=dict)
+    """How many events each route matched since the start; a route that matched none is left out."""
     destinations: dict[str, DestinationReport] = field(default_factory=dict)
+    disabled: dict[str, int] = field(default_factory=dict)
+    """How many deliveries each destination with `enabled: false` has missed since the start."""
     since_start: CountersReport = field(default_factory=CountersReport)
     log: LogReport = field(default_factory=LogReport)
     outbox: OutboxReport = field(default_factory=OutboxReport)
@@ -255,6 +287,8 @@ class Backlog(msgspec.Struct, frozen=True):
 
     waiting: dict[str, int] = field(default_factory=dict)
     """Deliveries still to be made, those under way included."""
+    oldest: dict[str, str] = field(default_factory=dict)
+    """When the oldest event was received that waits. That of a replay may be much older than the replay."""
     dead: dict[str, int] = field(default_factory=dict)
     """Dead letters, expired ones included."""
     unrepaired_gaps: int = 0

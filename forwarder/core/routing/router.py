@@ -56,10 +56,15 @@ class Selection:
 
     chosen: dict[DestinationName, tuple[str, ...]]
     """The destinations that get the event, each with the names of the routes that chose it, in their order."""
-    is_matched: bool
-    """Whether any route matched; `unmatched` does not count."""
+    matched: tuple[str, ...]
+    """The names of the routes that matched, whether they send the event or not; `unmatched` is none of them."""
     held: dict[DestinationName, tuple[SkipReason, tuple[str, ...]]] = field(default_factory=dict)
     """The destinations that were chosen only by routes that do not send the event: the reason, and the names of the routes."""
+
+    @property
+    def is_matched(self) -> bool:
+        """Whether any route matched."""
+        return bool(self.matched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,13 +108,15 @@ class Router:
         if self.destination_limits:
             return None
         chosen: dict[DestinationName, tuple[str, ...]] = {}
+        matched: list[str] = []
         for route in self.routes:
             if route.condition != EVERYTHING or route.sample is not None or route.limit is not None:
                 return None
             _add(chosen, route)
+            matched.append(route.name)
             if route.stop:
                 break
-        return Selection(chosen, is_matched=True) if self.routes else None
+        return Selection(chosen, tuple(matched)) if self.routes else None
 
     def wait_of(self, routes: Sequence[str]) -> timedelta | None:
         """Return how long a first word that these routes chose waits for the full text. `None` means that it is sent at once."""
@@ -131,11 +138,11 @@ class Router:
             return self.always
         chosen: dict[DestinationName, tuple[str, ...]] = {}
         held: dict[DestinationName, tuple[SkipReason, tuple[str, ...]]] = {}
-        is_matched = False
+        matched: tuple[str, ...] = ()
         subject = Subject(event, now)
         for number in self.index.matching(subject):
             route = self.routes[number]
-            is_matched = True
+            matched += (route.name,)  # a call less than a list
             is_whole = route.sample is None and route.limit is None
             cause = None if is_whole else route.holds_back(subject, limiter)
             if cause is None:
@@ -146,13 +153,13 @@ class Router:
                     held[destination] = (max(before, cause, key=_WEIGHT.index), (*names, route.name))
             if route.stop:
                 break
-        if not is_matched and self.unmatched is not None:
+        if not matched and self.unmatched is not None:
             chosen[self.unmatched] = (UNMATCHED,)
         if held:
             held = {destination: why for destination, why in held.items() if destination not in chosen}
         if self.destination_limits and limiter is not None:
             self._limit_destinations(chosen, held, subject, limiter)
-        return Selection(chosen, is_matched, held)
+        return Selection(chosen, matched, held)
 
     def _limit_destinations(
         self,

@@ -45,6 +45,8 @@ class StreamState:
 
     events: int = 0
     """Events that it brought, duplicates included."""
+    sources: dict[str, int] = field(default_factory=dict)
+    """The same by their sources: of these there are only so many."""
     last_event: datetime | None = None
     wins: int = 0
     """Events that it brought first, where several streams run."""

@@ -215,11 +215,16 @@ def _read(
     event_id, accepted_ms, body, source, sid, is_recovered = found[COLUMNS:]
     row = row_on_disk(found[:COLUMNS], is_recovered=bool(is_recovered))
     row.is_changed = False
+    waited_until = None
     if row.awaits_full:
+        waited_until = time_of(row.due_ms)
         row.awaits_full, row.order_key = 0, order_key(order, source=source, sid=sid)
         row.is_changed = row.order_key is not None
     accepted_at = memory.clock_steps.steady_of(time_of(accepted_ms), event_seq)
-    return ClaimableRow(row, delivery_of(row, event_id, accepted_at, body, source=source))
+    delivery = delivery_of(row, event_id, accepted_at, body, source=source)
+    if waited_until is not None:
+        delivery = structs.replace(delivery, waits_until=waited_until)
+    return ClaimableRow(row, delivery)
 
 
 def _read_here(
@@ -241,7 +246,8 @@ def _read_here(
     if not row.awaits_full:
         return ClaimableRow(row, delivery)
     key = order_key(order, source=source, sid=sid)
-    return ClaimableRow(row, structs.replace(delivery, order_key=key), ends_wait=True)
+    waited = structs.replace(delivery, order_key=key, waits_until=time_of(row.due_ms))
+    return ClaimableRow(row, waited, ends_wait=True)
 
 
 def lease(rows: RowCache, found: Sequence[ClaimableRow]) -> list[Delivery]:

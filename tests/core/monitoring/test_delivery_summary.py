@@ -1,24 +1,27 @@
 """The deliveries of a minute as the fields of one line."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
+from forwarder.core.monitoring.delivery_figures import DeliveryFigures
 from forwarder.core.monitoring.delivery_summary import DeliverySummary
 
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 BOT, OPS = DestinationName("bot"), DestinationName("ops")
 
 
-def deliver(summary: DeliverySummary, to: DestinationName, *took_ms: int) -> None:
+def deliver(figures: DeliveryFigures, to: DestinationName, *took_ms: int) -> None:
     for each in took_ms:
-        summary.note_delivered(to, timedelta(milliseconds=each))
+        figures.note_delivered(to, timedelta(milliseconds=each), None, NOW)
 
 
 def test_it_has_what_was_delivered_in_all_and_by_destination_and_what_was_counted_meanwhile() -> None:
     counters = Counters(failed_attempts=100, postponed=100, dead=100, expired=100, skipped=100)
-    summary = DeliverySummary(counters, now_s=1000.0)
-    deliver(summary, OPS, 10)
-    deliver(summary, BOT, *[10] * 97, 2000, 2000)
+    figures = DeliveryFigures()
+    summary = DeliverySummary(counters, figures, now_s=1000.0)
+    deliver(figures, OPS, 10)
+    deliver(figures, BOT, *[10] * 97, 2000, 2000)
     counters.failed_attempts += 5
     counters.postponed += 4
     counters.dead += 3
@@ -44,9 +47,10 @@ def test_it_has_what_was_delivered_in_all_and_by_destination_and_what_was_counte
 
 
 def test_the_ten_destinations_with_the_most_deliveries_are_named_and_the_others_counted() -> None:
-    summary = DeliverySummary(Counters(), now_s=0.0)
+    figures = DeliveryFigures()
+    summary = DeliverySummary(Counters(), figures, now_s=0.0)
     for number in range(1, 14):
-        deliver(summary, DestinationName(f"bot{number}"), *[1] * number)
+        deliver(figures, DestinationName(f"bot{number}"), *[1] * number)
     fields = summary.take(60.0)
     assert fields is not None
     assert fields["delivered"] == sum(range(1, 14))
@@ -56,11 +60,12 @@ def test_the_ten_destinations_with_the_most_deliveries_are_named_and_the_others_
 
 def test_each_summary_begins_where_the_one_before_ended() -> None:
     counters = Counters()
-    summary = DeliverySummary(counters, now_s=0.0)
-    deliver(summary, BOT, 2000)
+    figures = DeliveryFigures()
+    summary = DeliverySummary(counters, figures, now_s=0.0)
+    deliver(figures, BOT, 2000)
     counters.dead += 1
     assert summary.take(60.0) is not None
-    deliver(summary, OPS, 1)
+    deliver(figures, OPS, 1)
     fields = summary.take(75.5)
     assert fields is not None
     assert (fields["delivered"], fields["destinations"], fields["dead"]) == (1, {"ops": 1}, 0)
@@ -69,10 +74,11 @@ def test_each_summary_begins_where_the_one_before_ended() -> None:
 
 def test_where_nothing_was_delivered_there_is_no_line_and_what_failed_then_is_not_part_of_the_next() -> None:
     counters = Counters()
-    summary = DeliverySummary(counters, now_s=0.0)
+    figures = DeliveryFigures()
+    summary = DeliverySummary(counters, figures, now_s=0.0)
     counters.failed_attempts += 1
     assert summary.take(60.0) is None
-    deliver(summary, BOT, 1)
+    deliver(figures, BOT, 1)
     fields = summary.take(120.0)
     assert fields is not None
     assert (fields["failed_attempts"], fields["over_s"]) == (0, 60.0)

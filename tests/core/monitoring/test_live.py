@@ -57,7 +57,7 @@ def test_an_address_is_one_of_the_web() -> None:
 
 def test_an_event_names_its_destinations_with_their_routes_and_what_was_held_back() -> None:
     selection = Selection(
-        chosen={BOT: ("news", "all")}, is_matched=True, held={ALERTS: (SkipReason.LIMITED, ("news",))}
+        chosen={BOT: ("news", "all")}, matched=("all",), held={ALERTS: (SkipReason.LIMITED, ("news",))}
     )
     seen = msgspec.json.decode(msgspec.json.encode(passing_event(EVENT, "main", selection, SEEN, at=WALL)))
     assert seen == {
@@ -79,8 +79,8 @@ def test_an_event_names_its_destinations_with_their_routes_and_what_was_held_bac
     ("selection", "result"),
     [
         (None, "duplicate"),
-        (Selection(chosen={}, is_matched=False), "unmatched"),
-        (Selection(chosen={}, is_matched=True), "matched"),
+        (Selection(chosen={}, matched=()), "unmatched"),
+        (Selection(chosen={}, matched=("all",)), "matched"),
     ],
 )
 def test_the_result_is_that_of_routing(selection: Selection | None, result: str) -> None:
@@ -145,7 +145,7 @@ def test_what_expired_unsent_has_no_attempt() -> None:
 ROUTED = passing_event(
     EVENT,
     "main",
-    Selection(chosen={BOT: ("news",)}, is_matched=True, held={ALERTS: (SkipReason.LIMITED, ("few",))}),
+    Selection(chosen={BOT: ("news",)}, matched=("all",), held={ALERTS: (SkipReason.LIMITED, ("few",))}),
     SEEN,
     at=WALL,
 )

@@ -32,12 +32,14 @@ def written(value: object) -> str:
 
 def test_a_report_is_the_json_of_the_example_to_the_last_character() -> None:
     of_daemon = {
-        key: value for key, value in EXAMPLE.items() if key not in {"waiting", "dead", "unrepaired_gaps", "verdict"}
+        key: value
+        for key, value in EXAMPLE.items()
+        if key not in {"waiting", "oldest", "dead", "unrepaired_gaps", "verdict"}
     }
     assert written(encode_status(decode_status(EXAMPLE))) == written(of_daemon)
     backlog = msgspec.convert(EXAMPLE, Backlog)
     assert written(msgspec.to_builtins(backlog)) == written(
-        {"waiting": EXAMPLE["waiting"], "dead": EXAMPLE["dead"], "unrepaired_gaps": 0}
+        {key: EXAMPLE[key] for key in ("waiting", "oldest", "dead", "unrepaired_gaps")}
     )
 
 
@@ -61,6 +63,7 @@ def test_the_example_has_every_part_of_a_report() -> None:
         "LogReport",
         "OutboxReport",
         "PauseReport",
+        "RecentReport",
         "RefusedConfigReport",
         "StatusReport",
         "StreamReport",

@@ -45,7 +45,7 @@ def selected(*routes: Route, mids: tuple[str, ...] = (OUT,), unmatched: str | No
 
 def test_what_every_route_to_a_destination_holds_back_is_held_with_its_cause_and_their_names() -> None:
     assert selected(HALF).held == {BOT: (SkipReason.SAMPLED, ("half",))}
-    assert selected(HALF, mids=(IN,)) == Selection({BOT: ("half",)}, is_matched=True)
+    assert selected(HALF, mids=(IN,)) == Selection({BOT: ("half",)}, ("half",))
     assert selected(LIMITED, mids=(IN, OUT)).held == {BOT: (SkipReason.LIMITED, ("few",))}
     # A limit reports more than a sample, whichever comes first.
     for routes in ((HALF, LIMITED), (LIMITED, HALF)):
@@ -55,14 +55,15 @@ def test_what_every_route_to_a_destination_holds_back_is_held_with_its_cause_and
 
 def test_what_another_route_sends_there_is_sent_and_names_that_one_alone() -> None:
     for routes in ((HALF, WHOLE), (WHOLE, HALF)):
-        assert selected(*routes) == Selection({BOT: ("all",)}, is_matched=True)
+        assert selected(*routes) == Selection({BOT: ("all",)}, tuple(each.name for each in routes))
     both = selected(route("r", "bot", "alerts", sample=5_000), route("s", "alerts"))
-    assert both == Selection({ALERTS: ("s",)}, is_matched=True, held={BOT: (SkipReason.SAMPLED, ("r",))})
+    assert both == Selection({ALERTS: ("s",)}, ("r", "s"), held={BOT: (SkipReason.SAMPLED, ("r",))})
 
 
 def test_what_is_held_back_is_matched_all_the_same() -> None:
     stopping = selected(replace(HALF, stop=True), WHOLE, unmatched="alerts")
-    assert stopping == Selection({}, is_matched=True, held={BOT: (SkipReason.SAMPLED, ("half",))})
+    assert stopping == Selection({}, ("half",), held={BOT: (SkipReason.SAMPLED, ("half",))})
+    assert stopping.is_matched
     assert selected(replace(HALF, condition=NOTHING), unmatched="alerts").chosen == {ALERTS: ("unmatched",)}
 
 
@@ -154,7 +155,7 @@ def test_the_limit_of_a_destination_holds_over_all_its_routes_and_counts_a_post_
     assert router.select(event(mid="1"), NOW, limiter).chosen == {BOT: ("one", "two"), ALERTS: ("one",)}
     assert router.select(event(mid="1"), NOW, limiter).chosen == {BOT: ("one", "two"), ALERTS: ("one",)}
     assert router.select(event(mid="2"), NOW, limiter) == Selection(
-        {ALERTS: ("one",)}, is_matched=True, held={BOT: (SkipReason.LIMITED, ("one", "two"))}
+        {ALERTS: ("one",)}, ("one", "two"), held={BOT: (SkipReason.LIMITED, ("one", "two"))}
     )
 
 

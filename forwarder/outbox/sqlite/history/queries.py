@@ -2,7 +2,6 @@
 
 import json
 import sqlite3
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -12,7 +11,7 @@ import msgspec
 
 from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import EventId
-from forwarder.core.history import HistorySpan, PastEvent, Query, Record, StoredRevision
+from forwarder.core.history import HistorySpan, PastEvent, Query, QueueDepth, Record, StoredRevision
 from forwarder.core.ledger import Audit
 from forwarder.outbox.problems import ReadGivenUpError
 from forwarder.outbox.sqlite.access import reading
@@ -23,7 +22,7 @@ from forwarder.outbox.sqlite.file.problems import error_code
 from forwarder.outbox.sqlite.file.read_connection import connect_to_read
 from forwarder.outbox.sqlite.gap_rows import GapRow, gap_of
 from forwarder.outbox.sqlite.history import replay
-from forwarder.outbox.sqlite.history.records import SQL as _OWN_SQL
+from forwarder.outbox.sqlite.history.records import SQL as _SQL
 from forwarder.outbox.sqlite.history.records import (
     attempt_records,
     counts_of,
@@ -31,6 +30,7 @@ from forwarder.outbox.sqlite.history.records import (
     delivery_record,
     event_record,
     gap_record,
+    queues_of,
     readable,
     text_of,
 )
@@ -38,7 +38,6 @@ from forwarder.outbox.sqlite.history.search import register
 from forwarder.outbox.sqlite.revisions import revision_at
 from forwarder.outbox.sqlite.statements import SQL
 
-_SQL = _OWN_SQL | {"waiting": SQL["waiting"]}
 _ASK_EVERY = 1_000
 """After so many instructions of SQLite's machine it is asked whether a read is given up."""
 _MOST_SAME = 100
@@ -151,10 +150,10 @@ class SqliteHistory:
         return {name: text_of(ms) or "" for name, ms in pause_ends(self._connection).items()}
 
     def waiting(self) -> dict[str, int]:
-        found = Counter[str]()
-        for name in ("waiting", "under_way"):
-            found.update(counts_of(self._connection.execute(_SQL[name])))
-        return dict(found)
+        return {name: queue.count for name, queue in self.queues().items()}
+
+    def queues(self) -> dict[str, QueueDepth]:
+        return queues_of(self._connection.execute(_SQL["queues"]))
 
     def dead_by_destination(self) -> dict[str, int]:
         return counts_of(self._connection.execute(_SQL["dead_by_destination"]))

@@ -138,8 +138,20 @@ WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
 GROUP BY 1, 2, 3 ORDER BY 6 DESC, 1, 3 LIMIT :limit;
 
--- name: under_way
-SELECT destination, count(*) FROM deliveries WHERE status = 'in_flight' GROUP BY destination;
+-- name: queues
+-- Counted in the indexes alone; then one event is looked up for each destination. The numbers of events grow.
+SELECT q.destination, q.count, e.accepted_ms FROM (
+  SELECT destination, sum(count) AS count, min(oldest_seq) AS oldest_seq FROM (
+    SELECT destination, count(*) AS count, min(event_seq) AS oldest_seq FROM deliveries INDEXED BY deliveries_due
+    WHERE status = 'pending' AND order_key IS NULL GROUP BY destination
+    UNION ALL
+    SELECT destination, count(*), min(event_seq) FROM deliveries INDEXED BY deliveries_in_order
+    WHERE status = 'pending' AND order_key IS NOT NULL GROUP BY destination
+    UNION ALL
+    SELECT destination, count(*), min(event_seq) FROM deliveries INDEXED BY deliveries_in_flight
+    WHERE status = 'in_flight' GROUP BY destination
+  ) GROUP BY destination
+) AS q LEFT JOIN events AS e ON e.seq = q.oldest_seq;
 
 -- name: dead_by_destination
 SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_dead

@@ -12,7 +12,7 @@ from forwarder.clocks.wall_clock import utc_now
 from forwarder.core.delivery import DestinationName, delivery_id
 from forwarder.core.event import EventId
 from forwarder.core.gaps.gap import Gap
-from forwarder.core.history import WAITS, Record
+from forwarder.core.history import WAITS, QueueDepth, Record
 from forwarder.outbox.sqlite.file.problems import DamagedRowError
 from forwarder.outbox.sqlite.history.search import heading
 from forwarder.outbox.sqlite.statements import from_ms, load, ms_or_none, to_ms
@@ -45,6 +45,13 @@ def counts_of(rows: Iterable[tuple[Any, ...]]) -> dict[str, int]:
     """Return counts by name."""
     with readable("a count"):
         return dict(msgspec.convert(list(rows), list[tuple[str, int]]))
+
+
+def queues_of(rows: Iterable[tuple[Any, ...]]) -> dict[str, QueueDepth]:
+    """Return what waits, by destination."""
+    with readable("a count"):
+        found = msgspec.convert(list(rows), list[tuple[str, int, int | None]])
+        return {name: QueueDepth(count=count, oldest_at=text_of(oldest_ms) or "") for name, count, oldest_ms in found}
 
 
 def event_record(connection: sqlite3.Connection, row: tuple[Any, ...], ahead_ms: int) -> Record:

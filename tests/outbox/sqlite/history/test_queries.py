@@ -8,7 +8,7 @@ import pytest
 from forwarder.outbox.sqlite import commands
 from forwarder.outbox.sqlite.access import writing
 from forwarder.outbox.sqlite.file.connection import FileSettings
-from forwarder.outbox.sqlite.history import queries, search
+from forwarder.outbox.sqlite.history import queries, records, search
 from forwarder.outbox.sqlite.opening import open_outbox
 
 _NAMES = (
@@ -58,8 +58,9 @@ _NAMES = (
         ("dead_count", "deliveries_dead"),
         ("dead_groups", "deliveries_dead"),
         ("kept_events", "events_by_age"),
-        ("waiting", "deliveries_due"),
-        ("under_way", "deliveries_in_flight"),
+        ("queues", "deliveries_due"),
+        ("queues", "deliveries_in_order"),
+        ("queues", "deliveries_in_flight"),
         ("replaying", "deliveries_due"),
         ("changes replayable", "INTEGER PRIMARY KEY"),
         ("changes first_seq_since", "events_by_age"),
@@ -74,7 +75,7 @@ async def test_lists_go_by_an_index(tmp_path: Path, statement: str, index: str) 
     async with open_outbox(FileSettings(path=path)):
         pass
     of_changes, _, name = statement.rpartition(" ")
-    sql = (commands._SQL if of_changes else queries._SQL)[name]
+    sql = (commands._SQL if of_changes else records.SQL)[name]
     with writing(path) as connection:
         search.register(connection)
         plan = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", dict.fromkeys(_NAMES, 1))]
