@@ -1,10 +1,14 @@
 """The coverage gate counts lines and branches of each part, and holds them against their limits."""
 
+import json
 import tomllib
+from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.support.paths import ROOT
-from tools.coverage_gate import PARTS, judged, limits_of
+from tools.coverage_gate import PARTS, judged, limits_of, main
 
 
 def file(lines: int, branches: int, *, missing: list[int], missing_branches: list[list[int]]) -> dict[str, Any]:
@@ -45,3 +49,14 @@ def test_each_part_has_a_limit() -> None:
     limits = limits_of(tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8")))
     assert set(limits) == set(PARTS)
     assert all(50 <= limit <= 100 for limit in limits.values())
+
+
+def test_a_report_of_another_run_is_judged_without_running_tests(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = tmp_path / "coverage.json"
+    report.write_text(json.dumps(REPORT))
+    assert main(["elsewhere", "--report", str(report)]) == 0
+    assert "coverage: elsewhere has 100.00 % and reaches its limit of 84 %" in capsys.readouterr().out
+    assert main(["core", "--report", str(report)]) == 1
+    assert "forwarder/core/routing/router.py: not run: 7" in capsys.readouterr().out

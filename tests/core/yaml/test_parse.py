@@ -95,3 +95,11 @@ def test_wrong_yaml_is_reported_with_what_to_do(written: str, hint: str) -> None
     (problem,) = caught.value.problems
     assert problem.message.startswith("not valid YAML: ")
     assert problem.message.endswith(f"; {hint}")
+
+
+def test_a_missing_comma_without_a_known_cause_is_reported_without_a_hint() -> None:
+    with pytest.raises(ConfigError) as caught:
+        load("a: [x\nb: 1")
+    (problem,) = caught.value.problems
+    assert problem.message.startswith("not valid YAML: ")
+    assert ";" not in problem.message
