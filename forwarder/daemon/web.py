@@ -37,8 +37,9 @@ def start_web(admin: AdminConfig, group: asyncio.TaskGroup, parts: WebParts) -> 
 async def _serve(listen: str, parts: WebParts) -> None:
     """Serve at this address until cancelled."""
     from forwarder.daemon.web_access import WebAccess  # noqa: PLC0415 - see above
+    from forwarder.web.page.pages import Pages  # noqa: PLC0415
     from forwarder.web.server import serve  # noqa: PLC0415
     from forwarder.web.views import Views  # noqa: PLC0415
 
     access = WebAccess(parts)
-    await serve(listen, Views(status=access.status, count_backlog=access.backlog, now=access.now))
+    await serve(listen, Views(status=access.status, count_backlog=access.backlog, now=access.now), Pages(access))

@@ -2,14 +2,13 @@
 
 import asyncio
 from contextlib import suppress
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 import structlog
 from aiohttp import web
 
 from forwarder.core.config.values.listen import address_of
 from forwarder.web.guard import Guard, hosts_of
-from forwarder.web.views import Views
 
 _TRY_EVERY_S = 1.0
 """How often it is tried to listen where another process has the port: after an upgrade that is the daemon before, for a moment."""
@@ -23,11 +22,20 @@ _END_WITHIN_S = 1.0
 log = structlog.get_logger(__name__)
 
 
-async def serve(listen: str, views: Views) -> NoReturn:
-    """Serve until cancelled. A port that is in use is tried again each second; deliveries do not wait for it."""
+class Routes(Protocol):
+    """Answers the requests of some paths."""
+
+    def add_to(self, application: web.Application) -> None:
+        """Add the routes."""
+        ...
+
+
+async def serve(listen: str, *views: Routes) -> NoReturn:
+    """Serve these routes until cancelled. A port that is in use is tried again each second; deliveries do not wait for it."""
     host, port = address_of(listen)
     application = web.Application(middlewares=[Guard(hosts_of(host, port)).middleware], client_max_size=_MAX_BODY_BYTES)
-    views.add_to(application)
+    for each in views:
+        each.add_to(application)
     runner = web.AppRunner(
         application, access_log=None, keepalive_timeout=_KEEP_ALIVE_S, shutdown_timeout=_END_WITHIN_S
     )

@@ -33,16 +33,9 @@ class Views:
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
-        application.router.add_get("/", self.index)
         application.router.add_get("/healthz", self.healthz)
         application.router.add_get("/readyz", self.readyz)
         application.router.add_get("/metrics", self.metrics)
-
-    async def index(self, _request: web.Request) -> web.Response:
-        """List what there is."""
-        return web.Response(
-            text="forwarder\n\n/healthz  is it alive\n/readyz   can it take and store events\n/metrics\n"
-        )
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Return 200 while the event loop, which answers, and the writer of the outbox make progress; else 503."""

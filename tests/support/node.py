@@ -1,4 +1,4 @@
-"""Node.js with the npm package `standardwebhooks`, installed once into a folder that git does not look at."""
+"""Node.js with the npm packages that tests use, installed once into a folder that git does not look at."""
 
 import fcntl
 import json
@@ -29,11 +29,11 @@ def why_no_node() -> str | None:
 def _why_not() -> str | None:
     if shutil.which("node") is None:
         return "needs node"
-    version = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))["dependencies"]["standardwebhooks"]
+    wanted: dict[str, str] = json.loads((FOLDER / "package.json").read_text(encoding="utf-8"))["dependencies"]
     if shutil.which("npm") is None:
-        return None if _installed() == version else "needs npm, to install the verifier"
+        return None if _is_there(wanted) else f"needs npm, to install {', '.join(wanted)}"
     with _one_process():
-        return None if _installed() == version or _install(version) else "npm could not install standardwebhooks"
+        return None if _is_there(wanted) or _install(wanted) else f"npm could not install {', '.join(wanted)}"
 
 
 @contextmanager
@@ -47,8 +47,8 @@ def _one_process() -> Iterator[None]:
         os.close(folder)
 
 
-def _install(version: str) -> bool:
-    """Install it, and return whether it is there; not again where another process of this run of the tests has failed."""
+def _install(wanted: dict[str, str]) -> bool:
+    """Install them, and return whether they are there; not again where another process of this run of the tests has failed."""
     run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
     failed = MODULES / ".failed-run"
     if run is not None and failed.exists() and failed.read_text(encoding="ascii") == run:
@@ -60,16 +60,21 @@ def _install(version: str) -> bool:
         timeout=120,
         check=False,
     )
-    is_there = install.returncode == 0 and _installed() == version
-    if run is not None and not is_there:
+    are_there = install.returncode == 0 and _is_there(wanted)
+    if run is not None and not are_there:
         MODULES.mkdir(exist_ok=True)
         failed.write_text(run, encoding="ascii")
-    return is_there
+    return are_there
 
 
-def _installed() -> str | None:
+def _is_there(wanted: dict[str, str]) -> bool:
+    """Return whether each package is installed, in the version of its name."""
+    return all(_installed(name) == version for name, version in wanted.items())
+
+
+def _installed(name: str) -> str | None:
     try:
-        found = json.loads((MODULES / "standardwebhooks" / "package.json").read_text(encoding="utf-8"))
+        found = json.loads((MODULES / name / "package.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
     version: str = found["version"]

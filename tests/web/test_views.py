@@ -94,8 +94,3 @@ async def test_a_count_that_hangs_holds_up_no_metrics_and_is_not_begun_again(mon
     for _ in range(3):
         assert (await views.metrics(REQUEST)).status == 200
     assert begun == 1
-
-
-async def test_the_index_lists_what_there_is() -> None:
-    text = (await views_of(StatusReport()).index(REQUEST)).text or ""
-    assert all(path in text for path in ("/healthz", "/readyz", "/metrics"))

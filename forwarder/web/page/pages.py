@@ -1,0 +1,255 @@
+"""The views of the page: each answers a request with HTML that needs no JavaScript to be read."""
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from forwarder.core.history import Query
+from forwarder.core.monitoring.status import StatusReport
+from forwarder.core.monitoring.verdict import Verdict
+from forwarder.core.posts import read_post
+from forwarder.core.text import web_address
+from forwarder.threads import start_in_thread
+from forwarder.web.page.bars import attempt_bars, gap_rows, stream_lines
+from forwarder.web.page.health import LEVEL_MARKS, HealthWords, health_of_outbox
+from forwarder.web.page.overview import destination_rows, stream_rows
+from forwarder.web.page.rendering import Rendering, pretty_json
+from forwarder.web.page.search import PERIODS, STATES, Asked, asked_of, place_of
+from forwarder.web.page.static_files import StaticFiles
+from forwarder.web.ports import DaemonAccess, UnavailableError
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""What a browser may do with a page: load from here, and nothing else. No script and no style in the page itself."""
+VIEWS = (
+    ("overview", "/", "Overview"),
+    ("live", "/live", "Live"),
+    ("events", "/events", "Events"),
+    ("dead", "/dead", "Dead letters"),
+    ("gaps", "/gaps", "Gaps"),
+    ("rules", "/rules", "Rules"),
+    ("config", "/config", "Config"),
+)
+_MOST_BODY = 200_000
+"""How many characters of a payload are shown."""
+_MOST_CHILDREN = 40
+"""How many parts of one condition are shown."""
+_MOST_GROUPS = 200
+_MOST_GAPS = 500
+_GAP_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+_EXAMPLE = {
+    "source": "x",
+    "mid": "1",
+    "sid": "2",
+    "timestamp": 1767225600000,
+    "payload": {"text": "Will list $ABC", "author": {"screen_name": "exchange"}},
+}
+
+View = Callable[[web.Request], Awaitable[web.Response]]
+
+
+class Pages:
+    """Answers the requests of a browser."""
+
+    def __init__(self, daemon: DaemonAccess) -> None:
+        self._daemon = daemon
+        self._static = StaticFiles()
+        self._rendering = Rendering(self._static)
+
+    def add_to(self, application: web.Application) -> None:
+        """Add the routes."""
+        add = application.router.add_get
+        add("/static/{digest}/{name}", self._static.serve)
+        add("/", self._guarded(self.overview))
+        add("/live", self._guarded(self.live))
+        add("/events", self._guarded(self.events))
+        add("/events/{id}", self._guarded(self.event))
+        add("/dead", self._guarded(self.dead))
+        add("/gaps", self._guarded(self.gaps))
+        add("/config", self._guarded(self.config))
+        add("/rules", self._guarded(self.rules))
+
+    def _guarded(self, view: View) -> View:
+        """Return a view that answers with a page also where what is asked for cannot be had."""
+
+        async def answer(request: web.Request) -> web.Response:
+            try:
+                return await view(request)
+            except UnavailableError as error:
+                return await self._problem(503, "Not available now", f"{error}")
+            except ValueError:
+                return await self._problem(
+                    400, "Not understood", "The address of this page is not one that forwarder has made."
+                )
+
+        return answer
+
+    async def overview(self, _request: web.Request) -> web.Response:
+        """Show the verdict, streams, destinations, config and outbox."""
+        status, backlog = self._daemon.status(), await self._daemon.backlog()
+        return await self._page(
+            "overview",
+            status=status,
+            backlog=backlog,
+            destinations=destination_rows(status, backlog),
+            streams=stream_rows(status),
+            outbox=health_of_outbox(status.outbox),
+        )
+
+    async def live(self, _request: web.Request) -> web.Response:
+        """Show what passes. The script of the page fills it."""
+        return await self._page("live")
+
+    async def events(self, request: web.Request) -> web.Response:
+        """Show the list of events, searched and in pages."""
+        asked = asked_of(request.query)
+        found = await self._daemon.events(asked.query(self._daemon.now()))
+        status = self._daemon.status()
+        return await self._page(
+            "events",
+            asked=asked,
+            states=STATES,
+            periods=PERIODS,
+            events=found.events,
+            known_destinations=sorted(status.destinations),
+            known_routes=[],
+            problem="",
+            first_page=asked.address("/events", after="") if asked.after else "",
+            next_page="" if found.next is None else asked.address("/events", after=place_of(found.next)),
+        )
+
+    async def event(self, request: web.Request) -> web.Response:
+        """Show one event: what came, where it went, and why."""
+        found = await self._daemon.event(request.match_info["id"])
+        seq = request.query.get("seq")
+        event = next((each for each in reversed(found) if seq is None or str(each.event_seq) == seq), None)
+        if event is None:
+            return await self._problem(
+                404,
+                "No such event",
+                "No event with this id is in the outbox: it did not come, or it is no longer kept.",
+            )
+        problem, routing = "", None
+        try:
+            routing = await self._daemon.explain(event.event_seq)
+        except UnavailableError as error:
+            problem = str(error)
+        body = event.body or ""
+        pretty = pretty_json(body) or body
+        post = read_post(body.encode("utf-8", "surrogateescape"))
+        return await self._page(
+            "event",
+            view="events",
+            event=event,
+            text=post.text or event.text,
+            link=web_address(post.link),
+            others=[each for each in found if each is not event and each.event_id == event.event_id],
+            deliveries=[{"delivery": each, "bars": attempt_bars(each)} for each in event.deliveries],
+            known_destinations=self._daemon.status().destinations,
+            routing=routing,
+            problem=problem,
+            most_children=_MOST_CHILDREN,
+            body=pretty[:_MOST_BODY],
+            body_size=len(body.encode("utf-8", "surrogateescape")),
+            body_is_cut=len(pretty) > _MOST_BODY,
+        )
+
+    async def dead(self, request: web.Request) -> web.Response:
+        """Show the dead letters: groups by reason, and the letters of one of them."""
+        asked = asked_of(request.query)
+        query = asked.query(self._daemon.now())
+        groups = await self._daemon.dead_groups(msgspec.structs.replace(query, limit=_MOST_GROUPS, after=None))
+        found = await self._daemon.dead_letters(query)
+        return await self._page(
+            "dead",
+            asked=asked,
+            groups=[
+                {
+                    "group": each,
+                    "address": Asked(destination=each.destination, reason=each.reason, state=each.status).address(
+                        "/dead"
+                    ),
+                    "group_json": json.dumps(
+                        {
+                            "destination": each.destination,
+                            "reason": each.reason,
+                            "status": each.status,
+                            "count": each.count,
+                        }
+                    ),
+                }
+                for each in groups
+            ],
+            total=sum(each.count for each in groups),
+            letters=found.deliveries,
+            known_destinations=sorted(self._daemon.status().destinations),
+            problem="",
+            first_page=asked.address("/dead", after="") if asked.after else "",
+            next_page="" if found.next is None else asked.address("/dead", after=place_of(found.next)),
+        )
+
+    async def gaps(self, request: web.Request) -> web.Response:
+        """Show the streams on a time line, and their gaps."""
+        period = request.query.get("period", "24h")
+        period = period if period in _GAP_PERIODS else "24h"
+        now = self._daemon.now()
+        begins = now - _GAP_PERIODS[period]
+        query = Query(since_ms=round(begins.timestamp() * 1000), limit=_MOST_GAPS)
+        gaps = await self._daemon.gaps(query, stream=None, only_open=False)
+        return await self._page(
+            "gaps",
+            period=period,
+            periods=[("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")],
+            begins_at=begins.isoformat(timespec="seconds"),
+            lines=stream_lines([*self._daemon.status().streams], gaps, begins=begins, now=now),
+            gaps=gap_rows(gaps),
+            problem="",
+        )
+
+    async def config(self, _request: web.Request) -> web.Response:
+        """Show the active config, and the last edit that was refused."""
+        config = await self._daemon.config()
+        return await self._page(
+            "config",
+            config=config,
+            settings=_written(config.settings),
+            routing=_written(config.routing),
+            problem="",
+        )
+
+    async def rules(self, _request: web.Request) -> web.Response:
+        """Offer to try rules. The script of the page does it."""
+        return await self._page("rules", example=json.dumps(_EXAMPLE, indent=2))
+
+    async def _problem(self, status: int, title: str, text: str) -> web.Response:
+        return await self._page("error", code=status, title=title, text=text)
+
+    async def _page(self, name: str, *, view: str | None = None, code: int = 200, **values: object) -> web.Response:
+        """Return a template as an answer. It is rendered in a thread: a long list must not hold up deliveries."""
+        status: StatusReport = self._daemon.status()
+        verdict: Verdict = await self._daemon.verdict()
+        common: Mapping[str, Any] = {
+            "view": view or name,
+            "views": VIEWS,
+            "version": status.version,
+            "level": HealthWords(LEVEL_MARKS[verdict.level], verdict.level),
+            "verdict": verdict,
+        }
+        now = self._daemon.now()
+        text = await start_in_thread(
+            lambda: self._rendering.render(f"{name}.html", now=now, **{**common, **values}), name="render page"
+        )
+        return web.Response(status=code, text=text, content_type="text/html", charset="utf-8", headers=HEADERS)
+
+
+def _written(value: object) -> str:
+    """Return a part of the config as indented JSON, which is YAML as well."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)

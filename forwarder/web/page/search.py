@@ -1,0 +1,98 @@
+"""What a search form asks for, read from an address, and the addresses of the pages of a list. Pure."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from urllib.parse import urlencode
+
+import msgspec
+
+from forwarder.core.history import Cursor, Query
+
+MOST_ROWS = 50
+"""How many rows a page of a list has."""
+_MOST_WORDS = 500
+"""A longer text in a form is cut."""
+STATES = (
+    ("", "any"),
+    ("delivered", "delivered"),
+    ("pending", "waiting"),
+    ("in_flight", "in flight"),
+    ("dead", "dead"),
+    ("expired", "expired"),
+    ("skipped", "skipped"),
+    ("unmatched", "no route matched"),
+)
+"""The states that a form offers, with their labels."""
+PERIODS = (("", "any"), ("1h", "last hour"), ("24h", "last 24 hours"), ("7d", "last 7 days"))
+_LENGTHS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of a search form; empty where nothing is asked."""
+
+    text: str = ""
+    author: str = ""
+    link: str = ""
+    route: str = ""
+    destination: str = ""
+    state: str = ""
+    reason: str = ""
+    period: str = ""
+    after: str = ""
+    """Where the page begins: `MILLISECONDS.NUMBER.DESTINATION`."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether anything is asked for."""
+        return any(
+            (self.text, self.author, self.link, self.route, self.destination, self.state, self.reason, self.period)
+        )
+
+    def query(self, now: datetime) -> Query:
+        """Return the query for the history. Raises `ValueError` for a place that is none."""
+        length = _LENGTHS.get(self.period)
+        is_unmatched = self.state == "unmatched"
+        return Query(
+            since_ms=0 if length is None else round((now - length).timestamp() * 1000),
+            destination=self.destination or None,
+            route=self.route or None,
+            status=None if is_unmatched else self.state or None,
+            unmatched=is_unmatched,
+            reason=self.reason or None,
+            author=self.author or None,
+            text=self.text or None,
+            link=self.link or None,
+            limit=MOST_ROWS,
+            after=cursor_of(self.after) if self.after else None,
+        )
+
+    def address(self, path: str, **changed: str) -> str:
+        """Return the address of this search with some fields changed."""
+        fields = {name: value for name, value in (msgspec.structs.asdict(self) | changed).items() if value}
+        return f"{path}?{urlencode(fields)}" if fields else path
+
+
+def asked_of(fields: Mapping[str, str]) -> Asked:
+    """Return what is asked for; a state that does not exist is none."""
+    known = {name: fields.get(name, "").strip()[:_MOST_WORDS] for name in Asked.__struct_fields__ if name != "reason"}
+    if known["state"] not in dict(STATES):
+        known["state"] = ""
+    if known["period"] not in _LENGTHS:
+        known["period"] = ""
+    return Asked(reason=fields.get("reason", ""), **known)
+
+
+def cursor_of(place: str) -> Cursor:
+    """Return the place in a list that an address has. Raises `ValueError` if it is none."""
+    at_ms, _, rest = place.partition(".")
+    seq, _, destination = rest.partition(".")
+    if not (
+        at_ms.isascii() and at_ms.isdigit() and seq.isascii() and seq.isdigit() and len(at_ms) < 17 and len(seq) < 17
+    ):
+        raise ValueError("not a place in a list")
+    return Cursor(at_ms=int(at_ms), seq=int(seq), destination=destination)
+
+
+def place_of(cursor: Cursor) -> str:
+    """Return a place in a list as an address has it."""
+    return f"{cursor.at_ms}.{cursor.seq}.{cursor.destination}".rstrip(".")

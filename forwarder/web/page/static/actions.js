@@ -1,0 +1,72 @@
+// The buttons of a view: pause, resume, resend. Each says what it did, or what was refused.
+import { refresh } from './refresh.js';
+import { change } from './sign_in.js';
+
+export function say(text, kind = '') {
+  const said = document.getElementById('acted');
+  if (!said) return;
+  said.textContent = text;
+  said.className = `said js ${kind}`;
+  said.hidden = !text;
+}
+
+function askPause(name) {
+  const dialog = document.getElementById('pause-dialog');
+  document.getElementById('pause-name').textContent = name;
+  document.getElementById('pause-why').value = '';
+  document.getElementById('pause-minutes').value = '';
+  dialog.returnValue = '';
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener(
+      'close',
+      () => {
+        const minutes = document.getElementById('pause-minutes').value;
+        const why = document.getElementById('pause-why').value;
+        resolve(dialog.returnValue === 'ok' ? { why, minutes: minutes ? Number(minutes) : null } : null);
+      },
+      { once: true },
+    );
+  });
+}
+
+async function pause({ destination }) {
+  const asked = await askPause(destination);
+  if (asked === null) return null;
+  const body = { why: asked.why, ...(asked.minutes ? { until_ms: Date.now() + asked.minutes * 60000 } : {}) };
+  const done = await change(`/api/v1/destinations/${encodeURIComponent(destination)}/pause`, body);
+  return done.changed ? `${destination} is paused.` : `${destination} was paused already.`;
+}
+
+async function resume({ destination }) {
+  const done = await change(`/api/v1/destinations/${encodeURIComponent(destination)}/resume`, {});
+  return done.changed ? `${destination} gets its deliveries again.` : `${destination} was not paused.`;
+}
+
+async function resend({ seq, destination }) {
+  const done = await change('/api/v1/resend', { keys: [[Number(seq), destination]] });
+  return done.changed ? `It is sent to ${destination} again.` : `It is left alone: it waits for ${destination} already, or is in flight.`;
+}
+
+const ACTIONS = { pause, resume, resend };
+
+export function setUpActions() {
+  document.addEventListener('click', async (event) => {
+    const button = event.target.closest('button[data-act]');
+    const action = button && ACTIONS[button.dataset.act];
+    if (!action) return;
+    const { ...asked } = button.dataset;
+    button.disabled = true;
+    try {
+      const text = await action(asked);
+      if (text !== null) {
+        say(text, 'ok');
+        if (asked.act !== 'resend') await refresh();
+      }
+    } catch (error) {
+      say(`Refused: ${error.message}`, 'bad');
+    } finally {
+      button.disabled = false;
+    }
+  });
+}

@@ -1,0 +1,118 @@
+// The list of what passes. It holds at most MOST_ROWS rows; what comes faster than a screen is drawn is left out, and counted.
+import { listen } from './feed.js';
+import { clock, milliseconds } from './times.js';
+
+export const MOST_ROWS = 200;
+const DRAW_EVERY_MS = 200;
+
+let pending = [];
+let leftOut = 0;
+let isHeld = false;
+
+function cell(className, ...children) {
+  const made = document.createElement('td');
+  if (className) made.className = className;
+  made.append(...children.filter((child) => child !== null && child !== ''));
+  return made;
+}
+
+function span(className, text, tag = 'span') {
+  const made = document.createElement(tag);
+  if (className) made.className = className;
+  made.textContent = text;
+  return made;
+}
+
+// The same characters are made visible as by the server.
+const ACTIVE = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff\ufffe\uffff]|[\u{e0000}-\u{e007f}]/gu;
+
+export function visible(text) {
+  return String(text ?? '').replace(ACTIVE, (mark) => [...Array(mark.length).keys()].map((at) => `\\u${mark.charCodeAt(at).toString(16).padStart(4, '0')}`).join(''));
+}
+
+function post(item) {
+  const text = span('event-text', visible(item.text).slice(0, 300) || '(no text)');
+  text.dir = 'auto';
+  return [item.author ? span('author', visible(item.author).slice(0, 80), 'bdi') : '', ' ', text];
+}
+
+const KINDS = { delivered: 'ok', retry: 'warn', postponed: 'warn', dead: 'bad', expired: 'bad', matched: 'ok', duplicate: 'idle', unmatched: 'idle' };
+
+function rowOf(kind, item) {
+  const row = document.createElement('tr');
+  row.className = 'new';
+  const link = document.createElement('a');
+  link.href = `/events/${encodeURIComponent(item.event_id)}`;
+  link.textContent = clock(new Date(item.at));
+  const time = cell('nowrap', link);
+  if (kind === 'event') {
+    const names = Object.keys(item.destinations ?? {});
+    const routes = [...new Set(Object.values(item.destinations ?? {}).flat())];
+    row.append(
+      time,
+      cell('', span(`tag ${KINDS[item.result] ?? 'idle'}`, item.result)),
+      cell('', ...post(item)),
+      cell('wide', visible(routes.join(', '))),
+      cell('', visible(names.join(', ')) || '–'),
+      cell('number', ''),
+    );
+  } else {
+    const result = span(`tag ${KINDS[item.outcome] ?? 'idle'}`, `${item.outcome}${item.status ? ` ${item.status}` : ''}`);
+    row.append(
+      time,
+      cell('', span('note', `attempt ${item.attempt}`)),
+      cell('', ...post(item)),
+      cell('wide', visible((item.routes ?? []).join(', '))),
+      cell('', visible(item.destination), item.reason ? span('words', visible(item.reason).slice(0, 200), 'div') : ''),
+      cell('number', result, document.createElement('br'), span('note small', milliseconds(item.since_received_ms))),
+    );
+  }
+  return row;
+}
+
+function isWanted(kind, item) {
+  const wanted = document.getElementById('tail-kind').value;
+  if (wanted === 'failed' ? kind !== 'attempt' || item.outcome === 'delivered' : wanted && wanted !== kind) return false;
+  const words = document.getElementById('tail-words').value.trim().toLowerCase();
+  if (!words) return true;
+  const sought = [item.author, item.text, item.destination, ...Object.keys(item.destinations ?? {}), ...(item.routes ?? [])].join(' ').toLowerCase();
+  return words.split(/\s+/).every((word) => sought.includes(word));
+}
+
+function draw() {
+  if (isHeld || pending.length === 0) return;
+  const body = document.getElementById('tail');
+  document.getElementById('tail-empty')?.remove();
+  const rows = pending.map(([kind, item]) => rowOf(kind, item)).reverse();
+  pending = [];
+  body.prepend(...rows);
+  while (body.childElementCount > MOST_ROWS) body.lastElementChild.remove();
+}
+
+export function setUpTail() {
+  const state = document.getElementById('live-state');
+  state.textContent = 'Connecting …';
+  const hold = document.getElementById('tail-hold');
+  hold.addEventListener('click', () => {
+    isHeld = !isHeld;
+    hold.setAttribute('aria-pressed', String(isHeld));
+    hold.textContent = isHeld ? 'Go on' : 'Hold';
+  });
+  listen(
+    (kind, item) => {
+      if (kind === 'lost') {
+        leftOut += item.lost ?? 0;
+      } else if (isWanted(kind, item)) {
+        pending.push([kind, item]);
+        if (pending.length > MOST_ROWS) {
+          pending.shift();
+          leftOut += 1;
+        }
+      }
+    },
+    (text) => {
+      if (state.textContent !== text) state.textContent = text;
+    },
+  );
+  setInterval(draw, DRAW_EVERY_MS);
+}

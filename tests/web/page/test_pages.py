@@ -1,0 +1,145 @@
+"""The views, over HTTP, on a real outbox and without a browser."""
+
+import json
+import re
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from forwarder.outbox.open import open_outbox
+from forwarder.web.page.pages import VIEWS, Pages
+from tests.support.history import CONFIG, fill
+from tests.support.outbox import keep_unmatched
+from tests.support.web import access_of
+
+
+@pytest.fixture
+async def config(tmp_path: Path) -> Path:
+    """Return a config whose outbox has four events: delivered, dead after two attempts, pending, and unmatched."""
+    path = tmp_path / "config.yaml"
+    path.write_text(CONFIG, encoding="utf-8")
+    await fill(path)
+    return path
+
+
+@pytest.fixture
+async def url(config: Path) -> AsyncIterator[str]:
+    """Serve the pages of a daemon with this config."""
+    application = web.Application()
+    Pages(access_of(config)).add_to(application)
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    yield f"http://127.0.0.1:{runner.addresses[0][1]}"
+    await runner.cleanup()
+
+
+async def shown(address: str, status: int = 200) -> str:
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        text = await answer.text()
+        assert answer.status == status, text
+        assert answer.content_type == "text/html"
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy
+        assert "unsafe" not in policy
+        return text
+
+
+def links_to_events(text: str) -> list[str]:
+    return re.findall(r'href="(/events/[^"]+)"', text)
+
+
+@pytest.mark.parametrize(("name", "path", "label"), VIEWS)
+async def test_each_view_is_complete_html_with_landmarks(url: str, name: str, path: str, label: str) -> None:
+    text = await shown(url + path)
+    assert text.lstrip().startswith("<!doctype html>")
+    for piece in ('<html lang="en">', "<main", "</main>", "<nav", 'href="#main"', "</html>"):
+        assert piece in text
+    assert f'<a href="{path}" aria-current="page">{label}</a>' in text
+    assert text.count("<h1") == 1
+
+
+async def test_the_overview_shows_streams_destinations_and_what_waits(url: str) -> None:
+    text = await shown(f"{url}/")
+    for piece in ("Streams are open", "websocket", "Time to disk", "dead letters"):
+        assert piece in text
+
+
+async def test_events_are_listed_and_searched(url: str) -> None:
+    assert len(links_to_events(await shown(f"{url}/events"))) == 4
+    assert len(links_to_events(await shown(f"{url}/events?state=dead"))) == 1
+    assert len(links_to_events(await shown(f"{url}/events?state=unmatched"))) == 1
+    assert len(links_to_events(await shown(f"{url}/events?destination=bot&state=delivered"))) == 1
+    nothing = await shown(f"{url}/events?text=%3Cscript%3Ealert(1)%3C/script%3E")
+    assert "No event that is kept matches this search." in nothing
+    assert "<script>alert" not in nothing
+
+
+async def test_a_long_list_has_pages(url: str, config: Path) -> None:
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        for number in range(100, 160):
+            keep_unmatched(outbox, number)
+    first = await shown(f"{url}/events")
+    (older,) = re.findall(r'href="([^"]+)" rel="next"', first)
+    second = await shown(url + older.replace("&amp;", "&"))
+    found = [*links_to_events(first), *links_to_events(second)]
+    assert (len(found), len(set(found))) == (64, 64)
+    assert 'rel="next"' not in second
+
+
+async def test_an_event_has_its_deliveries_attempts_payload_and_why(url: str) -> None:
+    (link,) = links_to_events(await shown(f"{url}/events?state=dead"))
+    text = await shown(url + link)
+    for piece in (
+        "HTTP 500: no",
+        "503",
+        "webhook-id",
+        'class="waterfall"',
+        "headers of requests are not kept",
+        "&#34;payload&#34;",
+    ):
+        assert piece in text, piece
+    assert text.count('<rect class="failed"') == 2
+
+
+async def test_dead_letters_are_grouped_by_reason(url: str) -> None:
+    text = await shown(f"{url}/dead")
+    (group,) = re.findall(r'data-group="([^"]+)"', text)
+    assert json.loads(group.replace("&#34;", '"')) == {
+        "destination": "bot",
+        "reason": "HTTP 500: no",
+        "status": "dead",
+        "count": 1,
+    }
+    assert text.count('name="letter"') == 1
+    assert "No dead letter matches" in await shown(f"{url}/dead?destination=other")
+
+
+async def test_the_config_is_shown_without_its_secrets(url: str) -> None:
+    text = await shown(f"{url}/config")
+    assert "&#34;routes&#34;" in text
+    assert "sqlite:outbox.db" in text
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/events/nothing", 404, "No such event"),
+        ("/events/%3Cscript%3E", 404, "No such event"),
+        ("/events?after=nonsense", 400, "Not understood"),
+        ("/dead?after=1.x", 400, "Not understood"),
+        ("/events/%23x", 400, "Not understood"),
+    ],
+)
+async def test_what_is_not_there_is_said_on_a_page(url: str, path: str, status: int, said: str) -> None:
+    assert said in await shown(url + path, status)
+
+
+async def test_an_outbox_that_cannot_be_read_is_said_on_a_page(url: str, config: Path) -> None:
+    config.with_name("outbox.db").unlink()
+    assert "Not available now" in await shown(f"{url}/events", 503)
+    assert "Destinations" in await shown(f"{url}/")
