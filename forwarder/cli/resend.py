@@ -15,7 +15,7 @@ from forwarder.cli.lookup import Found, find, headline, print_events, print_unce
 from forwarder.cli.names import require_names
 from forwarder.cli.resend_plan import Planned, plan
 from forwarder.cli.resend_wait import wait_for
-from forwarder.cli.status_lines import destination_state
+from forwarder.cli.status_destinations import destination_state
 from forwarder.cli.waiting import require_daemon, status_of_daemon
 from forwarder.configfile.locations import read_text
 from forwarder.core.commands import SLICE, Resend

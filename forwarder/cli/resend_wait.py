@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from forwarder.cli.history import end_of
 from forwarder.cli.listing import shown
 from forwarder.cli.locations import Places
-from forwarder.cli.status_lines import destination_state
+from forwarder.cli.status_destinations import destination_state
 from forwarder.cli.waiting import LOOK_EVERY_S, SAY_WHY_AFTER_S, SAY_WHY_EVERY_S, status_of_daemon
 from forwarder.core.history import Record
 from forwarder.outbox.open import open_history

@@ -3,7 +3,7 @@
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import sleep
@@ -16,6 +16,7 @@ from forwarder.cli.disk_watch import DiskSilentError, read_apart
 from forwarder.cli.listing import print_json, screen_width
 from forwarder.cli.locations import Places, places_of_running, report_errors
 from forwarder.cli.status_lines import lines_of, verdict_lines
+from forwarder.cli.status_values import StatusLine
 from forwarder.cli.terminal import with_colours
 from forwarder.control.client import control
 from forwarder.control.errors import NoDaemonError
@@ -85,9 +86,9 @@ def _show_once(arguments: argparse.Namespace, where: Places) -> int:
         print_json(found.answer | backlog | {"verdict": verdict})
     else:
         with _readable():
-            text = "\n".join(lines_of(found.status, found.backlog, width=screen_width()))
+            lines = lines_of(found.status, found.backlog, now=datetime.now(UTC), width=screen_width())
         _print_verdict(found.verdict)
-        print(text)
+        _print_lines(lines)
     return found.code
 
 
@@ -122,6 +123,20 @@ def _print_verdict(verdict: Verdict) -> None:
     end = f"{':' if rest else ''}{rest}\n"
     terminal = with_colours(sys.stdout)
     terminal.write(f"\x1b[{_COLOURS[verdict.level]}m{first}\x1b[0m{end}")
+    terminal.flush()
+
+
+def _print_lines(lines: Sequence[StatusLine]) -> None:
+    """Print the lines, on a terminal in the colour of what they say."""
+    if not _is_screen() or os.environ.get("NO_COLOR"):
+        print("\n".join(line.text for line in lines))
+        return
+    sys.stdout.flush()
+    terminal = with_colours(sys.stdout)
+    for line in lines:
+        text = escaped(line.text)
+        is_plain = line.level is HealthLevel.OK
+        terminal.write(f"{text}\n" if is_plain else f"\x1b[{_COLOURS[line.level]}m{text}\x1b[0m\n")
     terminal.flush()
 
 

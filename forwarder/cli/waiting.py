@@ -9,7 +9,7 @@ from forwarder.cli import exit_codes
 from forwarder.cli.listing import print_json, shown
 from forwarder.cli.locations import Places
 from forwarder.cli.progress import progress
-from forwarder.cli.status_lines import destination_state
+from forwarder.cli.status_destinations import destination_state
 from forwarder.control.client import control
 from forwarder.core.commands import StatusRequest
 from forwarder.core.counted import counted

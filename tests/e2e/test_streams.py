@@ -249,7 +249,7 @@ async def test_a_stream_that_another_connection_replaced_is_an_error_in_status_a
             await daemon.wait_for("stream.unavailable", kind="replaced", level="error")
             code, said, _ = await command("status", "-c", str(config))
             assert code == 1
-            assert "REPLACED by another connection" in said
+            assert "REPLACED for" in said
             assert "forwarder reconnect main tries it now" in said
             code, said, _ = await command("status", "--json", "-c", str(config))
             assert code == 1
