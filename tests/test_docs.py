@@ -1,5 +1,6 @@
 """What a reader copies from the documentation works."""
 
+import ast
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -251,3 +252,61 @@ def test_each_rule_that_finds_nothing_is_warned_of_and_what_to_write_instead_is_
         for each in instead:
             if "…" not in each:
                 assert warnings_of(rule(each)) == [], each
+
+
+_LOG_EVENT = re.compile(r"[a-z]+\.[a-z_]+")
+
+
+def log_events() -> set[str]:
+    """Return the names of all events that the program logs: the first argument of what writes a line."""
+    found: set[str] = set()
+    for path in sorted((ROOT / "forwarder").rglob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        if "structlog.get_logger(" not in source and path.name not in {"attempt_log.py", "setup.py"}:
+            continue
+        for node in ast.walk(ast.parse(source)):
+            if isinstance(node, ast.Call) and _writes_a_line(node.func):
+                assert node.args, ast.unparse(node)
+                named = {
+                    each.value
+                    for each in ast.walk(node.args[0])
+                    if isinstance(each, ast.Constant) and isinstance(each.value, str) and "." in each.value
+                }
+                named = named or _named_elsewhere(node.args[0], source)
+                assert named, f"{path}:{node.lineno}: the name of the event must be readable: {ast.unparse(node)}"
+                found |= named
+    return found
+
+
+def _writes_a_line(function: ast.expr) -> bool:
+    match function:
+        case (
+            ast.Attribute(value=ast.Name(id="log"), attr=attr)
+            | ast.Attribute(value=ast.Attribute(attr="_log"), attr=attr)
+        ):
+            return attr in {"debug", "info", "warning", "error", "exception", "critical"}
+        case ast.Name(id="level" | "write"):
+            return True
+    return False
+
+
+def _named_elsewhere(name: ast.expr, source: str) -> set[str]:
+    """Return the names in a table, or those that a line of an attempt or a loss can have."""
+    if isinstance(name, ast.Subscript) and isinstance(name.value, ast.Name):
+        (table,) = re.findall(rf"^{name.value.id} = (\{{.*\}})$", source, re.MULTILINE)
+        return set(ast.literal_eval(table).values())
+    if isinstance(name, ast.Name):  # what `describe` returned
+        return set(
+            re.findall(r'return "([a-z]+\.[a-z_]+)"', (ROOT / "forwarder/core/monitoring/attempt_log.py").read_text())
+        )
+    return set()
+
+
+def test_every_event_of_the_log_is_documented_and_no_other() -> None:
+    text = (ROOT / "docs/log.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| `([a-z]+\.[a-z_]+)` \|", text[text.index("## All events of the log") :], re.MULTILINE)
+    found = log_events() | {"log.interrupted"}  # which the writer of lines makes
+    assert len(found) > 90
+    assert all(_LOG_EVENT.fullmatch(each) for each in found)
+    assert listed == sorted(listed)
+    assert set(listed) == found

@@ -32,6 +32,7 @@ COMMANDS = {
     "pause": ("pause", "send nothing to a destination until it is resumed; its deliveries are kept"),
     "resume": ("pause", "send to a paused destination again, including the deliveries that waited"),
     "reconnect": ("reconnect", "reconnect a stream now, without a gap"),
+    "log-level": ("log_level", "show or change what the running daemon logs, also for a time"),
     "actions": ("actions", "list what people did: pauses, replays, resends, edits, and by which user"),
     "audit": ("audit", "check that every event and delivery is accounted for"),
     "gaps": ("gaps", "list stream outages and what was recovered"),

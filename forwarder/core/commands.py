@@ -156,6 +156,15 @@ class Reconnect(_Request):
     stream: str | None = None
 
 
+class LogLevelChange(_Request):
+    """Write the log at another level from now on, or for a time; without a level, say which one it is."""
+
+    verb: Literal["log_level"] = "log_level"
+    level: Literal["debug", "info", "warning", "error"] | None = None
+    for_s: Annotated[float, Field(gt=0, le=366 * 86_400)] | None = None
+    """After so many seconds it is again the level that it had at the start."""
+
+
 class PauseChange(_Request):
     """Send nothing to a destination until it is resumed or a time has come, and keep everything meant for it; or go on."""
 
@@ -197,6 +206,7 @@ _Single = (
     | StatusRequest
     | Reload
     | Reconnect
+    | LogLevelChange
     | Diff
     | Succession
 )
@@ -244,6 +254,16 @@ class ReconnectAnswer(_Answer):
     """The streams that reconnect."""
 
     streams: tuple[str, ...]
+
+
+class LogLevelAnswer(_Answer):
+    """The level of the log."""
+
+    level: str
+    until: str | None = None
+    """When it ends by itself; `None` where it does not."""
+    at_start: str
+    """The level that the daemon was started with, which is active again then."""
 
 
 class VacuumAnswer(_Answer):

@@ -12,6 +12,7 @@ from forwarder.core.commands import (
     DeadLetterChange,
     Diff,
     Forget,
+    LogLevelChange,
     PauseChange,
     Reconnect,
     Reload,
@@ -28,6 +29,7 @@ from forwarder.core.commands import (
 from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.status import StatusReport, encode_status
 from forwarder.core.yaml.problems import no_such
+from forwarder.daemon.log_level import LogLevelControl
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import Reloader
 from forwarder.outbox.problems import OutboxUnreadableError
@@ -58,6 +60,7 @@ class ControlHandler:
         self._reloader = reloader
         self._handover = handover
         self._status = status
+        self._log_level = LogLevelControl()
 
     async def handle(self, request: Request, person: str = "") -> BaseModel | dict[str, object]:
         """Do it, and keep that this person asked for it. Raises `RequestRefusedError`."""
@@ -68,6 +71,8 @@ class ControlHandler:
                 return await self._reloader.reload(person)
             case Diff(file=file):
                 return await self._reloader.diff(file)
+            case LogLevelChange():
+                return self._log_level.change(request, person)
             case Reconnect(stream=name):
                 return self._streams.reconnect(name)
             case ReportFirstEvents(pid=pid, streams=streams):

@@ -24,6 +24,8 @@ _LOOK_EVERY = timedelta(seconds=1)
 _MARGIN = timedelta(seconds=1)
 """An attempt ends by its own timeout; so much later it would be cut short."""
 
+_PAUSE_LINES = {"pause": "destination.paused", "resume": "destination.resumed"}
+
 log = structlog.get_logger(__name__)
 
 
@@ -131,7 +133,7 @@ class Outbound:
         self._monitor.note_change(asked)
         pause = self._monitor.state_of(DestinationName(asked.destination)).pause
         until = {} if pause is None or pause.until is None else {"until": pause.until.isoformat(timespec="seconds")}
-        log.info(f"destination.{asked.verb}d", destination=asked.destination, by=by, why=asked.why, **until)
+        log.info(_PAUSE_LINES[asked.verb], destination=asked.destination, by=by, why=asked.why, **until)
         lane = self._dispatcher.lanes.get(DestinationName(asked.destination))
         if lane is None:  # a reload has removed it meanwhile
             return

@@ -21,6 +21,7 @@ from forwarder.core.event import Event, NotAnEvent, NotAnEventError, decode_fore
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.gaps.recovered import RecoveredPosts
 from forwarder.core.ledger import LedgerEntry, SkipReason
+from forwarder.core.monitoring.attempt_log import author_of
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.ports import Clocks, Outbox
 from forwarder.core.routing.dedupe import RecentEvents
@@ -29,6 +30,7 @@ from forwarder.core.routing.limiter import Limiter, Owner, RouteLimit
 from forwarder.core.routing.router import Selection
 from forwarder.core.routing.table import ActiveRouting
 from forwarder.ingest.planner import Arrival, DeliveryPlanner, Recovery
+from forwarder.logs.level import LEVEL
 
 log = structlog.get_logger(__name__)
 
@@ -155,7 +157,10 @@ class Ingest:
             self._outbox.count_duplicate(now=came.wall)
             if self._watch is not None and self._watch.is_watched:
                 self._watch.note_event(event, stream, None, arrived.wall)
-            log.debug("event.double", event_id=event.id, source=event.source, mid=event.mid)
+            if LEVEL.is_debug:
+                log.debug(
+                    "event.double", event_id=event.id, source=event.source, mid=event.mid, **author_of(event.body)
+                )
             return
         self._route(event, came, stream)
 

@@ -7,7 +7,6 @@ writes to standard error in a daemon: warnings, tracebacks, and messages of libr
 import atexit
 import io
 import json
-import logging
 import os
 import sys
 from datetime import UTC, datetime
@@ -21,6 +20,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 from forwarder.core.counted import counted
 from forwarder.core.monitoring.status import LogReport
 from forwarder.logs.colour import takes_colour
+from forwarder.logs.console import ConsoleRenderer, terminal_width
+from forwarder.logs.level import LEVEL
 from forwarder.logs.line_writer import LineWriter, Loss
 
 LogFormat = Literal["auto", "console", "json"]
@@ -45,24 +46,16 @@ def configure_logging(*, level: str, format_: LogFormat, is_final: bool = False)
     is_console = format_ == "console" or (format_ == "auto" and os.isatty(descriptor))
     processors: list[Processor] = (
         [
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="%H:%M:%S.%f", utc=False),
-            _escape_control_characters,
-            # The plain formatter: a pretty one prints the values of local variables, which include secrets.
-            structlog.dev.ConsoleRenderer(
-                colors=takes_colour(descriptor),
-                exception_formatter=structlog.dev.plain_traceback,
-                pad_event_to=26,
-                sort_keys=False,
-            ),
-            _encode_text,
+            structlog.processors.format_exc_info,
+            ConsoleRenderer(colours=takes_colour(descriptor), width=terminal_width),
         ]
         if is_console
         else [_render_json]
     )
+    LEVEL.start(level)
     structlog.configure(
         processors=processors,
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=LEVEL.logger_class,
         logger_factory=LineLogger(descriptor, processors),
         cache_logger_on_first_use=is_final,
     )
@@ -227,32 +220,13 @@ _encode = msgspec.json.Encoder(enc_hook=str).encode
 def _render_json(logger: WrappedLogger, method: str, fields: EventDict) -> bytes:
     """Return the line as JSON. One function in place of four of structlog, because at debug a line is written for every delivery.
 
-    The event comes first, because `systemctl status` cuts long lines off.
+    The event and the level come first, because `systemctl status` cuts long lines off.
     """
     if "exc_info" in fields:
         fields = structlog.processors.format_exc_info(logger, method, fields)
-    line = {"event": fields.pop("event", ""), **fields}
-    line["level"] = method
+    line = {"event": fields.pop("event", ""), "level": method, **fields}
     line["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
     try:
         return _encode(line)
     except UnicodeEncodeError:  # half a surrogate pair
         return json.dumps(line, default=str).encode()
-
-
-def _encode_text(_logger: WrappedLogger, _method: str, line: object) -> bytes:
-    """Return the text of the previous renderer as bytes."""
-    return str(line).encode("utf-8", "backslashreplace")
-
-
-def _escape_control_characters(_logger: WrappedLogger, _method: str, fields: EventDict) -> EventDict:
-    """Write control characters as escapes: no event, response or name may move the cursor or fake a line."""
-    for name, value in fields.items():
-        if isinstance(value, str) and not value.isprintable():
-            fields[name] = "".join(
-                character
-                if character.isprintable()
-                else character.encode("unicode_escape", "backslashreplace").decode()
-                for character in value
-            )
-    return fields

@@ -1,6 +1,5 @@
 """Reports what happens at the destinations: to the counters, to the log, and to those who watch the destinations."""
 
-import logging
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 from datetime import datetime, timedelta
@@ -17,6 +16,7 @@ from forwarder.core.monitoring.attempt_log import describe
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.delivery_figures import DeliveryFigures
 from forwarder.core.monitoring.delivery_summary import DeliverySummary
+from forwarder.logs.level import LEVEL
 from forwarder.monitoring.canaries import Canaries
 from forwarder.monitoring.destinations import DestinationMonitor
 from forwarder.monitoring.live_feed import LiveFeed
@@ -53,8 +53,6 @@ class AttemptReporter:
         self._summary = DeliverySummary(counters, self.figures, now_s=now_s())
         self._log = log.bind()
         """Bound once: `log` would be bound again for every attempt."""
-        self._is_debug = self._log.is_enabled_for(logging.DEBUG)
-        """Asked once, because the level is that of the command line until the process ends."""
 
     def follow(self, routes: AbstractSet[str], destinations: AbstractSet[DestinationName]) -> None:
         """Forget what was counted of routes and destinations that are no longer in the config."""
@@ -92,7 +90,7 @@ class AttemptReporter:
                     or attempt.outcome.note
                 ):  # the log has had a line about this delivery before, or the attempt was an unusual one
                     self._write(self._log.info, delivery, attempt, decision)
-                elif self._is_debug:
+                elif LEVEL.is_debug:
                     self._write(self._log.debug, delivery, attempt, decision)
                 if destination.name in self._failures:
                     self._watch.note_attempt(destination, delivery, attempt, decision)

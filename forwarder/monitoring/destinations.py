@@ -30,6 +30,7 @@ from forwarder.core.dispatch.lane_events import (
 from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, OnExpiry
 from forwarder.core.event import Event
 from forwarder.core.monitoring import notices
+from forwarder.core.monitoring.attempt_log import author_of
 from forwarder.core.monitoring.digests import GivenUpDigests
 from forwarder.core.ports import Clock
 
@@ -156,6 +157,7 @@ class DestinationMonitor:
                     event_id=delivery.event_id,
                     delivery_id=delivery.id,
                     destination=name,
+                    **author_of(delivery.body),
                     reason=reason,
                 )
                 self._note_expired(destination, delivery, reason)

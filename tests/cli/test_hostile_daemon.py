@@ -22,6 +22,7 @@ COMMANDS = [
     ("reload", "--json"),
     ("check", "--diff"),
     ("reconnect",),
+    ("log-level",),
     ("upgrade",),
     ("pause", "bot"),
     ("replay", "--since", "1d", "--to", "bot"),

@@ -42,6 +42,7 @@ CHANGING = (
     "pause bot",
     "resume bot",
     "reconnect",
+    "log-level debug --for 1h",
     "reload",
     "replay --since 1h --to bot --wait",
     "resend 2006700000014692368",

@@ -74,7 +74,7 @@ LINES = (
     "deliveries show ID", "deliveries show ID --json", "dead list", "dead list --json", "dead show ID", "gaps", "gaps --json",
     "status", "status --json", "status --prometheus", "audit", "audit --json", "outbox check", "backtest", "backtest --json",
     "backtest --config other.yaml", "send bot --event event.json", "send bot --event event.json --json",
-    "pause EVIL", "resume EVIL", "reconnect EVIL", "replay --to EVIL", "resend ID", "resend ID --dry-run", "resend ID --json", "resend EVIL", "resend ID --to EVIL", "explain --id EVIL", "explain --mid EVIL", "events show EVIL",
+    "pause EVIL", "resume EVIL", "reconnect EVIL", "log-level", "log-level EVIL", "log-level info --for 1h", "log-level --json", "replay --to EVIL", "resend ID", "resend ID --dry-run", "resend ID --json", "resend EVIL", "resend ID --to EVIL", "explain --id EVIL", "explain --mid EVIL", "events show EVIL",
     "deliveries show EVIL", "dead replay EVIL", "dead drop EVIL", "outbox export", "outbox backup EVIL", "send EVIL", "preview EVIL", "check -c EVIL", "test EVIL", "EVIL", "events --since EVIL", "reload", "actions", "actions --json", "forget --author EVIL --dry-run", "forget --author EVIL --yes",
 )  # fmt: skip
 

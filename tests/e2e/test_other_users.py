@@ -25,6 +25,7 @@ COMMAND_LINES = (
     "reload",
     "upgrade",
     "reconnect",
+    "log-level",
     "events",
     "events show 1a",
     "deliveries",
@@ -154,7 +155,7 @@ async def test_an_outbox_that_another_user_may_not_open_is_a_sentence(folder: Pa
             pass
         (folder / "event.json").write_bytes(packaged_events()[0])
         quick = {"check", "test", "preview bot", "explain --event event.json", "send bot", "check --diff"}
-        socket = {"status", "status --json", "status --prometheus", "reload", "upgrade", "reconnect"}
+        socket = {"status", "status --json", "status --prometheus", "reload", "upgrade", "reconnect", "log-level"}
         for line, code, _, err in all_as_nobody(folder, COMMAND_LINES):
             assert "Traceback" not in err, line
             if line in quick or (mode == 0o755 and line in socket):

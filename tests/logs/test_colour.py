@@ -34,7 +34,7 @@ def test_the_log_on_a_terminal_has_colours() -> None:
 def test_the_log_has_none_where_they_are_not_wanted(environment: dict[str, str]) -> None:
     shown = shown_on_a_terminal(**environment)
     assert "\x1b" not in shown
-    assert re.search(r"\[warning *\] daemon\.ready +stream=main", shown)
+    assert re.search(r"warn +daemon\.ready stream=main", shown)
 
 
 def test_a_file_gets_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,7 +11,7 @@ from tests.support.logs import Run, records
 def test_what_happened_comes_first_and_every_key_is_there(run: Run) -> None:
     done = run("log.info('delivery.delivered', event_id='e', attempt=1)\nlog.error('x', text='\\ud800')")
     first, second = done.stdout.splitlines()
-    assert first.startswith(b'{"event":"delivery.delivered","event_id":"e","attempt":1,"level":"info","timestamp":"2')
+    assert first.startswith(b'{"event":"delivery.delivered","level":"info","event_id":"e","attempt":1,"timestamp":"2')
     assert json.loads(second)["text"] == "\ud800"
     assert done.stderr == b""
 

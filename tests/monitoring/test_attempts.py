@@ -19,6 +19,7 @@ from forwarder.core.event import Event
 from forwarder.core.monitoring import notices
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.live import PassingAttempt
+from forwarder.logs.level import LEVEL
 from forwarder.monitoring import attempts
 from forwarder.monitoring.attempts import AttemptReporter
 from forwarder.monitoring.canaries import Canaries
@@ -202,6 +203,7 @@ def lines(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], CapturingLogger]:
         wrapper = structlog.make_filtering_bound_logger(level)
         fields = lambda _logger, _method, fields: ((fields.pop("event"),), fields)  # noqa: E731 - one short expression
         monkeypatch.setattr(attempts, "log", structlog.wrap_logger(kept, processors=[fields], wrapper_class=wrapper))
+        monkeypatch.setattr(LEVEL, "is_debug", level <= DEBUG)
         return kept
 
     return keep

@@ -1,9 +1,9 @@
 """What `forwarder run` accepts."""
 
+from forwarder.cli.arguments.log_level import LEVELS
 from forwarder.cli.arguments.options import Commands, add_config
 from forwarder.cli.arguments.values import named_words, one_of
 
-_LEVELS = ("debug", "info", "warning", "error")
 _FORMATS = ("auto", "console", "json")
 
 
@@ -11,7 +11,13 @@ def add_parser(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser("run")
     add_config(parser)
-    parser.add_argument("--log-level", type=one_of(*_LEVELS), metavar=named_words(*_LEVELS), default="info")
+    parser.add_argument(
+        "--log-level",
+        type=one_of(*LEVELS),
+        metavar=named_words(*LEVELS),
+        default="info",
+        help="which lines the log has; forwarder log-level changes it while the daemon runs; default: info",
+    )
     parser.add_argument(
         "--log-format",
         type=one_of(*_FORMATS),

@@ -229,7 +229,7 @@ def pause_length(text: str) -> float:
         raise argparse.ArgumentTypeError(f"{text!r}: must be more than zero")
     if length.total_seconds() <= _YEAR_S:
         return length.total_seconds()
-    raise argparse.ArgumentTypeError(f"{text!r}: at most 365d; leave out --for to pause until forwarder resume")
+    raise argparse.ArgumentTypeError(f"{text!r}: at most 365d; leave out --for for no end")
 
 
 def http_status(text: str) -> int:

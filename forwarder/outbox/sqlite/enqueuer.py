@@ -10,6 +10,7 @@ from forwarder.core.capacity import KEPT_CHARACTERS, NOT_KEPT, can_never_fit, le
 from forwarder.core.delivery import Delivery, DeliveryStatus
 from forwarder.core.event import Event
 from forwarder.core.ledger import LedgerEntry, SkipReason
+from forwarder.core.monitoring.attempt_log import author_of
 from forwarder.outbox.sqlite.delivery_row import DeliveryRow, new_row
 from forwarder.outbox.sqlite.row_cache import RowCache
 from forwarder.outbox.sqlite.statements import storable, to_ms
@@ -77,6 +78,7 @@ class Enqueuer:
         log.error(
             "outbox.event_too_large",
             event_id=event.id,
+            **author_of(event.body),
             size=size,
             max_size=most,
             note="its text is not kept: it can be delivered as long as it is in memory, and is a dead letter else",

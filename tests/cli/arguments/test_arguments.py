@@ -22,6 +22,8 @@ DEFAULTS: list[tuple[str, dict[str, object]]] = [
     ("reload", {}),
     ("upgrade", {}),
     ("reconnect", {}),
+    ("log-level", {}),
+    ("log-level debug --for 10m", {"level": "debug", "seconds": 600.0}),
     ("schema", {}),
     ("completion bash", {"shell": "bash"}),
     ("events", LIST),

@@ -7,7 +7,7 @@ import pytest
 from forwarder.core.delivery import Answered, Attempt, DestinationName, Fault, Outcome, Unanswered, new_delivery
 from forwarder.core.dispatch.retry import Dead, Decision, Done, Expired, Postponed, RetryAt
 from forwarder.core.event import decode_event
-from forwarder.core.monitoring.attempt_log import describe
+from forwarder.core.monitoring.attempt_log import author_of, describe
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 EVENT = decode_event(b'{"mid":"1","sid":"2","source":"x","timestamp":1,"payload":{"text":"secret"}}')
@@ -60,3 +60,21 @@ def test_an_attempt_without_an_answer_has_no_status() -> None:
 def test_a_second_request_is_part_of_the_line_of_an_attempt_that_delivered() -> None:
     _, fields = describe(DELIVERY, attempt(Answered(status=200, note="sent again without pictures")), Done())
     assert fields["note"] == "sent again without pictures"
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        (
+            b'{"mid":"1","sid":"2","source":"x","timestamp":1,"payload":{"text":"hi","author":{"screen_name":"nova"},"url":"https://x.com/nova/status/1"}}',
+            {"author": "nova", "link": "https://x.com/nova/status/1"},
+        ),
+        (b'{"mid":"1","sid":"2","source":"x","timestamp":1,"payload":{"text":"hi"}}', {}),
+        (b'{"mid":"1","sid":"2","source":"forwarder","timestamp":1,"payload":{"kind":"canary"}}', {}),
+        (b"\xff not JSON", {}),
+        (b"", {}),
+    ],
+    ids=["post", "nobody", "our own", "no event", "not kept"],
+)
+def test_the_author_and_the_link_are_named_where_there_are_any(body: bytes, fields: dict[str, str]) -> None:
+    assert {name: text for name, text in author_of(body).items() if text} == fields
