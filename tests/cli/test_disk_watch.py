@@ -46,7 +46,6 @@ async def test_a_stopped_daemon_ends_every_question_with_69_and_a_sentence_and_r
                 ("status", "--prometheus"),
                 ("pause", "bot"),
                 ("reconnect",),
-                ("log-level",),
                 ("reload",),
                 ("upgrade",),
                 ("replay", "--since", "1h", "--to", "bot"),
