@@ -14,8 +14,10 @@ from forwarder.cli.outbox import vacuum
 from forwarder.cli.progress import progress
 from forwarder.core.commands import SLICE, Forget
 from forwarder.core.counted import counted
+from forwarder.core.event import OWN_SOURCE
 from forwarder.core.history import History, Query, Record
 from forwarder.core.matching.authorship import Named, account_of, how_named
+from forwarder.core.monitoring.listed_authors import ListedAuthor
 from forwarder.core.posts import Post, read_post
 from forwarder.outbox.open import open_history
 
@@ -45,7 +47,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Delete the events; exit code 1 if there are none, or if some are still to be delivered and stay."""
     found = places(arguments)
     with open_history(found.outbox) as history:
-        events = _events_of(history, arguments.author, arguments.source)
+        written = _written(history, arguments.author, arguments.source)
+        listing = _listing(history, arguments.author, arguments.source, written)
+        events = sorted((*(each.event for each in written), *listing), key=lambda event: event["event_seq"])
         if not events:
             require_names(found, history, source=arguments.source)
     if not events:
@@ -53,11 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         return exit_codes.FAILURE
     if arguments.dry_run:
         if arguments.json:
-            print_json({"would_delete": len(events), "sources": dict(_sources(events))})
+            print_json({"would_delete": len(events), "sources": dict(_sources(events)), "listings": len(listing)})
         else:
-            print(f"{_what(events)} would be deleted. {_COPIES}")
+            print(f"{_what(events)} would be deleted. {_of_others(listing)}{_COPIES}")
         return exit_codes.OK
-    if not arguments.yes and not _is_confirmed(events):
+    if not arguments.yes and not _is_confirmed(events, listing):
         print("Nothing was deleted.")
         return exit_codes.FAILURE
     seqs = [event["event_seq"] for event in events]
@@ -71,16 +75,17 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"deleted": deleted, "waiting": waiting})
     else:
-        print(f"{counted(deleted, 'event')} deleted. {_COPIES}")
+        print(f"{counted(deleted, 'event')} deleted. {_of_others(listing) if not waiting else ''}{_COPIES}")
         if waiting:
             print(
-                f"{counted(waiting, 'event is', 'events are')} still to be delivered, and stay until then: run the command again "
+                f"{counted(waiting, 'event is', 'events are')} still to be delivered, and "
+                f"{'stays' if waiting == 1 else 'stay'} until then: run the command again "
                 "later. If you stop forwarder first, it deletes these too."
             )
     return exit_codes.FAILURE if waiting else exit_codes.OK
 
 
-def _events_of(history: History, name: str, source: str | None) -> list[Record]:
+def _written(history: History, name: str, source: str | None) -> list[_Found]:
     """Return the events that the author wrote. Raises `UsageError` if several authors are displayed by this name."""
     found = _named(history, name, source)
     sure = [each for each in found if each.named is Named.BY_HANDLE]
@@ -90,21 +95,34 @@ def _events_of(history: History, name: str, source: str | None) -> list[Record]:
         raise UsageError(
             f"{len(accounts)} authors are displayed as {shown(name)!r}; name one by its handle or id: {listed}"
         )
-    events = {each.event["event_seq"]: each.event for each in sure or found}
+    events = {each.event["event_seq"]: each for each in sure or found}
     for account in accounts:  # a source may leave out the handle or the name
         for each in _named(history, account[1], source):
             if each.account == account:
-                events[each.event["event_seq"]] = each.event
-    return [events[seq] for seq in sorted(events)]
+                events[each.event["event_seq"]] = each
+    return list(events.values())
+
+
+def _listing(history: History, name: str, source: str | None, written: list[_Found]) -> list[Record]:
+    """Return forwarder's own messages that list a post of the author, or that count posts by their author and name this one."""
+    is_handle = not written or any(each.named is Named.BY_HANDLE for each in written)
+    author = ListedAuthor(name, (each.post for each in written), is_handle=is_handle)
+    own = history.events(Query(source=OWN_SOURCE))
+    return [event for event in own if author.is_in(_body(event), source=source)]
 
 
 def _named(history: History, name: str, source: str | None) -> list[_Found]:
     found = []
     for event in history.events(Query(author=name, source=source)):
-        post = read_post(event["body"].encode("utf-8", "surrogateescape"))
+        post = read_post(_body(event))
         if (named := how_named(post, name)) is not None:
             found.append(_Found(event, post, named))
     return found
+
+
+def _body(event: Record) -> bytes:
+    body: str = event["body"]
+    return body.encode("utf-8", "surrogateescape")
 
 
 def _sources(events: list[Record]) -> Counter[str]:
@@ -118,10 +136,20 @@ def _what(events: list[Record]) -> str:
     return f"{counted(len(events), 'event')} ({each}) and {counted(deliveries, 'delivery', 'deliveries')}"
 
 
-def _is_confirmed(events: list[Record]) -> bool:
+def _of_others(listing: list[Record]) -> str:
+    """Return a sentence about the own messages among what is deleted: they are also about posts of others."""
+    if not listing:
+        return ""
+    return (
+        f"With them {counted(len(listing), 'message of forwarder', 'messages of forwarder')} (a digest or a summary) that "
+        f"{'names' if len(listing) == 1 else 'name'} this author, with what is in it of others. "
+    )
+
+
+def _is_confirmed(events: list[Record], listing: list[Record]) -> bool:
     """Return whether the person at the terminal agrees. Raises `UsageError` if there is none."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("forget deletes for good: add --yes, or --dry-run to see what it would delete")
-    print(f"{_what(events)} will be deleted for good. {_COPIES}")
+    print(f"{_what(events)} will be deleted for good. {_of_others(listing)}{_COPIES}")
     print("Type yes to go on: ", end="", flush=True)
     return sys.stdin.readline().strip().lower() == "yes"

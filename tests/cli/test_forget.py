@@ -3,7 +3,8 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ import pytest
 from forwarder.cli import exit_codes, main
 from forwarder.control.server import open_control_socket
 from forwarder.core.commands import Change, Changed, Forget, Request, Vacuum
-from forwarder.core.delivery import DeliveryStatus, new_delivery
+from forwarder.core.delivery import DeliveryStatus, KeptDelivery, new_delivery
 from forwarder.core.event import Event, decode_event
 from forwarder.core.ledger import LedgerEntry
+from forwarder.core.monitoring.notices import FAILING, as_event
+from forwarder.core.monitoring.quiet_digest import digests_of
 from forwarder.outbox.open import open_outbox
 from forwarder.outbox.store import OutboxStore
 from tests.support.history import records
@@ -82,7 +85,7 @@ async def test_a_dry_run_says_what_would_go_and_which_copies_stay(config: Path) 
         "export, posts of others that quote this author, the log, and what was delivered to receivers.\n"
     )
     assert await records(config, "forget", "--author", "novadesk", "--source", "x", "--dry-run") == [
-        {"would_delete": 2, "sources": {"x": 2}}
+        {"would_delete": 2, "sources": {"x": 2}, "listings": 0}
     ]
     assert len(await mids(config)) == 5
 
@@ -145,11 +148,61 @@ class _Terminal:
         return self.answer
 
 
+async def add_digest(config: Path, status: DeliveryStatus) -> None:
+    """Keep a digest of quiet hours that lists a post of the author and one of somebody else, and a summary that names nobody."""
+    posts = (post(6, handle="novadesk", id_="7", name="Nova"), post(7, handle="other", id_="8", name="Nova"))
+    kept = [
+        KeptDelivery(event_seq=n, post=(each.source, each.sid, each.mid), accepted_at=NOW, body=each.body)
+        for n, each in enumerate(posts)
+    ]
+    (digest,) = digests_of(BOT, kept)
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        store(outbox, as_event(digest.notice, now=NOW, number=1), status)
+        store(outbox, as_event(FAILING.about(BOT, time=timedelta(hours=1), reason="no"), now=NOW, number=2))
+
+
+async def test_a_digest_that_lists_a_post_of_the_author_goes_too(config: Path) -> None:
+    await fill(config)
+    await add_digest(config, DeliveryStatus.IN_FLIGHT)
+    code, out, err = await command("forget", "--author", "novadesk", "--dry-run", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+    assert (
+        "4 events (2 of x, 1 of fast-x, 1 of forwarder) and 4 deliveries would be deleted. With them 1 message" in out
+    )
+    assert await records(config, "forget", "--author", "novadesk", "--yes") == [{"deleted": 4, "waiting": 0}]
+    assert [event["source"] for event in await records(config, "events")] == ["forwarder", "x", "x"]
+    assert traces(config) == 2
+    (audit,) = await records(config, "audit")
+    assert audit["balanced"]
+
+
+async def test_a_digest_is_found_when_nothing_else_of_the_author_is_left(config: Path) -> None:
+    await add_digest(config, DeliveryStatus.PENDING)
+    assert await records(config, "forget", "--author", "novadesk", "--yes") == [{"deleted": 1, "waiting": 0}]
+    assert traces(config) == 0
+
+
+async def test_a_daemon_keeps_a_digest_that_it_has_still_to_send(config: Path) -> None:
+    await add_digest(config, DeliveryStatus.PENDING)
+    async with beside(config):
+        code, out, _ = await asyncio.wait_for(command("forget", "--author", "novadesk", "--yes", "-c", str(config)), 60)
+    assert code == exit_codes.FAILURE
+    assert "0 events deleted." in out
+    assert "1 event is still to be delivered, and stays until then" in out
+
+
 @pytest.fixture
 async def beside_a_daemon(config: Path) -> AsyncIterator[list[Request]]:
+    """Hold an outbox with posts as a daemon does; give the requests."""
+    await fill(config)
+    async with beside(config) as asked:
+        yield asked
+
+
+@asynccontextmanager
+async def beside(config: Path) -> AsyncIterator[list[Request]]:
     """Hold the outbox and carry out changes, as a daemon does; give the requests."""
     asked: list[Request] = []
-    await fill(config)
     async with AsyncExitStack() as stack:
         outbox = await stack.enter_async_context(open_outbox(config.with_name("outbox.db")))
 
@@ -170,7 +223,7 @@ async def test_a_daemon_keeps_what_it_has_still_to_deliver(config: Path, beside_
     code, out, err = await asyncio.wait_for(command("forget", "--author", "novadesk", "--yes", "-c", str(config)), 60)
     assert (code, err) == (exit_codes.FAILURE, "")
     assert out.startswith("2 events deleted. Not deleted: copies made by")
-    assert "1 event is still to be delivered, and stay until then: run the command again later." in out
+    assert "1 event is still to be delivered, and stays until then: run the command again later." in out
     assert await mids(config) == ["5", "4", "3"]
     assert isinstance(beside_a_daemon[0], Forget)
     assert isinstance(beside_a_daemon[-1], Vacuum)

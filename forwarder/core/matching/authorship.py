@@ -29,7 +29,12 @@ def how_named(post: Post, name: str) -> Named | None:
     return Named.BY_NAME if author.name and sought == fold(author.name.strip().removeprefix("@")) else None
 
 
+def network_of(source: str) -> str:
+    """Return the network that a source is of: X for both of its streams."""
+    return _NETWORKS.get(source, source)
+
+
 def account_of(source: str, post: Post) -> tuple[str, str]:
     """Return the network of a post, and what tells its author from others there: the id, or else the handle, the name or the channel."""
     author = post.author
-    return _NETWORKS.get(source, source), author.id or author.handle or author.name or post.channel
+    return network_of(source), author.id or author.handle or author.name or post.channel

@@ -67,14 +67,18 @@ def digests_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> list[Quie
     ]
 
 
-def _details(post: Post, kept: KeptDelivery) -> dict[str, str]:
+def details_of(post: Post) -> dict[str, str]:
+    """Return what a digest has of a post for programs."""
     return {
         "source": post.source,
         "author": _who(post),
         "text": one_line(_words(post), limit=_LINE),
         "link": post.link,
-        "accepted_at": kept.accepted_at.isoformat(timespec="milliseconds"),
     }
+
+
+def _details(post: Post, kept: KeptDelivery) -> dict[str, str]:
+    return details_of(post) | {"accepted_at": kept.accepted_at.isoformat(timespec="milliseconds")}
 
 
 def _line(post: Post) -> str:
