@@ -59,6 +59,11 @@ def edit_of(digest: str, plan: tuple[str, ...], *, person: str) -> Action:
     return Action(person=person, verb=EDIT, what=f"config {digest}: {'; '.join(plan[:_MOST_SENTENCES])}{more}")
 
 
+def start_of(digest: str) -> Action:
+    """Return the entry of a config that was edited before the daemon started with it."""
+    return Action(person="(start)", verb=EDIT, what=f"config {digest}: edited before this start")
+
+
 def _of(*, route: str | None = None, source: str | None = None, to: str | None = None) -> str:
     named = {"to": to, "of route": route, "of source": source}
     return "".join(f" {word} {name}" for word, name in named.items() if name is not None)

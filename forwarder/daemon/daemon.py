@@ -11,6 +11,7 @@ import structlog
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.clocks.wall_clock import utc_now
 from forwarder.control.server import open_control_socket
+from forwarder.core.actions import start_of
 from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.status import StatusReport
@@ -165,6 +166,8 @@ class Daemon:
                 durability=settings.durability,
                 waiting=sum(waiting.values()),
             )
+            digest = self._source.loaded.digest
+            outbox.note_config(digest, start_of(digest), now=utc_now())
 
             # Then build whole.
             handover = Handover(
@@ -194,7 +197,7 @@ class Daemon:
                 waiting=partial(count_waiting, self._outbox_path),
                 service=service,
                 clock=utc_now,
-                note_action=lambda action: outbox.note_action(action, now=utc_now()),
+                note_config=lambda digest, edit: outbox.note_config(digest, edit, now=utc_now()),
             )
             reporter = StatusReporter(
                 started_at=streams.began,

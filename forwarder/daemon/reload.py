@@ -97,11 +97,11 @@ class Reloader:
         waiting: Callable[[], Mapping[str, int]],
         service: ServiceStatus,
         clock: Clock,
-        note_action: Callable[[Action], None] = lambda _action: None,
+        note_config: Callable[[str, Action], None] = lambda _digest, _edit: None,
     ) -> None:
         """`followers` change what they have, in this order, when a config is activated. `waiting` is called in a thread.
 
-        `waiting` returns how many deliveries wait, by destination. `note_action` keeps that a config became active, and who saw to it.
+        `waiting` returns how many deliveries wait, by destination. `note_config` keeps which config became active, and who saw to it.
         """
         self._source = source
         self._active = active
@@ -110,7 +110,7 @@ class Reloader:
         self._waiting = waiting
         self._service = service
         self._clock = clock
-        self._note_action = note_action
+        self._note_config = note_config
         self._activated = self._last = source.loaded
         """The last one that was looked at may have been refused."""
         self._refusal: RefusedEdit | None = None
@@ -255,7 +255,7 @@ class Reloader:
         if tried.failing:
             log.warning("reload.tests_failed", tests=shortened(tried.failing, _LOGGED))
         warn_of(tried.loaded)
-        self._note_action(edit_of(tried.loaded.digest, tuple(tried.plan), person=person))
+        self._note_config(tried.loaded.digest, edit_of(tried.loaded.digest, tuple(tried.plan), person=person))
         self._activated, self._refusal = tried.loaded, None
         log.info(
             "reload.done",

@@ -74,7 +74,9 @@ class DestinationMonitor:
         self._steady = clock if steady is None else steady
         self.failures: dict[DestinationName, str] = {}
         """Why the last attempt failed, of each destination at which it did."""
-        self._given_up = GivenUpDigests()
+        self._given_up = GivenUpDigests(
+            {name: state.dead_reported_at for name, state in states.items() if state.dead_reported_at is not None}
+        )
         self._resumed: dict[DestinationName, datetime] = {}
         """Destinations that a person resumed after their failure was reported, and when it began: their recovery is reported too."""
         self._down = {name: state.failing_since for name, state in states.items() if state.failing_since is not None}
@@ -225,6 +227,8 @@ class DestinationMonitor:
                 self._notify(name, notices.FAILING.about(name, time=now - since, reason=reason))
         for name, dead in self._given_up.due_dead(now):
             deliveries = counted(dead.count, "delivery", "deliveries")
+            self._set(name, dead_reported_at=now)
+            self._write(name)
             self._notify(name, notices.DEAD.about(name, deliveries=deliveries, reason=dead.reason))
         self._send_digests(now, is_last=False)
 

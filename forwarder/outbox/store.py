@@ -136,8 +136,11 @@ class OutboxStore(Outbox, Protocol):
         """Apply one slice of a change, note who asked for it (empty: nobody), and return once it is on disk."""
         ...
 
-    def note_action(self, action: Action, *, now: datetime) -> None:
-        """Store with the next commit what a person did otherwise."""
+    def note_config(self, digest: str, edit: Action, *, now: datetime) -> None:
+        """Store with the next commit that the config with this digest is active; with the edit, if another one was active before.
+
+        It is not known which one was active before the first one of an outbox.
+        """
         ...
 
     async def vacuum_slice(self) -> int:

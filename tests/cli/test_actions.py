@@ -64,9 +64,22 @@ async def test_the_slices_of_one_command_are_one_entry(config: Path) -> None:
 async def test_only_the_newest_are_kept(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("forwarder.outbox.sqlite.action_rows._MOST", 3)
     async with open_outbox(config.with_name("outbox.db")) as outbox:
-        for number in range(5):
-            outbox.note_action(Action(person="ann", verb="edit", what=str(number)), now=NOW)
-    assert [each["what"] for each in await records(config, "actions")] == ["4", "3", "2"]
+        for number in range(6):
+            outbox.note_config(str(number), Action(person="ann", verb="edit", what=str(number)), now=NOW)
+    assert [each["what"] for each in await records(config, "actions")] == ["5", "4", "3"]
+
+
+async def test_an_edit_while_no_daemon_ran_is_noted_at_the_start(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "")})
+        for edit in ("", "", "\nunmatched: bot\n"):
+            config.write_text(config.read_text(encoding="utf-8") + edit, encoding="utf-8")
+            async with forwarder(config) as daemon:
+                await emulator.wait_connected()
+                await stopped(daemon)
+        (found,) = await records(config, "actions")
+    assert (found["person"], found["verb"], found["changed"]) == ("(start)", "edit", 1)
+    assert re.fullmatch(r"config [0-9a-f]{12}: edited before this start", found["what"])
 
 
 async def test_a_daemon_keeps_who_asked_for_what_and_which_edits_became_active(tmp_path: Path) -> None:

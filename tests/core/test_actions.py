@@ -2,7 +2,7 @@
 
 import pytest
 
-from forwarder.core.actions import Action, action_of, edit_of
+from forwarder.core.actions import Action, action_of, edit_of, start_of
 from forwarder.core.commands import Change, DeadLetterChange, Forget, PauseChange, Replay, Resend
 
 NOON_MS = 1_767_268_800_000
@@ -50,4 +50,5 @@ def test_an_edit_names_its_config_and_how_much_it_changes() -> None:
     assert edit_of("abc", ("one", "two"), person="ann") == Action(
         person="ann", verb="edit", what="config abc: one; two"
     )
+    assert start_of("abc") == Action(person="(start)", verb="edit", what="config abc: edited before this start")
     assert edit_of("abc", ("1", "2", "3", "4", "5"), person="ann").what == "config abc: 1; 2; 3; and 2 more"

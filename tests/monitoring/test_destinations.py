@@ -21,11 +21,12 @@ from forwarder.core.dispatch.lane_events import (
     Recovered,
     StretchEnded,
 )
-from forwarder.core.dispatch.retry import NAMED_POLICIES, OnExpiry
+from forwarder.core.dispatch.retry import NAMED_POLICIES, Dead, OnExpiry
 from forwarder.core.event import Event
 from forwarder.core.monitoring.notices import CANARY_BACK, CANARY_MISSED
 from forwarder.monitoring.destinations import DestinationMonitor
 from tests.support.lanes import destination, event
+from tests.support.outbox import attempt
 
 BOT: Destination = destination(
     "http://127.0.0.1:9000/hook", retry=replace(NAMED_POLICIES["live"], on_expiry=OnExpiry.DIGEST)
@@ -289,3 +290,19 @@ def test_a_canary_that_is_only_slow_is_reported_with_its_end(scene: Scene) -> No
     scene.watch.state_changed(BOT, Recovered())  # a short failure of its own
     scene.watch.notify_of_canary(CANARY_AGAIN)
     assert scene.titles == [f"a test event for {BOT.name} is missing", f"test events for {BOT.name} arrive again"]
+
+
+def test_dead_letters_are_reported_once_an_hour_also_over_a_restart(scene: Scene) -> None:
+    def die(where: Scene) -> None:
+        delivery = new_delivery(event(1), BOT.name, ("r",), event_seq=1, accepted_at=where.now)
+        where.watch.note_attempt(BOT, delivery, attempt(400), Dead(reason="HTTP 400"))
+        where.watch.look()
+
+    die(scene)
+    assert scene.titles == [f"events for {BOT.name} could not be delivered"]
+    restarted = Scene({BOT.name: scene.kept[-1]})
+    die(restarted)
+    assert restarted.titles == []
+    restarted.now += timedelta(hours=1)
+    restarted.watch.look()
+    assert restarted.titles == scene.titles

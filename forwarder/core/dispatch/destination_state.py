@@ -82,6 +82,8 @@ class DestinationState(msgspec.Struct, frozen=True, kw_only=True):
     """When another destination was notified of the failure."""
     stretch: FailureStretch | None = None
     """The failures that have been seen without a sign that the receiver works."""
+    dead_reported_at: datetime | None = None
+    """When another destination was last notified of dead letters."""
 
 
 UNKNOWN = DestinationState()

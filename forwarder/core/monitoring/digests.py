@@ -1,5 +1,6 @@
 """Decides when deliveries that were given up are reported: dead letters at most once an hour, expired events in digests."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -40,9 +41,10 @@ class Digest:
 class GivenUpDigests:
     """Collects the deliveries that were given up, by destination, until they are due to be reported."""
 
-    def __init__(self) -> None:
+    def __init__(self, dead_reported_at: Mapping[DestinationName, datetime]) -> None:
+        """`dead_reported_at`: when the dead letters of destinations were last reported, also by an earlier process."""
         self._dead: dict[DestinationName, Digest] = {}
-        self._dead_reported_at: dict[DestinationName, datetime] = {}
+        self._dead_reported_at = dict(dead_reported_at)
         self._expired: dict[DestinationName, Digest] = {}
 
     def note_dead(self, delivery: Delivery, reason: str, now: datetime) -> None:

@@ -4,10 +4,12 @@ import sqlite3
 from collections.abc import Iterator
 
 from forwarder.core.actions import Action
-from forwarder.outbox.sqlite.statements import storable
+from forwarder.outbox.sqlite.statements import SQL, storable
 
 _MOST = 10_000
 """How many entries are kept, the newest."""
+ACTIVE_CONFIG = "config active"
+"""The name of the row of `state` for the digest of the active config, as a number."""
 _TABLE = """\
 CREATE TABLE IF NOT EXISTS actions (
   id        INTEGER PRIMARY KEY,
@@ -35,6 +37,17 @@ def note_action(connection: sqlite3.Connection, action: Action, *, changed: int,
         (now_ms, storable(action.person), action.verb, storable(action.what), changed, action.group),
     )
     connection.execute("DELETE FROM actions WHERE id <= (SELECT max(id) FROM actions) - ?", (_MOST,))
+
+
+def note_config(connection: sqlite3.Connection, digest: str, edit: Action, *, now_ms: int) -> None:
+    """Store which config is active, inside a transaction, and the edit if another one was active before."""
+    value = int(digest, 16)
+    before = connection.execute("SELECT value FROM state WHERE name = ?", (ACTIVE_CONFIG,)).fetchone()
+    if before == (value,):
+        return
+    connection.execute(SQL["note_state_value"], (ACTIVE_CONFIG, value))
+    if before is not None:
+        note_action(connection, edit, changed=1, now_ms=now_ms)
 
 
 def actions(

@@ -1,4 +1,4 @@
-"""The rows of `destinations`: the state of a destination that outlasts a restart. Its stretch of failures, and the end of its pause, are in `state`."""
+"""The rows of `destinations`: the state of a destination that outlasts a restart. Some of it is in `state`: its stretch of failures, the end of its pause, the last notice of dead letters."""
 
 import sqlite3
 
@@ -15,14 +15,19 @@ _BEGAN, _LAST, _ATTEMPTS = "failures began ", "failures last ", "failures count 
 """The beginnings of the names of three rows of `state` for a stretch of failures; the name of the destination follows."""
 _PAUSED_UNTIL = "paused until "
 """The beginning of the name of the row of `state` for the end of a pause."""
+_DEAD_REPORTED = "dead reported "
+"""The beginning of the name of the row of `state` for the last notice of dead letters."""
 
 
 def known_states(connection: sqlite3.Connection) -> dict[DestinationName, DestinationState]:
     """Return the state of every destination that has one stored."""
     of_stretches = {str(name): int(value) for name, value in connection.execute(SQL["failure_stretches"])}
     ends = pause_ends(connection)
+    reports = {str(name): int(value) for name, value in connection.execute(SQL["dead_reports"])}
     return {
-        DestinationName(row[0]): _state_of(row, _stretch_of(row[0], of_stretches), ends.get(row[0]))
+        DestinationName(row[0]): _state_of(
+            row, _stretch_of(row[0], of_stretches), ends.get(row[0]), reports.get(_DEAD_REPORTED + row[0])
+        )
         for row in connection.execute(SQL["known_destinations"])
     }
 
@@ -34,11 +39,12 @@ def note_state(name: str, state: DestinationState) -> Step[None]:
     def write(connection: sqlite3.Connection) -> None:
         connection.execute(SQL["note_destination"], _row_of(name, state))
         note_pause_end(connection, name, None if state.pause is None else ms_or_none(state.pause.until))
+        _note_time(connection, _DEAD_REPORTED + name, ms_or_none(state.dead_reported_at))
         if stretch is None:
             forget_stretch(connection, name)
         else:
             values = to_ms(stretch.began), to_ms(stretch.last), stretch.attempts
-            connection.executemany(SQL["note_destination_value"], list(zip(_names(name), values, strict=True)))
+            connection.executemany(SQL["note_state_value"], list(zip(_names(name), values, strict=True)))
 
     return write
 
@@ -55,10 +61,14 @@ def pause_end(connection: sqlite3.Connection, name: str) -> int | None:
 
 def note_pause_end(connection: sqlite3.Connection, name: str, until_ms: int | None) -> None:
     """Store when the pause of a destination ends by itself."""
-    if until_ms is None:
-        connection.execute(SQL["forget_pause_end"], (_PAUSED_UNTIL + name,))
+    _note_time(connection, _PAUSED_UNTIL + name, until_ms)
+
+
+def _note_time(connection: sqlite3.Connection, name: str, at_ms: int | None) -> None:
+    if at_ms is None:
+        connection.execute(SQL["forget_state_value"], (name,))
     else:
-        connection.execute(SQL["note_destination_value"], (_PAUSED_UNTIL + name, until_ms))
+        connection.execute(SQL["note_state_value"], (name, at_ms))
 
 
 def forget_stretch(connection: sqlite3.Connection, name: str) -> None:
@@ -77,7 +87,9 @@ def _stretch_of(name: str, known: dict[str, int]) -> FailureStretch | None:
     return FailureStretch(began=time_of(began_ms), last=time_of(last_ms), attempts=attempts)
 
 
-def _state_of(row: StateRow, stretch: FailureStretch | None, until_ms: int | None) -> DestinationState:
+def _state_of(
+    row: StateRow, stretch: FailureStretch | None, until_ms: int | None, dead_reported_ms: int | None
+) -> DestinationState:
     _, paused_ms, by, why, failing_since_ms, told_ms = row
     paused_by = PausedBy(by) if by in _PAUSED_BY else PausedBy.PERSON
     until = None if until_ms is None else time_of(until_ms)
@@ -86,6 +98,7 @@ def _state_of(row: StateRow, stretch: FailureStretch | None, until_ms: int | Non
         failing_since=None if failing_since_ms is None else time_of(failing_since_ms),
         reported_at=None if told_ms is None else time_of(told_ms),
         stretch=stretch,
+        dead_reported_at=None if dead_reported_ms is None else time_of(dead_reported_ms),
     )
 
 

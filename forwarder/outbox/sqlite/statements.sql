@@ -349,7 +349,7 @@ SELECT seq, accepted_ms FROM events ORDER BY seq DESC LIMIT 1;
 -- name: failure_stretches
 SELECT name, value FROM state WHERE name >= 'failures ' AND name < 'failures!';
 
--- name: note_destination_value
+-- name: note_state_value
 INSERT INTO state (name, value) VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value;
 
 -- name: forget_failure_stretch
@@ -358,7 +358,10 @@ DELETE FROM state WHERE name IN (?, ?, ?);
 -- name: pause_ends
 SELECT name, value FROM state WHERE name >= 'paused until ' AND name < 'paused until!';
 
--- name: forget_pause_end
+-- name: dead_reports
+SELECT name, value FROM state WHERE name >= 'dead reported ' AND name < 'dead reported!';
+
+-- name: forget_state_value
 DELETE FROM state WHERE name = ?;
 
 -- name: prune_gaps

@@ -16,7 +16,7 @@ def delivery(number: int, *, accepted_at: datetime = NOW, to: str = "bot") -> De
 
 
 def test_the_first_dead_letter_is_due_at_once_and_the_next_ones_together_after_an_hour() -> None:
-    digests = GivenUpDigests()
+    digests = GivenUpDigests({})
     digests.note_dead(delivery(1), "HTTP 400", NOW)
     ((name, first),) = digests.due_dead(NOW)
     assert (name, first.count, first.reason) == ("bot", 1, "HTTP 400")
@@ -28,8 +28,15 @@ def test_the_first_dead_letter_is_due_at_once_and_the_next_ones_together_after_a
     assert digests.due_dead(NOW + 2 * DEAD_EVERY) == []
 
 
+def test_the_hour_goes_on_over_a_restart() -> None:
+    digests = GivenUpDigests({DestinationName("bot"): NOW - SECOND})
+    digests.note_dead(delivery(1), "HTTP 400", NOW)
+    assert digests.due_dead(NOW) == []
+    assert [name for name, _ in digests.due_dead(NOW - SECOND + DEAD_EVERY)] == ["bot"]
+
+
 def test_dead_letters_of_another_destination_do_not_wait() -> None:
-    digests = GivenUpDigests()
+    digests = GivenUpDigests({})
     digests.note_dead(delivery(1), "HTTP 400", NOW)
     digests.due_dead(NOW)
     digests.note_dead(delivery(2, to="other"), "HTTP 400", NOW)
@@ -37,7 +44,7 @@ def test_dead_letters_of_another_destination_do_not_wait() -> None:
 
 
 def test_expired_events_are_due_once_no_more_of_them_expire() -> None:
-    digests = GivenUpDigests()
+    digests = GivenUpDigests({})
     for number, accepted in ((1, NOW - 8 * SECOND), (2, NOW - 9 * SECOND), (3, NOW - 7 * SECOND)):
         digests.note_expired(delivery(number, accepted_at=accepted), "1 h old", NOW + number * SECOND)
     last = NOW + 3 * SECOND
@@ -48,7 +55,7 @@ def test_expired_events_are_due_once_no_more_of_them_expire() -> None:
 
 
 def test_expired_events_that_do_not_end_are_due_all_the_same() -> None:
-    digests = GivenUpDigests()
+    digests = GivenUpDigests({})
     now = NOW
     while not (due := digests.due_expired(now, is_last=False)):
         digests.note_expired(delivery(1), "1 h old", now)
@@ -58,7 +65,7 @@ def test_expired_events_that_do_not_end_are_due_all_the_same() -> None:
 
 
 def test_the_end_of_the_process_makes_all_expired_events_due() -> None:
-    digests = GivenUpDigests()
+    digests = GivenUpDigests({})
     digests.note_expired(delivery(1), "1 h old", NOW)
     assert [digest.count for _, digest in digests.due_expired(NOW, is_last=True)] == [1]
     assert digests.due_expired(NOW, is_last=True) == []

@@ -4,7 +4,7 @@ import sqlite3
 from contextlib import closing
 
 from forwarder.core.actions import Action
-from forwarder.outbox.sqlite.action_rows import actions, note_action
+from forwarder.outbox.sqlite.action_rows import actions, note_action, note_config
 
 
 def test_a_file_without_the_table_has_none_and_gets_it_with_the_first_entry() -> None:
@@ -22,3 +22,13 @@ def test_a_file_without_the_table_has_none_and_gets_it_with_the_first_entry() ->
             (5, "bob?", "edit", "config a", 500),
             (5, "ann", "replay", "to bot", 1000),
         ]
+
+
+def test_a_config_is_an_edit_only_if_another_one_was_active_before(connection: sqlite3.Connection) -> None:
+    for now_ms, digest in enumerate(("00ff", "00ff", "ffffffffffff", "00ff")):
+        edit = Action(person="(start)", verb="edit", what=digest)
+        note_config(connection, digest, edit, now_ms=now_ms)
+    assert [(at_ms, what) for at_ms, _, _, what, _ in actions(connection, since_ms=0, until_ms=9, limit=-1)] == [
+        (3, "00ff"),
+        (2, "ffffffffffff"),
+    ]

@@ -15,6 +15,7 @@ FULL = DestinationState(
     failing_since=NOW - timedelta(days=1),
     reported_at=NOW,
     stretch=STRETCH,
+    dead_reported_at=NOW - timedelta(minutes=3),
 )
 
 
@@ -43,6 +44,11 @@ def test_the_next_state_leaves_nothing_of_the_one_before(connection: sqlite3.Con
     note_state("bot 2", FULL)(connection)
     note_state(BOT, DestinationState(failing_since=NOW))(connection)
     assert known_states(connection) == {BOT: DestinationState(failing_since=NOW), "bot 2": FULL}
+
+
+def test_all_of_a_state_is_the_same_again(connection: sqlite3.Connection) -> None:
+    note_state(BOT, FULL)(connection)
+    assert known_states(connection) == {BOT: FULL}
 
 
 def test_a_stretch_of_failures_is_forgotten_alone(connection: sqlite3.Connection) -> None:
