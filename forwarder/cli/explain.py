@@ -24,7 +24,7 @@ from forwarder.core.config.runtime import disabled_in, quiet_of
 from forwarder.core.durations import write_duration
 from forwarder.core.event import Event, decode_event
 from forwarder.core.history import History, Record
-from forwarder.core.past_routing import AnyConfig, ConfigThen, config_then, explain_past, walk
+from forwarder.core.past_routing import AnyConfig, ConfigThen, PastRouting, config_then, explain_past, walk
 from forwarder.core.posts.pieces import event_of_pieces
 from forwarder.core.routing.explain import AtRoute, Explanation, difference
 from forwarder.core.routing.quiet import Kept, Then
@@ -165,30 +165,30 @@ def _explain_one(past: _Past, today: RoutingConfig, arguments: argparse.Namespac
         _print_ways(after, today, now)
     else:
         loaded = local(kept.loaded_at.isoformat())
-        print(f"\nWith the config that was active then (loaded {loaded}, {kept.digest}):")
+        print(f"\nWith the config that was active then (loaded {loaded}, digest of its routing part {kept.digest}):")
         _print_lines(lines_of(before, route=arguments.route, is_all=arguments.all))
         _print_ways(before, config_of_then, now)
     _print_ends(record)
     if before is not None and after is not None:
-        _print_difference(before, after, today, now, is_same=found.is_same_config, arguments=arguments)
+        _print_difference(found, before, after, today, now, arguments=arguments)
 
 
 def _print_difference(
+    past: PastRouting,
     before: Explanation,
     after: Explanation,
     today: RoutingConfig,
     now: datetime,
     *,
-    is_same: bool,
     arguments: argparse.Namespace,
 ) -> None:
     file = config_path(arguments)
-    if is_same:
+    if past.is_same_config:
         print(f"\nToday's {file} routes it the same way.")
         return
     found = difference(before, after)
     if not found.sentences:
-        print(f"\nToday's {file} has other routes, but routes this event the same way.")
+        print(f"\nToday's {file} {_what_changed(past)}, but routes this event the same way.")
         return
     print(f"\nToday's {file} routes it differently:")
     for sentence in found.sentences:
@@ -196,6 +196,15 @@ def _print_difference(
     differing = [route for route in after.routes if route.name in found.routes]
     _print_lines(line for route in differing for line in of_route(route, is_all=arguments.all))
     _print_ways(after, today, now)
+
+
+def _what_changed(past: PastRouting) -> str:
+    settings = f"other settings of {', '.join(map(shown, past.changed_destinations))}"
+    if past.is_same_routes and past.changed_destinations:
+        return f"has the same routes and {settings}"
+    if past.is_same_routes is None and past.changed_destinations:
+        return f"has other routes, or only {settings}"
+    return "has other routes"
 
 
 def _print_ways(found: Explanation, config: AnyConfig, at: datetime) -> None:

@@ -4,13 +4,17 @@ import argparse
 import sys
 from datetime import UTC, datetime
 
+from msgspec.structs import replace
+
 from forwarder.cli import exit_codes
 from forwarder.cli.event_file import NoEventError, read_event
 from forwarder.cli.locations import UsageError, config_path
 from forwarder.configfile.locations import ConfigUnreadableError
 from forwarder.configfile.read import read_config
+from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.format import FormatConfig
 from forwarder.core.delivery import Delivery, DestinationName, new_delivery
+from forwarder.core.destinations.batch import COUNT, body_of
 from forwarder.core.destinations.content import CannotFormatError, Content, Format
 from forwarder.core.event import Event, decode_event
 from forwarder.core.posts.samples import SAMPLES
@@ -32,9 +36,13 @@ def run(arguments: argparse.Namespace) -> int:
     if (arguments.destination is None) == (arguments.format is None):
         parser.error("name either a destination of the config or a --format")
     try:
-        format_ = _format(arguments)
+        settings = None if arguments.destination is None else _settings(arguments)
+        format_ = _format_named(arguments.format) if settings is None else _format(settings)
         events = _events(arguments.event)
         contents = [(name, _content(format_, event, arguments.destination, name)) for name, event in events]
+        batch = None if settings is None else settings.batch
+        if batch is not None:
+            contents = [(name, _alone_in_batch(content)) for name, content in contents]
     except UsageError as error:
         print(error, file=sys.stderr)
         return exit_codes.USAGE
@@ -47,22 +55,33 @@ def run(arguments: argparse.Namespace) -> int:
         return exit_codes.OK
     from forwarder.cli.message_preview import show  # it brings rich
 
+    note = "" if batch is None else f"a batch with one event; one request has up to {batch.count}"
     for name, content in contents:
-        show(name, content, arguments.format or "")
+        show(name, content, arguments.format or note)
     return exit_codes.OK
 
 
-def _format(arguments: argparse.Namespace) -> Format:
-    if arguments.format is not None:
-        # A Telegram message needs a chat; only a config knows the real one.
-        is_telegram = arguments.format == "telegram"
-        return message_format(FormatConfig.model_validate({"type": arguments.format} | (_CHAT if is_telegram else {})))
+def _format_named(name: str) -> Format:
+    # A Telegram message needs a chat; only a config knows the real one.
+    return message_format(FormatConfig.model_validate({"type": name} | (_CHAT if name == "telegram" else {})))
+
+
+def _settings(arguments: argparse.Namespace) -> DestinationConfig:
     file = config_path(arguments)
     config = read_config(file)
     settings = config.destinations.get(arguments.destination)
     if settings is None:
         raise UsageError(f"{file}: {no_such('destination', arguments.destination, tuple(config.destinations))}")
+    return settings
+
+
+def _format(settings: DestinationConfig) -> Format:
     return format_of(settings.model_copy(update={"compression": None}))
+
+
+def _alone_in_batch(content: Content) -> Content:
+    """Return the request of a destination with `batch` for which no other event has come."""
+    return replace(content, body=body_of([content.body]), headers={**content.headers, COUNT: "1"})
 
 
 def _events(file: str | None) -> list[tuple[str, Event]]:

@@ -5,9 +5,9 @@ from datetime import datetime
 import msgspec
 
 from forwarder.core.config.model.root import Config
-from forwarder.core.config.model.routing import RoutingConfig
+from forwarder.core.config.model.routing import RoutedDestination, RoutingConfig
 from forwarder.core.config.revision import NotARevisionError
-from forwarder.core.config.routing_only import load_revision
+from forwarder.core.config.routing_only import compared, load_revision
 from forwarder.core.config.runtime import disabled_in, router_of
 from forwarder.core.event import OWN_SOURCE, Event, NotAnEventError, decode_event
 from forwarder.core.history import Record, StoredRevision
@@ -43,7 +43,11 @@ class PastRouting(msgspec.Struct, frozen=True, kw_only=True):
     loaded_at: datetime | None = None
     """When the config of its time became active."""
     is_same_config: bool = False
-    """Whether today's routes are those of its time."""
+    """Whether the routing part of today's config is that of its time."""
+    is_same_routes: bool | None = None
+    """Whether today's config has the same routes, and other settings of destinations at most; `None` if that is not known."""
+    changed_destinations: tuple[str, ...] = ()
+    """The destinations whose settings that routing depends on are others today, with those that are new or gone."""
     differences: tuple[str, ...] | None = None
     """How the routing of today differs, as sentences; `None` if that is not known."""
 
@@ -82,6 +86,16 @@ def disabled_of(explanation: Explanation, config: AnyConfig) -> tuple[str, ...]:
     return tuple(name for name in explanation.chosen if name in disabled)
 
 
+def _changed_destinations(then: AnyConfig, today: AnyConfig) -> tuple[str, ...]:
+    names = {**then.destinations, **today.destinations}
+    return tuple(name for name in names if _routed(then, name) != _routed(today, name))
+
+
+def _routed(config: AnyConfig, name: str) -> tuple[object, ...] | None:
+    settings = config.destinations.get(name)
+    return None if settings is None else tuple(getattr(settings, key) for key in RoutedDestination.model_fields)
+
+
 def explain_past(record: Record, then: ConfigThen, today: AnyConfig, *, router: Router | None = None) -> PastRouting:
     """Return how an event of the history was routed, and how it would be today. `router` is that of today's config."""
     event, why_not = event_of_record(record)
@@ -94,7 +108,7 @@ def explain_past(record: Record, then: ConfigThen, today: AnyConfig, *, router: 
     found = PastRouting(today=after, disabled_today=disabled_of(after, today))
     if then.config is None:
         return msgspec.structs.replace(found, **known)
-    is_same = then.config.revision is not None and then.config.revision == today.revision
+    is_same, is_same_routes = compared(then.config.revision, today.revision)
     before = after if is_same else walk(then.config, event, at)
     return msgspec.structs.replace(
         found,
@@ -102,5 +116,7 @@ def explain_past(record: Record, then: ConfigThen, today: AnyConfig, *, router: 
         then=before,
         disabled_then=disabled_of(before, then.config),
         is_same_config=is_same,
+        is_same_routes=is_same_routes,
+        changed_destinations=_changed_destinations(then.config, today),
         differences=difference(before, after).sentences,
     )

@@ -8,7 +8,13 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import exit_codes, main
+from forwarder.core.config.routing_only import load_routing
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.outbox.open import open_outbox
+from tests.support.history import records
+from tests.support.outbox import NOW, keep
 from tests.support.paths import DATA
+from tests.support.process import command
 
 DATA = DATA / "explain"
 
@@ -72,3 +78,31 @@ def test_an_unknown_source_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
     assert main([*given, "--source", "twitter"]) == exit_codes.USAGE
     assert capsys.readouterr().err.startswith('no source is called "twitter"; did you mean "x"? There are: x, fast-x')
     assert main([*given, "--source", "Telegram"]) == exit_codes.OK
+
+
+async def test_a_change_of_a_destination_is_not_called_one_of_the_routes(config: Path) -> None:
+    path, text = config, config.read_text(encoding="utf-8")
+    routing = load_routing(text.encode(), name="config.yaml", env={}, read_list=lambda _name: b"")
+    assert routing.revision is not None
+    async with open_outbox(path.with_name("outbox.db")) as outbox:
+        outbox.note_revision(routing.revision, now=NOW)
+        keep(outbox, 0, DeliveryStatus.DELIVERED)
+    event_id = (await records(path, "events"))[0]["event_id"]
+    for before, after, said in (
+        ("", "", "routes it the same way."),
+        (
+            "bot: {url:",
+            "bot: {limit: 5/1m, url:",
+            "has the same routes and other settings of bot, but routes this event",
+        ),
+        (
+            "routes: [",
+            "routes: [{match: {author: nobody}, to: bot}, ",
+            "has other routes, but routes this event the same way.",
+        ),
+    ):
+        path.write_text(text.replace(before, after) if before else text, encoding="utf-8")
+        code, out, err = await command("explain", "--id", event_id, "-c", str(path))
+        assert (code, err) == (exit_codes.OK, "")
+        assert said in out
+        assert f"digest of its routing part {routing.revision.digest}):" in out

@@ -59,6 +59,20 @@ async def test_a_destination_is_shown_with_its_settings_and_without_its_url(tmp_
     assert json.loads(out) == "Markets open flat while futures drift lower ahead of the rate decision"
 
 
+async def test_a_batch_is_shown_as_it_would_be_sent(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text(
+        "streams: [{api_key: k}]\nroutes: [{to: bot}]\n"
+        "destinations: {bot: {url: 'https://a.example/', batch: {count: 20}}}\n"
+    )
+    event = EVENTS / "x-plain.json"
+    code, out, err = await command("preview", "bot", "--event", str(event), cwd=tmp_path)
+    assert (code, err) == (0, "")
+    assert "bytes, a batch with one event; one request has up to 20" in " ".join(out.split())
+    assert "x-forwarder-batch: 1" in out
+    code, out, _ = await command("preview", "bot", "--json", "--event", str(event), cwd=tmp_path)
+    assert out == f"[{event.read_text(encoding='utf-8').strip()}]\n"
+
+
 async def test_bad_input_is_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text(
         "streams: [{api_key: k}]\nroutes: [{to: a}]\ndestinations: {a: {url: 'http://a.example/'}}\n"

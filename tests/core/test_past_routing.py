@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from forwarder.core.config.model.routing import RoutingConfig
-from forwarder.core.config.revision import packed
+from forwarder.core.config.revision import packed, unpacked
 from forwarder.core.config.routing_only import load_routing
 from forwarder.core.config.runtime import router_of
 from forwarder.core.history import StoredRevision
@@ -65,6 +65,30 @@ def test_the_config_of_today_is_not_read_again() -> None:
     assert found.is_same_config
     assert found.then == found.today
     assert found.differences == ()
+
+
+ONLY_A_DESTINATION = config("""
+destinations: {bot: {limit: 5/1m}, off: {enabled: false}, more: {}}
+routes: [{name: coins, match: {text: {contains: eth}}, to: [bot, off]}]
+""")
+
+
+def test_a_change_of_a_destination_alone_is_not_a_change_of_the_routes() -> None:
+    found = explain_past(record(), config_then(kept(TODAY), ONLY_A_DESTINATION), ONLY_A_DESTINATION)
+    assert (found.is_same_config, found.is_same_routes, found.changed_destinations) == (False, True, ("bot", "more"))
+    found = explain_past(record(), config_then(kept(THEN), TODAY), TODAY)
+    assert (found.is_same_routes, found.changed_destinations) == (False, ())
+
+
+def test_a_revision_of_an_older_version_does_not_know_what_of_it_is_of_the_routes() -> None:
+    assert TODAY.revision is not None
+    whole = unpacked(TODAY.revision.data)
+    older = packed(whole.tree, whole.files, salt=whole.salt)
+    stored = StoredRevision(digest=older.digest, data=older.data, loaded_at=LOADED)
+    found = explain_past(record(), config_then(stored, TODAY), TODAY)
+    assert (found.is_same_config, found.is_same_routes) == (True, True)
+    found = explain_past(record(), config_then(stored, ONLY_A_DESTINATION), ONLY_A_DESTINATION)
+    assert (found.is_same_config, found.is_same_routes, found.changed_destinations) == (False, None, ("bot", "more"))
 
 
 def test_without_the_config_of_its_time_only_today_is_explained() -> None:

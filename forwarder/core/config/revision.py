@@ -45,6 +45,8 @@ class Unpacked(NamedTuple):
     """The values of the list files, by the names of the files."""
     salt: str
     """What its digests were made with; empty in a revision of an older version, which has none."""
+    routes: str
+    """A digest of all but the destinations; empty in a revision of an older version."""
 
 
 def stored(data: bytes) -> Revision:
@@ -57,10 +59,15 @@ def fingerprint(tree: dict[str, Tree], files: Mapping[str, Sequence[Scalar]]) ->
     return _digest(json.dumps([_encoded(tree), {name: "\n".join(lines) for name, lines in files.items()}]).encode())
 
 
-def packed(tree: dict[str, Tree], files: Mapping[str, Sequence[Scalar]], *, salt: str = "") -> Revision:
-    """Return the revision of a tree and of the values in its list files; `salt` is that of the digests in them."""
+def packed(
+    tree: dict[str, Tree], files: Mapping[str, Sequence[Scalar]], *, salt: str = "", routes: str = ""
+) -> Revision:
+    """Return the revision of a tree and of the values in its list files; `salt` is that of the digests in them.
+
+    `routes` is a digest of all but the destinations.
+    """
     lists = {name: list(map(_encoded, lines)) for name, lines in files.items()}
-    value = {"routing": _encoded(tree), "lists": lists, "salt": salt}
+    value = {"routing": _encoded(tree), "lists": lists, "salt": salt, "routes": routes}
     text = json.dumps(value, separators=(",", ":")).encode()
     return Revision(_digest(text), zlib.compress(text, _LEVEL))
 
@@ -69,19 +76,24 @@ def unpacked(data: bytes) -> Unpacked:
     """Return the arguments of `packed`, also for a revision of an older version. Raises `NotARevisionError`."""
     try:
         value = json.loads(zlib.decompress(data))
-        salt = value.get("salt", "")
+        salt, routes = value.get("salt", ""), value.get("routes", "")
         tree = _decoded(value["routing"], salt)
         lists = _decoded(value["lists"], salt) if "lists" in value else _of_older_version(value["files"])
     except (zlib.error, ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
         raise NotARevisionError("it cannot be read") from error
-    if not isinstance(tree, dict) or not isinstance(lists, dict) or not isinstance(salt, str):
+    if (
+        not isinstance(tree, dict)
+        or not isinstance(lists, dict)
+        or not isinstance(salt, str)
+        or not isinstance(routes, str)
+    ):
         raise NotARevisionError("it contains no routes")
     files = {
         name: tuple(line for line in lines if isinstance(line, Scalar))
         for name, lines in lists.items()
         if isinstance(lines, list)
     }
-    return Unpacked(tree, files, salt)
+    return Unpacked(tree, files, salt, routes)
 
 
 def _of_older_version(files: Any) -> Tree:  # noqa: ANN401 - JSON

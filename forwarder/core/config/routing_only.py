@@ -4,6 +4,7 @@ The routing part is everything that decides where an event goes. It has no URL, 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 from pydantic import ValidationError
 
@@ -38,14 +39,15 @@ def revision_of(
     named = destinations.items() if isinstance(destinations, dict) else ()
     said = {"exact": Scalar("false"), **tree}
     kept: dict[str, Tree] = {key: said[key] for key in _SECTIONS if key in said}
+    files = dict(sorted(lists.items()))
+    routes = fingerprint(kept, files)
     kept["destinations"] = {
         name: {key: settings[key] for key in _OF_DESTINATION if key in settings}
         for name, settings in named
         if isinstance(settings, dict)
     }
-    files = dict(sorted(lists.items()))
     salt = fingerprint(kept, files)  # the same for the same config, so that two revisions of it are equal
-    return packed(*with_digests(kept, files, conditions, salt=salt), salt=salt)
+    return packed(*with_digests(kept, files, conditions, salt=salt), salt=salt, routes=routes)
 
 
 def load_revision(data: bytes) -> RoutingConfig:
@@ -66,6 +68,27 @@ def load_revision(data: bytes) -> RoutingConfig:
     if kept.salt:
         config.note_revision(stored(data))
     return config
+
+
+class Compared(NamedTuple):
+    """What two revisions have in common."""
+
+    is_same: bool
+    """They are of the same routing part, even if different versions of the program made them."""
+    is_same_routes: bool | None
+    """They differ in settings of destinations at most; `None` if that is not known."""
+
+
+def compared(one: Revision | None, other: Revision | None) -> Compared:
+    """Return what two revisions have in common. A config without a file has none."""
+    if one is None or other is None:
+        return Compared(is_same=False, is_same_routes=None)
+    if one == other:
+        return Compared(is_same=True, is_same_routes=True)
+    first, second = unpacked(one.data), unpacked(other.data)
+    is_same = bool(first.salt) and first.salt == second.salt
+    is_known = bool(first.routes and second.routes)
+    return Compared(is_same=is_same, is_same_routes=is_same or (first.routes == second.routes if is_known else None))
 
 
 def load_routing(

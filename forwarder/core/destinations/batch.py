@@ -21,12 +21,17 @@ def fixed_of(request: WebhookRequest) -> FixedHeaders:
     return {name: value for name, value in request.fixed.items() if name.lower() not in _OF_ONE_EVENT}
 
 
+def body_of(bodies: Sequence[bytes]) -> bytes:
+    """Return the body of a request with events that have these bodies."""
+    return b"[" + b",".join(bodies) + b"]"
+
+
 def batch_of(requests: Sequence[WebhookRequest], fixed: FixedHeaders, signing: Signing | None) -> WebhookRequest:
     """Return the request with all of these, in their order; equal ids for equal events."""
     first = requests[0]
     ids = [each.id for each in requests]
     id_ = f"msg_{fingerprint(' '.join(ids))}"
-    body = b"[" + b",".join([each.body for each in requests]) + b"]"
+    body = body_of([each.body for each in requests])
     timestamp = max(each.timestamp for each in requests)
     signature = {} if signing is None else signing.headers(message_id=id_, timestamp=timestamp, body=body)
     return WebhookRequest(
