@@ -82,7 +82,7 @@ def test_an_unknown_source_is_refused(capsys: pytest.CaptureFixture[str]) -> Non
 
 async def test_a_change_of_a_destination_is_not_called_one_of_the_routes(config: Path) -> None:
     path, text = config, config.read_text(encoding="utf-8")
-    routing = load_routing(text.encode(), name="config.yaml", env={}, read_list=lambda _name: b"")
+    routing = load_routing(text.encode(), name="config.yaml", env={}, read_list=lambda _name: "")
     assert routing.revision is not None
     async with open_outbox(path.with_name("outbox.db")) as outbox:
         outbox.note_revision(routing.revision, now=NOW)
