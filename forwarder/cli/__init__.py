@@ -41,7 +41,7 @@ COMMANDS = {
     "send": ("send", "send a test event to one destination, and show the exchange"),
     "listen": ("listen", "run a webhook receiver that prints each request"),
     "emulate": ("emulate", "run a local emulator of scrape.st: WebSocket, SSE, faults on demand"),
-    "tail": ("tail", "show scrape.st's public stream as it comes (--public)"),
+    "tail": ("tail", "show events and attempts as they pass; --public: scrape.st's public stream"),
     "preview": ("preview", "show the message that a format makes of an event"),
     "explain": ("explain", "show which routes match an event, and why the others do not"),
     "backtest": ("backtest", "run a changed config over the history, and show what it would send differently"),

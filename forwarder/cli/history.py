@@ -35,10 +35,20 @@ _SHORT = 30
 
 @report_errors
 def list_events(arguments: argparse.Namespace) -> int:
-    """Print events, newest first."""
+    """Print events, newest first; with `--follow` oldest first, and then what comes."""
     where = places(arguments)
+    if arguments.follow:
+        from forwarder.cli.follow import follow_events  # only then
+
+        return follow_events(where, arguments, print_list=lambda: _list_events(where, arguments))
+    return _list_events(where, arguments)
+
+
+def _list_events(where: Places, arguments: argparse.Namespace) -> int:
     with open_history(where.outbox) as history:
         found = _not_of_unknown_names(history.events(query(arguments)), where, history, arguments)
+        if arguments.follow:
+            found = reversed(list(found))
         if arguments.json:
             for event in found:
                 print_json(event)
@@ -69,11 +79,21 @@ def _ends(event: Record) -> str:
 
 @report_errors
 def list_deliveries(arguments: argparse.Namespace) -> int:
-    """Print deliveries, newest event first."""
+    """Print deliveries, newest event first; with `--follow` oldest first, and then every attempt that is made."""
     where = places(arguments)
+    if arguments.follow:
+        from forwarder.cli.follow import follow_deliveries  # only then
+
+        return follow_deliveries(where, arguments, print_list=lambda: _list_deliveries(where, arguments))
+    return _list_deliveries(where, arguments)
+
+
+def _list_deliveries(where: Places, arguments: argparse.Namespace) -> int:
     with open_history(where.outbox) as history:
-        found = _not_of_unknown_names(history.deliveries(query(arguments)), where, history, arguments)
-        print_deliveries(list(found), as_json=arguments.json, is_wide=arguments.wide)
+        found = list(_not_of_unknown_names(history.deliveries(query(arguments)), where, history, arguments))
+        if arguments.follow:
+            found.reverse()
+        print_deliveries(found, as_json=arguments.json, is_wide=arguments.wide)
     return exit_codes.OK
 
 

@@ -6,10 +6,11 @@ from pathlib import Path
 
 from forwarder.cli.locations import Places, UsageError
 from forwarder.configfile.includes import finder
-from forwarder.configfile.locations import read_text
+from forwarder.configfile.locations import ConfigUnreadableError, read_text
 from forwarder.core.config.partial import load_names
 from forwarder.core.event import KNOWN_SOURCES
 from forwarder.core.history import History, Query
+from forwarder.core.yaml.nodes import RefusedError
 from forwarder.core.yaml.problems import no_such
 
 
@@ -30,6 +31,27 @@ def require_names(
     if source is None or source in {*KNOWN_SOURCES, *names.sources}:
         return
     if not any(history.events(Query(source=source, limit=1))):
+        _require_source(source, names.sources)
+
+
+def require_names_of_config(
+    found: Places, *, destination: str | None = None, route: str | None = None, source: str | None = None
+) -> None:
+    """Raise `UsageError` for a name that is not in the config: nothing of that name passes through the daemon.
+
+    A config that cannot be read now has every name: the daemon runs with an earlier version of it.
+    """
+    if destination is None and route is None and source is None:
+        return
+    try:
+        names = load_names(read_text(found.config), env=os.environ, find_files=finder(found.config))
+    except (ConfigUnreadableError, RefusedError):
+        return
+    if destination is not None and destination not in names.destinations:
+        raise UsageError(no_such("destination", destination, names.destinations))
+    if route is not None and route not in names.routes:
+        raise UsageError(no_such("route", route, names.routes))
+    if source is not None:
         _require_source(source, names.sources)
 
 

@@ -150,18 +150,23 @@ def read_routing(path: Path, *, exact: bool | None = None) -> RoutingConfig:
     `exact` takes the place of the key of this name in the file.
     """
     files = Files()
-
-    def read_list(name: str) -> str:
-        return files.read_text(path.parent / name)
-
     return load_routing(
         read_text(path),
         name=str(path),
         env=os.environ,
-        read_list=read_list,
+        read_list=list_reader(path, files),
         exact=exact,
         find_files=finder(path, read=files.read, look=files.matches),
     )
+
+
+def list_reader(path: Path, files: Files) -> Callable[[str], str]:
+    """Return what reads the list files that the config in `path` names, through `files`."""
+
+    def read_list(name: str) -> str:
+        return files.read_text(path.parent / name)
+
+    return read_list
 
 
 _CERTIFICATE_NAMES = frozenset({".crt", ".cer", ".cert", ".der", ".pem", ".ca-bundle"})

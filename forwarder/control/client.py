@@ -99,11 +99,14 @@ class Control:
         return self._result(line)
 
     def watch(self, request: Watch) -> Iterator[bytes]:
-        """Yield the lines of what passes, as JSON, until the daemon ends: then raise `NoDaemonError`.
+        """Ask to see what passes, and return the lines of it, as JSON. Once the daemon ends, they raise `NoDaemonError`.
 
-        Raises `DaemonRefusedError`; `DaemonSilentError` if not even a sign of life comes for `SILENT_FOR`.
+        Raises `DaemonRefusedError`; the lines raise `DaemonSilentError` if not even a sign of life comes for `SILENT_FOR`.
         """
         self.ask(request)
+        return self._passing()
+
+    def _passing(self) -> Iterator[bytes]:
         while True:
             try:
                 line = self._line(monotonic(), SILENT_FOR, None)

@@ -26,6 +26,7 @@ COMMAND_LINES = (
     "upgrade",
     "reconnect",
     "log-level",
+    "tail",
     "events",
     "events show 1a",
     "deliveries",
@@ -124,7 +125,7 @@ def assert_sentence(line: str, code: int, err: str) -> None:
 
 
 def test_every_command_with_a_config_is_here() -> None:
-    without_files = {"demo", "listen", "emulate", "tail", "schema", "completion", "init"}
+    without_files = {"demo", "listen", "emulate", "schema", "completion", "init"}
     without_files |= {"support"}  # says in its bundle what it may not read
     assert {line.split()[0] for line in COMMAND_LINES} | without_files == set(COMMANDS)
 
@@ -155,7 +156,16 @@ async def test_an_outbox_that_another_user_may_not_open_is_a_sentence(folder: Pa
             pass
         (folder / "event.json").write_bytes(packaged_events()[0])
         quick = {"check", "test", "preview bot", "explain --event event.json", "send bot", "check --diff"}
-        socket = {"status", "status --json", "status --prometheus", "reload", "upgrade", "reconnect", "log-level"}
+        socket = {
+            "status",
+            "status --json",
+            "status --prometheus",
+            "reload",
+            "upgrade",
+            "reconnect",
+            "log-level",
+            "tail",
+        }
         for line, code, _, err in all_as_nobody(folder, COMMAND_LINES):
             assert "Traceback" not in err, line
             if line in quick or (mode == 0o755 and line in socket):

@@ -41,6 +41,16 @@ def add_filters(parser: argparse.ArgumentParser, *, with_status: bool = False) -
         parser.add_argument("--status", type=one_of(*STATUSES), metavar=named_words(*STATUSES))
 
 
+def add_live_filters(parser: argparse.ArgumentParser) -> None:
+    """Add the options that narrow what passes."""
+    parser.add_argument("--destination", metavar="NAME", help="only what goes to this destination")
+    parser.add_argument("--route", metavar="NAME", help="only what this route chose")
+    parser.add_argument(
+        "--source", type=source, metavar="NAME", help="only events of this source: x, fast-x, telegram, discord"
+    )
+    parser.add_argument("--failed", action="store_true", help="only attempts that failed")
+
+
 def add_list(parser: argparse.ArgumentParser) -> None:
     """Add the options that say how a list is shown."""
     parser.add_argument("--limit", type=row_count, default=20, help="default: 20, the newest")

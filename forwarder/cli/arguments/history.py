@@ -12,6 +12,7 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("events")
     add_filters(parser)
     add_list(parser)
+    _add_follow(parser, "each event as it comes")
     add_config(parser)
     parser.set_defaults(handler="history:list_events")
     _add_show(parser, "an event's id, the beginning of one, a post's id (mid) or a post's link", "history:show_event")
@@ -19,12 +20,22 @@ def add_parser(commands: Commands) -> None:
     parser = commands.add_parser("deliveries")
     add_filters(parser, with_status=True)
     add_list(parser)
+    _add_follow(parser, "each attempt as it is made")
     add_config(parser)
     parser.set_defaults(handler="history:list_deliveries")
     _add_show(
         parser,
         "a webhook-id, or an event's id, a post's id (mid) or a post's link for all of its deliveries",
         "history:show_deliveries",
+    )
+
+
+def _add_follow(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument(
+        "-f",
+        "--follow",
+        action="store_true",
+        help=f"print the list with the newest at its end, then {what}, in the lines of forwarder tail, until Ctrl-C",
     )
 
 

@@ -1,16 +1,28 @@
 """What `forwarder tail` accepts."""
 
-from forwarder.cli.arguments.options import Commands
+from forwarder.cli.arguments.filters import add_live_filters
+from forwarder.cli.arguments.options import Commands, add_config, add_json, add_wide
 
 
 def add_parser(commands: Commands) -> None:
     """Add the command to the parser."""
     parser = commands.add_parser(
         "tail",
-        description="Show scrape.st's public stream: fast-x, telegram and discord. Each event is cut after 100 characters and has no "
-        "ids. To forward it, write `transport: public`. To see what the daemon receives, use `forwarder events`.",
+        description="Show what passes through the running daemon: one line for each event and each attempt, from now on, until Ctrl-C. "
+        "A slow terminal loses lines and is told how many; it never slows the daemon. What was before: forwarder events, forwarder deliveries. "
+        "With --public: show scrape.st's public stream instead (fast-x, telegram and discord), which needs no daemon and no key; each "
+        "event is cut after 100 characters and has no ids.",
     )
+    parser.add_argument(
+        "--match",
+        metavar="RULE",
+        help="only events that match, and their attempts: a condition as below match: in a route, such as 'source: x', "
+        "'{author: nova, text: {word: btc}}' or 'matcher: NAME'; or only the name of a matcher of the config",
+    )
+    add_live_filters(parser)
+    add_wide(parser)
+    add_json(parser)
+    add_config(parser)
     parser.add_argument("--public", action="store_true", help="the public stream; needs no API key")
-    parser.add_argument("--url", default="", help="default: https://scrape.st/stream")
-    parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--url", default="", help="of --public; default: https://scrape.st/stream")
     parser.set_defaults(handler="tail:run", parser=parser)

@@ -1,0 +1,75 @@
+"""`events --follow` and `deliveries --follow`: the list, and then what comes."""
+
+from pathlib import Path
+
+import pytest
+
+from forwarder.cli import exit_codes
+from forwarder.emulator.receiver import Answer
+from tests.cli.test_tail import scene
+from tests.support.crash import until
+from tests.support.process import command, look
+from tests.support.tailing import tailing
+
+
+async def settled(folder: Path, count: int) -> None:
+    """Return once so many deliveries have their outcome on disk."""
+    ended = "SELECT count(*) FROM deliveries WHERE status IN ('delivered', 'dead')"
+    await until(lambda: look(folder / "outbox.db", ended) == [(count,)], limit_s=90, what="outcomes on disk")
+
+
+async def test_events_come_after_the_list_whose_newest_is_at_its_end(tmp_path: Path) -> None:
+    async with scene(tmp_path) as on:
+        await on.send(3)
+        await settled(tmp_path, 3)
+        async with tailing("events", "-f", "--limit", "2", config=on.config) as follow:
+            head, *listed = [await follow.line() for _ in range(3)]
+            assert head.startswith("ACCEPTED")
+            assert [line.split()[-1] for line in listed] == ["2", "3"]
+            await on.send(2)
+            assert "text 4" in await follow.line()
+            assert "text 5" in await follow.line()
+            assert await follow.ended() == 0
+
+
+async def test_deliveries_come_as_attempts_with_the_filters_of_the_list(tmp_path: Path) -> None:
+    async with scene(tmp_path) as on:
+        on.bot.respond = lambda request: Answer(status=400 if request.body.endswith(b'2"}}') else 200)
+        await on.send(2)
+        await settled(tmp_path, 2)
+        options = ("--status", "dead", "--text", "TEXT", "--json")
+        async with tailing("deliveries", "--follow", *options, config=on.config) as follow:
+            assert "HTTP 400" in (await follow.record())["reason"]
+            await on.send(10)
+            record = await follow.record()
+            assert (record["event"], record["outcome"], record["text"]) == ("attempt", "dead", "text 12")
+            assert await follow.ended() == 0
+        async with tailing("deliveries", "-f", "--mid", "13", config=on.config) as follow:
+            assert (await follow.line()).startswith("ACCEPTED")  # the list is empty
+            await on.send(2)
+            lines = await follow.lines_until(lambda line: "text 13" in line)
+            assert "✓" in lines[-1]
+            assert await follow.ended() == 0
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("events -f --until 1h", "leave out --until"),
+        ("deliveries -f --status skipped", "it is one of delivered, dead, expired, pending"),
+        ("events -f --destination bott", 'no destination is called "bott"'),
+    ],
+)
+async def test_what_does_not_go_with_it_is_a_sentence(tmp_path: Path, line: str, said: str) -> None:
+    async with scene(tmp_path) as on:
+        code, _, err = await command(*line.split(), "-c", str(on.config))
+    assert code == exit_codes.USAGE
+    assert said in err
+
+
+async def test_without_a_daemon_nothing_can_follow(tmp_path: Path) -> None:
+    async with scene(tmp_path) as on:
+        pass
+    code, _, err = await command("events", "-f", "-c", str(on.config))
+    assert code == exit_codes.NO_DAEMON
+    assert "no forwarder answers" in err
