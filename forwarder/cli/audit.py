@@ -3,7 +3,7 @@
 import argparse
 
 from forwarder.cli import exit_codes
-from forwarder.cli.listing import print_json, shown
+from forwarder.cli.listing import print_json, print_prose, shown
 from forwarder.cli.locations import places, report_errors
 from forwarder.core.counted import counted
 from forwarder.core.delivery import DeliveryStatus
@@ -62,26 +62,29 @@ def _record(audit: Audit, incomplete: list[Record]) -> Record:
 def _print(audit: Audit, incomplete: list[Record]) -> None:
     kept = audit.events
     print(f"events      seen {audit.entry(LedgerEntry.SEEN):>10,}")
-    print(
+    print_prose(
         f"            = matched {audit.entry(LedgerEntry.MATCHED):,} + unmatched {audit.entry(LedgerEntry.UNMATCHED):,}"
-        f" + duplicates {audit.entry(LedgerEntry.DUPLICATE):,};  kept now: {kept:,}"
+        f" + duplicates {audit.entry(LedgerEntry.DUPLICATE):,};  kept now: {kept:,}",
+        hanging=2,
     )
     fallback = audit.entry(LedgerEntry.FALLBACK)
     print(
         f"deliveries  planned {audit.entry(LedgerEntry.PLANNED):>7,} + replayed {audit.entry(LedgerEntry.REPLAYED):,}"
         f"{f' + fallback {fallback:,}' if fallback else ''}"
     )
-    print("            = " + " + ".join(f"{shown(name)} {number:,}" for name, number in _ends(audit).items()))
+    ends = " + ".join(f"{shown(name)} {number:,}" for name, number in _ends(audit).items())
+    print_prose(f"            = {ends}", hanging=2)
     if audit.is_balanced:
         print("Everything is accounted for.")
         return
     print("Not everything is accounted for:")
     for line in audit.findings:
         missing = f"{line.remainder:,} missing" if line.remainder > 0 else f"{-line.remainder:,} too many"
-        print(f"  {line.what}: {line.expected:,} expected, {line.found:,} found, {missing}")
+        print_prose(f"  {line.what}: {line.expected:,} expected, {line.found:,} found, {missing}", hanging=2)
     for event in incomplete[:20]:
-        print(
-            f"  event {event['event_id']}: {counted(event['planned'], 'delivery', 'deliveries')} planned, {event['found']} found"
+        print_prose(
+            f"  event {event['event_id']}: {counted(event['planned'], 'delivery', 'deliveries')} planned, {event['found']} found",
+            hanging=2,
         )
     if len(incomplete) > 20:
         print(f"  … and {counted(len(incomplete) - 20, 'more event')} (--json lists all)")

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from forwarder.cli import exit_codes
-from forwarder.cli.listing import columns_of, cut_to, local, print_json, print_table, screen_width, shown
+from forwarder.cli.listing import columns_of, cut_to, local, print_json, print_prose, print_table, screen_width, shown
 from forwarder.cli.locations import UsageError, config_path, places_of, report_errors
 from forwarder.cli.progress import ProgressReporter, progress
 from forwarder.configfile.read import read_routing
@@ -43,7 +43,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(_as_json(comparison, span))
     else:
-        _print(comparison, span, file)
+        _print(comparison, span, file, width=_width(arguments))
     return exit_codes.FAILURE if arguments.fail_on_change and comparison.is_changed else exit_codes.OK
 
 
@@ -91,11 +91,11 @@ def _fold(file: Path, arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(_effect_as_json(effect, span))
     else:
-        _print_effect(effect, span, file)
+        _print_effect(effect, span, file, width=_width(arguments))
     return exit_codes.FAILURE if arguments.fail_on_change and effect.is_changed else exit_codes.OK
 
 
-def _print_effect(effect: FoldingEffect, span: HistorySpan, file: Path) -> None:
+def _print_effect(effect: FoldingEffect, span: HistorySpan, file: Path, *, width: int | None) -> None:
     if not _print_head(effect, span, f"matched by the routes of {file} as exact texts and as folded ones"):
         return
     if not effect.is_changed:
@@ -105,15 +105,22 @@ def _print_effect(effect: FoldingEffect, span: HistorySpan, file: Path) -> None:
     print_table(
         ("ROUTE", "EXACT", "FOLDED", "MORE", "LESS"),
         [(name, each.exact, each.folded, f"+{each.more}", f"-{each.less}") for name, each in changed[:_MOST_ROUTES]],
+        width=width,
+        cut=("ROUTE",),
     )
     if len(changed) > _MOST_ROUTES:
         print(f"and {counted(len(changed) - _MOST_ROUTES, 'more route')} (--json has them)")
     for name, found in changed[:_MOST_ROUTES]:
-        _print_examples(f"{name} matches with folded texts", found.more, found.would_match)
-        _print_examples(f"{name} does not match with folded texts", found.less, found.would_not_match)
+        _print_examples(f"{name} matches with folded texts", found.more, found.would_match, width=width)
+        _print_examples(f"{name} does not match with folded texts", found.less, found.would_not_match, width=width)
 
 
-def _print(comparison: Comparison, span: HistorySpan, file: Path) -> None:
+def _width(arguments: argparse.Namespace) -> int | None:
+    """Return the columns that a line may take, or `None` if nothing is cut."""
+    return None if arguments.wide else screen_width()
+
+
+def _print(comparison: Comparison, span: HistorySpan, file: Path, *, width: int | None) -> None:
     if not _print_head(comparison, span, f"compared with what {file} would send"):
         return
     if not comparison.is_changed:
@@ -122,21 +129,28 @@ def _print(comparison: Comparison, span: HistorySpan, file: Path) -> None:
         (name, found.then, found.now, f"+{found.more}", f"-{found.less}", found.same)
         for name, found in sorted(comparison.destinations.items())
     ]
-    print_table(("DESTINATION", "THEN", "NOW", "MORE", "LESS", "SAME"), [*rows, _nowhere(comparison)])
-    _print_routes(comparison)
+    print_table(
+        ("DESTINATION", "THEN", "NOW", "MORE", "LESS", "SAME"),
+        [*rows, _nowhere(comparison)],
+        width=width,
+        cut=("DESTINATION",),
+    )
+    _print_routes(comparison, width=width)
     for name, found in sorted(comparison.destinations.items()):
-        _print_examples(f"{name} would get", found.more, found.would_get)
-        _print_examples(f"{name} would not get", found.less, found.would_miss)
+        _print_examples(f"{name} would get", found.more, found.would_get, width=width)
+        _print_examples(f"{name} would not get", found.less, found.would_miss, width=width)
 
 
 def _print_head(counts: Comparison | FoldingEffect, span: HistorySpan, what: str) -> bool:
     """Print which events were compared; return whether there are any."""
     if span.begins_at is None:
-        print("The outbox has no events of that time." + _pruned(span))
+        print_prose("The outbox has no events of that time." + _pruned(span))
         return False
-    print(f"{counted(counts.events, 'event')} since {local(span.begins_at.isoformat())}, {what}.{_pruned(span)}")
+    print_prose(f"{counted(counts.events, 'event')} since {local(span.begins_at.isoformat())}, {what}.{_pruned(span)}")
     if counts.unreadable:
-        print(f"{counted(counts.unreadable, 'more is', 'more are')} left out: this version cannot read them as events.")
+        print_prose(
+            f"{counted(counts.unreadable, 'more is', 'more are')} left out: this version cannot read them as events."
+        )
     return True
 
 
@@ -152,7 +166,7 @@ def _pruned(span: HistorySpan) -> str:
     )
 
 
-def _print_routes(comparison: Comparison) -> None:
+def _print_routes(comparison: Comparison, *, width: int | None) -> None:
     then, now = comparison.hits_then, comparison.hits_now
     changed = sorted(
         (name for name in {*then, *now} if then[name] != now[name]),
@@ -160,20 +174,29 @@ def _print_routes(comparison: Comparison) -> None:
     )
     if changed:
         print()
-        print_table(("ROUTE", "THEN", "NOW"), [(name, then[name], now[name]) for name in changed[:_MOST_ROUTES]])
+        print_table(
+            ("ROUTE", "THEN", "NOW"),
+            [(name, then[name], now[name]) for name in changed[:_MOST_ROUTES]],
+            width=width,
+            cut=("ROUTE",),
+        )
     if len(changed) > _MOST_ROUTES:
         print(f"and {counted(len(changed) - _MOST_ROUTES, 'more route')} (--json has them)")
 
 
-def _print_examples(what: str, total: int, examples: list[Example]) -> None:
+def _print_examples(what: str, total: int, examples: list[Example], *, width: int | None) -> None:
     if not examples:
         return
     print(f"\n{shown(what)} {total:,}{', such as' if total > len(examples) else ''}:")
     for each in examples:
-        print(f"  {local(each.at.isoformat())}  {shown(each.source)} {shown(each.mid)} of {shown(each.sid)}")
+        of = f"  {local(each.at.isoformat())}  {shown(each.source)} {shown(each.mid)} of {shown(each.sid)}"
         said = shown(" ".join(each.text.split())) if each.text else "(no text)"
         by = f" [{shown(list(each.routes))}]"
-        print(f"    {cut_to(said, max(screen_width() - 4 - columns_of(by), _LEAST_TEXT))}{by}")
+        if width is None:
+            print(f"{of}\n    {said}{by}")
+            continue
+        by = cut_to(by, width - 4 - _LEAST_TEXT)
+        print(f"{cut_to(of, width)}\n    {cut_to(said, width - 4 - columns_of(by))}{by}")
 
 
 def _head_as_json(counts: Comparison | FoldingEffect, span: HistorySpan) -> Record:

@@ -6,10 +6,20 @@ import sys
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
 from forwarder.cli.history import print_deliveries
-from forwarder.cli.listing import moments, now_ms, print_json, print_table, query, require_period, screen_width
+from forwarder.cli.listing import (
+    moments,
+    now_ms,
+    print_json,
+    print_prose,
+    print_table,
+    query,
+    require_period,
+    screen_width,
+    shown,
+)
 from forwarder.cli.locations import UsageError, places, report_errors
 from forwarder.cli.lookup import HEX_DIGITS, ID_LENGTH, LEAST_DIGITS, find, link_of
-from forwarder.cli.names import require_names
+from forwarder.cli.names import absent, require_names
 from forwarder.cli.progress import progress
 from forwarder.cli.waiting import report_end, require_daemon, wait_until_sent
 from forwarder.control.errors import NoDaemonError
@@ -40,7 +50,14 @@ def list_dead(arguments: argparse.Namespace) -> int:
     else:
         _print_groups(found, is_wide=arguments.wide)
         if found:
-            print("\n--details lists each. forwarder dead replay --destination NAME delivers them.")
+            print()
+            print_prose("--details lists each. forwarder dead replay --destination NAME delivers them.")
+    if not arguments.json:
+        for name, why in absent(where, {each["destination"] for each in found}).items():
+            print_prose(
+                f"{shown(name)} is {why}, so dead replay delivers nothing to it. forwarder replay --to NAME sends to another "
+                f"destination, forwarder dead drop --destination {shown(name)} gives them up."
+            )
     return exit_codes.OK
 
 
@@ -114,8 +131,11 @@ def change_dead(arguments: argparse.Namespace) -> int:
         ) from error
     what = "queued for delivery" if arguments.verb == "dead_replay" else "dropped"
     say(arguments, done, what)
+    kept = absent(found, changed_at) if arguments.verb == "dead_replay" else {}
+    for name, why in kept.items():
+        print(f"note: {shown(name)} is {why}: what is queued for it waits until that changes", file=sys.stderr)
     if arguments.wait:
-        wait_until_sent(found, sorted(changed_at))
+        wait_until_sent(found, sorted(changed_at - kept.keys()))
         if done:
             return report_end(found, sorted(changed_at), since_ms=begin_ms, as_json=arguments.json)
     if arguments.ids and not done:

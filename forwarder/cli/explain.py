@@ -10,7 +10,7 @@ from typing import NamedTuple
 from forwarder.cli import exit_codes
 from forwarder.cli.event_file import NoEventError, read_event
 from forwarder.cli.history import end_of, is_ambiguous
-from forwarder.cli.listing import local, local_exact, print_json, shown
+from forwarder.cli.listing import local, local_exact, print_json, print_prose, screen_width, shown, wrapped
 from forwarder.cli.locations import UsageError, config_path, places, report_errors
 from forwarder.cli.lookup import MOST_EVENTS, Found, find, link_of, print_uncertain
 from forwarder.cli.names import require_names, require_source
@@ -155,17 +155,21 @@ def _explain_one(past: _Past, today: RoutingConfig, arguments: argparse.Namespac
         )
         return
     print(f"event {record['event_id']}")
-    print(f"  {shown(record['source'])}, mid {shown(record['mid'])}, sid {shown(record['sid'])}")
+    print_prose(f"  {shown(record['source'])}, mid {shown(record['mid'])}, sid {shown(record['sid'])}")
     print(f"  accepted {local_exact(record['accepted_at'])}")
     if after is None:
-        print(found.why_not)
+        print_prose(found.why_not)
     elif before is None or config_of_then is None or kept is None:
-        print(f"\n{found.why_not_then[0].upper()}{found.why_not_then[1:]}. With today's {config_path(arguments)}:")
+        print()
+        print_prose(f"{found.why_not_then[0].upper()}{found.why_not_then[1:]}. With today's {config_path(arguments)}:")
         _print_lines(lines_of(after, route=arguments.route, is_all=arguments.all))
         _print_ways(after, today, now)
     else:
         loaded = local(kept.loaded_at.isoformat())
-        print(f"\nWith the config that was active then (loaded {loaded}, digest of its routing part {kept.digest}):")
+        print()
+        print_prose(
+            f"With the config that was active then (loaded {loaded}, digest of its routing part {kept.digest}):"
+        )
         _print_lines(lines_of(before, route=arguments.route, is_all=arguments.all))
         _print_ways(before, config_of_then, now)
     _print_ends(record)
@@ -184,15 +188,18 @@ def _print_difference(
 ) -> None:
     file = config_path(arguments)
     if past.is_same_config:
-        print(f"\nToday's {file} routes it the same way.")
+        print()
+        print_prose(f"Today's {file} routes it the same way.")
         return
     found = difference(before, after)
     if not found.sentences:
-        print(f"\nToday's {file} {_what_changed(past)}, but routes this event the same way.")
+        print()
+        print_prose(f"Today's {file} {_what_changed(past)}, but routes this event the same way.")
         return
-    print(f"\nToday's {file} routes it differently:")
+    print()
+    print_prose(f"Today's {file} routes it differently:")
     for sentence in found.sentences:
-        print(f"  {shown(sentence)}")
+        print_prose(f"  {shown(sentence)}", hanging=2)
     differing = [route for route in after.routes if route.name in found.routes]
     _print_lines(line for route in differing for line in of_route(route, is_all=arguments.all))
     _print_ways(after, today, now)
@@ -210,7 +217,7 @@ def _what_changed(past: PastRouting) -> str:
 def _print_ways(found: Explanation, config: AnyConfig, at: datetime) -> None:
     """Print the destinations of an event that came at this time."""
     for destination, routes in found.sampled.items():
-        print(f"{shown(destination)} does not get it: it is not in the sample of {shown(list(routes))}.")
+        print_prose(f"{shown(destination)} does not get it: it is not in the sample of {shown(list(routes))}.")
     if not found.chosen:
         print(
             "It goes nowhere: no route matches, and unmatched is drop." if not found.is_matched else "It goes nowhere."
@@ -223,7 +230,7 @@ def _print_ways(found: Explanation, config: AnyConfig, at: datetime) -> None:
         if destination not in disabled:
             kept = None if quiet is None else quiet.keep(destination, routes, at)
             note = _limit_note(config, destination) + ("" if kept is None else _quiet_note(kept))
-        print(f"  {shown(destination)}, by {shown(list(routes))}{note}")
+        print_prose(f"  {shown(destination)}, by {shown(list(routes))}{note}", hanging=2)
 
 
 def _quiet_note(kept: Kept) -> str:
@@ -240,9 +247,12 @@ def _limit_note(config: AnyConfig, destination: str) -> str:
 
 def _print_ends(record: Record) -> None:
     """Print the deliveries that were really made."""
-    print("\nDeliveries:" if record["deliveries"] else "\nDeliveries: none")
+    print()
+    print("Deliveries:" if record["deliveries"] else "Deliveries: none")
     for delivery in record["deliveries"]:
-        print(f"  {shown(delivery['destination'])}: {end_of(delivery)} (routes: {shown(delivery['routes'])})")
+        print_prose(
+            f"  {shown(delivery['destination'])}: {end_of(delivery)} (routes: {shown(delivery['routes'])})", hanging=2
+        )
 
 
 _COLOURS = {Mark.YES: "\x1b[32m", Mark.NO: "\x1b[31m", Mark.NEITHER: "\x1b[2m"}
@@ -253,6 +263,8 @@ def _print_lines(lines: Iterable[Line]) -> None:
     is_coloured = sys.stdout.isatty() and takes_colour(sys.stdout.fileno())
     for line in lines:
         text = escaped(str(line))
+        if sys.stdout.isatty():
+            text = "\n".join(wrapped(text, screen_width()))
         coloured = text.replace(line.mark, f"{_COLOURS[line.mark]}{line.mark}{_PLAIN}", 1) if is_coloured else text
         print(coloured, file=with_colours(sys.stdout))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
-from forwarder.cli.listing import now_ms, print_json, shown
+from forwarder.cli.listing import now_ms, print_json, print_prose, shown
 from forwarder.cli.locations import UsageError, places, report_errors
 from forwarder.cli.names import require_names
 from forwarder.cli.outbox import vacuum
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.json:
             print_json({"would_delete": len(events), "sources": dict(_sources(events)), "listings": len(listing)})
         else:
-            print(f"{_what(events)} would be deleted. {_of_others(listing)}{_COPIES}")
+            print_prose(f"{_what(events)} would be deleted. {_of_others(listing)}{_COPIES}")
         return exit_codes.OK
     if not arguments.yes and not _is_confirmed(events, listing):
         print("Nothing was deleted.")
@@ -75,9 +75,9 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json({"deleted": deleted, "waiting": waiting})
     else:
-        print(f"{counted(deleted, 'event')} deleted. {_of_others(listing) if not waiting else ''}{_COPIES}")
+        print_prose(f"{counted(deleted, 'event')} deleted. {_of_others(listing) if not waiting else ''}{_COPIES}")
         if waiting:
-            print(
+            print_prose(
                 f"{counted(waiting, 'event is', 'events are')} still to be delivered, and "
                 f"{'stays' if waiting == 1 else 'stay'} until then: run the command again "
                 "later. If you stop forwarder first, it deletes these too."
@@ -150,6 +150,6 @@ def _is_confirmed(events: list[Record], listing: list[Record]) -> bool:
     """Return whether the person at the terminal agrees. Raises `UsageError` if there is none."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("forget deletes for good: add --yes, or --dry-run to see what it would delete")
-    print(f"{_what(events)} will be deleted for good. {_of_others(listing)}{_COPIES}")
+    print_prose(f"{_what(events)} will be deleted for good. {_of_others(listing)}{_COPIES}")
     print("Type yes to go on: ", end="", flush=True)
     return sys.stdin.readline().strip().lower() == "yes"

@@ -4,7 +4,7 @@ import argparse
 from datetime import UTC, datetime, timedelta
 
 from forwarder.cli import exit_codes
-from forwarder.cli.listing import local, moments, print_json, print_table, query, screen_width, shown
+from forwarder.cli.listing import local, moments, print_json, print_prose, print_table, query, screen_width, shown
 from forwarder.cli.locations import places, report_errors
 from forwarder.cli.names import require_stream
 from forwarder.core.durations import write_duration
@@ -27,7 +27,7 @@ def list_gaps(arguments: argparse.Namespace) -> int:
     elif found:
         _print(found, is_wide=arguments.wide)
     else:
-        print(_none(arguments, streams, heard))
+        print_prose(_none(arguments, streams, heard))
     return exit_codes.OK
 
 

@@ -13,6 +13,7 @@ from forwarder.cli.listing import (
     local_exact,
     moments,
     print_json,
+    print_prose,
     print_table,
     query,
     screen_width,
@@ -21,7 +22,7 @@ from forwarder.cli.listing import (
 )
 from forwarder.cli.locations import Places, places, report_errors
 from forwarder.cli.lookup import Found, find, headline, print_uncertain, said
-from forwarder.cli.names import require_names
+from forwarder.cli.names import REMOVED, absent, require_names
 from forwarder.core.counted import counted
 from forwarder.core.delivery import event_of
 from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST, WAITS, History, Record
@@ -94,6 +95,8 @@ def _list_deliveries(where: Places, arguments: argparse.Namespace) -> int:
         if arguments.follow:
             found.reverse()
         print_deliveries(found, as_json=arguments.json, is_wide=arguments.wide)
+    if not arguments.json and not arguments.follow:
+        _print_why_kept(where, found)
     return exit_codes.OK
 
 
@@ -106,6 +109,19 @@ def _not_of_unknown_names(
         require_names(where, history, destination=arguments.destination, route=arguments.route, source=arguments.source)
         return iter(())
     return chain((first,), found)
+
+
+def _print_why_kept(where: Places, deliveries: list[Record]) -> None:
+    """Print which destinations of these deliveries get nothing because of the config, and what to do about what waits for them."""
+    waiting = Counter(each["destination"] for each in deliveries if each["status"] in {"pending", "in_flight"})
+    for name, why in absent(where, waiting).items():
+        deliver = "put it back under this name" if why == REMOVED else "set enabled: true"
+        print()
+        print_prose(
+            f"{shown(name)} is {why}. {counted(waiting[name], 'delivery', 'deliveries')} of these "
+            f"{'is' if waiting[name] == 1 else 'are'} kept for it. To have it delivered, {deliver}. "
+            "To send to another destination: forwarder replay --to NAME, or forwarder resend --to NAME for one event."
+        )
 
 
 def print_deliveries(found: list[Record], *, as_json: bool, is_wide: bool = False) -> None:
@@ -199,14 +215,18 @@ def is_ambiguous(found: list[Record], id_: str) -> bool:
 @report_errors
 def show_deliveries(arguments: argparse.Namespace) -> int:
     """Print deliveries with every attempt."""
-    with open_history(places(arguments).outbox) as history:
+    where = places(arguments)
+    with open_history(where.outbox) as history:
         meant, found = _deliveries_of(history, arguments.id)
     if meant.uncertain:
         print_uncertain(arguments.id, meant.uncertain)
         return exit_codes.FAILURE
     if not found:
         return _none("delivery", arguments.id)
-    return _show(found, arguments, is_post=meant.is_post)
+    code = _show(found, arguments, is_post=meant.is_post)
+    if not arguments.json and code == exit_codes.OK:
+        _print_why_kept(where, found)
+    return code
 
 
 def _deliveries_of(history: History, text: str) -> tuple[Found, list[Record]]:

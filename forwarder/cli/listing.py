@@ -3,6 +3,7 @@
 import argparse
 import json
 import shutil
+import sys
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -113,6 +114,15 @@ def cut_to(text: str, columns: int) -> str:
     while columns_of(kept) > columns - 1:
         kept = kept[:-1]
     return kept + "…"
+
+
+def print_prose(line: str, *, hanging: int = 0) -> None:
+    """Print a line of text; on a terminal it is broken between words, where the terminal would break it anywhere."""
+    if not sys.stdout.isatty():
+        print(line)
+        return
+    for each in wrapped(line, screen_width(), hanging=hanging):
+        print(each)
 
 
 def wrapped(line: str, width: int, *, hanging: int = 2) -> Iterator[str]:

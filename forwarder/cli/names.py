@@ -1,7 +1,7 @@
 """Tells a name that does not exist from one that simply has nothing to show."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from forwarder.cli.locations import Places, UsageError
@@ -77,6 +77,18 @@ def require_stream(found: Places, name: str | None, others: Sequence[str]) -> No
     names = load_names(read_text(found.config), env=os.environ, find_files=finder(found.config))
     if name not in names.streams:
         raise UsageError(no_such("stream", name, sorted({*names.streams, *others})))
+
+
+REMOVED, DISABLED = "not in the config any more", "disabled (enabled: false in the config)"
+
+
+def absent(found: Places, names: Iterable[str]) -> dict[str, str]:
+    """Return which of these destinations nothing is sent to because of the config, and why: `REMOVED` or `DISABLED`."""
+    missing = sorted(set(names) - found.destinations)
+    if not missing:
+        return {}
+    known = load_names(read_text(found.config), env=os.environ, find_files=finder(found.config)).destinations
+    return {name: DISABLED if name in known else REMOVED for name in missing}
 
 
 def require_enabled(found: Places, name: str) -> None:

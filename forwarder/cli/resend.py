@@ -1,7 +1,6 @@
 """`forwarder resend`: delivers one event again, to where it went or to one destination."""
 
 import argparse
-import os
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +11,12 @@ from forwarder.cli.history import end_of
 from forwarder.cli.listing import local, local_exact, now_ms, print_json, shown
 from forwarder.cli.locations import Places, UsageError, places, report_errors
 from forwarder.cli.lookup import Found, find, headline, print_events, print_uncertain
-from forwarder.cli.names import require_names
+from forwarder.cli.names import DISABLED, absent, require_names
 from forwarder.cli.resend_plan import Planned, plan
 from forwarder.cli.resend_wait import wait_for
 from forwarder.cli.status_destinations import destination_state
 from forwarder.cli.waiting import require_daemon, status_of_daemon
-from forwarder.configfile.locations import read_text
 from forwarder.core.commands import SLICE, Resend
-from forwarder.core.config.partial import load_names
 from forwarder.core.counted import counted
 from forwarder.core.history import History, Query, Record
 from forwarder.core.monitoring.status import DestinationReport
@@ -89,22 +86,18 @@ def _meant(planned: Mapping[int, list[Planned]], events: Sequence[Record], argum
 
 def _obstacles(found: Places, history: History, events: Sequence[Record], *, to: str | None) -> dict[str, str]:
     """Return why nothing can be sent to some destinations. Raises `UsageError` if that is so of the one that is named."""
-    names = load_names(read_text(found.config), env=os.environ).destinations
     went_to = {delivery["destination"] for event in events for delivery in event["deliveries"]}
-    obstacles = {
-        name: "disabled (enabled: false in the config)" if name in names else "not in the config any more"
-        for name in sorted({*went_to, *([] if to is None else [to])} - found.destinations)
-    }
+    obstacles = absent(found, {*went_to, *([] if to is None else [to])})
     if to is None or to not in obstacles:
         return obstacles
     enabled = ", ".join(shown(name) for name in sorted(found.destinations)) or "none"
-    if to in names:
+    if obstacles[to] == DISABLED:
         raise UsageError(
             f"{shown(to)} is disabled in {found.config} (enabled: false), so nothing is sent to it. Enabled are: {enabled}"
         )
     if to in went_to or any(history.deliveries(Query(destination=to, limit=1))):
         raise UsageError(f"{shown(to)} was removed from {found.config}, so nothing is sent to it. There are: {enabled}")
-    raise UsageError(no_such("destination", to, sorted(names)))
+    raise UsageError(no_such("destination", to, sorted(found.destinations)))
 
 
 def _reject(arguments: argparse.Namespace, meant: Found) -> int | None:

@@ -7,7 +7,7 @@ import pytest
 from forwarder.cli import exit_codes
 from forwarder.cli.locations import UsageError, places_of
 from forwarder.cli.names import require_enabled
-from tests.support.history import fill, records
+from tests.support.history import CONFIG, fill, records
 from tests.support.process import command
 
 
@@ -165,3 +165,39 @@ def test_the_destinations_of_included_files_are_known(tmp_path: Path) -> None:
     require_enabled(found, "bot")
     with pytest.raises(UsageError, match="here are: bot"):
         require_enabled(found, "off")
+
+
+async def test_what_waits_for_a_destination_that_is_gone_is_explained(config: Path) -> None:
+    await fill(config)
+    for before, after, why, todo in (
+        (
+            "{bot: {url: 'http://127.0.0.1:9/'}, ",
+            "{",
+            "bot is not in the config any more",
+            "put it back under this name",
+        ),
+        ("bot: {", "bot: {enabled: false, ", "bot is disabled (enabled: false in the config)", "set enabled: true"),
+    ):
+        config.write_text(CONFIG.replace(before, after).replace("to: bot", "to: other"), encoding="utf-8")
+        for line in ("deliveries", f"deliveries show {(await records(config, 'deliveries'))[0]['delivery_id']}"):
+            _, out, _ = await command(*line.split(), "-c", str(config))
+            assert f"{why}. 1 delivery of these is kept for it. To have it delivered, {todo}. To send to another" in out
+        _, out, _ = await command("deliveries", "--status", "dead", "-c", str(config))
+        assert why not in out
+        for line in ("dead list", "dead list --details"):
+            _, out, _ = await command(*line.split(), "-c", str(config))
+            assert f"{why}, so dead replay delivers nothing to it. forwarder replay --to NAME sends to another" in out
+            assert "forwarder dead drop --destination bot gives them up." in out
+    code, out, err = await command("dead", "replay", "--all", "-c", str(config))
+    assert (code, out) == (exit_codes.OK, "1 queued for delivery.\n")
+    assert err == f"note: {why}: what is queued for it waits until that changes\n"
+
+
+async def test_a_destination_of_an_included_file_is_not_called_removed(config: Path) -> None:
+    await fill(config)
+    config.with_name("more.yaml").write_text("destinations: {bot: {enabled: false, url: 'http://127.0.0.1:9/'}}\n")
+    text = CONFIG.replace("bot: {url: 'http://127.0.0.1:9/'}, ", "").replace("to: bot", "to: other")
+    config.write_text(f"include: [more.yaml]\n{text}", encoding="utf-8")
+    (event, *_) = await records(config, "events", "--destination", "bot")
+    code, _, err = await command("resend", event["event_id"], "--to", "bot", "-c", str(config))
+    assert (code, "bot is disabled in" in err) == (exit_codes.USAGE, True)

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from forwarder.cli.arguments.filters import add_since
-from forwarder.cli.arguments.options import Commands, add_config, add_json
+from forwarder.cli.arguments.options import Commands, add_config, add_json, add_wide
 from forwarder.cli.arguments.values import row_count
 
 
@@ -38,5 +38,6 @@ def add_parser(commands: Commands) -> None:
         action="store_true",
         help="exit with 1 if anything would be sent differently; with --folded, if a route would match differently",
     )
+    add_wide(parser)
     add_json(parser)
     parser.set_defaults(handler="backtest:run")
