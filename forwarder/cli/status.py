@@ -20,7 +20,7 @@ from forwarder.cli.status_values import StatusLine
 from forwarder.cli.terminal import with_colours
 from forwarder.control.client import control
 from forwarder.control.errors import NoDaemonError
-from forwarder.core.commands import StatusRequest
+from forwarder.core.commands import MetricsAnswer, MetricsRequest, StatusRequest
 from forwarder.core.monitoring.status import Backlog, StatusReport, UnreadableStatusError, decode_status
 from forwarder.core.monitoring.verdict import HealthLevel, Verdict, judge
 from forwarder.core.visible import escaped
@@ -68,17 +68,10 @@ def _show_next(arguments: argparse.Namespace, where: Places) -> None:
 
 
 def _show_once(arguments: argparse.Namespace, where: Places) -> int:
-    try:
-        found = _ask(where)
-    except NoDaemonError:
-        if arguments.prometheus:  # a file that is not written again would look like a daemon that runs
-            _print_metrics(None, None)
-        raise
     if arguments.prometheus:
-        _print_metrics(found.status, found.backlog)
-        if found.code != exit_codes.DISK_SILENT:
-            return exit_codes.OK  # the metrics say how it is
-    elif arguments.json:
+        return _print_metrics(where)
+    found = _ask(where)
+    if arguments.json:
         missing = dict.fromkeys(Backlog.__struct_fields__)
         backlog = missing if found.backlog is None else msgspec.to_builtins(found.backlog)
         concerns = msgspec.to_builtins(found.verdict.concerns)
@@ -153,9 +146,16 @@ def _readable() -> Iterator[None]:
         raise UnreadableStatusError(str(error)) from error
 
 
-def _print_metrics(status: StatusReport | None, backlog: Backlog | None) -> None:
-    from forwarder.core import metrics  # only with --prometheus
+def _print_metrics(where: Places) -> int:
+    """Print the metrics as the daemon writes them. Raises `NoDaemonError`."""
+    try:
+        with control(where.socket, outbox=where.outbox) as daemon:
+            text = daemon.ask_for(MetricsAnswer, MetricsRequest()).text
+    except NoDaemonError:
+        from forwarder.web.metrics import without_daemon  # only where it is needed
 
-    with _readable():
-        text = metrics.write(metrics.DOWN if status is None else metrics.families_of(status, backlog))
+        # A file that is not written again would look like a daemon that runs.
+        print(without_daemon().text.decode(), end="")
+        raise
     print(text, end="")
+    return exit_codes.OK  # the metrics say how it is

@@ -158,9 +158,9 @@ def _left_over(backlog: Backlog | None) -> Iterator[StatusLine]:
     """Yield how many gaps and dead letters there are."""
     if backlog is None:
         return
-    gaps = "none not repaired"
+    gaps = f"{backlog.recent_gaps:,}" if backlog.recent_gaps else "none"
     if backlog.unrepaired_gaps:
-        gaps = f"{backlog.unrepaired_gaps:,} NOT REPAIRED (forwarder gaps)"
+        gaps += f", {backlog.unrepaired_gaps:,} NOT REPAIRED (forwarder gaps)"
     dead = sum(backlog.dead.values())
     letters = f"{dead:,} (forwarder dead list)" if dead else "none"
     level = HealthLevel.DEGRADED if backlog.unrepaired_gaps else HealthLevel.OK

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ValidationError
 from forwarder.control.errors import DaemonRefusedError, DaemonSilentError, NoDaemonError
 from forwarder.control.peer import peer_of, trusted_users
 from forwarder.control.socket_path import reachable
-from forwarder.core.commands import ALIVE, END, PauseChange, Reconnect, Request, StatusRequest, Watch
+from forwarder.core.commands import ALIVE, END, MetricsRequest, PauseChange, Reconnect, Request, StatusRequest, Watch
 from forwarder.core.durations import write_duration
 from forwarder.files import user_name
 
@@ -25,7 +25,7 @@ ANSWER_WITHIN = timedelta(seconds=5)
 SILENT_FOR = timedelta(seconds=15)
 """How long a daemon that is watched may send nothing, where it sends a sign of life every five seconds."""
 _WORK_WITHIN = timedelta(minutes=3)
-_QUICK = (StatusRequest, PauseChange, Reconnect, Watch)
+_QUICK = (StatusRequest, MetricsRequest, PauseChange, Reconnect, Watch)
 """Requests that take no work."""
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """The status of ten thousand destinations takes 6 MB. Decoded, JSON may take twenty times its size."""
@@ -90,7 +90,11 @@ class Control:
                 self._connection.sendall(request.model_dump_json(exclude_none=True).encode() + b"\n")
             line = self._line(began, within, waiting)
         except TimeoutError as error:
-            note = "" if isinstance(request, StatusRequest) else f"; {_UNKNOWN.format(request.verb.replace('_', ' '))}"
+            note = (
+                ""
+                if isinstance(request, StatusRequest | MetricsRequest)
+                else f"; {_UNKNOWN.format(request.verb.replace('_', ' '))}"
+            )
             raise _silent(self._path, self.pid, within, note=note, is_alive=waiting is not None) from error
         except OSError as error:
             raise NoDaemonError(f"the daemon ended meanwhile ({error.strerror or error})") from error

@@ -104,6 +104,12 @@ class StatusRequest(_Request):
     verb: Literal["status"] = "status"
 
 
+class MetricsRequest(_Request):
+    """Write the metrics for Prometheus."""
+
+    verb: Literal["metrics"] = "metrics"
+
+
 class Reload(_Request):
     """Read the config again and activate it."""
 
@@ -204,6 +210,7 @@ _Single = (
     | Forget
     | Vacuum
     | StatusRequest
+    | MetricsRequest
     | Reload
     | Reconnect
     | LogLevelChange
@@ -270,6 +277,13 @@ class VacuumAnswer(_Answer):
     """What one slice of a vacuum has freed; 0 at the end."""
 
     freed_bytes: _Whole
+
+
+class MetricsAnswer(_Answer):
+    """The metrics."""
+
+    text: str
+    """In Prometheus' text format."""
 
 
 class UpgradeAnswer(_Answer):

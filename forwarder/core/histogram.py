@@ -37,6 +37,12 @@ class Histogram:
                 self.longest_s = duration_s
             self.buckets[bisect_left(BOUNDS_S, duration_s)] += 1
 
+    def copy(self) -> "Histogram":
+        """Return a histogram with the same counts."""
+        copy = Histogram()
+        copy.add(self)
+        return copy
+
     def add(self, other: "Histogram") -> None:
         """Count everything that another histogram has counted."""
         for place, count in other.buckets.items():

@@ -172,6 +172,10 @@ class History(Protocol):
         """Return the same with the age of the oldest; a destination for which nothing waits is left out."""
         ...
 
+    def file_bytes(self) -> int:
+        """Return the size of the file; what waits elsewhere to be moved into it is left out."""
+        ...
+
     def dead_by_destination(self) -> dict[str, int]:
         """Return how many dead letters there are, expired ones included, by destination."""
         ...

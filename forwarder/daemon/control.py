@@ -13,6 +13,8 @@ from forwarder.core.commands import (
     Diff,
     Forget,
     LogLevelChange,
+    MetricsAnswer,
+    MetricsRequest,
     PauseChange,
     Reconnect,
     Reload,
@@ -30,6 +32,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.status import StatusReport, encode_status
 from forwarder.core.yaml.problems import no_such
 from forwarder.daemon.log_level import LogLevelControl
+from forwarder.daemon.metrics import DaemonMetrics
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import Reloader
 from forwarder.outbox.problems import OutboxUnreadableError
@@ -53,6 +56,7 @@ class ControlHandler:
         reloader: Reloader,
         handover: Handover,
         status: Callable[[], StatusReport],
+        metrics: DaemonMetrics,
     ) -> None:
         self._outbox = outbox
         self._outbound = outbound
@@ -61,12 +65,15 @@ class ControlHandler:
         self._handover = handover
         self._status = status
         self._log_level = LogLevelControl()
+        self._metrics = metrics
 
     async def handle(self, request: Request, person: str = "") -> BaseModel | dict[str, object]:
         """Do it, and keep that this person asked for it. Raises `RequestRefusedError`."""
         match request:
             case StatusRequest():
                 return encode_status(self._status())
+            case MetricsRequest():
+                return MetricsAnswer(text=(await self._metrics.write()).text.decode())
             case Reload():
                 return await self._reloader.reload(person)
             case Diff(file=file):

@@ -17,11 +17,13 @@ from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.status import StatusReport
 from forwarder.core.monitoring.verdict import Verdict, judge_flow
 from forwarder.daemon import housekeeping
+from forwarder.daemon.backlog_reader import BacklogReader
 from forwarder.daemon.backlogs import Backlogs
 from forwarder.daemon.control import ControlHandler
 from forwarder.daemon.fallbacks import Fallbacks
 from forwarder.daemon.housekeeping import ServiceStatus
 from forwarder.daemon.inbound import Inbound, StreamsAtStart, open_inbound
+from forwarder.daemon.metrics import DaemonMetrics
 from forwarder.daemon.orderly_stop import GracePeriod, OrderlyStop
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import ConfigSource, Reloader
@@ -216,6 +218,10 @@ class Daemon:
                     outbox=outbox.health(),
                 )
 
+            backlog = BacklogReader(self._outbox_path)
+            metrics = DaemonMetrics(
+                lambda waiting: reporter.measured(report(), waiting, commit_lag=outbox.commit_lag()), backlog
+            )
             handler = ControlHandler(
                 outbox,
                 outbound=outbound,
@@ -223,6 +229,7 @@ class Daemon:
                 reloader=reloader,
                 handover=handover,
                 status=report,
+                metrics=metrics,
             )
             await stop.enter_async_context(
                 open_control_socket(
@@ -252,6 +259,8 @@ class Daemon:
                     group,
                     WebParts(
                         status=report,
+                        backlog=backlog,
+                        metrics=metrics,
                         outbox=self._outbox_path,
                         active=active,
                         reloader=reloader,

@@ -87,6 +87,10 @@ class Inbound:
             group.create_task(self.stats.run(), name="stream stats")
             group.create_task(watch_standstill(self.streams.wake, self._at_start.pulse), name="standstill")
 
+    def gaps(self) -> dict[str, int]:
+        """Return how many gaps of each stream were recorded since the start."""
+        return self._recorder.recorded()
+
     def repair_off(self) -> dict[str, str]:
         """Return why gaps are not repaired now although the config asks for it, by the name of the stream."""
         return self._repairer.off()

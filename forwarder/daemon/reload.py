@@ -114,6 +114,7 @@ class Reloader:
         self._activated = self._last = source.loaded
         """The last one that was looked at may have been refused."""
         self._refusal: RefusedEdit | None = None
+        self._activations = self._refusals = 0
         self._turn = asyncio.Lock()
         self._reader = ConfigReader(source.file, clock=clock, responds_again=signals.reload_wanted.set)
 
@@ -156,6 +157,8 @@ class Reloader:
                 problems=list(refusal.problems[:_SHOWN]),
                 more=max(len(refusal.problems) - _SHOWN, 0),
             ),
+            reloads=self._activations,
+            reloads_refused=self._refusals,
             hangs=self._reader.status(),
         )
 
@@ -257,6 +260,7 @@ class Reloader:
         warn_of(tried.loaded)
         self._note_config(tried.loaded.digest, edit_of(tried.loaded.digest, tuple(tried.plan), person=person))
         self._activated, self._refusal = tried.loaded, None
+        self._activations += 1
         log.info(
             "reload.done",
             by=by,
@@ -277,6 +281,7 @@ class Reloader:
         self._refusal = RefusedEdit(at=self._clock(), digest=tried.loaded.digest, problems=tried.problems)
         if by is ReloadTrigger.SAVE and not is_new:
             return
+        self._refusals += 1
         problems = shortened(tried.problems, _LOGGED)
         if tried.loaded.is_readable:
             log.error("reload.refused", by=by, problems=problems, note="the running config stays active")

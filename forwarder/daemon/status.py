@@ -7,9 +7,12 @@ import msgspec
 
 from forwarder import __version__
 from forwarder.clocks.process_clock import ProcessClock
+from forwarder.core.histogram import Histogram
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.delivery_figures import DestinationFigures
+from forwarder.core.monitoring.measured import Measured
 from forwarder.core.monitoring.status import (
+    Backlog,
     ConfigReport,
     CountersReport,
     DestinationReport,
@@ -18,6 +21,7 @@ from forwarder.core.monitoring.status import (
     StatusReport,
     to_seconds,
 )
+from forwarder.core.monitoring.verdict import judge
 from forwarder.daemon.inbound import Inbound
 from forwarder.daemon.reporting import Reporting
 from forwarder.daemon.runtime import ActiveRuntime
@@ -70,6 +74,7 @@ class StatusReporter:
             clock_jumped=self._clock.status(),
             streams=self._inbound.stats.status(),
             gap_repair_off=self._inbound.repair_off(),
+            gaps=self._inbound.gaps(),
             lag_ms=self._inbound.stats.lag(),
             routes=dict(sorted(counters.matches.items())),
             destinations={
@@ -79,6 +84,22 @@ class StatusReporter:
             since_start=msgspec.convert(counters.as_fields(), CountersReport),
             log=log_status(),
             outbox=outbox,
+        )
+
+    def measured(self, status: StatusReport, backlog: Backlog | None, *, commit_lag: Histogram) -> Measured:
+        """Return what metrics are made of: a report of this moment, and the histograms that belong to it."""
+        unrepaired = 0 if backlog is None else backlog.unrepaired_gaps
+        stats = self._inbound.stats
+        totals = {str(name): each.total() for name, each in self._reporting.attempts.figures.by_name.items()}
+        return Measured(
+            status=status,
+            level=judge(status, now=self._clock(), unrepaired_gaps=unrepaired).level,
+            backlog=backlog,
+            commit_lag=commit_lag,
+            lag=stats.lags(),
+            behind=stats.behind(),
+            latencies={name: total.latencies for name, total in totals.items()},
+            attempts={name: total.attempts for name, total in totals.items()},
         )
 
     def _destination(self, lane: Lane, now: datetime) -> DestinationReport:

@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from forwarder.core.commands import Request
 from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.monitoring.status import StatusReport
+from forwarder.daemon.backlog_reader import BacklogReader
+from forwarder.daemon.metrics import DaemonMetrics
 from forwarder.daemon.reload import Reloader
 from forwarder.daemon.runtime import ActiveRuntime
 from forwarder.monitoring.live_feed import LiveFeed
@@ -19,6 +21,8 @@ class WebParts(msgspec.Struct, frozen=True, kw_only=True):
     """The parts of the daemon that answers over HTTP are taken from."""
 
     status: Callable[[], StatusReport]
+    backlog: BacklogReader
+    metrics: DaemonMetrics
     outbox: Path
     active: ActiveRuntime
     reloader: Reloader
@@ -42,4 +46,4 @@ async def _serve(listen: str, parts: WebParts) -> None:
     from forwarder.web.views import Views  # noqa: PLC0415
 
     access = WebAccess(parts)
-    await serve(listen, Views(status=access.status, count_backlog=access.backlog, now=access.now), Pages(access))
+    await serve(listen, Views(status=access.status, metrics=parts.metrics.write, now=access.now), Pages(access))

@@ -1,6 +1,5 @@
 """The running daemon, as the page and the API over HTTP see it. It is loaded only where the config asks for HTTP."""
 
-import asyncio
 import re
 from collections.abc import Sequence
 from datetime import datetime
@@ -26,8 +25,6 @@ from forwarder.core.yaml.tree import Expanded, Sealed, Tree
 from forwarder.daemon.history_reads import HistoryReader
 from forwarder.daemon.rule_runs import RuleRuns
 from forwarder.daemon.web import WebParts
-from forwarder.outbox.open import read_backlog
-from forwarder.outbox.problems import OutboxUnusableError
 from forwarder.threads import start_in_thread
 from forwarder.web.ports import (
     BacktestResult,
@@ -47,8 +44,6 @@ from forwarder.web.ports import (
     TrialResult,
 )
 
-_COUNTED_WITHIN_S = 4.0
-"""How long the outbox may take to count what waits. An answer without these counts is better than none."""
 _SHOWN_PROBLEMS = 100
 
 _T = TypeVar("_T")
@@ -62,8 +57,6 @@ class WebAccess:
         self._parts = parts
         self._reader = HistoryReader(parts.outbox)
         self._rules = RuleRuns(parts.outbox)
-        self._counting: asyncio.Future[Backlog | None] | None = None
-        """What counts at present: never more than one."""
 
     def now(self) -> datetime:
         return utc_now()
@@ -72,16 +65,7 @@ class WebAccess:
         return self._parts.status()
 
     async def backlog(self) -> Backlog | None:
-        if self._counting is None or self._counting.done():
-            self._counting = start_in_thread(self._count, name="count backlog")
-        done, _ = await asyncio.wait([self._counting], timeout=_COUNTED_WITHIN_S)
-        return self._counting.result() if done else None
-
-    def _count(self) -> Backlog | None:
-        try:
-            return read_backlog(self._parts.outbox, now=utc_now())
-        except OutboxUnusableError:
-            return None
+        return await self._parts.backlog.read()
 
     async def verdict(self) -> Verdict:
         backlog = await self.backlog()

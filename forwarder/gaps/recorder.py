@@ -1,6 +1,7 @@
 """Records gaps: what the supervisors report when a stream is away and back, and what a stop or a kill leaves open."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
@@ -68,6 +69,7 @@ class GapRecorder:
         """The settings of these streams, and the last ones of streams that a reload has removed."""
         self._repair_wanted = repair_wanted
         self._clock = clock
+        self._recorded = Counter[str]()
         self._coverage = Uptime()
         self._open = {gap.stream: gap for gap in left.unended if gap.stream in streams}
         """The gap of each stream that is away."""
@@ -87,6 +89,10 @@ class GapRecorder:
         """These are the streams from now on."""
         self._streams = streams
         self._known.update(streams)
+
+    def recorded(self) -> dict[str, int]:
+        """Return how many gaps of each stream were recorded since the start."""
+        return {name: self._recorded[name] for name in sorted(self._streams)}
 
     async def run(self) -> None:
         """Write at intervals that a stream is open, forever."""
@@ -187,6 +193,7 @@ class GapRecorder:
         return self._begin(stream, began=last, noticed=self._began, reason="forwarder was not running")
 
     def _begin(self, stream: str, *, began: datetime, noticed: datetime, reason: str) -> Gap:
+        self._recorded[stream] += 1
         return Gap(
             id=self._book.new_gap_id(),
             stream=stream,

@@ -139,6 +139,15 @@ class StreamStats:
             missed_away=state.missed_away,
         )
 
+    def lags(self) -> dict[str, Histogram]:
+        """Return the same as `lag` as histograms."""
+        return {source: lag.copy() for source, lag in sorted(self._lag.items())}
+
+    def behind(self) -> dict[str, Histogram]:
+        """Return how long after the first copy of an event the copy of each active stream came, where it brought copies."""
+        states = {stream.name: self._states.of(stream.name) for stream in self._streams}
+        return {name: state.behind.copy() for name, state in states.items() if state.copies}
+
     def lag(self) -> dict[str, DelaySummary]:
         """Return for each source how long after their timestamps its events came."""
         return {source: DelaySummary.of(lag) for source, lag in sorted(self._lag.items())}

@@ -103,14 +103,15 @@ def read_backlog(location: Location, *, now: datetime) -> "Backlog":
 
     since_ms = round((now - _DAY).timestamp() * 1000)
     with open_history(location) as history:
-        gaps = history.gaps(Query(since_ms=since_ms), stream=None, only_open=False)
-        unrepaired = sum(gap["repair"] in {Repair.PARTIAL, Repair.FAILED} for gap in gaps)
+        gaps = list(history.gaps(Query(since_ms=since_ms), stream=None, only_open=False))
         queues = history.queues()
         return Backlog(
             waiting={name: queue.count for name, queue in queues.items()},
             oldest={name: queue.oldest_at for name, queue in queues.items()},
             dead=history.dead_by_destination(),
-            unrepaired_gaps=unrepaired,
+            recent_gaps=len(gaps),
+            unrepaired_gaps=sum(gap["repair"] in {Repair.PARTIAL, Repair.FAILED} for gap in gaps),
+            file_bytes=history.file_bytes(),
         )
 
 

@@ -17,6 +17,7 @@ from forwarder.core.delivery import DestinationName, KeptDelivery
 from forwarder.core.destinations.destination import BacklogLimit
 from forwarder.core.dispatch.destination_state import DestinationState
 from forwarder.core.gaps.gap import Gap, GapBook
+from forwarder.core.histogram import Histogram
 from forwarder.core.monitoring.backlog import WaitingAmount
 from forwarder.core.monitoring.status import OutboxReport
 from forwarder.core.ports import FallbackSlice, Outbox
@@ -182,6 +183,10 @@ class OutboxStore(Outbox, Protocol):
 
     async def watch(self) -> None:
         """Return when the writer ends; raise what ended it, or that stored data is damaged."""
+        ...
+
+    def commit_lag(self) -> Histogram:
+        """Return how long it took from reading an event to having it on disk, of all events since the start."""
         ...
 
     def health(self) -> OutboxReport:

@@ -1,35 +1,44 @@
 """What is served: whether the daemon is alive, whether it is ready, and its metrics."""
 
-import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import datetime
+from typing import Protocol
 
 from aiohttp import web
 
-from forwarder.core import metrics
-from forwarder.core.monitoring.status import Backlog, StatusReport
+from forwarder.core.monitoring.status import StatusReport
 from forwarder.core.monitoring.verdict import DOWN_AFTER_S, judge
 from forwarder.core.streams.state import StreamCondition
 
-_METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-_COUNTED_WITHIN_S = 4.0
-"""How long the outbox may take to count what waits. Metrics without these counts are better than none."""
 
-CountBacklog = Callable[[], Awaitable[Backlog | None]]
+class WrittenMetrics(Protocol):
+    """The metrics as text: `web.metrics.Exposition`, which is not loaded before somebody asks for them."""
+
+    @property
+    def text(self) -> bytes:
+        """The text."""
+        ...
+
+    @property
+    def content_type(self) -> str:
+        """What it is, as the header says it."""
+        ...
 
 
 class Views:
     """Answers the requests."""
 
     def __init__(
-        self, *, status: Callable[[], StatusReport], count_backlog: CountBacklog, now: Callable[[], datetime]
+        self,
+        *,
+        status: Callable[[], StatusReport],
+        metrics: Callable[[str], Awaitable[WrittenMetrics]],
+        now: Callable[[], datetime],
     ) -> None:
-        """`now` is by the wall clock. `count_backlog` may take long, or never return."""
+        """`now` is by the wall clock. `metrics` returns the metrics in the format that a header `Accept` asks for."""
         self._status = status
-        self._count_backlog = count_backlog
+        self._metrics = metrics
         self._now = now
-        self._counting: asyncio.Future[Backlog | None] | None = None
-        """What counts at present: never more than one."""
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
@@ -52,14 +61,7 @@ class Views:
         line = judge(status, now=self._now()).line if status.state == "running" else status.state
         return web.Response(status=200 if is_ready else 503, text=f"{line}\n")
 
-    async def metrics(self, _request: web.Request) -> web.Response:
-        """Return the metrics in the text format of Prometheus."""
-        text = metrics.write(metrics.families_of(self._status(), await self._backlog()))
-        return web.Response(body=text.encode(), headers={"Content-Type": _METRICS_TYPE})
-
-    async def _backlog(self) -> Backlog | None:
-        """Return what the outbox holds, or `None` if it cannot be read in time. A count that hangs is not begun a second time."""
-        if self._counting is None or self._counting.done():
-            self._counting = asyncio.ensure_future(self._count_backlog())
-        done, _ = await asyncio.wait([self._counting], timeout=_COUNTED_WITHIN_S)
-        return self._counting.result() if done else None
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Return the metrics in the text format of Prometheus, or as OpenMetrics where that is asked for."""
+        found = await self._metrics(",".join(request.headers.getall("Accept", [])))
+        return web.Response(body=found.text, headers={"Content-Type": found.content_type})

@@ -28,7 +28,7 @@ from tests.support.process import KEY, command, forwarder
 
 EXAMPLE: dict[str, Any] = json.loads((ROOT / "tests" / "data" / "status.json").read_text(encoding="utf-8"))
 BY_NAME = {
-    "streams", "sources", "gap_repair_off", "lag_ms", "routes", "destinations", "disabled", "waiting", "oldest", "dead", "ends",
+    "streams", "sources", "gap_repair_off", "gaps", "lag_ms", "routes", "destinations", "disabled", "waiting", "oldest", "dead", "ends",
     "odd_frames",
 }  # fmt: skip
 """Keys whose mappings have names as keys."""
@@ -104,13 +104,29 @@ async def test_the_json_keeps_what_only_the_daemon_knows(tmp_path: Path) -> None
     with answering(tmp_path, {"moon": "full"}) as config:
         code, out, _ = await command("status", "--json", "-c", str(config))
     well = {"level": "OK", "line": "OK", "concerns": []}
-    unread = {"waiting": None, "oldest": None, "dead": None, "unrepaired_gaps": None}
+    unread = {
+        "waiting": None,
+        "oldest": None,
+        "dead": None,
+        "recent_gaps": None,
+        "unrepaired_gaps": None,
+        "file_bytes": None,
+    }
     assert (code, json.loads(out)) == (0, {"moon": "full", **unread, "verdict": well})
 
 
 async def test_metrics_of_a_degraded_daemon_are_a_success(tmp_path: Path) -> None:
+    with answering(tmp_path, {"text": "forwarder_up 1\nforwarder_outbox_healthy 0\n"}) as config:
+        code, out, err = await command("status", "--prometheus", "-c", str(config))
+    assert (code, out, err) == (exit_codes.OK, "forwarder_up 1\nforwarder_outbox_healthy 0\n", "")
+
+
+async def test_a_daemon_that_has_no_metrics_is_of_another_version(tmp_path: Path) -> None:
     with answering(tmp_path, EXAMPLE) as config:
-        assert (await command("status", "--prometheus", "-c", str(config)))[0] == exit_codes.OK
+        code, out, err = await command("status", "--prometheus", "-c", str(config))
+    assert code == exit_codes.NO_DAEMON
+    assert out.endswith("\nforwarder_up 0.0\n")
+    assert "is of another version" in err
 
 
 async def test_a_status_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:

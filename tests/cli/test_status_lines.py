@@ -36,7 +36,11 @@ def shown(fields: dict[str, Any], backlog: Backlog | None = EMPTY) -> list[str]:
 
 
 BACKLOG = Backlog(
-    waiting={"bot": 63, "down": 182}, oldest=EXAMPLE["oldest"], dead={"bot": 1, "old": 2}, unrepaired_gaps=2
+    waiting={"bot": 63, "down": 182},
+    oldest=EXAMPLE["oldest"],
+    dead={"bot": 1, "old": 2},
+    recent_gaps=5,
+    unrepaired_gaps=2,
 )
 
 
@@ -56,7 +60,7 @@ def test_the_example_is_shown_whole_and_what_is_wrong_first() -> None:
         (False, "bot          99 %      20 ms  1.0 s  63       66 s    1     PAUSED by hand since [14:58:54] until [16:58:44] (a test); forwarder resume bot sends again; canary 1.17 ms"),
         (False, "off          -         -      -      0        -       0     disabled; 182 skipped since the start"),
         (False, "old          -         -      -      0        -       2     not in the config"),
-        (True, "gaps of the last 24 h: 2 NOT REPAIRED (forwarder gaps); dead letters: 3 (forwarder dead list)"),
+        (True, "gaps of the last 24 h: 5, 2 NOT REPAIRED (forwarder gaps); dead letters: 3 (forwarder dead list)"),
         (False, "config: /etc/forwarder/config.yaml (c59f5de9c870), active since [14:58:44]"),
         (False, "  active only after a restart: outbox.url"),
         (True, "  the last edit was REFUSED at [14:58:55]:"),

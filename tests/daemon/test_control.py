@@ -14,9 +14,13 @@ from pydantic import BaseModel, TypeAdapter
 from forwarder.configfile import read
 from forwarder.core.commands import Request, RequestRefusedError
 from forwarder.core.delivery import DestinationName
+from forwarder.core.monitoring.measured import Measured
+from forwarder.core.monitoring.status import Backlog, StatusReport
 from forwarder.daemon import control
+from forwarder.daemon.backlog_reader import BacklogReader
 from forwarder.daemon.control import ControlHandler
 from forwarder.daemon.housekeeping import ServiceStatus
+from forwarder.daemon.metrics import DaemonMetrics
 from forwarder.daemon.reload import ConfigSource, Reloader
 from forwarder.daemon.status import StatusReporter
 from forwarder.emulator.receiver import Receiver
@@ -28,6 +32,7 @@ from forwarder.upgrade.handover import Handover
 from tests.support.crash import until
 from tests.support.daemon_parts import DaemonParts, config_to, daemon_parts
 from tests.support.lanes import mids
+from tests.support.metrics import samples_of
 from tests.support.process import look
 from tests.support.write_faults import READ_ONLY, WriteFaults
 
@@ -86,6 +91,13 @@ async def control_of(folder: Path, *, stream: str = "ws://127.0.0.1:9/ws") -> As
                 reporting=parts.reporting,
                 active=parts.active,
             )
+
+            def report() -> StatusReport:
+                return reporter.report(state="running", config=reloader.status(), outbox=parts.outbox.health())
+
+            def measure(backlog: Backlog | None) -> Measured:
+                return reporter.measured(report(), backlog, commit_lag=parts.outbox.commit_lag())
+
             handler = ControlHandler(
                 parts.outbox,
                 outbound=parts.outbound,
@@ -100,7 +112,8 @@ async def control_of(folder: Path, *, stream: str = "ws://127.0.0.1:9/ws") -> As
                     stopped=parts.signals.stopped,
                     upgrade_wanted=parts.signals.upgrade_wanted,
                 ),
-                status=lambda: reporter.report(state="running", config=reloader.status(), outbox=parts.outbox.health()),
+                status=report,
+                metrics=DaemonMetrics(measure, BacklogReader(parts.outbox_path)),
             )
             yield Scene(parts, handler, receiver, text)
 
@@ -150,6 +163,22 @@ async def test_the_status_has_every_part(tmp_path: Path) -> None:
     assert status["since_start"]["delivered"] == 1
     assert status["outbox"]["trouble"] is None
     assert status["config"]["file"] == str(scene.parts.file)
+
+
+async def test_the_metrics_are_those_of_the_daemon_and_of_what_waits(tmp_path: Path) -> None:
+    async with control_of(tmp_path) as scene:
+        await scene.parts.bring(1)
+        await scene.parts.attempts.until(lambda attempts: attempts.done == 1)
+        scene.parts.file.write_text("nonsense", encoding="utf-8")
+        assert (await scene.ask("reload"))["applied"] is False
+        found = samples_of((await scene.ask("metrics"))["text"])
+    assert found["forwarder_destination_deliveries_total", "bot", "delivered"] == 1
+    assert found["forwarder_delivery_latency_seconds_count", "bot"] == 1
+    assert found["forwarder_attempt_duration_seconds_count", "bot"] == 1
+    assert found["forwarder_route_matches_total", "all"] == 1
+    assert found["forwarder_stream_events_total", "x", "main"] == 1
+    assert found["forwarder_config_reloads_total", "refused"] == 1
+    assert found["forwarder_destination_waiting", "bot"] in {0, 1}  # it may not be on disk yet
 
 
 async def test_a_reload_activates_the_file_and_a_diff_only_shows_what_another_one_would_change(tmp_path: Path) -> None:
@@ -311,6 +340,7 @@ async def test_what_has_to_be_written_is_refused_with_the_reason(
 async def test_the_status_a_reload_and_a_reconnect_need_no_outbox(tmp_path: Path, faults: WriteFaults) -> None:
     async with in_trouble(tmp_path, faults) as scene:
         assert (await scene.ask("status"))["outbox"]["trouble"] == scene.parts.outbox.trouble
+        assert samples_of((await scene.ask("metrics"))["text"])["forwarder_outbox_healthy",] == 0
         scene.parts.file.write_text(scene.text.replace("name: all", "name: everything"), encoding="utf-8")
         assert (await scene.ask("diff", file=str(scene.parts.file)))["changed"] is True
         assert (await scene.ask("reload"))["applied"] is True

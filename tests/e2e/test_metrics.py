@@ -3,6 +3,7 @@
 from pathlib import Path
 from time import time
 
+import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from forwarder.cli import exit_codes
@@ -53,7 +54,7 @@ async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
             await stopped(daemon)
         code, out, err = await command("status", "--prometheus", "-c", str(config))
         assert code == exit_codes.NO_DAEMON
-        assert out.endswith("\nforwarder_up 0\n")
+        assert out.endswith("\nforwarder_up 0.0\n")
         assert "no forwarder answers" in err
     expected = {
         ("forwarder_up",): 1,
@@ -74,6 +75,18 @@ async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
         ("forwarder_destination_paused", "bot"): 0,
         ("forwarder_destination_canary_missed", "bot"): 0,
         ("forwarder_commit_lag_seconds_count",): 7,
+        ("forwarder_health", "DEGRADED"): 1,
+        ("forwarder_stream_events_total", "x", "main"): 7,
+        ("forwarder_route_matches_total", "route 1"): 6,
+        ("forwarder_destination_deliveries_total", "bot", "delivered"): 7,
+        ("forwarder_destination_deliveries_total", "refuses", "dead"): 6,
+        ("forwarder_destination_deliveries_total", "off", "skipped"): 6,
+        ("forwarder_destination_attempts_total", "refuses", "failed"): 6,
+        ("forwarder_delivery_latency_seconds_count", "bot"): 6,
+        ("forwarder_attempt_duration_seconds_count", "bot"): 7,
+        ("forwarder_attempt_duration_seconds_count", "refuses"): 6,
+        ("forwarder_config_reloads_total", "refused"): 0,
+        ("forwarder_gaps_unrepaired",): 0,
         ("forwarder_outbox_healthy",): 1,
     }
     assert {key: found.get(key) for key in expected} == expected
@@ -82,6 +95,9 @@ async def test_the_numbers_of_a_running_daemon(tmp_path: Path) -> None:
     assert sum(value for key, value in found.items() if key[0] == "forwarder_odd_frames_total") == 1
     assert 0 < found["forwarder_destination_canary_seconds", "bot"] < 1
     assert found["forwarder_commit_lag_seconds_sum",] > 0
+    assert found["forwarder_destination_oldest_waiting_timestamp_seconds", "down"] == pytest.approx(time(), abs=300)
+    assert found["forwarder_outbox_file_bytes",] >= 4096
+    assert found["process_resident_memory_bytes",] > 1 << 20
     assert ("forwarder_destination_failing_since_timestamp_seconds", "down") in found
     assert ("forwarder_destination_paused", "off") not in found
 

@@ -6,7 +6,11 @@ from pydantic import BaseModel
 
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.core.commands import Request
+from forwarder.core.monitoring.measured import Measured
 from forwarder.core.monitoring.status import StatusReport, StreamReport
+from forwarder.core.monitoring.verdict import HealthLevel
+from forwarder.daemon.backlog_reader import BacklogReader
+from forwarder.daemon.metrics import DaemonMetrics
 from forwarder.daemon.web import WebParts
 from forwarder.daemon.web_access import WebAccess
 from forwarder.monitoring.live_feed import LiveFeed
@@ -30,8 +34,11 @@ def parts_of(config: Path, *, asked: list[tuple[Request, str]] | None = None, fe
             asked.append((request, person))
         return {}
 
+    backlog = BacklogReader(config.with_name("outbox.db"))
     return WebParts(
         status=lambda: STATUS,
+        backlog=backlog,
+        metrics=DaemonMetrics(lambda found: Measured(status=STATUS, level=HealthLevel.OK, backlog=found), backlog),
         outbox=config.with_name("outbox.db"),
         active=reloader._active,
         reloader=reloader,

@@ -10,18 +10,19 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from forwarder.core.monitoring.status import Backlog, StatusReport
+from forwarder.core.monitoring.status import StatusReport
 from forwarder.web import server as module
+from forwarder.web.metrics import Exposition, without_daemon
 from forwarder.web.server import serve
 from forwarder.web.views import Views
 from tests.support.ports import free_port
 
 
-async def nothing() -> Backlog | None:
-    return None
+async def written(_accept: str) -> Exposition:
+    return without_daemon()
 
 
-VIEWS = Views(status=StatusReport, count_backlog=nothing, now=lambda: datetime.now(UTC))
+VIEWS = Views(status=StatusReport, metrics=written, now=lambda: datetime.now(UTC))
 
 
 @pytest.fixture

@@ -72,6 +72,10 @@ class ConfigReport(msgspec.Struct, frozen=True):
     """Settings whose new values become active with the next start."""
     refused: RefusedConfigReport | None = None
     """The last edit, if it was refused."""
+    reloads: int = 0
+    """How many edits became active since the start."""
+    reloads_refused: int = 0
+    """How many were refused."""
     hangs: HangingReloadReport | None = None
     """What a reload hangs at, if one does. The active config stays active."""
 
@@ -270,6 +274,8 @@ class StatusReport(msgspec.Struct, frozen=True):
     streams: dict[str, StreamReport] = field(default_factory=dict)
     gap_repair_off: dict[str, str] = field(default_factory=dict)
     """Why gaps are not repaired although the config asks for it, by stream."""
+    gaps: dict[str, int] = field(default_factory=dict)
+    """How many gaps of each stream were recorded since the start, those of the time before it included."""
     lag_ms: dict[str, DelaySummary] = field(default_factory=dict)
     """From the timestamp of an event to its arrival, by source."""
     routes: dict[str, int] = field(default_factory=dict)
@@ -291,8 +297,12 @@ class Backlog(msgspec.Struct, frozen=True):
     """When the oldest event was received that waits. That of a replay may be much older than the replay."""
     dead: dict[str, int] = field(default_factory=dict)
     """Dead letters, expired ones included."""
+    recent_gaps: int = 0
+    """Gaps of the last 24 hours."""
     unrepaired_gaps: int = 0
-    """Gaps of the last 24 hours of which posts may be missing."""
+    """Those of them of which posts may be missing."""
+    file_bytes: int = 0
+    """The size of the file, without its WAL."""
 
 
 def encode_status(report: StatusReport) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from forwarder.core.dispatch.ordering import Order
 from forwarder.core.dispatch.priority import Priority
 from forwarder.core.event import Event
 from forwarder.core.gaps.gap import GapId
+from forwarder.core.histogram import Histogram
 from forwarder.core.ledger import LedgerEntry, SkipReason
 from forwarder.core.monitoring.backlog import WaitingAmount
 from forwarder.core.monitoring.status import DelaySummary, OutboxReport
@@ -324,6 +325,9 @@ class SqliteOutbox:
     async def settle(self) -> bool:
         """Return `True` once everything queued so far is on disk, or `False` as soon as it is known that this is impossible now."""
         return await self._queue.settle()
+
+    def commit_lag(self) -> Histogram:
+        return self._writer.commit_lag.copy()
 
     def health(self) -> OutboxReport:
         return OutboxReport(

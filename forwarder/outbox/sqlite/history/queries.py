@@ -155,6 +155,9 @@ class SqliteHistory:
     def queues(self) -> dict[str, QueueDepth]:
         return queues_of(self._connection.execute(_SQL["queues"]))
 
+    def file_bytes(self) -> int:
+        return self._count("file_bytes", {})
+
     def dead_by_destination(self) -> dict[str, int]:
         return counts_of(self._connection.execute(_SQL["dead_by_destination"]))
 

@@ -153,6 +153,9 @@ SELECT q.destination, q.count, e.accepted_ms FROM (
   ) GROUP BY destination
 ) AS q LEFT JOIN events AS e ON e.seq = q.oldest_seq;
 
+-- name: file_bytes
+SELECT page_count * page_size FROM pragma_page_count, pragma_page_size;
+
 -- name: dead_by_destination
 SELECT destination, count(*) FROM deliveries INDEXED BY deliveries_dead
 WHERE status IN ('dead', 'expired') GROUP BY destination;

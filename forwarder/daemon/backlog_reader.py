@@ -1,0 +1,35 @@
+"""Counts what waits in the outbox for those who ask the running daemon. A disk that does not answer holds nobody up."""
+
+import asyncio
+from pathlib import Path
+
+from forwarder.clocks.wall_clock import utc_now
+from forwarder.core.monitoring.status import Backlog
+from forwarder.outbox.open import read_backlog
+from forwarder.outbox.problems import OutboxUnusableError
+from forwarder.threads import start_in_thread
+
+_COUNTED_WITHIN_S = 4.0
+"""How long the outbox may take to count. An answer without these counts is better than none."""
+
+
+class BacklogReader:
+    """Reads the backlog in a thread, never more than one at a time: who asks meanwhile gets the same answer."""
+
+    def __init__(self, outbox: Path) -> None:
+        self._outbox = outbox
+        self._counting: asyncio.Future[Backlog | None] | None = None
+        """What counts at present."""
+
+    async def read(self) -> Backlog | None:
+        """Return what the outbox holds, or `None` if it cannot be read in time. A count that hangs is not begun a second time."""
+        if self._counting is None or self._counting.done():
+            self._counting = start_in_thread(self._count, name="count backlog")
+        done, _ = await asyncio.wait([self._counting], timeout=_COUNTED_WITHIN_S)
+        return self._counting.result() if done else None
+
+    def _count(self) -> Backlog | None:
+        try:
+            return read_backlog(self._outbox, now=utc_now())
+        except OutboxUnusableError:
+            return None
