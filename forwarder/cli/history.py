@@ -23,6 +23,7 @@ from forwarder.cli.listing import (
 from forwarder.cli.locations import Places, places, report_errors
 from forwarder.cli.lookup import Found, find, headline, print_uncertain, said
 from forwarder.cli.names import REMOVED, absent, require_names
+from forwarder.cli.waits import WaitingReasons
 from forwarder.core.counted import counted
 from forwarder.core.delivery import event_of
 from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST, WAITS, History, Record
@@ -47,7 +48,9 @@ def list_events(arguments: argparse.Namespace) -> int:
 
 def _list_events(where: Places, arguments: argparse.Namespace) -> int:
     with open_history(where.outbox) as history:
-        found = _not_of_unknown_names(history.events(query(arguments)), where, history, arguments)
+        reasons = WaitingReasons(where, history)
+        named = _not_of_unknown_names(history.events(query(arguments)), where, history, arguments)
+        found = map(reasons.of_event, named)
         if arguments.follow:
             found = reversed(list(found))
         if arguments.json:
@@ -73,7 +76,7 @@ def _print_events(found: list[Record], *, is_wide: bool) -> None:
 
 
 def _ends(event: Record) -> str:
-    ends = Counter(delivery["status"] for delivery in event["deliveries"])
+    ends = Counter(_status(delivery) for delivery in event["deliveries"])
     ends_text = ", ".join(f"{number} {status}" for status, number in ends.items()) or "unmatched"
     return f"{ends_text} (recovered)" if event["recovered"] else ends_text
 
@@ -91,7 +94,9 @@ def list_deliveries(arguments: argparse.Namespace) -> int:
 
 def _list_deliveries(where: Places, arguments: argparse.Namespace) -> int:
     with open_history(where.outbox) as history:
-        found = list(_not_of_unknown_names(history.deliveries(query(arguments)), where, history, arguments))
+        reasons = WaitingReasons(where, history)
+        named = _not_of_unknown_names(history.deliveries(query(arguments)), where, history, arguments)
+        found = list(map(reasons.of_delivery, named))
         if arguments.follow:
             found.reverse()
         print_deliveries(found, as_json=arguments.json, is_wide=arguments.wide)
@@ -134,7 +139,7 @@ def print_deliveries(found: list[Record], *, as_json: bool, is_wide: bool = Fals
     if not is_wide:
         rows = [
             (
-                *(time, short_id(delivery["event_id"], is_wide=False), delivery["destination"], delivery["status"]),
+                *(time, short_id(delivery["event_id"], is_wide=False), delivery["destination"], _status(delivery)),
                 _reason(delivery) or headline(delivery),
             )
             for time, delivery in zip(times, found, strict=True)
@@ -147,7 +152,7 @@ def print_deliveries(found: list[Record], *, as_json: bool, is_wide: bool = Fals
             time,
             delivery["delivery_id"],
             delivery["destination"],
-            delivery["status"],
+            _status(delivery),
             delivery["attempts_made"],
             delivery["http_status"],
             None if delivery["duration_ms"] is None else f"{delivery['duration_ms']:.1f}",
@@ -161,9 +166,18 @@ def print_deliveries(found: list[Record], *, as_json: bool, is_wide: bool = Fals
     print_table(wide_names, wide_rows)
 
 
+def _status(delivery: Record) -> str:
+    """Return the status of a delivery in a word: `waiting` for one of which it is known what it waits for."""
+    status: str = delivery["status"]
+    return "waiting" if delivery.get("waits_for") else status
+
+
 def _reason(delivery: Record) -> str | None:
-    """Return the reason of a delivery, and how much longer or until when it waits, if it waits."""
+    """Return the reason of a delivery, and what, how much longer or until when it waits, if it waits."""
     reason: str | None = delivery["reason"]
+    waits_for: str | None = delivery.get("waits_for")
+    if waits_for is not None and waits_for != reason:
+        return waits_for if reason is None else f"{waits_for}; {reason}"
     if reason in {KEPT_BY_QUIET, KEPT_FOR_DIGEST}:
         return f"{reason}; due {local(delivery['due_at'])}"
     if reason != AWAITS_FULL:
@@ -175,16 +189,18 @@ def _reason(delivery: Record) -> str | None:
 @report_errors
 def show_event(arguments: argparse.Namespace) -> int:
     """Print one event with its body and its deliveries."""
-    with open_history(places(arguments).outbox) as history:
+    where = places(arguments)
+    with open_history(where.outbox) as history:
         meant = find(history, arguments.id)
+        events = list(map(WaitingReasons(where, history).of_event, meant.events))
     if meant.uncertain:
         print_uncertain(arguments.id, meant.uncertain)
         return exit_codes.FAILURE
     if not meant.events:
         return _none("event", arguments.id)
-    if not meant.is_post and is_ambiguous(meant.events, arguments.id):
+    if not meant.is_post and is_ambiguous(events, arguments.id):
         return exit_codes.FAILURE
-    for event in meant.events:
+    for event in events:
         if arguments.json:
             print_json(event)
             continue
@@ -218,6 +234,7 @@ def show_deliveries(arguments: argparse.Namespace) -> int:
     where = places(arguments)
     with open_history(where.outbox) as history:
         meant, found = _deliveries_of(history, arguments.id)
+        found = list(map(WaitingReasons(where, history).of_delivery, found))
     if meant.uncertain:
         print_uncertain(arguments.id, meant.uncertain)
         return exit_codes.FAILURE
@@ -291,7 +308,12 @@ def _show(found: list[Record], arguments: argparse.Namespace, *, is_post: bool) 
 
 def end_of(delivery: Record) -> str:
     """Return the state of a delivery in words."""
+    waits_for = delivery.get("waits_for")
     match delivery["status"]:
+        case "pending" | "in_flight" if waits_for is not None and waits_for not in WAITS.values():
+            is_due = datetime.fromisoformat(delivery["due_at"]) <= datetime.now(UTC)
+            due = "" if is_due else f", due {local(delivery['due_at'])}"
+            return f"waiting{due}, {counted(delivery['attempts_made'], 'attempt')} so far: {shown(waits_for)}"
         case "pending" if delivery["reason"] in WAITS.values():
             return f"{delivery['reason']}, due {local(delivery['due_at'])}"
         case "pending" if delivery["due_at"] and datetime.fromisoformat(delivery["due_at"]) < datetime.now(UTC):

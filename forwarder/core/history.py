@@ -176,6 +176,10 @@ class History(Protocol):
         """Return the size of the file; what waits elsewhere to be moved into it is left out."""
         ...
 
+    def first_in_order(self, destination: str, order_key: str) -> int | None:
+        """Return the number of the first event that is still to be delivered in this order; `None` where there is none."""
+        ...
+
     def dead_by_destination(self) -> dict[str, int]:
         """Return how many dead letters there are, expired ones included, by destination."""
         ...

@@ -284,3 +284,19 @@ async def test_a_route_selects_the_dead_letters_that_are_tried_again(filled: Sto
         for keys in (None, ((2, BOT),)):
             assert (await outbox.change(asked.model_copy(update={"route": "other", "keys": keys}))).changed == 0
         assert (await outbox.change(asked.model_copy(update={"route": "r"}))).changed == 1
+
+
+async def test_the_first_in_an_order_is_the_first_event_that_is_not_done_also_if_it_is_in_flight(store: Store) -> None:
+    async with store.open() as outbox:
+        for index in range(4):
+            keep(outbox, index, DeliveryStatus.PENDING, order_key="7" if index != 1 else "8", at=NOW + index * MINUTE)
+    with store.history() as history:
+        assert [history.first_in_order(BOT, key) for key in ("7", "8", "9")] == [1, 2, None]
+        assert history.first_in_order("other", "7") is None
+    async with store.open() as outbox:
+        (first,) = (await outbox.claim_in_order(BOT, "7", now=NOW + 5 * MINUTE, limit=1)).deliveries
+        with store.history() as history:
+            assert history.first_in_order(BOT, "7") == 1
+        outbox.complete(first, attempt(200))
+    with store.history() as history:
+        assert history.first_in_order(BOT, "7") == 3

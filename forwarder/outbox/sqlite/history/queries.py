@@ -158,6 +158,11 @@ class SqliteHistory:
     def file_bytes(self) -> int:
         return self._count("file_bytes", {})
 
+    def first_in_order(self, destination: str, order_key: str) -> int | None:
+        return self._connection.execute(
+            _SQL["first_in_order"], {"destination": destination, "key": order_key}
+        ).fetchone()[0]
+
     def dead_by_destination(self) -> dict[str, int]:
         return counts_of(self._connection.execute(_SQL["dead_by_destination"]))
 

@@ -103,6 +103,14 @@ SELECT e.id, e.accepted_ms, e.source, e.mid, e.sid,
   EXISTS (SELECT 1 FROM recovered_events AS r WHERE r.event_seq = e.seq), e.body, d.*
 FROM events AS e JOIN deliveries AS d ON d.event_seq = e.seq WHERE e.seq = ? ORDER BY d.destination;
 
+-- name: first_in_order
+SELECT min(event_seq) FROM (
+  SELECT min(event_seq) AS event_seq FROM deliveries INDEXED BY deliveries_in_order
+  WHERE destination = :destination AND order_key = :key AND status = 'pending'
+  UNION ALL
+  SELECT min(event_seq) FROM deliveries INDEXED BY deliveries_in_flight
+  WHERE destination = :destination AND order_key = :key AND status = 'in_flight');
+
 -- name: attempts_of
 SELECT number, started_ms, duration_ms, http_status, reason, excerpt FROM attempts
 WHERE event_seq = ? AND destination = ? ORDER BY number;
