@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import os
 import re
 import signal
 import sys
@@ -15,12 +16,16 @@ from forwarder.cli.run import run_in_loop
 from forwarder.cli.terminal import with_colours
 from forwarder.core.config.values.scalars import WrongValueError
 from forwarder.core.config.values.urls import parse_stream_url, url_of_stream
+from forwarder.daemon.task_group import task_group
 from forwarder.demo import DemoResult, StreamAwayError, run_demo, run_live_demo
+from forwarder.demo.page import free_address, open_browser
 from forwarder.demo.screen import Screen
 from forwarder.logs.setup import configure_logging
 
 _RATE = 14.0
 """Events per second, where nothing else is asked for."""
+_KNOCK_EVERY_S = 0.05
+"""How often it is tried whether the daemon serves its page yet."""
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -81,10 +86,31 @@ async def _run(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    if url is not None:
-        results.append(await run_live_demo(screen, folder, url=url, count=arguments.count, stop=stop))
-        return
-    rate = _RATE if arguments.rate is None else arguments.rate
-    results.append(
-        await run_demo(screen, folder, rate=rate, count=arguments.count, forever=arguments.forever, stop=stop)
-    )
+    page = free_address() if arguments.page else None
+    async with task_group() as group:
+        opening = None if page is None else group.create_task(_show_page(screen, page))
+        if url is not None:
+            results.append(await run_live_demo(screen, folder, url=url, count=arguments.count, stop=stop, page=page))
+        else:
+            rate = _RATE if arguments.rate is None else arguments.rate
+            count, forever = arguments.count, arguments.forever
+            results.append(
+                await run_demo(screen, folder, rate=rate, count=count, forever=forever, stop=stop, page=page)
+            )
+        if opening is not None:
+            opening.cancel()
+
+
+async def _show_page(screen: Screen, page: str) -> None:
+    """Show where the page is, and open it on a desktop, once the daemon serves it."""
+    host, _, port = page.partition(":")
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(host, int(port))
+        except OSError:
+            await asyncio.sleep(_KNOCK_EVERY_S)
+        else:
+            break
+    writer.close()
+    screen.show_page(page)
+    await open_browser(f"http://{page}/", os.environ)

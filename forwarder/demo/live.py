@@ -9,7 +9,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
 from forwarder.demo.result import DemoResult
 from forwarder.demo.screen import Screen
-from forwarder.demo.story import Story, daemon_of
+from forwarder.demo.story import Story, daemon_of, with_page
 from forwarder.emulator.receiver import Receiver
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.probe import try_once
@@ -43,9 +43,11 @@ class StreamAwayError(Exception):
 
 
 async def run_live_demo(
-    screen: Screen, folder: Path, *, url: str, count: int | None, stop: asyncio.Event
+    screen: Screen, folder: Path, *, url: str, count: int | None, stop: asyncio.Event, page: str | None = None
 ) -> DemoResult:
     """Run the demo on the stream at `url`, with its outbox in `folder`, until `count` events have come, or until `stop` is set.
+
+    `page` is the address at which the daemon serves its page.
 
     Raises `StreamAwayError` if the stream cannot be opened now.
     """
@@ -54,7 +56,7 @@ async def run_live_demo(
         raise StreamAwayError(fault.sentence)
     async with Receiver(record=False) as bot, Receiver(record=False) as alerts:
         story = _LiveStory(screen, {"bot": bot, "alerts": alerts}, count=count)
-        daemon = daemon_of(CONFIG.format(stream=url, bot=bot.url, alerts=alerts.url), folder, story)
+        daemon = daemon_of(with_page(CONFIG.format(stream=url, bot=bot.url, alerts=alerts.url), page), folder, story)
         screen.open(CONFIG)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(daemon.run())

@@ -21,6 +21,8 @@ class DemoResult:
     """Whether the events came from the real public stream: then a latency begins when the frame was read."""
     waited: int = 0
     """How many deliveries waited for an outage and were delivered after it."""
+    waited_s: list[float] = field(default_factory=list)
+    """For each of these, the time from receiving the event to its delivery."""
     waited_at_return: int = 0
     """How many deliveries waited at the moment in which the receiver was up again. More may come before it is noticed."""
     caught_up_s: float | None = None

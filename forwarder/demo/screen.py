@@ -49,6 +49,11 @@ class Screen:
         if self._live is not None:
             self._live.start()
 
+    def show_page(self, address: str, *, is_over: bool = False) -> None:
+        """Show where the page is. `is_over`: the events are through, and only the page goes on."""
+        says = "The page goes on until Ctrl-C" if is_over else "The page"
+        self._console.print(Text.assemble(f"{says}: ", (f"http://{address}/", "bold cyan")))
+
     def show_delivered(self, elapsed_s: float, delivery: Delivery, latency_ms: float | None) -> None:
         """Show a first attempt that succeeded, with the milliseconds between the frame and the POST."""
         took = "" if latency_ms is None else f"{latency_ms:.1f} ms"
@@ -112,18 +117,17 @@ class Screen:
             f"{counted(counters.duplicates, 'dropped as a duplicate', 'dropped as duplicates')}",
         )
         table.add_row("delivered", ", ".join(f"{count} to {name}" for name, count in result.delivered.items()))
-        if result.waited and result.caught_up_s is not None:
-            table.add_row(
-                "outage",
-                f"{counted(result.waited, 'delivery', 'deliveries')} waited in the outbox{_at_return(result)}; the last one arrived "
-                f"{result.caught_up_s:.1f} s after the receiver was up again",
-            )
         table.add_row(
             "added latency",
             f"median {result.latency_ms(50):.2f} ms, 99 % under {result.latency_ms(99):.2f} ms "
-            f"(frame {'read' if result.is_live else 'sent'} to POST received"
-            f"{', without those that waited' if result.waited else ''})",
+            f"(frame {'read' if result.is_live else 'sent'} to POST received{_without(result)})",
         )
+        if result.waited and result.caught_up_s is not None:
+            table.add_row(
+                "outage",
+                f"{counted(result.waited, 'delivery', 'deliveries')} waited in the outbox{_at_return(result)}{_waits(result)}; "
+                f"the last one arrived {result.caught_up_s:.1f} s after the receiver was up again",
+            )
         table.add_row("lost", Text(str(result.lost), style="bold green" if result.lost == 0 else "bold red"))
         steps = Text('Next: README.md, "Five minutes to production"', style="dim")
         self._console.print(
@@ -144,6 +148,16 @@ class Screen:
             line.append_text(cell)
         line.append_text(what)
         self._console.print(line, highlight=False, no_wrap=True, overflow="ellipsis")
+
+
+def _without(result: "DemoResult") -> str:
+    """Return how many deliveries the latency is of, if others waited for the outage."""
+    return f"; of {len(result.latencies_ms)} that did not wait for the outage" if result.waited else ""
+
+
+def _waits(result: "DemoResult") -> str:
+    """Return for how long they waited."""
+    return f", for {min(result.waited_s):.1f} to {max(result.waited_s):.1f} s" if result.waited_s else ""
 
 
 def _at_return(result: "DemoResult") -> str:

@@ -60,11 +60,19 @@ _PATIENCE_S = 60.0
 
 
 async def run_demo(
-    screen: Screen, folder: Path, *, rate: float, count: int | None, forever: bool, stop: asyncio.Event
+    screen: Screen,
+    folder: Path,
+    *,
+    rate: float,
+    count: int | None,
+    forever: bool,
+    stop: asyncio.Event,
+    page: str | None = None,
 ) -> DemoResult:
     """Run the demo with its outbox in `folder` until the events are through, or forever, or until `stop` is set.
 
-    `rate` is events per second; `count` is how many are sent, `None` means the packaged stream once.
+    `rate` is events per second; `count` is how many are sent, `None` means the packaged stream once. `page` is the address at which the
+    daemon serves its page: then it goes on after the events, until `stop` is set.
     """
     async with (
         Emulator(EmulatorSettings(record=False), api_key="demo-key") as emulator,
@@ -72,7 +80,8 @@ async def run_demo(
         Receiver(record=False) as alerts,
     ):
         story = PlayedStory(screen, emulator, {"bot": bot, "alerts": alerts})
-        daemon = daemon_of(CONFIG.format(stream=emulator.ws_url, bot=bot.url, alerts=alerts.url), folder, story)
+        config = CONFIG.format(stream=emulator.ws_url, bot=bot.url, alerts=alerts.url)
+        daemon = daemon_of(with_page(config, page), folder, story)
         screen.open(CONFIG)
         async with asyncio.TaskGroup() as group:
             running = group.create_task(daemon.run())
@@ -80,13 +89,24 @@ async def run_demo(
             playing = group.create_task(story.play(rate=rate, count=count, forever=forever))
             stopping = group.create_task(stop.wait())
             await asyncio.wait({playing, stopping, running}, return_when=asyncio.FIRST_COMPLETED)
+            is_whole = playing.done() and not stop.is_set()
+            if is_whole and page is not None:
+                screen.close(story.result(daemon.counters))
+                screen.show_page(page, is_over=True)
+                await asyncio.wait({stopping, running}, return_when=asyncio.FIRST_COMPLETED)
             playing.cancel()
             stopping.cancel()
             daemon.stop()
             counters = await running
         result = story.result(counters)
-        screen.close(result)
+        if not is_whole or page is None:
+            screen.close(result)
         return result
+
+
+def with_page(config: str, page: str | None) -> str:
+    """Return the config of a daemon that serves its page at this address; `None`: it serves none."""
+    return config if page is None else f"{config}\nadmin: {{listen: '{page}'}}\n"
 
 
 def daemon_of(config: str, folder: Path, story: "Story") -> Daemon:
@@ -181,9 +201,11 @@ class Story:
         elif delivery.id in self._held:
             self._held.remove(delivery.id)
             self._result.waited += 1
+            late = utc_now() - delivery.accepted_at
+            self._result.waited_s.append(late.total_seconds())
             if self._back_at is not None:
                 self._result.caught_up_s = monotonic() - self._back_at
-            self._screen.show_recovered(elapsed, delivery, attempt, late=utc_now() - delivery.accepted_at)
+            self._screen.show_recovered(elapsed, delivery, attempt, late=late)
         else:
             sent = self._sent_at.get(delivery.body)
             latency_ms = None if received is None or sent is None else (received - sent) * 1000

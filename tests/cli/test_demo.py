@@ -14,7 +14,7 @@ from forwarder.demo import DemoResult
 from forwarder.demo.screen import Screen
 from tests.support.process import command
 
-ARGUMENTS = {"rate": None, "count": None, "forever": False, "svg": None, "live": False, "url": ""}
+ARGUMENTS = {"rate": None, "count": None, "forever": False, "svg": None, "live": False, "url": "", "page": False}
 
 
 class FakeDemo:
@@ -52,7 +52,7 @@ def test_a_demo_that_loses_anything_fails(monkeypatch: pytest.MonkeyPatch, lost:
 def test_it_runs_as_it_was_asked_to_in_a_folder_that_is_gone_afterwards(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeDemo()
     play(monkeypatch, fake, rate=3.0, count=5, forever=True)
-    assert fake.asked == {"rate": 3.0, "count": 5, "forever": True}
+    assert fake.asked == {"rate": 3.0, "count": 5, "forever": True, "page": None}
     assert fake.folder.name.startswith("forwarder-demo-")
     assert not fake.folder.exists()
 
@@ -77,14 +77,14 @@ def test_the_picture_has_what_was_shown_and_loads_nothing(
 def test_without_a_rate_it_plays_14_events_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeDemo()
     play(monkeypatch, fake)
-    assert fake.asked == {"rate": 14.0, "count": None, "forever": False}
+    assert fake.asked == {"rate": 14.0, "count": None, "forever": False, "page": None}
 
 
 def test_live_it_runs_on_the_public_stream(monkeypatch: pytest.MonkeyPatch) -> None:
     fake = FakeDemo()
     monkeypatch.setattr(demo, "run_live_demo", fake.run)
     assert play(monkeypatch, fake, live=True, count=5, parser=None) == exit_codes.OK
-    assert fake.asked == {"url": "https://scrape.st/stream", "count": 5}
+    assert fake.asked == {"url": "https://scrape.st/stream", "count": 5, "page": None}
 
 
 async def test_options_that_do_not_go_with_live_are_refused() -> None:

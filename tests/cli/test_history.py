@@ -27,7 +27,7 @@ async def test_events_are_listed_with_the_outcome_of_their_deliveries(config: Pa
     names, *rows = out.splitlines()
     assert code == exit_codes.OK
     assert re.fullmatch(r"ACCEPTED \([^)]+\) +EVENT +SOURCE +DELIVERIES +AUTHOR +TEXT", names)
-    assert [re.split(r"  +", row)[3] for row in rows] == ["unmatched", "1 pending", "1 dead", "1 delivered"]
+    assert [re.split(r"  +", row)[3] for row in rows] == ["unmatched", "1 waiting", "1 dead", "1 delivered"]
     assert [each["event_seq"] for each in await records(config, "events", "--limit", "2")] == [4, 3]
 
 

@@ -129,6 +129,8 @@ def test_the_sum_at_the_end(printed: Printed) -> None:
         seconds=4.0,
         delivered={"bot": 5, "alerts": 2},
         waited=2,
+        waited_s=[4.2, 1.5],
+        latencies_ms=[1.0, 2.0, 3.0],
         waited_at_return=2,
         caught_up_s=0.75,
     )
@@ -136,8 +138,11 @@ def test_the_sum_at_the_end(printed: Printed) -> None:
     text = " ".join(" ".join(printed.lines()).replace("│", " ").split())
     assert "10 in 4.0 s: 6 matched a rule, 3 no rule, 1 dropped as a duplicate" in text
     assert "5 to bot, 2 to alerts" in text
-    assert "2 deliveries waited in the outbox; the last one arrived 0.8 s after the receiver was up again" in text
-    assert "POST received, without those that waited)" in text
+    assert (
+        "2 deliveries waited in the outbox, for 1.5 to 4.2 s; the last one arrived 0.8 s after the receiver was up again"
+        in text
+    )
+    assert "POST received; of 3 that did not wait for the outage)" in text
     assert "lost 0" in text
     printed.screen.close(DemoResult(waited=3, waited_at_return=1, caught_up_s=0.75))
     text = " ".join(" ".join(printed.lines()).replace("│", " ").split())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
-from tests.support.delivery import OWN, assert_balanced, bodies, lane, notices, ok
+from tests.support.delivery import OWN, assert_balanced, bodies, lane, notices, ok, until_counted
 from tests.support.process import KEY, forwarder
 
 
@@ -97,6 +97,7 @@ async def test_a_digest_lists_what_was_kept_and_nothing_of_it_is_sent_by_itself(
             for mid in range(5):
                 await emulator.send(frame(mid))
             await log.wait_for(5)
+            await until_counted(config, 5)  # on disk
             daemon.send(signal.SIGKILL)
             await daemon.ended()
         assert "kept for the digest after the quiet hours" in await ok(
@@ -135,6 +136,7 @@ async def test_longer_hours_keep_what_waits_for_longer_and_digest_becomes_send(t
             await emulator.wait_connected()
             await emulator.send(frame(0))
             await log.wait_for(1)
+            await until_counted(config, 1)  # on disk
             before = json.loads(await ok(config, "deliveries", "--json", "--destination", "bot"))
             configure(tmp_path, emulator, bot, log, of_bot=quiet % (around_now(4), "send"))
             daemon.send(signal.SIGHUP)

@@ -18,5 +18,8 @@ def add_parser(commands: Commands) -> None:
         help="with real posts: the public stream of scrape.st, which needs no key, until Ctrl-C",
     )
     parser.add_argument("--url", default="", help="with --live (default: https://scrape.st/stream)")
+    parser.add_argument(
+        "--page", action="store_true", help="also serve the daemon's page, show its address, and go on until Ctrl-C"
+    )
     parser.add_argument("--svg", type=Path, metavar="FILE", help="also save what was shown as an SVG picture")
     parser.set_defaults(handler="demo:run", parser=parser)

@@ -29,8 +29,6 @@ def waiting_reason(
         return "waits for its next attempt"
     if destination.limited_for_s:
         return f"waits for the rate limit{_more(destination.limited_for_s)}"
-    if 0 < destination.may_be_under_way <= destination.under_way:
-        return f"waits until one of the {destination.may_be_under_way} attempts under way has ended"
     return None
 
 

@@ -30,11 +30,7 @@ def reason(
         (DestinationReport(breaker="half_open"), "waits for a probe of the destination, which is down"),
         (DestinationReport(held_for_s=30.0, limited_for_s=3.0), "the receiver asked to wait, 30 s more"),
         (DestinationReport(limited_for_s=0.3), "waits for the rate limit"),
-        (
-            DestinationReport(under_way=4, may_be_under_way=4),
-            "waits until one of the 4 attempts under way has ended",
-        ),
-        (DestinationReport(under_way=3, may_be_under_way=4), None),
+        (DestinationReport(under_way=4, may_be_under_way=4), None),
         (DestinationReport(), None),
     ],
 )
