@@ -50,7 +50,7 @@ def _list_events(where: Places, arguments: argparse.Namespace) -> int:
     with open_history(where.outbox) as history:
         reasons = WaitingReasons(where, history)
         named = _not_of_unknown_names(history.events(query(arguments)), where, history, arguments)
-        found = map(reasons.of_event, named)
+        found: Iterator[Record] = map(reasons.of_event, named)
         if arguments.follow:
             found = reversed(list(found))
         if arguments.json:
