@@ -159,9 +159,9 @@ class SqliteHistory:
         return self._count("file_bytes", {})
 
     def first_in_order(self, destination: str, order_key: str) -> int | None:
-        return self._connection.execute(
-            _SQL["first_in_order"], {"destination": destination, "key": order_key}
-        ).fetchone()[0]
+        values = {"destination": destination, "key": order_key}
+        first: int | None = self._connection.execute(_SQL["first_in_order"], values).fetchone()[0]
+        return first
 
     def dead_by_destination(self) -> dict[str, int]:
         return counts_of(self._connection.execute(_SQL["dead_by_destination"]))
