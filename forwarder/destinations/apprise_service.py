@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from apprise import NotifyBase
 
 _MISSING = f"the library Apprise is not installed; it is an extra of forwarder: {sys.executable} -m pip install 'apprise>=2.3,<3'"
+_MAX_PORT = 65_535
 _MAX_LINES = 50
 _MAX_LINE = 4_000
 
@@ -86,6 +87,9 @@ def _open(url: str, secrets: tuple[str, ...]) -> "NotifyBase":
         raise AppriseRefusedError(_refused(schema, without_values(str(error), secrets))) from None
     if plugin is None:
         raise AppriseRefusedError(_refused(schema, ""))
+    has_port = any("{port}" in template for template in plugin.templates)  # others have something else at its place
+    if has_port and plugin.port is not None and not 0 < plugin.port <= _MAX_PORT:
+        raise AppriseRefusedError(_refused(schema, f"its port is not in the range from 1 to {_MAX_PORT}"))
     if not plugin.enabled:
         raise AppriseRefusedError(f"Apprise cannot use {schema}:// here: a library that this service needs is missing")
     if "overflow=" not in url:

@@ -18,6 +18,9 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")  # Apprise
 REFUSED = "Apprise does not accept this URL of {}:// (it is not shown, because it is a secret){}; its form is at https://appriseit.com/services/"
 
 
+PORT = ": its port is not in the range from 1 to 65535"
+
+
 def url_of(receiver: Receiver, path: str = "magpie-token") -> str:
     return f"json://{receiver.url.removeprefix('http://').removesuffix('hook')}{path}"
 
@@ -95,6 +98,10 @@ def test_a_fault_of_a_plugin_is_an_outcome(monkeypatch: pytest.MonkeyPatch) -> N
         ("povr://magpie@magpie", 'Apprise knows no service povr://; did you mean "pover"?'),
         ("qqqqqqqq://magpie", "Apprise knows no service qqqqqqqq://; see https://appriseit.com/services/ for those that it knows"),
         ("slack://magpie", REFUSED.format("slack", ": An invalid Slack Token was specified")),
+        ("json://127.0.0.1:65535/x", None),
+        ("tgram://123456789:AAabcdefghijklmnopqrstuvwxyz012345678/12345", None),
+        *[(f"{kind}:{port}/magpie", REFUSED.format(kind.partition(":")[0], PORT)) for kind in ("json://magpie", "mailtos://user:magpie@magpie.example", "ntfys://magpie", "gotify://[::1]") for port in (70_000, 65_536)],
+        ("json://magpie:0/magpie", REFUSED.format("json", PORT)),
         ("https://magpie.example/x", REFUSED.format("https", "")),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ from forwarder.core.config.checks.defaults import drop_notices_to_self, with_def
 from forwarder.core.config.checks.fallbacks import check_fallback_ages, check_fallback_names
 from forwarder.core.config.checks.groups import expand_groups
 from forwarder.core.config.checks.names import ReadFile, check_names, check_transports, read_secret_files
-from forwarder.core.config.checks.receivers import check_receivers
+from forwarder.core.config.checks.receivers import CheckApprise, check_apprise_urls, check_receivers
 from forwarder.core.config.checks.services import check_services, read_template_files
 from forwarder.core.config.hints.collect import Hints
 from forwarder.core.config.include import FindFiles, nothing_included, read_whole_config
@@ -31,7 +31,6 @@ from forwarder.core.yaml.variables import expand
 
 CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
 """Yields problems with certificates: the key of `tls`, and a sentence."""
-CheckApprise = Callable[[str], str | None]
 """Returns why Apprise cannot send to a URL, without the URL; `None` if it can."""
 
 
@@ -73,6 +72,7 @@ def load_config(
         check_fallback_names(tree, findings)
         expand_groups(tree, findings)
         check_receivers(tree, findings)
+        check_apprise_urls(tree, check_apprise, findings)
         check_transports(tree, findings)
         check_services(tree, findings)
         conditions = Conditions(tree, read_list or read_file, findings, hints=hints)
@@ -87,7 +87,6 @@ def load_config(
             report_error(detail, findings)
     if config is not None:
         _check_transports(config, check_tls, findings)
-        _check_apprise(config, check_apprise, findings)
         _check_room(config, findings)
         if not findings.problems:
             check_fallback_ages(config, findings)
@@ -139,15 +138,6 @@ def _check_heartbeat(heartbeat: HeartbeatConfig, networks: Networks, check_tls: 
         host = "" if url is None else read_url(url.reveal(), "http", "https").raw_host or ""
         if heartbeat.proxy is None and is_address(host) and (reason := networks.why_not(host)) is not None:
             findings.add(("heartbeat", key), reason)
-
-
-def _check_apprise(config: Config, check_apprise: CheckApprise, findings: Findings) -> None:
-    """Report the URLs that Apprise does not accept."""
-    for name, settings in config.destinations.items():
-        if settings.apprise is not None and settings.enabled:
-            problem = check_apprise(settings.apprise.reveal())
-            if problem is not None:
-                findings.add(("destinations", name, "apprise"), problem)
 
 
 def _check_room(config: Config, findings: Findings) -> None:

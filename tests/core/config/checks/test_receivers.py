@@ -65,3 +65,15 @@ def test_what_apprise_does_not_accept_is_reported_at_its_place_unless_it_is_disa
     said = refused("{apprise: 'povr://magpie'}", problem="Apprise knows no service povr://")
     assert said == "config.yaml:3:20: destinations.phone.apprise: Apprise knows no service povr://"
     assert load("{apprise: 'povr://magpie', enabled: false}", problem="Apprise knows no service povr://").destinations
+
+
+def test_what_apprise_does_not_accept_is_reported_with_all_other_mistakes() -> None:
+    said = refused("{apprise: 'povr://magpie', timeout: soon}", rest="workers: 2\n", problem="Apprise knows no povr://")
+    assert "destinations.phone.apprise: Apprise knows no povr://" in said
+    assert "destinations.phone.timeout: " in said
+    assert "workers: unknown key" in said
+
+
+@pytest.mark.parametrize("destination", ["{apprise: phone, enabled: maybe}", "{apprise: phone}", "{apprise: }"])
+def test_a_value_that_is_no_url_of_a_service_is_not_shown_to_apprise(destination: str) -> None:
+    assert "Apprise knows" not in refused(destination, problem="Apprise knows nothing")
