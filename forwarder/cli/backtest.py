@@ -2,17 +2,19 @@
 
 import argparse
 from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from forwarder.cli import exit_codes
 from forwarder.cli.listing import columns_of, cut_to, local, print_json, print_prose, print_table, screen_width, shown
 from forwarder.cli.locations import UsageError, config_path, places_of, report_errors
+from forwarder.cli.outbox_file import open_outbox_file
 from forwarder.cli.progress import ProgressReporter, progress
 from forwarder.configfile.read import read_routing
 from forwarder.core.config.runtime import disabled_in, on_full_of, router_of
 from forwarder.core.counted import counted
 from forwarder.core.event import Event, NotAnEventError, decode_event
-from forwarder.core.history import HistorySpan, PastEvent, Record
+from forwarder.core.history import History, HistorySpan, PastEvent, Record
 from forwarder.core.routing.backtest import Comparison, Example, Moment, OfDestination, Simulation, looking_ahead
 from forwarder.core.routing.folding_effect import FoldingEffect
 from forwarder.outbox.open import open_history
@@ -34,9 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
         return _fold(file, arguments)
     config = read_routing(file)
     simulation = Simulation(router_of(config), disabled=disabled_in(config), on_full=on_full_of(config))
-    outbox = arguments.outbox or places_of(arguments.against or file).outbox
     comparison = Comparison(examples=arguments.examples)
-    with open_history(outbox) as history:
+    with _history(arguments, file) as history:
         span = history.span_of(since_ms=arguments.since, limit=arguments.limit)
         with progress("events", span.count) as bar:
             _compare(comparison, simulation, history.past_events(span), bar)
@@ -45,6 +46,12 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         _print(comparison, span, file, width=_width(arguments))
     return exit_codes.FAILURE if arguments.fail_on_change and comparison.is_changed else exit_codes.OK
+
+
+def _history(arguments: argparse.Namespace, file: Path) -> AbstractContextManager[History]:
+    if arguments.outbox is not None:
+        return open_outbox_file(arguments.outbox, option="--outbox")
+    return open_history(places_of(arguments.against or file).outbox)
 
 
 def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[PastEvent], bar: ProgressReporter) -> None:
@@ -82,8 +89,7 @@ def _fold(file: Path, arguments: argparse.Namespace) -> int:
     """Compare folded and exact texts, and return the exit code."""
     exact, folded = (router_of(read_routing(file, exact=is_exact)) for is_exact in (True, False))
     effect = FoldingEffect(exact=exact, folded=folded, examples=arguments.examples)
-    outbox = arguments.outbox or places_of(arguments.against or file).outbox
-    with open_history(outbox) as history:
+    with _history(arguments, file) as history:
         span = history.span_of(since_ms=arguments.since, limit=arguments.limit)
         with progress("events", span.count) as bar:
             for event, each in _decoded(history.past_events(span), effect, bar):

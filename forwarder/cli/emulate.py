@@ -15,6 +15,7 @@ from forwarder.cli import exit_codes, output
 from forwarder.cli.arguments.emulate import DEFAULT_RATE
 from forwarder.cli.listing import now_ms
 from forwarder.cli.locations import report_errors
+from forwarder.cli.outbox_file import open_outbox_file
 from forwarder.cli.recording import Recording
 from forwarder.clocks.periodic import periodic
 from forwarder.clocks.wall_clock import utc_now
@@ -25,7 +26,6 @@ from forwarder.emulator.script import Fresh, packaged_events, play, read_events,
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from forwarder.emulator.state import ServerChange
-from forwarder.outbox.open import open_history
 
 _PROGRESS_EVERY = timedelta(seconds=10)
 _STYLES = {
@@ -76,7 +76,7 @@ def _run_recorded(arguments: argparse.Namespace) -> int:
     until_ms = now_ms() if arguments.until is None else arguments.until
     if since_ms >= until_ms:
         parser.error("argument --until: must be later than --since")
-    with open_history(arguments.outbox) as history:
+    with open_outbox_file(arguments.outbox, option="--from") as history:
         recording = Recording(history, since_ms=since_ms, until_ms=until_ms)
         if not recording.count:
             parser.error(f"argument --from: {arguments.outbox} has no events of that time that could be sent")

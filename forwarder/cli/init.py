@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
         print(
             f"note: {path} is not used by this config; delete it if nothing else needs it: rm {shlex.quote(str(path))}"
         )
-    _print_next(arguments.file, starter, secrets)
+    _print_next(arguments.file, starter, secrets, is_public=arguments.public)
     return exit_codes.OK
 
 
@@ -207,7 +207,7 @@ def _write(path: Path, text: str, mode: int, *, is_replaced: bool) -> None:
         target.replace(path)
 
 
-def _print_next(file: Path, starter: Starter, secrets: dict[Path, str]) -> None:
+def _print_next(file: Path, starter: Starter, secrets: dict[Path, str], *, is_public: bool) -> None:
     for path in secrets:
         print(f"{path}: written; only you can read it")
     print(f"{file}: written", "Next:", sep="\n")
@@ -215,6 +215,7 @@ def _print_next(file: Path, starter: Starter, secrets: dict[Path, str]) -> None:
     option = "" if file == Path("config.yaml") else f" -c {shlex.quote(name)}"
     if KEY_VARIABLE in starter.text and not os.environ.get(KEY_VARIABLE):
         print(f"  export {KEY_VARIABLE}='your key'")
-    print(f"  forwarder check --connect{option}      # is the config valid, and is the key accepted?")
+    connects = "does its stream connect" if is_public else "is the key accepted"
+    print(f"  forwarder check --connect{option}      # is the config valid, and {connects}?")
     print(f"  forwarder send {starter.destination}{option}      # send a test event")
     print(f"  forwarder run{option}")

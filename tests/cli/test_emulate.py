@@ -31,8 +31,9 @@ def test_options_that_cannot_be_used_are_usage_errors(
 
 
 def test_an_outbox_that_is_not_there_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["emulate", "--port", "0", "--from", "/no/such/outbox.db"]) != exit_codes.OK
-    assert "/no/such/outbox.db" in capsys.readouterr().err
+    assert main(["emulate", "--port", "0", "--from", "/no/such/outbox.db"]) == exit_codes.NO_OUTBOX
+    advice = "--from needs the file of an outbox, such as outbox.db."
+    assert capsys.readouterr().err == f"outbox /no/such/outbox.db: there is no such file. {advice}\n"
 
 
 async def test_an_outbox_without_events_of_that_time_is_a_usage_error(

@@ -48,6 +48,8 @@ async def test_with_the_public_stream_it_needs_no_key_and_check_says_what_is_mis
     assert (code, err, "SCRAPEST_API_KEY" in out) == (exit_codes.OK, "", False)
     code, _, err = await command("check", "-c", str(config))
     assert (code, "Whole events need an api_key" in err) == (exit_codes.OK, True)
+    assert "key" not in out
+    assert "# is the config valid, and does its stream connect?" in out
     code, _, err = await command("init", str(config), "--url", LOCAL, "--public", "--api-key-file", "key", "--force")
     assert (code, "not allowed with argument" in err) == (exit_codes.USAGE, True)
 
@@ -225,6 +227,15 @@ def test_on_a_terminal_it_asks_and_asks_again_for_an_answer_that_is_not_valid(tm
     assert (tmp_path / "api-key").read_text() == "canary-key\n"
     checked = subprocess.run([*PROGRAM, "check"], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert (checked.stdout, checked.stderr) == ("config.yaml: valid: 1 stream, 1 destination, 1 route\n", "")
+
+
+def test_for_the_public_stream_it_does_not_speak_of_a_key(tmp_path: Path) -> None:
+    with Terminal(tmp_path, "init", "--public") as terminal:
+        terminal.answer("URL of the webhook: ", LOCAL)
+        terminal.answer("Only posts with one of these words", "")
+        terminal.answer("Only posts of these sources", "")
+        assert terminal.end() == exit_codes.OK
+    assert "key" not in terminal.shown.lower()
 
 
 def test_nothing_is_written_when_the_answers_end(tmp_path: Path) -> None:
