@@ -87,7 +87,8 @@ def _open(url: str, secrets: tuple[str, ...]) -> "NotifyBase":
         raise AppriseRefusedError(_refused(schema, without_values(str(error), secrets))) from None
     if plugin is None:
         raise AppriseRefusedError(_refused(schema, ""))
-    has_port = any("{port}" in template for template in plugin.templates)  # others have something else at its place
+    templates: tuple[str, ...] = plugin.templates
+    has_port = any("{port}" in template for template in templates)  # others have something else at its place
     if has_port and plugin.port is not None and not 0 < plugin.port <= _MAX_PORT:
         raise AppriseRefusedError(_refused(schema, f"its port is not in the range from 1 to {_MAX_PORT}"))
     if not plugin.enabled:

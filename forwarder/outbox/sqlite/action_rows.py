@@ -10,7 +10,7 @@ _MOST = 10_000
 """How many entries are kept, the newest."""
 ACTIVE_CONFIG = "config active"
 """The name of the row of `state` for the digest of the active config, as a number."""
-_TABLE = """\
+TABLE = """\
 CREATE TABLE IF NOT EXISTS actions (
   id        INTEGER PRIMARY KEY,
   at_ms     INTEGER NOT NULL,
@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS actions (
 
 def note_action(connection: sqlite3.Connection, action: Action, *, changed: int, now_ms: int) -> None:
     """Store what a person did, inside a transaction; another slice of the last entry's command is added to it."""
-    connection.execute(_TABLE)
+    connection.execute(TABLE)
     if action.group:
         added = connection.execute(
             "UPDATE actions SET changed = changed + ? WHERE id = (SELECT max(id) FROM actions) AND group_key = ? AND person = ?",

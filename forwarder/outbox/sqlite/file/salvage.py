@@ -21,6 +21,7 @@ from forwarder.core.config.revision import Revision
 from forwarder.core.delivery import Trigger
 from forwarder.core.event import NotAnEventError, decode_event
 from forwarder.outbox.problems import OutboxProblem, OutboxUnusableError
+from forwarder.outbox.sqlite.action_rows import ACTIVE_CONFIG, TABLE
 from forwarder.outbox.sqlite.delivery_row import COLUMNS, DeliveryRow
 from forwarder.outbox.sqlite.file import atomic_swap
 from forwarder.outbox.sqlite.file.connection import FileSettings, open_connection
@@ -36,6 +37,8 @@ PATIENCE_S = 60.0
 """How long salvaging may take. What waits is copied first; history stays in the old file when the time is over."""
 _BATCH = 500
 _GAP_COLUMNS = len(get_args(GapRow))
+_KEPT_STATES = ("last_heard", "clock ", "failures ", "paused until ", "dead reported ", ACTIVE_CONFIG)
+"""How the names of the rows of `state` begin that still hold for the new file."""
 _TRIGGERS = frozenset(map(str, Trigger))
 _COLUMNS_OF_5, _COLUMNS_OF_6 = 18, 20
 """How many columns a delivery had up to version 5, and in version 6."""
@@ -130,7 +133,7 @@ def salvage(damaged: Path, fresh: sqlite3.Connection) -> Salvaged:
         with suppress(OSError), Pages(damaged) as pages:
             _insert(fresh, _deliveries_and_attempts(pages))
             _insert(fresh, _still_indexed(pages))
-            _insert(fresh, _small_tables(pages))
+            _insert(fresh, _with_actions(fresh, _small_tables(pages)))
             _insert(fresh, _events(pages, fresh, that_wait=True))
             history = _events(pages, fresh, that_wait=False)
             found.is_complete = _insert(fresh, history, deadline=deadline) and not pages.is_cut
@@ -176,7 +179,7 @@ def _deliveries_and_attempts(pages: Pages) -> Iterator[SalvagedRow]:
             yield "attempts", values
         elif len(values) == 6 and isinstance(values[0], str):
             yield "destinations", values
-        elif len(values) == 2 and str(values[0]).startswith(("last_heard", "clock ", "failures ")):
+        elif len(values) == 2 and str(values[0]).startswith(_KEPT_STATES):
             yield "state", values
 
 
@@ -242,7 +245,7 @@ def _events(pages: Pages, fresh: sqlite3.Connection, *, that_wait: bool) -> Iter
 
 
 def _small_tables(pages: Pages) -> Iterator[SalvagedRow]:
-    """Yield the undamaged config revisions, the gaps, and which events were recovered."""
+    """Yield the undamaged config revisions, the gaps, which events were recovered, and what people did."""
     for cell in pages.table_cells():
         match cell.values:
             case [None, int()]:
@@ -251,6 +254,16 @@ def _small_tables(pages: Pages) -> Iterator[SalvagedRow]:
                 yield "gaps", row
             case [None, int(), str(digest), bytes(routing)] if Revision(digest, routing).is_sound:
                 yield "config_revisions", [cell.rowid, *cell.values[1:]]
+            case [None, int(), str(), str(), str(), int(), str()]:
+                yield "actions", [cell.rowid, *cell.values[1:]]
+
+
+def _with_actions(fresh: sqlite3.Connection, rows: Iterable[SalvagedRow]) -> Iterator[SalvagedRow]:
+    """Yield the rows; the table of actions is made for the first row of it, as it is everywhere."""
+    for table, values in rows:
+        if table == "actions":
+            fresh.execute(TABLE)
+        yield table, values
 
 
 def _is_gap(row: list[CellValue]) -> bool:

@@ -3,11 +3,16 @@
 import shutil
 import sqlite3
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from forwarder.core.actions import Action
 from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.dispatch.destination_state import DestinationState, Pause, PausedBy
+from forwarder.outbox.sqlite.action_rows import actions
+from forwarder.outbox.sqlite.destination_rows import known_states
 from forwarder.outbox.sqlite.file import atomic_swap, salvage
 from forwarder.outbox.sqlite.file.connection import PAGE_SIZE, FileSettings, open_connection
 from forwarder.outbox.sqlite.file.database import Database
@@ -139,3 +144,28 @@ async def test_a_changed_body_is_not_delivered(tmp_path: Path) -> None:
     async with open_outbox(FileSettings(path=path)) as outbox:
         claim = await outbox.claim(BOT, now=NOW, limit=2 * count)
         assert len(claim.deliveries) == count - 1
+
+
+async def test_what_people_did_and_until_when_they_paused_is_salvaged(tmp_path: Path) -> None:
+    path, until = tmp_path / "outbox.db", NOW + timedelta(hours=2)
+    state = DestinationState(
+        pause=Pause(since=NOW, by=PausedBy.PERSON, why="works", until=until),
+        dead_reported_at=NOW - timedelta(minutes=1),
+    )
+    async with open_outbox(FileSettings(path=path)) as outbox:
+        outbox.note_destination(BOT, state)
+        for digest in ("00ff", "ff00"):
+            outbox.note_config(digest, Action(person="ann", verb="edit", what=f"config {digest}"), now=NOW)
+        keep(outbox, 0, DeliveryStatus.PENDING)
+    zero(path, page_with(path, EVENTS[0].body))
+    database = Database(FileSettings(path=path))
+    await salvage.open_or_salvage(database)
+    assert await database.run(known_states) == {BOT: state}
+    found = await database.run(lambda connection: list(actions(connection, since_ms=0, until_ms=2**53, limit=-1)))
+    assert [(person, verb, what, changed) for _, person, verb, what, changed in found] == [
+        ("ann", "edit", "config ff00", 1)
+    ]
+    rows = "SELECT value FROM state WHERE name = 'config active'"
+    assert await database.run(lambda connection: connection.execute(rows).fetchall()) == [(0xFF00,)]
+    await database.close()
+    assert look(path, "SELECT count(*) FROM events") == [(0,)]  # it was salvaged
