@@ -76,7 +76,7 @@ class StatusReporter:
             gap_repair_off=self._inbound.repair_off(),
             gaps=self._inbound.gaps(),
             lag_ms=self._inbound.stats.lag(),
-            routes=dict(sorted(counters.matches.items())),
+            routes={route.name: counters.matches[route.name] for route in self._active.routing_table.router.routes},
             destinations={
                 str(name): self._destination(lane, now) for name, lane in sorted(self._dispatcher.lanes.items())
             },

@@ -11,6 +11,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from forwarder.core.event import NotAnEvent
 from forwarder.core.histogram import Histogram
 from forwarder.core.monitoring.measured import Measured
 from forwarder.core.monitoring.status import StatusReport, StreamReport
@@ -152,7 +153,7 @@ def _events(status: StatusReport, lag: Mapping[str, Histogram], routes: BoundedL
         "forwarder_odd_frames_total",
         "Frames of the streams that were no events, by kind.",
         ["kind"],
-        [([kind], count) for kind, count in sorted(counts.odd_frames.items())],
+        [([kind], counts.odd_frames.get(kind, 0)) for kind in sorted(map(str, NotAnEvent))],
     )
     yield histograms(
         "forwarder_event_lag_seconds",

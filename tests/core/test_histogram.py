@@ -50,3 +50,11 @@ def test_what_two_histograms_counted_can_be_added_up() -> None:
     both.observe(1, 2, 2, 9)
     one.add(other)
     assert (one.buckets, one.sum_s, one.longest_s) == (both.buckets, both.sum_s, both.longest_s)
+
+
+def test_a_copy_does_not_change_with_its_original() -> None:
+    times = Histogram()
+    times.observe(1, 2)
+    copy = times.copy()
+    times.observe(3)
+    assert (copy.count, copy.sum_s, copy.longest_s) == (2, 3, 2)

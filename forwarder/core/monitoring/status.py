@@ -279,7 +279,7 @@ class StatusReport(msgspec.Struct, frozen=True):
     lag_ms: dict[str, DelaySummary] = field(default_factory=dict)
     """From the timestamp of an event to its arrival, by source."""
     routes: dict[str, int] = field(default_factory=dict)
-    """How many events each route matched since the start; a route that matched none is left out."""
+    """How many events each route matched since the start, in the order of the config."""
     destinations: dict[str, DestinationReport] = field(default_factory=dict)
     disabled: dict[str, int] = field(default_factory=dict)
     """How many deliveries each destination with `enabled: false` has missed since the start."""
