@@ -8,7 +8,7 @@ from typing import Any
 from forwarder.core.routing.sampling import is_in_sample
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
-from tests.support.delivery import OWN, assert_balanced, bodies, notices, ok, stopped
+from tests.support.delivery import OWN, assert_balanced, bodies, notices, ok, stopped, until_counted
 from tests.support.process import KEY, forwarder, look
 
 
@@ -159,6 +159,7 @@ async def test_the_limit_of_a_destination_holds_over_its_routes_and_is_shown_and
             await emulator.send(frame(7, "calm"))
             await bot.wait_for(3 + 1)
             await alerts.wait_for(8)
+            await until_counted(config, 8)
             assert "bot, by one, two — unless its limit is reached (3 in 1h by author)" in await ok(
                 config, "explain", "--mid", "7"
             )
