@@ -122,8 +122,8 @@ async def test_a_sample_is_of_posts_shown_by_every_command_and_left_alone_by_a_r
     assert 0 < count < 30
     assert posts(bot) == both("foo", *inside)
     assert posts(alerts) == both("foo", *mids)
-    assert f'forwarder_deliveries_total{{result="sampled"}} {60 - 2 * count}\n' in metrics
-    assert f'forwarder_deliveries_total{{result="delivered"}} {60 + 2 * count}\n' in metrics
+    assert f'forwarder_deliveries_total{{result="sampled"}} {60 - 2 * count}.0\n' in metrics
+    assert f'forwarder_deliveries_total{{result="delivered"}} {60 + 2 * count}.0\n' in metrics
     shown = await ok(config, "deliveries", "--destination", "bot", "--status", "skipped", "--all", "--json")
     assert [json.loads(line)["reason"] for line in shown.splitlines()] == ["sampled"] * (60 - 2 * count)
     shown = await ok(config, "events", "--json", "--limit", "60")
