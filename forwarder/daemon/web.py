@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from forwarder.core.commands import Request
 from forwarder.core.config.model.admin import AdminConfig
+from forwarder.core.destinations.transport import Tls
 from forwarder.core.monitoring.status import StatusReport
 from forwarder.daemon.backlog_reader import BacklogReader
 from forwarder.daemon.metrics import DaemonMetrics
@@ -41,9 +42,20 @@ def start_web(admin: AdminConfig, group: asyncio.TaskGroup, parts: WebParts) -> 
 async def _serve(listen: str, parts: WebParts) -> None:
     """Serve at this address until cancelled."""
     from forwarder.daemon.web_access import WebAccess  # noqa: PLC0415 - see above
+    from forwarder.web.access import RulesOf, Sessions  # noqa: PLC0415
+    from forwarder.web.api import Api  # noqa: PLC0415
+    from forwarder.web.guard import Guard  # noqa: PLC0415
     from forwarder.web.page.pages import Pages  # noqa: PLC0415
     from forwarder.web.server import serve  # noqa: PLC0415
     from forwarder.web.views import Views  # noqa: PLC0415
 
     access = WebAccess(parts)
-    await serve(listen, Views(status=access.status, metrics=parts.metrics.write, now=access.now), Pages(access))
+
+    def tls() -> Tls | None:
+        settings = parts.active.config.admin.tls
+        return None if settings is None else settings.value
+
+    sessions = Sessions()
+    guard = Guard(RulesOf(listen, lambda: parts.active.config.admin).rules, sessions)
+    views = Views(status=access.status, metrics=parts.metrics.write, now=access.now)
+    await serve(listen, [views, Pages(access), Api(access, guard, sessions)], guard=guard, tls=tls)

@@ -114,6 +114,9 @@ class WebAccess:
     async def dead_groups(self, query: Query) -> list[DeadGroup]:
         return await self._reader.read(lambda history: _values(list(history.dead_groups(query)), list[DeadGroup]))
 
+    async def dead_keys(self, ids: Sequence[str]) -> list[tuple[int, str]]:
+        return await self._reader.read(lambda history: history.dead_keys(list(ids)))
+
     async def gaps(self, query: Query, *, stream: str | None, only_open: bool) -> list[StoredGap]:
         return await self._reader.read(
             lambda history: _values(list(history.gaps(query, stream=stream, only_open=only_open)), list[StoredGap])

@@ -44,6 +44,21 @@ def context_of(tls: Tls) -> ssl.SSLContext:
         return context
 
 
+def server_context_of(tls: Tls) -> ssl.SSLContext:
+    """Return the context of a server that shows this certificate. Raises `ssl.SSLError`."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    load_pair(context, tls)
+    return context
+
+
+def load_pair(context: ssl.SSLContext, tls: Tls) -> None:
+    """Have a context show this certificate to new connections. Raises `ssl.SSLError`."""
+    if tls.cert is not None:
+        _load_pair(context, tls.cert, tls.key)
+
+
 def problems_of(tls: Tls) -> Iterator[tuple[str, str]]:
     """Yield the problems of the configured certificates: the key under `tls`, and a sentence. The system's CAs are not read."""
     if tls.ca is not None and not _has_certificate(tls.ca):

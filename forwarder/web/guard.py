@@ -1,39 +1,69 @@
-"""What every request must pass, and what every answer says: nothing that a page of another site could make a browser do."""
+"""What every request must pass before anything is done for it."""
 
-from collections.abc import Set as AbstractSet
+import asyncio
+from collections.abc import Callable
 
 import structlog
-from aiohttp import web
+from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
+
+from forwarder.core.commands import RequestRefusedError
+from forwarder.web.access import (
+    LOG_IN,
+    NO_HEADER,
+    NOT_SAME_ORIGIN,
+    READ_ONLY,
+    WRONG,
+    AccessRules,
+    Sessions,
+    bearer_of,
+    is_of_another_page,
+    is_same_origin,
+    is_token,
+)
+from forwarder.web.connection import HEADERS, Connection, refusal
+from forwarder.web.parameters import InvalidRequestError
+from forwarder.web.ports import UnavailableError
 
 MAX_REQUESTS = 32
 """How many requests are carried out at the same time; more are asked to come again."""
-_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Server": "forwarder",
-}
-_LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+MAX_BODY_BYTES = 1 << 20
+_TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES >> 10} KiB"
+_DELAY_S = 1.0
+"""How long the answer to a wrong token takes."""
+_MOST_WRONG = 8
+"""How many wrong tokens are answered at the same time: so many can be tried in a second."""
+_METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_POST)
+
+OPEN_TO_ALL = web.AppKey("open_to_all", frozenset[str])
+"""The paths, or beginnings of paths that end with `/`, that need no token: what a person needs to log in."""
+CHANGES_NOTHING = web.AppKey("changes_nothing", frozenset[str])
+"""The paths of POST that need no more rights than reading."""
+LASTS = web.AppKey("lasts", frozenset[str])
+"""The paths whose answers last, and that have a limit of their own."""
 
 log = structlog.get_logger(__name__)
-
-
-def hosts_of(host: str, port: int) -> frozenset[str]:
-    """Return the values of `Host` that are accepted (RFC 9110, 7.2); the port may be left out where it is that of HTTP."""
-    shown = f"[{host}]" if ":" in host else host
-    names = {shown.lower(), *_LOOPBACK_NAMES}
-    return frozenset({f"{name}:{port}" for name in names} | (names if port == 80 else set()))
 
 
 class Guard:
     """A middleware that refuses what it must, and turns each error into a short plain answer."""
 
-    def __init__(self, hosts: AbstractSet[str]) -> None:
-        """`hosts`: the accepted values of the header `Host`. Others come through a name that somebody has pointed here (DNS rebinding)."""
-        self._hosts = hosts
+    def __init__(self, rules: Callable[[], AccessRules], sessions: Sessions) -> None:
+        """`rules` returns the rules of the active config."""
+        self.rules = rules
+        self._sessions = sessions
         self._under_way = 0
+        self._wrong = 0
+
+    def add_to(self, application: web.Application) -> None:
+        """Have every answer carry the headers."""
+
+        async def set_headers(_request: web.Request, response: web.StreamResponse) -> None:
+            for name, value in HEADERS.items():
+                response.headers.setdefault(name, value)
+            response.headers["Server"] = HEADERS["Server"]
+
+        application.on_response_prepare.append(set_headers)
 
     @property
     def middleware(self) -> Middleware:
@@ -41,33 +71,146 @@ class Guard:
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
-            response = await self._answer(request, handler)
-            for name, value in _HEADERS.items():
-                response.headers.setdefault(name, value)
-            return response
+            connection = request.protocol
+            if isinstance(connection, Connection):
+                connection.note_begun()
+            try:
+                answer = await self._answer(request, handler)
+            finally:
+                if isinstance(connection, Connection):
+                    connection.note_answered()
+            if answer.status >= 400 and request.can_read_body:
+                answer.force_close()  # the rest of the body is not worth waiting for
+            return answer
 
         return guarded
 
-    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if request.headers.getall("Host", []) != [request.host] or request.host.lower() not in self._hosts:
-            return _said(421, "this name is not that of forwarder; use the address of admin.listen")
-        if self._under_way >= MAX_REQUESTS:
-            return _said(503, "too many requests at the same time; try again")
-        self._under_way += 1
+    def may_change(self, request: web.Request) -> str:
+        """Return why this client may not change anything; empty if it may."""
+        rules = self.rules()
+        if rules.token is None:
+            return READ_ONLY
+        return "" if self._knows(request, rules.token, rules) else LOG_IN
+
+    async def try_token(self, given: str) -> web.Response | None:
+        """Return the refusal of a wrong token, some time later, or `None` for the right one."""
+        token = self.rules().token
+        if token is None:
+            return refusal(403, READ_ONLY)
+        if is_token(given, token):
+            return None
+        if self._wrong >= _MOST_WRONG:
+            return refusal(429, "too many wrong tokens; try again", **{"Retry-After": "1"})
+        self._wrong += 1
         try:
-            return await handler(request)
-        except web.HTTPMethodNotAllowed as error:
-            answer = _said(405, "only GET and HEAD are allowed here")
-            answer.headers["Allow"] = ", ".join(sorted(error.allowed_methods))
-            return answer
-        except web.HTTPException as error:
-            return _said(error.status, error.reason.lower())
-        except Exception:  # one request must not be the end of the daemon
-            log.exception("admin.request_failed", path=request.path)
-            return _said(500, "an error of forwarder itself; its log says more")
+            await asyncio.sleep(_DELAY_S)
         finally:
-            self._under_way -= 1
+            self._wrong -= 1
+        return refusal(401, WRONG, **{"WWW-Authenticate": "Bearer"})
+
+    async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        rules = self.rules()
+        if (refused := _refuse_form(request, rules)) is not None:
+            return refused
+        if self._under_way >= MAX_REQUESTS:
+            return refusal(503, "too many requests at the same time; try again", **{"Retry-After": "1"})
+        lasts = request.path in request.app.get(LASTS, ())
+        self._under_way += not lasts
+        try:
+            if (refused := await self._refuse_person(request, rules)) is not None:
+                return refused
+            return await handler(request)
+        except web.HTTPRedirection:
+            raise
+        except Exception as error:  # noqa: BLE001 - one request must not be the end of the daemon
+            return _refusal_of(error, request.path)
+        finally:
+            self._under_way -= not lasts
+
+    async def _refuse_person(self, request: web.Request, rules: AccessRules) -> web.Response | None:
+        """Return the refusal of a request whose sender may not do that."""
+        path = request.path
+        is_post = request.method == hdrs.METH_POST
+        if is_post:
+            if not is_same_origin(request.headers, rules):
+                return refusal(403, NOT_SAME_ORIGIN)
+            if request.headers.get("X-Forwarder") != "1":
+                return refusal(403, NO_HEADER)
+            if request.can_read_body and not _is_json(request):
+                return refusal(
+                    415, "the body must be JSON, with Content-Type: application/json and no Content-Encoding"
+                )
+        elif is_of_another_page(request.headers):
+            return refusal(403, NOT_SAME_ORIGIN)
+        if _is_in(path, request.app.get(OPEN_TO_ALL, frozenset())):
+            return None
+        given = bearer_of(request.headers)
+        if given is not None and rules.token is not None:  # one that is wrong is refused also where none is needed
+            return await self.try_token(given)
+        is_change = is_post and path not in request.app.get(CHANGES_NOTHING, ())
+        if is_change and rules.token is None:
+            return refusal(403, READ_ONLY)
+        if (is_change or rules.reading_needs_token) and not self._has_session(request, rules):
+            return refusal(401, LOG_IN, **{"WWW-Authenticate": "Bearer"})
+        return None
+
+    def _knows(self, request: web.Request, token: bytes, rules: AccessRules) -> bool:
+        given = bearer_of(request.headers)
+        return self._has_session(request, rules) if given is None else is_token(given, token)
+
+    def _has_session(self, request: web.Request, rules: AccessRules) -> bool:
+        id_ = request.cookies.get(rules.cookie)
+        return id_ is not None and rules.token is not None and self._sessions.holds(id_, rules.token)
 
 
-def _said(status: int, text: str) -> web.Response:
-    return web.Response(status=status, text=f"{text}\n")
+def _refuse_form(request: web.Request, rules: AccessRules) -> web.Response | None:
+    """Return the refusal of a request that nobody would send who means well, or that is for another server."""
+    if not request.raw_path.startswith("/"):
+        return refusal(400, "the target must be a path")
+    host = request.headers.getall(hdrs.HOST, [])
+    if len(host) != 1 or host[0].lower() not in rules.hosts:
+        return refusal(
+            421, "this name is not that of forwarder; use the address of admin.listen, or add the name to admin.hosts"
+        )
+    if request.method not in _METHODS:
+        return refusal(405, "only GET, HEAD and POST are allowed here", Allow=", ".join(_METHODS))
+    if (request.content_length or 0) > MAX_BODY_BYTES:
+        return refusal(413, _TOO_LARGE)
+    if (error := request.match_info.http_exception) is not None:
+        return _refusal_of(error, request.path)
+    if request.method != hdrs.METH_POST and request.can_read_body:
+        return refusal(400, f"{request.method} has no body")
+    return None
+
+
+def _refusal_of(error: Exception, path: str) -> web.Response:
+    match error:
+        case web.HTTPMethodNotAllowed():
+            allowed = ", ".join(sorted(error.allowed_methods))
+            return refusal(405, f"only {allowed} is allowed here", Allow=allowed)
+        case web.HTTPRequestEntityTooLarge():
+            return refusal(413, _TOO_LARGE)
+        case web.HTTPNotFound():
+            return refusal(404, "there is no such path here")
+        case web.HTTPException():
+            return refusal(error.status, error.reason.lower())
+        case InvalidRequestError():
+            return refusal(error.status, str(error))
+        case RequestRefusedError():
+            return refusal(409, str(error))
+        case UnavailableError():
+            return refusal(503, str(error), **{"Retry-After": "1"})
+        case TimeoutError() | ConnectionError():
+            return refusal(408, "the body did not come in time")
+        case _:
+            log.error("admin.request_failed", path=path[:200], exc_info=error)
+            return refusal(500, "an error of forwarder itself; its log says more")
+
+
+def _is_json(request: web.Request) -> bool:
+    is_one = len(request.headers.getall(hdrs.CONTENT_TYPE, [])) == 1
+    return is_one and request.content_type == "application/json" and hdrs.CONTENT_ENCODING not in request.headers
+
+
+def _is_in(path: str, paths: frozenset[str]) -> bool:
+    return path in paths or any(path.startswith(each) for each in paths if each.endswith("/") and each != "/")

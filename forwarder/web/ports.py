@@ -3,6 +3,7 @@
 The daemon implements it. Everything that reads the history does so in a thread, within a time limit: see `DaemonAccess`.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Protocol, Self
 
@@ -300,6 +301,10 @@ class DaemonAccess(Protocol):
 
     async def dead_groups(self, query: Query) -> list[DeadGroup]:
         """Return how many died of which reason, by destination, the group with the last death first."""
+        ...
+
+    async def dead_keys(self, ids: Sequence[str]) -> list[tuple[int, str]]:
+        """Return the event number and the destination of the dead letters with these `webhook-id`s or event ids."""
         ...
 
     async def gaps(self, query: Query, *, stream: str | None, only_open: bool) -> list[StoredGap]:

@@ -174,5 +174,5 @@ def test_a_problem_says_its_place(text: str, expected: tuple[str | None, int | N
 async def test_a_change_goes_to_the_daemon_with_the_person(config: Path) -> None:
     asked: list[tuple[Request, str]] = []
     request = PauseChange(verb="pause", destination="bot", now_ms=1)
-    assert await access_of(config, asked=asked).change(request, "ann") == {}
+    await access_of(config, asked=asked).change(request, "ann")
     assert asked == [(request, "ann")]

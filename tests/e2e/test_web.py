@@ -88,4 +88,7 @@ async def test_an_address_that_others_can_reach_is_refused(tmp_path: Path) -> No
         config = configure(tmp_path, emulator, {"bot": (bot, "")}, extra="admin: {listen: '0.0.0.0:8787'}\n")
         code, out, err = await command("check", "-c", str(config))
     assert code == 1
-    assert "0.0.0.0 is not an address of the loopback interface" in out + err
+    assert (
+        "0.0.0.0 is not an address of the loopback interface, so other machines reach it, and a token is missing"
+        in out + err
+    )

@@ -19,10 +19,17 @@ ENVIRONMENT = {
     "BOT_TOKEN": "token",
     "BOT_PASSWORD": "password",
     "BOT_SECRET": SECRET,
+    "FORWARDER_TOKEN": "0123456789abcdef",
     "HEARTBEAT_URL": "https://hc-ping.com/id",
     "ALERTS_URL": "https://example.invalid/hook",
 }
-FILES = {"more-coins.txt": "sol\n", "/etc/forwarder/ca.pem": "-----BEGIN CERTIFICATE-----\n"}
+FILES = {
+    "more-coins.txt": "sol\n",
+    "/etc/forwarder/ca.pem": "-----BEGIN CERTIFICATE-----\n",
+    "/etc/forwarder/cert.pem": "-----BEGIN CERTIFICATE-----\n",
+    "/etc/forwarder/key.pem": "-----BEGIN PRIVATE KEY-----\n",
+    "/etc/forwarder/token": "0123456789abcdef\n",
+}
 
 
 def load(text: str) -> Config:

@@ -17,7 +17,7 @@ WITHOUT_A_ROOM = {"contracts", "crash", "data", "e2e", "interop", "support", "to
 """Folders of tests that belong to no room; docs/testing.md says what each is for."""
 WITHOUT_TESTS_OF_THEIR_NAME = {
     "a value, without a rule: whoever makes and reads it has the tests": {
-        *("core/config/model/admin.py", "core/config/model/compiled.py", "core/config/model/rule_test.py"),
+        *("core/config/model/compiled.py", "core/config/model/rule_test.py"),
         *("core/dispatch/lane_events.py", "core/routing/table.py", "dispatch/shared_limits.py", "daemon/signals.py"),
         *("emulator/settings.py", "outbox/sqlite/file/names.py", "clocks/wall_clock.py", "control/errors.py"),
     },

@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
+from io import BytesIO
 
 import aiohttp
 import pytest
@@ -12,10 +13,12 @@ from structlog.testing import capture_logs
 
 from forwarder.core.monitoring.status import StatusReport
 from forwarder.web import server as module
+from forwarder.web.guard import MAX_BODY_BYTES
 from forwarder.web.metrics import Exposition, without_daemon
 from forwarder.web.server import serve
 from forwarder.web.views import Views
 from tests.support.ports import free_port
+from tests.support.web import guard_of
 
 
 async def written(_accept: str) -> Exposition:
@@ -36,7 +39,7 @@ def taken() -> socket.socket:
 
 @asynccontextmanager
 async def served(port: int) -> AsyncIterator[str]:
-    task = asyncio.create_task(serve(f"127.0.0.1:{port}", VIEWS))
+    task = asyncio.create_task(serve(f"127.0.0.1:{port}", [VIEWS], guard=guard_of(port)))
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
@@ -87,5 +90,5 @@ async def test_a_large_body_is_refused() -> None:
     port = free_port()
     async with aiohttp.ClientSession() as session, served(port) as url:
         await answered(session, f"{url}/healthz")
-        async with session.post(f"{url}/healthz", data=b"x" * 100_000) as answer:
-            assert answer.status == 405
+        async with session.post(f"{url}/healthz", data=BytesIO(b"x" * (MAX_BODY_BYTES + 1))) as answer:
+            assert answer.status == 413

@@ -18,6 +18,7 @@ ONLY_AT_START: Mapping[str, Callable[[Config], object]] = {
     "admin.socket": lambda config: config.admin.socket,
     "admin.group": lambda config: config.admin.group,
     "admin.listen": lambda config: config.admin.listen,
+    "admin.tls": lambda config: config.admin.tls is not None,
 }
 """The settings that take effect at the next start only."""
 _MOST_PAIRS = 10_000

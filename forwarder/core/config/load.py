@@ -6,6 +6,7 @@ from functools import cache
 from pydantic import ValidationError
 
 from forwarder.core.capacity import largest_event, least_size
+from forwarder.core.config.checks.admin import check_admin
 from forwarder.core.config.checks.defaults import drop_notices_to_self, with_defaults
 from forwarder.core.config.checks.fallbacks import check_fallback_ages, check_fallback_names
 from forwarder.core.config.checks.groups import expand_groups
@@ -87,6 +88,7 @@ def load_config(
             report_error(detail, findings)
     if config is not None:
         _check_transports(config, check_tls, findings)
+        check_admin(config.admin, findings)
         _check_room(config, findings)
         if not findings.problems:
             check_fallback_ages(config, findings)
@@ -114,6 +116,8 @@ def find_places(text: bytes, *, name: str, env: Mapping[str, str], find_files: F
 def _check_transports(config: Config, check_tls: CheckTls, findings: Findings) -> None:
     """Report certificates that are not valid, and URLs with a denied address."""
     networks = config.networks.value
+    for key, message in check_tls(config.admin.tls.value) if config.admin.tls is not None else ():
+        findings.add(("admin", "tls", key), message)
     for index, stream in enumerate(config.streams):
         for key, message in check_tls(stream.tls.value) if stream.tls is not None else ():
             findings.add(("streams", index, "tls", key), message)

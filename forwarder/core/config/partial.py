@@ -19,6 +19,7 @@ from forwarder.core.yaml.problems import ConfigError
 from forwarder.core.yaml.tree import Tree
 from forwarder.core.yaml.variables import expand
 
+_SECRETS_OF_ADMIN = ("token", "tls")
 _WITH_SOURCES = ("routes", "matchers", "expect", "tests")
 """The sections whose conditions and events may name a source."""
 
@@ -48,6 +49,8 @@ def load_outline(
     if isinstance(root, MapNode):
         for key in root.entries.keys() & {"outbox", "admin", "destinations"}:
             sections[key] = expand(root.entries[key].value, env, Findings(root, []), (key,))
+    if isinstance(admin_tree := sections.get("admin"), dict):  # its secrets need not exist
+        sections["admin"] = {key: value for key, value in admin_tree.items() if key not in _SECRETS_OF_ADMIN}
     read: dict[str, OutboxConfig | AdminConfig] = {}
     for key, model in (("outbox", OutboxConfig), ("admin", AdminConfig)):
         try:

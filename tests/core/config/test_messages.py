@@ -16,7 +16,10 @@ def said_of(text: str) -> list[str]:
     ("text", "said"),
     [
         (config_text(destination="timout: 1s"), '6:5 destinations.bot.timout: unknown key; did you mean "timeout"?'),
-        (config_text(rest="admin: {zzz: 1}"), "8:9 admin.zzz: unknown key; the keys are socket, group, listen"),
+        (
+            config_text(rest="admin: {zzz: 1}"),
+            "8:9 admin.zzz: unknown key; the keys are socket, group, listen, token, token_file, tls, behind_proxy, hosts",
+        ),
         (
             config_text(rest="defaults: {enabled: false}"),
             '8:12 defaults.enabled: "enabled" is not allowed in defaults; write it in each destination',

@@ -18,6 +18,12 @@ def test_the_rest_of_the_file_may_be_wrong_and_its_variables_may_be_missing() ->
     assert outline.destinations == {"a", "d", "e"}
 
 
+def test_the_secrets_of_the_page_need_not_exist() -> None:
+    text = "admin: {listen: '127.0.0.1:8787', token: '${NOT_SET}', tls: {cert_file: not-there.pem}}\n"
+    admin = load_outline(text.encode(), name="config.yaml", env={}).admin
+    assert (admin.listen, admin.token, admin.tls) == ("127.0.0.1:8787", None, None)
+
+
 @pytest.mark.parametrize("text", ["destinations: [a]", "- a", "streams: []", "outbox: ~\nadmin:\ndestinations:\n"])
 def test_what_is_left_out_has_its_default(text: str) -> None:
     outline = load_outline(text.encode(), name="config.yaml", env={})

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 
 from yarl import URL
 
+from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.root import Config
 from forwarder.core.config.model.transport import TlsConfig
@@ -165,6 +166,8 @@ def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
         if stream.api_key.is_literal:
             yield f"streams[{index}].api_key"
         yield from _of_transport(f"streams[{index}]", stream.proxy, stream.tls)
+    if not file:
+        yield from _of_admin(config.admin)
     for name, settings in config.destinations.items():
         place = f"destinations.{name}"
         if config.sources.of_destination(name) != file:
@@ -178,6 +181,13 @@ def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
         )
         yield from _of_transport(place, settings.proxy, settings.tls)
         yield from (f"{place}.{key}" for key, secret in _named_secrets(settings) if secret.is_literal)
+
+
+def _of_admin(admin: AdminConfig) -> Iterator[str]:
+    if admin.token is not None and admin.token.is_literal:
+        yield "admin.token"
+    if admin.tls is not None and admin.tls.key is not None and admin.tls.key.is_literal:
+        yield "admin.tls.key"
 
 
 def _of_transport(place: str, proxy: Proxy | None, tls: TlsConfig | None) -> Iterator[str]:

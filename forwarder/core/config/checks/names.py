@@ -44,6 +44,9 @@ def read_secret_files(tree: dict[str, Tree], read_file: ReadFile, findings: Find
         for key in ("url", "fail_url"):
             read_named_file(heartbeat, key, ("heartbeat",), read_file, findings)
         _read_tls_files(heartbeat, ("heartbeat",), read_file, findings)
+    if isinstance(admin := tree.get("admin"), dict):
+        read_named_file(admin, "token", ("admin",), read_file, findings)
+        _read_tls_files(admin, ("admin",), read_file, findings)
 
 
 def _read_tls_files(section: dict[str, Tree], path: Path, read_file: ReadFile, findings: Findings) -> None:

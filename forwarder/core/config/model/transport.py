@@ -10,6 +10,7 @@ from typing import Annotated, Self, TypeGuard
 from pydantic import Field, model_validator
 
 from forwarder.core.config.values.headers import parse_header_value
+from forwarder.core.config.values.pem import Pem
 from forwarder.core.config.values.scalars import WrongValueError, is_null, show, text_of
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.config.values.section import FilePath, Section, Switch, left_out, one_or_more, scalar
@@ -45,14 +46,6 @@ def parse_bearer(value: object) -> Secret:
             "the token is empty, or contains a space or a character that is not allowed in a header (it is not shown); "
             'write it without "Bearer", which is added'
         )
-    return Secret(text)
-
-
-def parse_pem(value: object) -> Secret:
-    """Return the text of a PEM file."""
-    text = text_of(value, "the text of a PEM file")
-    if "-----BEGIN " not in text:
-        raise WrongValueError("not PEM: there is no line -----BEGIN …----- (it is not shown)")
     return Secret(text)
 
 
@@ -115,7 +108,6 @@ def parse_networks(value: object) -> Named:
         ) from None
 
 
-Pem = Annotated[Secret, scalar(parse_pem, "PEM text")]
 Listed = Annotated[
     list[Annotated[Named, scalar(parse_networks, "network")]],
     one_or_more("network"),

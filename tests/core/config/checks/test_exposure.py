@@ -217,3 +217,9 @@ def test_denied_networks_do_not_hold_for_apprise(networks: str, count: int) -> N
 def test_a_url_for_apprise_is_a_secret_where_it_is_written() -> None:
     text = config_text().replace("url: http://127.0.0.1:9000/hook", "apprise: pover://user@token")
     assert list(literal_secrets(load(text))) == ["destinations.bot.apprise"]
+
+
+def test_a_token_and_a_key_in_the_config_itself_are_secrets() -> None:
+    admin = "admin: {token: magpie-magpie-magpie, tls: {cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY-----'}}"
+    assert {"admin.token", "admin.tls.key"} <= {*literal_secrets(load(config_text(rest=admin)))}
+    assert "admin.token" not in {*literal_secrets(load(config_text(rest=admin)), "other.yaml")}

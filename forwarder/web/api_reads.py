@@ -1,0 +1,348 @@
+"""What the API tells: status, history, config. Nothing here changes anything."""
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+from msgspec import Meta
+from msgspec.structs import replace
+
+from forwarder.core.history import Query
+from forwarder.core.monitoring.status import Backlog, DestinationReport, StatusReport, StreamReport
+from forwarder.core.monitoring.verdict import Concern, HealthLevel
+from forwarder.core.past_routing import PastRouting
+from forwarder.core.routing.explain import Explanation, RouteOutcome
+from forwarder.web.endpoints import Answers, Endpoint, NoParameters
+from forwarder.web.parameters import (
+    EventId,
+    EventSeq,
+    Filters,
+    InvalidRequestError,
+    Limit,
+    Name,
+    Period,
+    read_body,
+    read_path,
+    read_query,
+    write_cursor,
+)
+from forwarder.web.ports import (
+    BacktestResult,
+    BacktestWanted,
+    ConfigView,
+    DaemonAccess,
+    DeadGroup,
+    RuleTrial,
+    StoredAction,
+    StoredDelivery,
+    StoredEvent,
+    StoredGap,
+    TrialResult,
+)
+
+_Status = Literal["pending", "in_flight", "delivered", "dead", "expired", "skipped"]
+_EventState = Literal["pending", "in_flight", "delivered", "dead", "expired", "skipped", "unmatched"]
+
+
+class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
+    """How well the daemon is."""
+
+    level: HealthLevel
+    line: str
+    """All of it in one line."""
+    advice: str
+    """What to do about the worst of it; empty if there is nothing to do."""
+    concerns: tuple[Concern, ...]
+
+
+class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The state of the daemon, as `forwarder status --json` has it, with the verdict."""
+
+    verdict: VerdictView
+    status: StatusReport
+    backlog: Backlog | None
+    """`null` if the outbox cannot be counted in time."""
+
+
+class StreamsAnswer(msgspec.Struct, frozen=True):
+    """The streams, by name."""
+
+    streams: dict[str, StreamReport]
+
+
+class DestinationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """The enabled destinations, by name."""
+
+    destinations: dict[str, DestinationReport]
+    waiting: dict[str, int]
+    """How many deliveries are still to be made."""
+    dead: dict[str, int]
+    """How many dead letters there are."""
+
+
+class EventsAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of events, newest first, without their bodies."""
+
+    events: list[StoredEvent]
+    next: str | None
+    """`after` of the next page; `null` at the end."""
+
+
+class DeliveriesAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A page of deliveries, without their attempts."""
+
+    deliveries: list[StoredDelivery]
+    next: str | None
+
+
+class DeadGroupsAnswer(msgspec.Struct, frozen=True):
+    """Dead letters by destination and reason, the group with the last death first."""
+
+    groups: list[DeadGroup]
+
+
+class GapsAnswer(msgspec.Struct, frozen=True):
+    """Times in which a stream was not open, the last to begin first."""
+
+    gaps: list[StoredGap]
+
+
+class ActionsAnswer(msgspec.Struct, frozen=True):
+    """What people did, the latest first."""
+
+    actions: list[StoredAction]
+
+
+class EventQuery(Filters, kw_only=True, forbid_unknown_fields=True):
+    """Which events are asked for."""
+
+    state: _EventState | None = None
+
+
+class DeliveryQuery(Filters, kw_only=True, forbid_unknown_fields=True):
+    """Which deliveries are asked for."""
+
+    state: _Status | None = None
+
+
+class DeadQuery(Filters, kw_only=True, forbid_unknown_fields=True):
+    """Which dead letters are asked for; `since` and `until` are about when they died."""
+
+    state: Literal["dead", "expired"] | None = None
+    reason: Annotated[str, Meta(max_length=2000)] | None = None
+    """The whole reason, as a group has it."""
+
+
+class GapQuery(Period, kw_only=True, forbid_unknown_fields=True):
+    """Which gaps are asked for."""
+
+    stream: Name | None = None
+    open: bool = False
+    """Only those that last."""
+
+
+class WhichEvent(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Which of several acceptances of one event is meant."""
+
+    seq: EventSeq | None = None
+    """Its number; the newest if it is left out."""
+
+
+class ExplanationQuery(WhichEvent, kw_only=True, forbid_unknown_fields=True):
+    """Which routes are explained."""
+
+    route: Name | None = None
+    outcome: RouteOutcome | None = None
+    limit: Limit = 200
+    """The most routes of each explanation."""
+
+
+class Reads:
+    """Answers what is asked of the daemon."""
+
+    def __init__(self, access: DaemonAccess) -> None:
+        self._access = access
+
+    def endpoints(self) -> Iterator[Endpoint]:
+        """Yield what there is."""
+        of_event = {"event_id": EventId}
+        yield _get("/status", "How well the daemon is, and all that it reports", self.status, StatusAnswer)
+        yield _get("/streams", "The streams", self.streams, StreamsAnswer)
+        yield _get("/destinations", "The destinations", self.destinations, DestinationsAnswer)
+        yield _get("/events", "Events, newest first", self.events, EventsAnswer, query=EventQuery)
+        yield _get(
+            "/events/{event_id}",
+            "One event with its body, its deliveries and every attempt",
+            self.event,
+            StoredEvent,
+            query=WhichEvent,
+            parts=of_event,
+        )
+        yield _get(
+            "/events/{event_id}/explanation",
+            "How an event was routed and why, route by route, then and today",
+            self.explanation,
+            PastRouting,
+            query=ExplanationQuery,
+            parts=of_event,
+        )
+        yield _get(
+            "/deliveries", "Deliveries, newest event first", self.deliveries, DeliveriesAnswer, query=DeliveryQuery
+        )
+        yield _get("/dead", "Dead letters, the last to die first", self.dead, DeliveriesAnswer, query=DeadQuery)
+        yield _get(
+            "/dead/groups",
+            "Dead letters by destination and reason",
+            self.dead_groups,
+            DeadGroupsAnswer,
+            query=DeadQuery,
+        )
+        yield _get("/gaps", "When a stream was not open", self.gaps, GapsAnswer, query=GapQuery)
+        yield _get("/actions", "What people did", self.actions, ActionsAnswer, query=Period)
+        yield _get("/config", "The active config without secrets, and the last refused edit", self.config, ConfigView)
+        yield Endpoint(
+            method="POST",
+            path="/rules/try",
+            summary="Route an event by rules that need not be saved; nothing is sent",
+            answer=self.try_rules,
+            result=TrialResult,
+            body=RuleTrial,
+        )
+        yield Endpoint(
+            method="POST",
+            path="/rules/backtest",
+            summary="Compare rules that need not be saved with what was sent",
+            answer=self.backtest,
+            result=BacktestResult,
+            body=BacktestWanted,
+        )
+
+    async def status(self, request: web.Request) -> StatusAnswer:
+        """Return the state of the daemon."""
+        _nothing_asked(request)
+        backlog = await self._access.backlog()
+        verdict = await self._access.verdict()
+        view = VerdictView(level=verdict.level, line=verdict.line, advice=verdict.advice, concerns=verdict.concerns)
+        return StatusAnswer(verdict=view, status=self._access.status(), backlog=backlog)
+
+    async def streams(self, request: web.Request) -> StreamsAnswer:
+        """Return the streams."""
+        _nothing_asked(request)
+        return StreamsAnswer(self._access.status().streams)
+
+    async def destinations(self, request: web.Request) -> DestinationsAnswer:
+        """Return the destinations with what waits and what is dead."""
+        _nothing_asked(request)
+        backlog = await self._access.backlog() or Backlog()
+        return DestinationsAnswer(
+            destinations=self._access.status().destinations, waiting=backlog.waiting, dead=backlog.dead
+        )
+
+    async def events(self, request: web.Request) -> EventsAnswer:
+        """Return a page of events."""
+        asked = read_query(request, EventQuery)
+        is_unmatched = asked.state == "unmatched"
+        query = replace(asked.query(), status=None if is_unmatched else asked.state, unmatched=is_unmatched)
+        page = await self._access.events(query)
+        return EventsAnswer(events=page.events, next=write_cursor(page.next))
+
+    async def event(self, request: web.Request) -> StoredEvent:
+        """Return an event."""
+        return await find_event(self._access, request, read_query(request, WhichEvent).seq)
+
+    async def explanation(self, request: web.Request) -> PastRouting:
+        """Return how an event was routed."""
+        asked = read_query(request, ExplanationQuery)
+        event = await find_event(self._access, request, asked.seq)
+        found = await self._access.explain(event.event_seq)
+        if found is None:
+            raise InvalidRequestError("there is no such event any more", status=404)
+        return replace(found, then=_narrowed(found.then, asked), today=_narrowed(found.today, asked))
+
+    async def deliveries(self, request: web.Request) -> DeliveriesAnswer:
+        """Return a page of deliveries."""
+        asked = read_query(request, DeliveryQuery)
+        page = await self._access.deliveries(replace(asked.query(), status=asked.state))
+        return DeliveriesAnswer(deliveries=page.deliveries, next=write_cursor(page.next))
+
+    async def dead(self, request: web.Request) -> DeliveriesAnswer:
+        """Return a page of dead letters."""
+        asked = read_query(request, DeadQuery)
+        page = await self._access.dead_letters(replace(asked.query(), status=asked.state, reason=asked.reason))
+        return DeliveriesAnswer(deliveries=page.deliveries, next=write_cursor(page.next))
+
+    async def dead_groups(self, request: web.Request) -> DeadGroupsAnswer:
+        """Return the dead letters by destination and reason."""
+        asked = read_query(request, DeadQuery)
+        query = replace(asked.query(), status=asked.state, reason=asked.reason, after=None)
+        return DeadGroupsAnswer(await self._access.dead_groups(query))
+
+    async def gaps(self, request: web.Request) -> GapsAnswer:
+        """Return the gaps."""
+        asked = read_query(request, GapQuery)
+        return GapsAnswer(await self._access.gaps(_query_of(asked), stream=asked.stream, only_open=asked.open))
+
+    async def actions(self, request: web.Request) -> ActionsAnswer:
+        """Return what people did."""
+        return ActionsAnswer(await self._access.actions(_query_of(read_query(request, Period))))
+
+    async def config(self, request: web.Request) -> ConfigView:
+        """Return the active config."""
+        _nothing_asked(request)
+        return await self._access.config()
+
+    async def try_rules(self, request: web.Request) -> TrialResult:
+        """Route an event by rules that need not be saved."""
+        _nothing_asked(request)
+        return await self._access.try_rules(await read_body(request, RuleTrial))
+
+    async def backtest(self, request: web.Request) -> BacktestResult:
+        """Compare rules that need not be saved with the history."""
+        _nothing_asked(request)
+        return await self._access.backtest(await read_body(request, BacktestWanted))
+
+
+async def find_event(access: DaemonAccess, request: web.Request, seq: int | None) -> StoredEvent:
+    """Return the event of the path; of several acceptances the one with this number, or the newest. Raises `InvalidRequestError`."""
+    event_id: str = read_path(request, "event_id", EventId)
+    found = [event for event in await access.event(event_id) if seq in {None, event.event_seq}]
+    if not found:
+        raise InvalidRequestError(
+            "there is no such event: it did not come, or it is older than outbox.keep_delivered", status=404
+        )
+    return found[-1]
+
+
+def _narrowed(explanation: Explanation | None, asked: ExplanationQuery) -> Explanation | None:
+    if explanation is None:
+        return None
+    routes = [
+        route
+        for route in explanation.routes
+        if asked.route in {None, route.name} and asked.outcome in {None, route.outcome}
+    ]
+    return replace(explanation, routes=tuple(routes[: asked.limit]))
+
+
+def _query_of(asked: Period) -> Query:
+    since_ms, until_ms = asked.bounds()
+    return Query(since_ms=since_ms, until_ms=until_ms, limit=asked.limit)
+
+
+def _nothing_asked(request: web.Request) -> None:
+    read_query(request, NoParameters)
+
+
+def _get(
+    path: str,
+    summary: str,
+    answer: Answers,
+    result: Any,  # noqa: ANN401 - a type
+    *,
+    query: type[msgspec.Struct] = NoParameters,
+    parts: Mapping[str, Any] | None = None,
+) -> Endpoint:
+    return Endpoint(
+        method="GET", path=path, summary=summary, answer=answer, result=result, query=query, parts=parts or {}
+    )

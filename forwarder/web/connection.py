@@ -1,0 +1,112 @@
+"""One connection of a client: it must send its request in time and take the answer, and there are only so many."""
+
+import asyncio
+import logging
+
+import msgspec
+from aiohttp import web
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "no-referrer",
+    "Server": "forwarder",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+"""What every answer says: nothing that a page of another site could make a browser do."""
+MOST_CONNECTIONS = 128
+_HEAD_WITHIN_S = 10.0
+"""How long a client may take for the head of its first request."""
+_TAKEN_WITHIN_S = 30.0
+"""How long a client may take nothing of an answer."""
+
+_quiet = logging.getLogger("forwarder.web.connection")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+class Refusal(msgspec.Struct, frozen=True):
+    """The body of an answer to a request that cannot be carried out."""
+
+    error: str
+    """Why, as a sentence."""
+
+
+def refusal(status: int, error: str, **headers: str) -> web.Response:
+    """Return the answer to a request that is refused."""
+    body = msgspec.json.encode(Refusal(error)) + b"\n"
+    return web.Response(status=status, body=body, content_type="application/json", headers=headers)
+
+
+class Connection(web.RequestHandler):
+    """A connection of aiohttp that has limits, and whose own errors are answered as all others are."""
+
+    def __init__(self, server: web.Server, *, keep_alive_s: float) -> None:
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            access_log=None,  # type: ignore[arg-type] # `AppRunner` passes it on like that
+            keepalive_timeout=keep_alive_s,
+            logger=_quiet,
+        )
+        self._server = server
+        self._timer: asyncio.Handle | None = None
+        self._left = -1
+        """How many bytes of an answer waited to be taken when it was looked at last."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin, unless there are too many."""
+        super().connection_made(transport)
+        if len(self._server.connections) > MOST_CONNECTIONS:
+            self.force_close()
+            return
+        self._timer = asyncio.get_running_loop().call_later(_HEAD_WITHIN_S, self.force_close)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """End."""
+        self._cancel_timer()
+        super().connection_lost(exc)
+
+    def note_begun(self) -> None:
+        """Take note that the head of a request is there."""
+        self._cancel_timer()
+
+    def note_answered(self) -> None:
+        """Take note that a request is answered: the client has to take the answer now."""
+        self._cancel_timer()
+        self._left = -1
+        self._timer = asyncio.get_running_loop().call_later(_TAKEN_WITHIN_S, self._look)
+
+    def _look(self) -> None:
+        """Close the connection if the client takes nothing; look again while it does."""
+        transport = self.transport
+        left = transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+        if left and left == self._left:
+            self.force_close()
+        elif left:
+            self._left = left
+            self._timer = asyncio.get_running_loop().call_later(_TAKEN_WITHIN_S, self._look)
+
+    def _cancel_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,  # noqa: ARG002 - it may repeat what the client sent
+    ) -> web.StreamResponse:
+        """Answer what is no HTTP, and what fails outside of the guard."""
+        if request.writer.output_size > 0:
+            raise ConnectionError("an answer has begun already") from exc
+        text = "this is not a request of HTTP that forwarder reads" if status < 500 else "an error of forwarder itself"
+        answer = refusal(status, text, **HEADERS)
+        answer.force_close()
+        return answer

@@ -1,0 +1,82 @@
+"""Limits of a connection: a client must send its request in time, and there are only so many."""
+
+import asyncio
+import json
+
+import pytest
+
+from forwarder.web import connection
+from forwarder.web.connection import HEADERS, refusal
+from tests.support.web import Served
+
+
+async def opened(served: Served) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    return await asyncio.open_connection("127.0.0.1", served.port)
+
+
+async def test_a_client_that_does_not_finish_its_request_is_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_HEAD_WITHIN_S", 0.1)
+    reader, writer = await opened(served)
+    writer.write(f"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nX-Slow: ".encode())
+    assert await reader.read() == b""
+    writer.close()
+    assert (await served.get("/status"))["status"]["state"] == "running"
+
+
+async def test_more_connections_than_there_may_be_are_closed_at_once(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await served.session.close()  # its connections count, too
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
+    opened_ones = [await opened(served) for _ in range(8)]
+    ends = {asyncio.ensure_future(reader.read()) for reader, _ in opened_ones}
+    closed: set[asyncio.Future[bytes]] = set()
+    while len(closed) < 5:
+        done, _ = await asyncio.wait(ends - closed, return_when=asyncio.FIRST_COMPLETED)
+        closed |= done
+    assert {end.result() for end in closed} == {b""}
+    for _, writer in opened_ones:
+        writer.close()
+    await asyncio.gather(*ends, return_exceptions=True)
+
+
+async def test_a_client_that_does_not_take_its_answer_is_closed(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_TAKEN_WITHIN_S", 0.1)
+    reader, writer = await opened(served)
+    request = f"GET /api/v1/openapi.json HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode()
+    reader._transport.pause_reading()  # type: ignore[attr-defined] # so that nothing is taken
+    writer.write(request * 100)
+    await asyncio.sleep(0)
+    async with asyncio.timeout(60):
+        while not writer.is_closing():
+            try:
+                writer.write(request)
+                await asyncio.wait_for(writer.drain(), 0.5)
+            except (TimeoutError, ConnectionError):
+                reader._transport.resume_reading()  # type: ignore[attr-defined] # what is left of the connection
+                try:
+                    await reader.read()
+                except ConnectionError:
+                    break
+    writer.close()
+
+
+async def test_what_is_no_http_gets_a_short_answer_that_repeats_nothing(served: Served) -> None:
+    reader, writer = await opened(served)
+    writer.write(b"<script>alert(1)</script>\r\n\r\n")
+    head, _, body = (await reader.read()).partition(b"\r\n\r\n")
+    assert head.split()[1] == b"400"
+    assert b"script" not in body
+    assert json.loads(body) == {"error": "this is not a request of HTTP that forwarder reads"}
+    assert b"Content-Security-Policy: default-src 'none'" in head
+    writer.close()
+
+
+def test_a_refusal_is_json() -> None:
+    answer = refusal(429, "no", **{"Retry-After": "1"})
+    assert (answer.status, answer.text, answer.headers["Retry-After"]) == (429, '{"error":"no"}\n', "1")
+    assert "unsafe" not in HEADERS["Content-Security-Policy"]
