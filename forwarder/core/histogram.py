@@ -8,6 +8,7 @@ _STEPS = (1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.25, 2.5, 3.0, 3.5, 4.0, 4.5, 5.0, 6.0,
 _DECADES = range(-4, 5)
 BOUNDS_S = tuple(float(f"{step}e{decade}") for decade in _DECADES for step in _STEPS)
 """Upper bounds of the buckets, in seconds: from 0.1 ms to 25 h, each at most 20 % above the one before. They are round numbers."""
+_BEYOND = len(BOUNDS_S)
 
 
 class Histogram:
@@ -50,14 +51,30 @@ class Histogram:
         self.sum_s += other.sum_s
         self.longest_s = max(self.longest_s, other.longest_s)
 
+    def subtract(self, other: "Histogram") -> None:
+        """Take away what another histogram has counted, all of which this one has counted as well. The longest stays what it is."""
+        for place, count in other.buckets.items():
+            self.buckets[place] -= count
+            if not self.buckets[place]:
+                del self.buckets[place]
+        self.sum_s -= other.sum_s
+
     def quantile_s(self, share: float) -> float:
         """Return the duration that `share` (0 to 1) of the durations did not exceed; 0 if nothing was counted."""
-        rank, passed = share * self.count, 0
-        for place, count in sorted(self.buckets.items()):
-            passed += count
-            if passed >= rank and place < len(BOUNDS_S):
-                return min(BOUNDS_S[place], self.longest_s)
-        return self.longest_s
+        return self.quantiles_s(share)[0]
+
+    def quantiles_s(self, *shares: float) -> list[float]:
+        """Return the same for several shares, the smallest first."""
+        total, passed = self.count, 0
+        found: list[float] = []
+        buckets = iter(sorted(self.buckets.items()))
+        place = -1
+        for share in shares:
+            while passed < share * total or place < 0:
+                place, count = next(buckets, (_BEYOND, total))
+                passed += count
+            found.append(min(BOUNDS_S[place], self.longest_s) if place < _BEYOND else self.longest_s)
+        return found
 
     def cumulative(self, bounds_s: Sequence[float]) -> list[int]:
         """Return how many durations are not longer than each of these bounds, which must be some of `BOUNDS_S`."""

@@ -107,7 +107,6 @@ class StatusReporter:
         known = monitor.state_of(name)
         pause, since = known.pause, known.failing_since
         figures = self._reporting.attempts.figures.by_name.get(name, _NO_FIGURES)
-        total = figures.total()
         return DestinationReport(
             **msgspec.structs.asdict(lane.status()),
             paused=None
@@ -123,8 +122,8 @@ class StatusReporter:
             canary=self._reporting.canaries.status(name),
             quiet_until=self._reporting.quiet.quiet_until(name),
             recent=figures.recent(now),
-            delivered=total.delivered,
-            failed_attempts=total.failed,
+            delivered=figures.delivered,
+            failed_attempts=figures.failed,
             postponed=figures.postponed,
             dead=figures.dead,
             expired=figures.expired,

@@ -58,3 +58,24 @@ def test_a_copy_does_not_change_with_its_original() -> None:
     copy = times.copy()
     times.observe(3)
     assert (copy.count, copy.sum_s, copy.longest_s) == (2, 3, 2)
+
+
+@given(st.lists(st.floats(0, 200_000), max_size=20), st.lists(st.floats(0, 200_000), max_size=20))
+def test_what_was_added_can_be_taken_away_again(before: list[float], added: list[float]) -> None:
+    times, more = Histogram(), Histogram()
+    times.observe(*before)
+    more.observe(*added)
+    buckets, sum_s = dict(times.buckets), times.sum_s
+    times.add(more)
+    times.subtract(more)
+    assert times.buckets == buckets
+    assert abs(times.sum_s - sum_s) < 1e-3
+
+
+@given(st.lists(st.floats(0, 200_000), min_size=1, max_size=30), st.lists(st.floats(0.01, 1), min_size=1, max_size=4))
+def test_several_quantiles_at_once_are_those_that_are_asked_for_one_by_one(
+    durations: list[float], shares: list[float]
+) -> None:
+    times = Histogram()
+    times.observe(*durations)
+    assert times.quantiles_s(*sorted(shares)) == [times.quantile_s(share) for share in sorted(shares)]

@@ -21,6 +21,7 @@ _SLOTS = 30
 RECENT = _SLOTS * SLOT
 """How far back the recent figures reach, to within a slot."""
 _SECOND = timedelta(seconds=1)
+NOTHING_RECENT = RecentReport()
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 
@@ -45,34 +46,59 @@ class AttemptCounts:
         self.attempts.add(other.attempts)
         self.latencies.add(other.latencies)
 
+    def subtract(self, other: "AttemptCounts") -> None:
+        """Take away what another one has counted, and this one as well."""
+        self.delivered -= other.delivered
+        self.failed -= other.failed
+        self.attempts.subtract(other.attempts)
+        self.latencies.subtract(other.latencies)
+
 
 class DestinationFigures:
     """The figures of one destination. Of the last five minutes only the buckets of each slot are kept, not each attempt."""
 
-    __slots__ = ("_before", "_slots", "current", "dead", "ends_at", "expired", "postponed")
+    __slots__ = ("_before", "_recent", "_slots", "_window", "current", "dead", "ends_at", "expired", "postponed")
 
     def __init__(self) -> None:
         self._before = AttemptCounts()
         """Everything but the current slot."""
-        self._slots: deque[tuple[datetime, AttemptCounts]] = deque(maxlen=_SLOTS)
-        """The slots before the current one in which there was an attempt, each with its end."""
+        self._slots: deque[tuple[datetime, AttemptCounts]] = deque()
+        """The slots of the last five minutes before the current one in which there was an attempt, each with its end."""
+        self._window = AttemptCounts()
+        """The sum of these slots: so nothing has to be added up where somebody asks."""
         self.current = AttemptCounts()
         """What is counted now."""
         self.ends_at = _LONG_AGO
         """When the current slot ends: what comes later calls `turn` first."""
+        self._recent = ((0, 0, 0), NOTHING_RECENT)
+        """What was last summed up, and of what."""
         self.postponed = 0
         self.dead = 0
         self.expired = 0
 
     def turn(self, now: datetime) -> None:
         """End the current slot and begin the next one."""
+        self._expire(now)
         if self.current.attempts.buckets:
             self._before.add(self.current)
+            self._window.add(self.current)
             self._slots.append((self.ends_at, self.current))
             self.current = AttemptCounts()
-        while self._slots and now - self._slots[0][0] >= RECENT:
-            self._slots.popleft()
         self.ends_at = now + SLOT
+
+    def _expire(self, now: datetime) -> None:
+        while self._slots and now - self._slots[0][0] >= RECENT:
+            self._window.subtract(self._slots.popleft()[1])
+
+    @property
+    def delivered(self) -> int:
+        """Attempts that delivered, since the start."""
+        return self._before.delivered + self.current.delivered
+
+    @property
+    def failed(self) -> int:
+        """Attempts that failed and were counted as such, since the start."""
+        return self._before.failed + self.current.failed
 
     def total(self) -> AttemptCounts:
         """Return what was counted since the start."""
@@ -82,25 +108,41 @@ class DestinationFigures:
         return total
 
     def recent(self, now: datetime) -> RecentReport:
-        """Return the figures of the last five minutes."""
+        """Return the figures of the last five minutes. They are summed up again only if something has changed."""
+        if now >= self.ends_at:  # also where nothing has come since
+            self.turn(now)
+        self._expire(now)
+        state = (self.delivered, self.failed, len(self._slots))
+        if self._recent[0] != state:
+            self._recent = (state, self._summed_up())
+        return self._recent[1]
+
+    def _summed_up(self) -> RecentReport:
+        parts = [*(slot for _, slot in self._slots), self.current]
         sum_ = AttemptCounts()
-        for ended_at, slot in (*self._slots, (self.ends_at, self.current)):
-            if now - ended_at < RECENT:
-                sum_.add(slot)
+        sum_.add(self._window)
+        sum_.add(self.current)
+        sum_.attempts.longest_s = max(part.attempts.longest_s for part in parts)
+        sum_.latencies.longest_s = max(part.latencies.longest_s for part in parts)
         made = sum_.delivered + sum_.failed
+        latency_p50_ms, latency_p99_ms = _quantiles_ms(sum_.latencies)
+        attempt_p50_ms, attempt_p99_ms = _quantiles_ms(sum_.attempts)
         return RecentReport(
             delivered=sum_.delivered,
             failed_attempts=sum_.failed,
             success_rate=round(sum_.delivered / made, 4) if made else None,
-            latency_p50_ms=_quantile_ms(sum_.latencies, 0.5),
-            latency_p99_ms=_quantile_ms(sum_.latencies, 0.99),
-            attempt_p50_ms=_quantile_ms(sum_.attempts, 0.5),
-            attempt_p99_ms=_quantile_ms(sum_.attempts, 0.99),
+            latency_p50_ms=latency_p50_ms,
+            latency_p99_ms=latency_p99_ms,
+            attempt_p50_ms=attempt_p50_ms,
+            attempt_p99_ms=attempt_p99_ms,
         )
 
 
-def _quantile_ms(durations: Histogram, share: float) -> float | None:
-    return round(durations.quantile_s(share) * 1000, 2) if durations.buckets else None
+def _quantiles_ms(durations: Histogram) -> tuple[float, float] | tuple[None, None]:
+    if not durations.buckets:
+        return None, None
+    p50, p99 = durations.quantiles_s(0.5, 0.99)
+    return round(p50 * 1000, 2), round(p99 * 1000, 2)
 
 
 class LastMinute(msgspec.Struct, frozen=True):
