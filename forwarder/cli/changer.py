@@ -11,7 +11,7 @@ from forwarder.cli.names import require_enabled
 from forwarder.cli.progress import waiting_for
 from forwarder.configfile.locations import UNIT_SOCKET, is_there
 from forwarder.control.client import Control, control
-from forwarder.control.errors import NoDaemonError
+from forwarder.control.errors import DaemonRefusedError, NoDaemonError
 from forwarder.control.person import this_person
 from forwarder.core.commands import Change, Changed, PauseChange, Replay, Resend
 from forwarder.outbox.open import open_for_change
@@ -34,13 +34,18 @@ class Changer:
         return self._apply(change)
 
 
-def _ask_for(daemon: Control, change: Change) -> Changed:
+def _ask_for(daemon: Control, change: Change, found: Places) -> Changed:
     """Have the daemon do a slice of a change, and return its answer."""
-    if isinstance(change, PauseChange):
-        return daemon.ask_for(Changed, change)
-    return daemon.ask_for(
-        Changed, change, within=SLICE_WITHIN, waiting=waiting_for("the daemon writes into its outbox")
-    )
+    try:
+        if isinstance(change, PauseChange):
+            return daemon.ask_for(Changed, change)
+        return daemon.ask_for(
+            Changed, change, within=SLICE_WITHIN, waiting=waiting_for("the daemon writes into its outbox")
+        )
+    except DaemonRefusedError:
+        for name in _destinations_of(change):
+            require_enabled(found, name)  # a name that the config has not is wrong with a daemon and without one
+        raise
 
 
 @contextmanager
@@ -62,7 +67,7 @@ def changer(found: Places) -> Iterator[Changer]:
                 if error.problem is OutboxProblem.IN_USE:
                     raise
                 raise error from None
-            yield Changer(lambda change: _ask_for(daemon, change), has_daemon=True)
+            yield Changer(lambda change: _ask_for(daemon, change, found), has_daemon=True)
             return
 
         def change_file(change: Change) -> Changed:

@@ -4,7 +4,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 
@@ -34,8 +34,12 @@ def run(arguments: argparse.Namespace) -> int:
     checked = _checked(arguments)
     is_valid = all(each.is_valid for each in checked)
     code = exit_codes.OK if is_valid else exit_codes.FAILURE
+    (first, *_) = checked
     if arguments.json:
-        _print_json(checked)
+        more: dict[str, object] = {}
+        if is_valid and first.config is not None:
+            code = _add_what_is_asked_for(more, arguments, first.config, first.file)
+        _print_json(checked, more)
         return code
     for each in checked:
         _print(each)
@@ -43,7 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
         failed = [str(each.file) for each in checked if not each.is_valid]
         said = f", {len(failed)} not valid: {', '.join(failed)}" if failed else ""
         print(f"{counted(len(checked), 'config')}: {len(checked) - len(failed)} valid{said}")
-    (first, *_) = checked
     return _asked_for(arguments, first.config, first.file) if is_valid and first.config is not None else code
 
 
@@ -52,9 +55,9 @@ def _conflict(arguments: argparse.Namespace) -> str | None:
     if arguments.configs and arguments.config is not None:
         return "-c names the config; it does not go together with other files and folders"
     if (arguments.diff or arguments.connect) and (
-        arguments.json or len(arguments.configs) > 1 or any(map(_is_folder, arguments.configs))
+        len(arguments.configs) > 1 or any(map(_is_folder, arguments.configs))
     ):
-        return "--diff and --connect are for one config, and do not go together with --json"
+        return "--diff and --connect are for one config, and do not go together with several"
     return None
 
 
@@ -115,12 +118,13 @@ def _print(checked: CheckedConfig) -> None:
         print(f"{checked.file}: valid: {_summary(checked.config)}")
 
 
-def _print_json(checked: Sequence[CheckedConfig]) -> None:
+def _print_json(checked: Sequence[CheckedConfig], more: Mapping[str, object]) -> None:
     result = {
         "ok": all(each.is_valid for each in checked),
         "problems": list(chain.from_iterable(_as_json(each, each.problems) for each in checked)),
         "warnings": list(chain.from_iterable(_as_json(each, each.warnings) for each in checked)),
         "configs": [{"file": str(each.file), "ok": each.is_valid} for each in checked],
+        **more,
     }
     print(json.dumps(result))
 
@@ -150,19 +154,40 @@ def _asked_for(arguments: argparse.Namespace, config: Config, file: Path) -> int
         code = print_diff(arguments)
     if not arguments.connect:
         return code
+    faults, lines = _connect(config, file)
+    for name, fault in faults.items():
+        print(f"stream {name}: {fault or 'connected'}")
+    for line in lines:
+        print(line)
+    return exit_codes.FAILURE if any(faults.values()) else code
+
+
+def _add_what_is_asked_for(to: dict[str, object], arguments: argparse.Namespace, config: Config, file: Path) -> int:
+    """Add what the options ask for beyond the check to the result; return the exit code."""
+    code = exit_codes.OK
+    if arguments.diff:
+        from forwarder.cli.diff import diff_as_json  # only with --diff: it asks the daemon
+
+        code, to["diff"] = diff_as_json(arguments)
+    if not arguments.connect:
+        return code
+    faults, to["accounts"] = _connect(config, file)
+    to["streams"] = [{"stream": name, "connected": not fault, "fault": fault or None} for name, fault in faults.items()]
+    return exit_codes.FAILURE if any(faults.values()) else code
+
+
+def _connect(config: Config, file: Path) -> tuple[dict[str, str], list[str]]:
+    """Connect to each stream; return why those are not open that are not, by all names, and what is known of accounts in the rules."""
     import asyncio  # only with --connect
 
     from forwarder.streams.probe import try_streams  # only with --connect: aiohttp takes 0.2 s to load
 
-    faults = asyncio.run(try_streams(config))
-    for name, fault in faults.items():
-        print(f"stream {name}: " + ("connected" if fault is None else str(fault)))
-    if not any(faults.values()):
-        from forwarder.cli.check_accounts import lines_about_accounts  # only with --connect
+    faults = {name: "" if fault is None else str(fault) for name, fault in asyncio.run(try_streams(config)).items()}
+    if any(faults.values()):
+        return faults, []
+    from forwarder.cli.check_accounts import lines_about_accounts  # only with --connect
 
-        for line in lines_about_accounts(config, file):
-            print(line)
-    return exit_codes.FAILURE if any(faults.values()) else code
+    return faults, lines_about_accounts(config, file)
 
 
 def _summary(config: Config) -> str:

@@ -8,8 +8,6 @@ from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
 from forwarder.cli.listing import local, now_ms, print_json
 from forwarder.cli.locations import places_of_running, report_errors
-from forwarder.cli.names import require_enabled
-from forwarder.control.errors import DaemonRefusedError
 from forwarder.core.commands import PauseChange
 from forwarder.core.counted import counted
 from forwarder.outbox.open import open_history
@@ -24,12 +22,8 @@ def run(arguments: argparse.Namespace) -> int:
     until_ms = None if seconds is None else now + round(seconds * 1000)
     asked = PauseChange(verb=arguments.verb, destination=name, why=arguments.why[:500], now_ms=now, until_ms=until_ms)
     until = None if until_ms is None else datetime.fromtimestamp(until_ms // 1000, UTC).isoformat()
-    try:
-        with changer(found) as change:
-            is_changed = bool(change(asked).changed)
-    except DaemonRefusedError:
-        require_enabled(found, name)  # a name that the config has not is wrong with a daemon and without one
-        raise
+    with changer(found) as change:
+        is_changed = bool(change(asked).changed)
     count: int | None = None
     with (
         suppress(OutboxUnusableError),

@@ -5,16 +5,22 @@ import argparse
 from forwarder.cli import exit_codes
 from forwarder.cli.listing import print_json
 from forwarder.cli.locations import places_of_running, report_errors
+from forwarder.cli.names import require_stream
 from forwarder.control.client import control
+from forwarder.control.errors import DaemonRefusedError
 from forwarder.core.commands import Reconnect, ReconnectAnswer
 
 
 @report_errors
 def run(arguments: argparse.Namespace) -> int:
-    """Ask for it; exit code 69 if no daemon runs, 1 if it has no such stream."""
+    """Ask for it; exit code 69 if no daemon runs, 2 if there is no such stream, 1 if only the config has it."""
     found = places_of_running(arguments)
     with control(found.socket, outbox=found.outbox) as daemon:
-        answer = daemon.ask_for(ReconnectAnswer, Reconnect(stream=arguments.stream))
+        try:
+            answer = daemon.ask_for(ReconnectAnswer, Reconnect(stream=arguments.stream))
+        except DaemonRefusedError:
+            require_stream(found, arguments.stream, ())  # a name that the config has not is a wrong argument
+            raise
     if arguments.json:
         print_json(answer.model_dump())
     else:

@@ -76,6 +76,9 @@ class SkipReason(StrEnum):
 NOT_SENT_BY_RULE = frozenset({SkipReason.SAMPLED, SkipReason.LIMITED})
 """The reasons that come from `sample` and `limit` of the routes."""
 
+NOT_MISSING = frozenset({DeliveryStatus.DELIVERED.value, SkipReason.PREFERRED, SkipReason.DIGESTED, *NOT_SENT_BY_RULE})
+"""How a delivery may have ended, by its status or the reason of a skip, that a replay of what is missing leaves alone."""
+
 PRUNED = "pruned "
 """The prefix of the entries for pruned rows: `pruned event`, `pruned delivered`, `pruned dead`, `pruned disabled`, …"""
 _PRUNED_EVENT = f"{PRUNED}event"

@@ -248,9 +248,7 @@ async def test_the_result_as_json(configs: Path) -> None:
     assert (warning["file"], warning["line"], warning["column"], warning["path"]) == (good, 4, 15, "grace_period")
 
 
-@pytest.mark.parametrize(
-    "line", ["--json --diff", "--json --connect", ". --diff", "a.yaml b.yaml --connect", "a.yaml -c b.yaml"]
-)
+@pytest.mark.parametrize("line", ["--json --diff .", ". --diff", "a.yaml b.yaml --connect", "a.yaml -c b.yaml"])
 async def test_arguments_that_do_not_go_together(line: str) -> None:
     code, out, err = await command("check", *line.split())
     assert (code, out) == (exit_codes.USAGE, "")

@@ -1,5 +1,6 @@
 """What `check --connect` says of the accounts in the rules, with a real list of tracked accounts."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -71,3 +72,21 @@ async def test_a_list_that_cannot_be_had_is_a_note(
     assert line.startswith(
         "note: it is not known which X accounts are tracked (stream main: the history at 127.0.0.1 answers with"
     )
+
+
+async def test_the_result_as_json_has_the_streams_and_the_accounts(tmp_path: Path, emulator: Emulator) -> None:
+    config = write(tmp_path, emulator, "{author: [novadesk, other]}")
+    code, out, err = await command("check", "--connect", "--json", "-c", str(config))
+    assert (code, err) == (exit_codes.OK, "")
+    found = json.loads(out)
+    assert found["ok"]
+    assert found["streams"] == [{"stream": "main", "connected": True, "fault": None}]
+    assert found["accounts"] == ["2 X accounts named in rules: all tracked at scrape.st"]
+    assert "diff" not in found
+    config = write(tmp_path, emulator, "{author: novadesk}", key="wrong")
+    code, out, err = await command("check", "--connect", "--json", "-c", str(config))
+    assert (code, err) == (exit_codes.FAILURE, "")
+    found = json.loads(out)
+    (stream,) = found["streams"]
+    assert (found["ok"], found["accounts"], stream["connected"]) == (True, [], False)
+    assert "401" in stream["fault"]

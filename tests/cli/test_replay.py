@@ -2,8 +2,14 @@
 
 from pathlib import Path
 
+import pytest
+
 from forwarder.cli import exit_codes
+from forwarder.core.delivery import DeliveryStatus
+from forwarder.core.ledger import SkipReason
+from forwarder.outbox.open import open_outbox
 from tests.support.history import fill, records
+from tests.support.outbox import keep
 from tests.support.process import command
 
 ALL = ("replay", "--since", "2025-01-01")
@@ -24,6 +30,20 @@ async def test_what_waits_or_was_delivered_is_left_alone(config: Path) -> None:
     assert out.startswith("1 delivery to other queued at ")
     (audit,) = await records(config, "audit")
     assert (audit["balanced"], audit["deliveries"]["replayed"]) == (True, 5)
+
+
+@pytest.mark.parametrize("missing", [(), ("--missing",)])
+async def test_a_dry_run_counts_what_would_be_queued_whatever_the_outcomes_were(
+    config: Path, missing: tuple[str, ...]
+) -> None:
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        ends = (*(status for status in DeliveryStatus if status != DeliveryStatus.SKIPPED), *SkipReason)
+        for number, end in enumerate(ends):
+            keep(outbox, number, end)
+    (dry,) = await records(config, *ALL, "--to", "bot", *missing, "--dry-run")
+    (done,) = await records(config, *ALL, "--to", "bot", *missing)
+    assert dry["would_queue"] == done["queued"]
+    assert 0 < done["queued"] < len(ends)
 
 
 async def test_an_unknown_destination_is_refused_with_the_known_ones(config: Path) -> None:

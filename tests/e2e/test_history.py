@@ -260,7 +260,7 @@ async def test_a_replay_keeps_to_its_rate(tmp_path: Path) -> None:
 async def test_an_unknown_destination_is_refused(tmp_path: Path, is_running: bool) -> None:
     async with either(tmp_path, is_running=is_running) as there:
         code, out, err = await there.ask("replay", "--since", "1h", "--to", "bto")
-        assert (code, out) == (exit_codes.FAILURE if is_running else exit_codes.USAGE, "")
+        assert (code, out) == (exit_codes.USAGE, "")
         assert '"bto"' in err
         assert "bot, other" in err
 

@@ -8,7 +8,7 @@ from typing import assert_never
 from forwarder.core.actions import action_of
 from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, Forget, PauseChange, Replay, Resend
 from forwarder.core.delivery import Trigger
-from forwarder.core.ledger import NOT_SENT_BY_RULE, LedgerEntry, SkipReason
+from forwarder.core.ledger import NOT_MISSING, LedgerEntry
 from forwarder.outbox.sqlite.action_rows import note_action
 from forwarder.outbox.sqlite.batch import insert
 from forwarder.outbox.sqlite.clock_rows import clock_offset_ms
@@ -18,8 +18,6 @@ from forwarder.outbox.sqlite.prune_slices import delete_events
 from forwarder.outbox.sqlite.statements import MAX_EXPEDITED, load, storable
 
 _SQL = load(__package__, "commands.sql")
-_NOT_MISSING = frozenset({"delivered", SkipReason.PREFERRED, SkipReason.DIGESTED, *NOT_SENT_BY_RULE})
-"""How a delivery may have ended that `--missing` leaves alone."""
 
 
 def apply(connection: sqlite3.Connection, change: Change, *, person: str = "", is_alone: bool = False) -> Changed:
@@ -96,7 +94,7 @@ def _replay(connection: sqlite3.Connection, asked: Replay) -> Changed:
     found = connection.execute(_SQL["replayable"], values).fetchall()
     ahead_ms, changed, begins_ms = clock_offset_ms(connection), 0, asked.begins_ms
     for seq, accepted_ms, status, routes in found:
-        if status in OPEN or (asked.missing and status in _NOT_MISSING):
+        if status in OPEN or (asked.missing and status in NOT_MISSING):
             continue
         begins_ms = accepted_ms if begins_ms is None else begins_ms
         if asked.speed is None:

@@ -12,7 +12,7 @@ import msgspec
 from forwarder.core.delivery import DestinationName, delivery_id, event_of
 from forwarder.core.event import EventId
 from forwarder.core.history import HistorySpan, PastEvent, Query, QueueDepth, Record, StoredRevision
-from forwarder.core.ledger import Audit
+from forwarder.core.ledger import NOT_MISSING, Audit
 from forwarder.outbox.problems import ReadGivenUpError
 from forwarder.outbox.sqlite.access import reading
 from forwarder.outbox.sqlite.action_rows import actions
@@ -135,7 +135,10 @@ class SqliteHistory:
         yield from map(self._with_attempts, self.events(query))
 
     def count_replayable(self, query: Query, *, to: str, missing: bool) -> int:
-        return self._count("replayable_count", _values(query) | {"to": to, "missing": missing})
+        return self._count(
+            "replayable_count",
+            _values(query) | {"to": to, "left_alone": json.dumps(sorted(NOT_MISSING) if missing else [])},
+        )
 
     def count_dead(self, query: Query) -> int:
         return self._count("dead_count", _values(query))

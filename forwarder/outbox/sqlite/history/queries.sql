@@ -123,7 +123,7 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:route IS NULL OR EXISTS (
     SELECT 1 FROM deliveries AS o, json_each(o.routes) AS r WHERE o.event_seq = e.seq AND r.value = :route))
   AND coalesce(d.status, '') NOT IN ('pending', 'in_flight')
-  AND NOT (:missing AND coalesce(d.status, '') = 'delivered');
+  AND coalesce(iif(d.status = 'skipped', d.reason, d.status), '') NOT IN (SELECT value FROM json_each(:left_alone));
 
 -- name: dead_count
 SELECT count(*) FROM deliveries INDEXED BY deliveries_dead

@@ -29,7 +29,7 @@ _NAMES = (
         "high",
         "ids",
         "to",
-        "missing",
+        "left_alone",
     ),
     *(
         "since_minute",
