@@ -176,5 +176,5 @@ class Outbound:
 
 
 async def _run_lane(lane: Lane, *, has_backlog: bool, clock: Callable[[], datetime]) -> None:
-    async with sender_of(lane.destination, clock=clock) as sender:
+    async with sender_of(lane.destination, clock=clock, bucket=lane.request_bucket) as sender:
         await lane.run(sender, has_backlog=has_backlog)

@@ -95,6 +95,9 @@ def _batched(common: Destination, settings: DestinationConfig) -> Destination:
         return dataclasses.replace(common, signing=signing)
     count = settings.batch.count
     requests = settings.concurrency if "concurrency" in settings.model_fields_set else _BATCHES_AT_ONCE
+    rate = common.rate_limit
+    if rate is not None and rate.burst == 1 and rate.spacing_s >= settings.timeout.total_seconds():
+        requests = 1  # the one before has ended when the next one is allowed: no event need wait for that outside of the outbox
     return dataclasses.replace(
         common,
         batch=Batch(count=count, within=settings.batch.within, signing=signing),

@@ -5,13 +5,16 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 from forwarder.core.destinations.destination import Destination
+from forwarder.core.dispatch.token_bucket import TokenBucket
 from forwarder.core.ports import Sender
 from forwarder.destinations.sender import open_sender
 
 
 @asynccontextmanager
-async def sender_of(destination: Destination, *, clock: Callable[[], datetime]) -> AsyncIterator[Sender]:
-    """Provide the sender of a destination."""
+async def sender_of(
+    destination: Destination, *, clock: Callable[[], datetime], bucket: TokenBucket | None = None
+) -> AsyncIterator[Sender]:
+    """Provide the sender of a destination. `bucket` is a rate limit of requests, where one has several events."""
     if destination.apprise:
         from forwarder.destinations.apprise_sender import AppriseSender  # noqa: PLC0415 - only where it is used
 
@@ -25,7 +28,7 @@ async def sender_of(destination: Destination, *, clock: Callable[[], datetime]) 
         else:
             from forwarder.destinations.batch_sender import BatchSender  # noqa: PLC0415 - only where it is used
 
-            batches = BatchSender(sender, destination.batch)
+            batches = BatchSender(sender, destination.batch, bucket=bucket)
             try:
                 yield batches
             finally:

@@ -36,9 +36,18 @@ class Admission:
     """Decides whether an attempt at a destination may begin now, by its concurrency, rates, breaker, holds and pause."""
 
     def __init__(
-        self, *, concurrency: int, bucket: TokenBucket | None, quotas: Sequence[ServiceQuota], breaker: BreakerPolicy
+        self,
+        *,
+        concurrency: int,
+        bucket: TokenBucket | None,
+        quotas: Sequence[ServiceQuota],
+        breaker: BreakerPolicy,
+        counts_rate: bool = True,
     ) -> None:
-        """`bucket` is for the destination's own rate; `quotas` are shared with other destinations."""
+        """`bucket` is for the destination's own rate; `quotas` are shared with other destinations.
+
+        `counts_rate` false: attempts begin while the rate allows a request, and the sender counts those that it makes of several attempts.
+        """
         self.breaker = Breaker(breaker)
         self.slow_start = SlowStart(concurrency)
         self.active = 0
@@ -49,6 +58,7 @@ class Admission:
         self.held_until = 0.0
         self._concurrency = concurrency
         self._bucket = bucket
+        self._counted = bucket if counts_rate else None
         self._quotas = quotas
         self._hold_s = _FIRST_HOLD_S
         self._is_throttled = False
@@ -115,8 +125,8 @@ class Admission:
 
     def count_request(self, now: float) -> None:
         """Count another request of an attempt towards the rates."""
-        if self._bucket is not None:
-            self._bucket.take(now)
+        if self._counted is not None:
+            self._counted.take(now)
         for quota in self._quotas:
             quota.take(now)
 

@@ -83,8 +83,15 @@ class Lane:
         self._backlog_share = min(destination.backlog_concurrency or max(1, self._concurrency // 4), self._concurrency)
         self._backlog_active = 0
         self._health = Health(state, pause_after=destination.pause_after)
+        is_batched = destination.batch is not None
+        self.request_bucket = limits.bucket if is_batched else None
+        """The rate limit whose requests the sender counts, because one has several deliveries."""
         self.admission = Admission(
-            concurrency=self._concurrency, bucket=limits.bucket, quotas=limits.quotas, breaker=destination.breaker
+            concurrency=self._concurrency,
+            bucket=limits.bucket,
+            counts_rate=not is_batched,
+            quotas=limits.quotas,
+            breaker=destination.breaker,
         )
         if state.pause is not None:
             self.admission.pause()

@@ -7,6 +7,7 @@ from datetime import timedelta
 from forwarder.core.delivery import Answered, Outcome
 from forwarder.core.destinations.destination import Batch
 from forwarder.core.destinations.request import WebhookRequest
+from forwarder.core.dispatch.token_bucket import Rate, TokenBucket
 from forwarder.destinations.batch_sender import BatchSender
 
 MINUTE = timedelta(minutes=1)
@@ -90,3 +91,39 @@ async def test_an_error_of_ours_is_raised_in_each_attempt() -> None:
     sender = BatchSender(Broken(), Batch(count=2, within=MINUTE))
     raised = await asyncio.gather(sender.send(request(1)), sender.send(request(2)), return_exceptions=True)
     assert [type(each) for each in raised] == [ZeroDivisionError] * 2
+
+
+class TimedPeer(Peer):
+    """A sender that keeps when it was asked to send."""
+
+    def __init__(self, refused: int | None = None) -> None:
+        super().__init__(refused)
+        self.times: list[float] = []
+
+    async def send(self, request: WebhookRequest) -> Outcome:
+        self.times.append(asyncio.get_running_loop().time())
+        return await super().send(request)
+
+    def assert_spaced(self, spacing_s: float) -> None:
+        """None comes before it is allowed, however late the others are; a late timer may be caught up."""
+        for number, at in enumerate(self.times):
+            assert at - self.times[0] >= spacing_s * number - 0.015
+
+
+async def test_a_rate_limit_counts_requests_and_what_comes_meanwhile_joins_the_next_one() -> None:
+    peer = TimedPeer()
+    bucket = TokenBucket(Rate(count=10, per=timedelta(seconds=1)))
+    sender = BatchSender(peer, Batch(count=2, within=timedelta(milliseconds=10)), bucket=bucket)
+    first, *rest = await asyncio.gather(statuses(sender, 1), statuses(sender, 2, 3, 4, 5))
+    assert [first, *rest] == [[200], [200] * 4]
+    assert peer.bodies == [[1, 2], [3, 4], [5]]
+    peer.assert_spaced(0.1)
+
+
+async def test_single_requests_after_a_refusal_count_too() -> None:
+    peer = TimedPeer(refused=2)
+    bucket = TokenBucket(Rate(count=20, per=timedelta(seconds=1)))
+    sender = BatchSender(peer, Batch(count=3, within=MINUTE), bucket=bucket)
+    assert await statuses(sender, 1, 2, 3) == [200, 400, 200]
+    assert peer.bodies == [[1, 2, 3], [1], [2], [3]]
+    peer.assert_spaced(0.05)

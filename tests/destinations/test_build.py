@@ -192,3 +192,18 @@ def test_a_header_is_a_template_only_if_the_file_says_so() -> None:
         load(destination(lines.replace("{{ source }}", "{{ sid }}")), {**ENV, "TEXT": "{{ 1 }}"})
     )
     assert other != found
+
+
+@pytest.mark.parametrize(
+    ("lines", "attempts"),
+    [
+        ("batch: {count: 20}", 40),
+        ("batch: {count: 20}\nconcurrency: 5", 100),
+        ("batch: {count: 20}\nrate_limit: 2/s", 40),
+        ("batch: {count: 20}\nrate_limit: 6/m\ntimeout: 10s\nconcurrency: 5", 20),
+        ("batch: {count: 20}\nrate_limit: {rate: 6/m, burst: 3}\ntimeout: 10s", 40),
+    ],
+)
+def test_no_more_events_leave_the_outbox_than_requests_may_be_under_way(lines: str, attempts: int) -> None:
+    (found,) = destinations_of(load(destination(f"url: https://a.example/\n{lines}")))
+    assert found.concurrency == attempts

@@ -9,8 +9,11 @@ from time import monotonic
 import pytest
 
 from forwarder.core.destinations.service_rules import allowances_of
+from forwarder.core.dispatch.circuit_breaker import BreakerPolicy
 from forwarder.core.dispatch.quota import Allowance, QuotaLimit, ServiceQuota
 from forwarder.core.dispatch.retry import Rule
+from forwarder.core.dispatch.token_bucket import Rate, TokenBucket
+from forwarder.dispatch.admission import Admission
 from forwarder.emulator.receiver import Answer, Received, Receiver
 from tests.support.lanes import AT_ONCE, destination, event, running
 
@@ -93,3 +96,13 @@ async def test_a_deleted_webhook_pauses_its_destination(tmp_path: Path) -> None:
         async with running(tmp_path / "outbox.db", destination(receiver.url, retry=gone)) as scene:
             scene.bring([event(0)])
             await scene.until(lambda: scene.lane.admission.is_paused)
+
+
+def test_a_rate_whose_requests_the_sender_counts_only_says_when() -> None:
+    bucket = TokenBucket(Rate(count=1, per=timedelta(seconds=10)))
+    admission = Admission(concurrency=5, bucket=bucket, counts_rate=False, quotas=(), breaker=BreakerPolicy())
+    for _ in range(2):
+        assert admission.allowed_at(100.0, lambda: True) == 0.0
+        admission.begin(100.0)
+    bucket.take(100.0)
+    assert admission.allowed_at(100.0, lambda: True) == pytest.approx(110.0, abs=0.1)

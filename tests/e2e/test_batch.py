@@ -4,6 +4,7 @@ import json
 import signal
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic
 
 from forwarder.cli import exit_codes
 from forwarder.core.destinations.verification import StandardVerifier, VerificationResult, decode_verifying_key
@@ -82,3 +83,23 @@ async def test_a_batch_that_fails_is_retried(tmp_path: Path) -> None:
         json.dumps(json.loads(frame)) for frame in FRAMES
     )
     assert test.headers["x-forwarder-batch"] == "1"
+
+
+async def test_a_rate_limit_is_one_of_requests(tmp_path: Path) -> None:
+    frames = [FRAMES[0].replace(b'"mid":"', b'"mid":"%d' % number, 1) for number in range(1, 13)]
+    assert len(set(frames)) == 12
+    async with Emulator(api_key=KEY) as emulator, Receiver() as receiver:
+        config = write(tmp_path, emulator.ws_url, receiver.url)
+        text = config.read_text(encoding="utf-8").replace("within: 60s}", "within: 2s}, rate_limit: 5/s")
+        config.write_text(text, encoding="utf-8")
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            began = monotonic()
+            for frame in frames:
+                await emulator.send(frame)
+            await receiver.wait_until(lambda bot: sum(len(json.loads(each.body)) for each in bot.requests) == 12)
+            daemon.send(signal.SIGTERM)
+            await daemon.ended()
+    requests = receiver.requests
+    assert 3 <= len(requests) <= 6  # 3, unless events come slowly; with a limit of events they would be 12
+    assert all(each.at - began >= 0.2 * number - 0.015 for number, each in enumerate(requests))

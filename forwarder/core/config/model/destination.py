@@ -179,7 +179,7 @@ class DestinationSettings(Section):
     )
     rate_limit: RateField | None = Field(
         default=None,
-        description="The highest number of attempts per second, minute or hour. What exceeds it waits.",
+        description="The highest number of attempts per second, minute or hour, or with batch of requests. What exceeds it waits.",
         examples=["50/s", {"rate": "20/m", "burst": 5}],
     )
     limit: LimitConfig | None = Field(
