@@ -36,6 +36,7 @@ ENVIRONMENT = {
     "BOT_TOKEN": "token",
     "BOT_SECRET": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
     "ALERTS_URL": "https://example.invalid/hook",
+    "OTLP_TOKEN": "token",
     "HEARTBEAT_URL": "https://hc-ping.com/id",
 }
 FILES = {"more-coins.txt": "sol\n", "/run/credentials/secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"}

@@ -5,6 +5,7 @@ import stat
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from forwarder.configfile.includes import finder
@@ -24,6 +25,10 @@ from forwarder.heap import give_back
 
 _LONGEST_BYTES = 8 * 1024 * 1024
 """The longest secret, certificate or template."""
+_NO_TRACES = (
+    "its libraries are not installed; they are an extra of forwarder: "
+    f"{sys.executable} -m pip install 'opentelemetry-sdk>=1.29,<2' 'opentelemetry-exporter-otlp-proto-http>=1.29,<2'"
+)
 
 
 Warn = Callable[[Path, str], None]
@@ -124,6 +129,7 @@ def read_files_of(path: Path, files: Files, warn: Warn = _print_warning) -> Conf
             read_list=read_list,
             check_tls=_check_tls,
             check_apprise=_check_apprise,
+            check_tracing=_check_tracing,
             find_files=finder(path, read=files.read, look=files.matches),
         )
     give_back()  # what was made of the file on the way
@@ -142,6 +148,15 @@ def _check_apprise(url: str) -> str | None:
     from forwarder.destinations.apprise_service import problem_of  # noqa: PLC0415 - only where it is used
 
     return problem_of(url)
+
+
+def _check_tracing() -> str | None:
+    """Return why no traces can be sent: the libraries are an extra."""
+    try:
+        found = find_spec("opentelemetry.exporter.otlp.proto.http"), find_spec("opentelemetry.sdk.trace")
+    except ModuleNotFoundError:
+        return _NO_TRACES
+    return None if all(found) else _NO_TRACES
 
 
 def read_routing(path: Path, *, exact: bool | None = None) -> RoutingConfig:

@@ -32,6 +32,7 @@ from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.daemon.signals import DaemonSignals
 from forwarder.daemon.status import StatusReporter, state_of
 from forwarder.daemon.task_group import task_group
+from forwarder.daemon.tracing import open_tracing
 from forwarder.daemon.web import WebParts, start_web
 from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.monitoring.live_feed import NOBODY, Listeners, LiveFeed
@@ -135,6 +136,7 @@ class Daemon:
         clock, counters, settings = streams.clock, self.counters, active.config.outbox
         async with OrderlyStop() as stop:
             # Open first.
+            tracer = await stop.enter_async_context(open_tracing(active.config.tracing, clock))
             outbox = await stop.enter_async_context(
                 open_outbox(
                     self._outbox_path, durability=settings.durability, max_size=settings.max_size, patience=patience
@@ -147,7 +149,9 @@ class Daemon:
                 keep=outbox.note_clock_steps,
             )
             waiting = await outbox.recover()
-            live = LiveFeed(clock, self._listeners)
+            if tracer is not None:
+                outbox.watch_commits(tracer.note_committed)
+            live = LiveFeed(clock, self._listeners, tracer=tracer)
             dispatcher = Dispatcher()
             inbound = await open_inbound(
                 streams, active, outbox=outbox, lanes=dispatcher, counters=counters, watch=live
@@ -190,6 +194,7 @@ class Daemon:
                 reporting=reporting,
                 clock=clock,
                 hurry=self._signals.hurry,
+                tracer=tracer,
             )
             reloader = Reloader(
                 self._source,

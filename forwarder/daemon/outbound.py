@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
 
 import structlog
 
@@ -19,6 +20,9 @@ from forwarder.destinations.senders import sender_of
 from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.dispatch.lane import Lane, Timing
 from forwarder.outbox.store import OutboxStore
+
+if TYPE_CHECKING:
+    from forwarder.monitoring.tracer import Tracer
 
 _LOOK_EVERY = timedelta(seconds=1)
 _MARGIN = timedelta(seconds=1)
@@ -41,14 +45,16 @@ class Outbound:
         reporting: Reporting,
         clock: ProcessClock,
         hurry: asyncio.Event,
+        tracer: "Tracer | None" = None,
     ) -> None:
-        """`hurry` is set when a person does not want to wait for the attempts under way."""
+        """`hurry` is set when a person does not want to wait for the attempts under way. `tracer` traces the requests."""
         self._group = group
         self._outbox = outbox
         self._dispatcher = dispatcher
         self._monitor, self._attempts = reporting.monitor, reporting.attempts
         self._clock = clock
         self._hurry = hurry
+        self._tracer = tracer
         self._template_worker = RenderWorker()
         self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
         """Also lanes that a reload has replaced, until the attempts that they have under way have ended."""
@@ -155,7 +161,7 @@ class Outbound:
             template_worker=self._template_worker,
         )
         self._dispatcher.lanes[destination.name] = lane
-        running = _run_lane(lane, has_backlog=has_backlog, clock=self._clock)
+        running = _run_lane(lane, has_backlog=has_backlog, clock=self._clock, tracer=self._tracer)
         try:
             task = self._group.create_task(running, name=f"lane {destination.name}")
         except RuntimeError:  # the daemon is ending by an error, and takes no more tasks
@@ -175,6 +181,13 @@ class Outbound:
         return any(lane is not present and lane.destination.name == name for lane in self._lane_tasks.values())
 
 
-async def _run_lane(lane: Lane, *, has_backlog: bool, clock: Callable[[], datetime]) -> None:
+async def _run_lane(
+    lane: Lane, *, has_backlog: bool, clock: Callable[[], datetime], tracer: "Tracer | None" = None
+) -> None:
     async with sender_of(lane.destination, clock=clock, bucket=lane.request_bucket) as sender:
-        await lane.run(sender, has_backlog=has_backlog)
+        if tracer is None:
+            await lane.run(sender, has_backlog=has_backlog)
+            return
+        from forwarder.monitoring.traced_sender import TracedSender  # noqa: PLC0415 - only with `tracing`
+
+        await lane.run(TracedSender(sender, tracer), has_backlog=has_backlog)

@@ -7,7 +7,7 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Self
+from typing import Protocol, Self
 
 import msgspec
 
@@ -51,13 +51,30 @@ class Listeners(msgspec.Struct, frozen=True, kw_only=True):
 NOBODY = Listeners()
 
 
-class LiveFeed:
-    """Hands what passes to the listeners and to every subscription."""
+class PassageTracer(Protocol):
+    """Makes the traces of events of what passes."""
 
-    def __init__(self, clock: Clocks, listeners: Listeners = NOBODY) -> None:
+    def note_event(self, event: Event, stream: str, selection: Selection | None, at: datetime) -> None:
+        """Take note of an event that came at that time and was routed; a duplicate has no selection."""
+        ...
+
+    def note_attempt(self, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
+        """Take note of an attempt that ended now."""
+        ...
+
+    def note_expired(self, delivery: Delivery, reason: str) -> None:
+        """Take note of a delivery that expired before its next attempt."""
+        ...
+
+
+class LiveFeed:
+    """Hands what passes to the listeners, to the traces, and to every subscription."""
+
+    def __init__(self, clock: Clocks, listeners: Listeners = NOBODY, *, tracer: PassageTracer | None = None) -> None:
         self._clock = clock
         self._listeners = listeners
-        self._has_listeners = listeners != NOBODY
+        self._tracer = tracer
+        self._has_listeners = listeners != NOBODY or tracer is not None
         self._subscriptions: list[Subscription] = []
         self._glimpses: dict[str, Glimpse] = {}
         """By the id of the event, the oldest first."""
@@ -85,6 +102,8 @@ class LiveFeed:
         """See `EventWatch`."""
         if self._listeners.on_event is not None:
             self._listeners.on_event(event, None if selection is None else selection.chosen)
+        if self._tracer is not None:
+            self._tracer.note_event(event, stream, selection, at)
         if self._subscriptions:
             seen = self._glimpse(event.id, event.body)
             self._publish(passing_event(event, stream, selection, seen, at=at), event.body)
@@ -93,11 +112,15 @@ class LiveFeed:
         """Take note of an attempt that ended now."""
         if self._listeners.on_attempt is not None:
             self._listeners.on_attempt(delivery, attempt, decision)
+        if self._tracer is not None:
+            self._tracer.note_attempt(delivery, attempt, decision)
         if self._subscriptions:
             self._publish_attempt(delivery, attempt, decision)
 
     def note_expired(self, delivery: Delivery, reason: str) -> None:
         """Take note of a delivery that expired before its next attempt."""
+        if self._tracer is not None:
+            self._tracer.note_expired(delivery, reason)
         if self._subscriptions:
             self._publish_attempt(delivery, None, Expired(reason=reason))
 

@@ -28,6 +28,8 @@ OnElapsed = Callable[[float], None]
 """Is called again and again during a long operation, with the seconds so far."""
 OnCopied = Callable[[int], None]
 """Is called again and again during a backup, with the number of pages copied so far."""
+OnCommitted = Callable[[Sequence[str], Sequence[float]], None]
+"""Takes the ids of events that are on disk, and how many seconds each took from being read."""
 
 
 class GapStore(GapBook, Protocol):
@@ -92,6 +94,10 @@ class OutboxStore(Outbox, Protocol):
 
     def accepted_wall(self, steady: datetime) -> datetime:
         """Return what the wall clock of the last event shows at a steady time."""
+        ...
+
+    def watch_commits(self, note: OnCommitted) -> None:
+        """Have `note` called with the events of each commit, once they are on disk. Without this nothing is collected for it."""
         ...
 
     # Quiet hours

@@ -20,6 +20,7 @@ ENVIRONMENT = {
     "BOT_PASSWORD": "password",
     "BOT_SECRET": SECRET,
     "FORWARDER_TOKEN": "0123456789abcdef",
+    "OTLP_TOKEN": "token",
     "HEARTBEAT_URL": "https://hc-ping.com/id",
     "ALERTS_URL": "https://example.invalid/hook",
 }
@@ -80,6 +81,7 @@ def with_example(path: str, example: object) -> str:
         "destinations.NAME.quiet.days": {"hours": "23:00-07:00"},
         "destinations.NAME.quiet.timezone": {"hours": "23:00-07:00"},
         **{f"heartbeat.{key}": {"url": "https://hc-ping.com/id"} for key in ("fail_url", "proxy", "tls")},
+        **{f"tracing.{key}": {"endpoint": "http://127.0.0.1:4318/v1/traces"} for key in ("headers", "sample")},
         "routes.limit.per": {"count": 5},
         "routes.limit.by": {"count": 5, "per": "10m"},
         "expect.match": {"name": "a", "within": "1h"},

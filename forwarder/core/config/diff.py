@@ -19,6 +19,7 @@ ONLY_AT_START: Mapping[str, Callable[[Config], object]] = {
     "admin.group": lambda config: config.admin.group,
     "admin.listen": lambda config: config.admin.listen,
     "admin.tls": lambda config: config.admin.tls is not None,
+    "tracing": lambda config: config.tracing,
 }
 """The settings that take effect at the next start only."""
 _MOST_PAIRS = 10_000

@@ -34,6 +34,9 @@ CheckTls = Callable[[Tls], Iterable[tuple[str, str]]]
 """Yields problems with certificates: the key of `tls`, and a sentence."""
 """Returns why Apprise cannot send to a URL, without the URL; `None` if it can."""
 
+CheckTracing = Callable[[], str | None]
+"""Returns why no traces can be sent; `None` if they can."""
+
 
 def load_config(
     text: bytes,
@@ -45,6 +48,7 @@ def load_config(
     read_list: ReadFile | None = None,
     check_tls: CheckTls = lambda _tls: (),
     check_apprise: CheckApprise = lambda _url: None,
+    check_tracing: CheckTracing = lambda: None,
     find_files: FindFiles = nothing_included,
 ) -> Config:
     """Return the config in `text`.
@@ -52,7 +56,7 @@ def load_config(
     `name` is the name of the file in messages. `env` holds the variables for `${NAME}`. `read_file` returns the text of a file in
     a `*_file` key, or raises `OSError`; it decides what relative paths are relative to. `read_template` does the same for a
     template and `read_list` for a list, which hold no secrets; both default to `read_file`. `check_tls` checks certificates,
-    `check_apprise` the URLs for Apprise. `find_files` returns the files that `include` names. Raises `ConfigError` with all problems. It contains no secrets.
+    `check_apprise` the URLs for Apprise, `check_tracing` whether traces can be sent. `find_files` returns the files that `include` names. Raises `ConfigError` with all problems. It contains no secrets.
     """
     nodes = read_whole_config(text, name=name, env=env, find=find_files)
     try:
@@ -90,6 +94,8 @@ def load_config(
         _check_transports(config, check_tls, findings)
         check_admin(config.admin, findings)
         _check_room(config, findings)
+        if config.tracing is not None and (problem := check_tracing()) is not None:
+            findings.add(("tracing",), problem)
         if not findings.problems:
             check_fallback_ages(config, findings)
     if config is None or findings.problems:

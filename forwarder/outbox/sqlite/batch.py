@@ -20,6 +20,8 @@ from forwarder.outbox.sqlite.statements import SQL
 from forwarder.outbox.sqlite.transactions import Step, transaction, unconditionally
 
 _STATUS, _REASON = map(DeliveryRow.__struct_fields__.index, ("status", "reason"))
+_EVENT_ID = 1
+"""The place of the id in a row of `events`."""
 _SIZES = (128, 64, 32, 16, 8, 4, 2, 1)
 """Rows of one statement: a few sizes, so that SQLite compiles each kind of statement a few times and keeps it."""
 _FRAME_OVERHEAD = 512
@@ -59,6 +61,10 @@ class Batch:
         self.events.append(values)
         self.read_at.append(read_at)
         self.size += size + _FRAME_OVERHEAD + planned * ROW_BYTES
+
+    def event_ids(self) -> list[str]:
+        """Return the ids of its events, in the order of `read_at`."""
+        return [str([*values][_EVENT_ID]) for values in self.events]
 
     def add_rows(self, rows: Iterable[DeliveryRow]) -> None:
         """Add rows of `deliveries` as they are now, with the attempts that moved to the history."""

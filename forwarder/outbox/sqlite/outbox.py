@@ -48,6 +48,7 @@ from forwarder.outbox.sqlite.stored_state import StoredState
 from forwarder.outbox.sqlite.waiting_posts import recent_posts, skip_waiting, state_on_disk
 from forwarder.outbox.sqlite.write_queue import WriteQueue
 from forwarder.outbox.sqlite.writer import Writer
+from forwarder.outbox.store import OnCommitted
 
 
 class SqliteOutbox:
@@ -325,6 +326,9 @@ class SqliteOutbox:
     async def settle(self) -> bool:
         """Return `True` once everything queued so far is on disk, or `False` as soon as it is known that this is impossible now."""
         return await self._queue.settle()
+
+    def watch_commits(self, note: OnCommitted) -> None:
+        self._writer.watch_commits(note)
 
     def commit_lag(self) -> Histogram:
         return self._writer.commit_lag.copy()

@@ -40,6 +40,7 @@ from forwarder.outbox.sqlite.make_room import RoomMaker
 from forwarder.outbox.sqlite.row_cache import RowCache
 from forwarder.outbox.sqlite.write_outage import WriteOutage
 from forwarder.outbox.sqlite.write_queue import WriteQueue
+from forwarder.outbox.store import OnCommitted
 
 MAX_UNKNOWN_IN_A_ROW = 3
 """After so many failures of the disk in a row the process ends: a restart reads the file as the disk has it."""
@@ -79,6 +80,7 @@ class Writer:
         self._unknown_in_a_row = 0
         self._turns = 0
         self.commit_lag = Histogram()
+        self._on_committed: OnCommitted | None = None
         """The time from reading an event to having it on disk, of each event."""
         self.commits = 0
         """How many batches were written."""
@@ -125,11 +127,18 @@ class Writer:
             self._closing_since = monotonic()
         now = monotonic()
         self._queue.pace.note_commit(len(batch.events), now=now)
-        self.commit_lag.observe(*[now - read_at for read_at in batch.read_at])
+        lasted_s = [now - read_at for read_at in batch.read_at]
+        self.commit_lag.observe(*lasted_s)
+        if self._on_committed is not None and lasted_s:
+            self._on_committed(batch.event_ids(), lasted_s)
         self.commits += 1
         self._queue.note_written(waiting)
         self._checkpointer.note_written(size=batch.size, rows=len(batch.events) + len(batch.deliveries))
         await self._checkpointer.checkpoint(is_quiet=not self._queue.has_work)
+
+    def watch_commits(self, note: OnCommitted) -> None:
+        """Have `note` called with the events of each commit, once they are on disk."""
+        self._on_committed = note
 
     def _tick(self) -> None:
         self._is_tick_due = True

@@ -26,6 +26,7 @@ from forwarder.core.config.model.routing import (
 )
 from forwarder.core.config.model.rule_test import RuleTest
 from forwarder.core.config.model.stream import ExpectConfig, StreamConfig
+from forwarder.core.config.model.tracing import TracingConfig
 from forwarder.core.config.model.transport import NetworksConfig
 from forwarder.core.config.values.section import FilePath, Name, Section, Switch, duration, one_or_more
 from forwarder.core.yaml.sources import ALONE, Sources
@@ -80,6 +81,11 @@ class Config(RoutesEvents):
         default=None,
         description="An outside monitor that is requested while all is well. It raises the alarm when the requests stop.",
         examples=[{"url": "${HEARTBEAT_URL}", "every": "1m"}],
+    )
+    tracing: TracingConfig | None = Field(
+        default=None,
+        description="Traces of events, sent to a collector by OTLP over HTTP. Takes effect at the next start.",
+        examples=[{"endpoint": "http://127.0.0.1:4318/v1/traces", "sample": "10%"}],
     )
     reload: ReloadConfig = Field(default_factory=ReloadConfig, description="When an edit of the config becomes active.")
     networks: NetworksConfig = Field(
