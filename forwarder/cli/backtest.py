@@ -11,6 +11,7 @@ from forwarder.cli.locations import UsageError, config_path, places_of, report_e
 from forwarder.cli.outbox_file import open_outbox_file
 from forwarder.cli.progress import ProgressReporter, progress
 from forwarder.configfile.read import read_routing
+from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.runtime import disabled_in, on_full_of, router_of
 from forwarder.core.counted import counted
 from forwarder.core.event import Event, NotAnEventError, decode_event
@@ -34,15 +35,12 @@ def run(arguments: argparse.Namespace) -> int:
     file = config_path(arguments)
     if arguments.folded:
         return _fold(file, arguments)
-    config = read_routing(file)
-    simulation = Simulation(router_of(config), disabled=disabled_in(config), on_full=on_full_of(config))
-    comparison = Comparison(examples=arguments.examples)
     with _history(arguments, file) as history:
-        span = history.span_of(since_ms=arguments.since, limit=arguments.limit)
-        with progress("events", span.count) as bar:
-            _compare(comparison, simulation, history.past_events(span), bar)
+        comparison, span = compare(
+            read_routing(file), history, since_ms=arguments.since, limit=arguments.limit, examples=arguments.examples
+        )
     if arguments.json:
-        print_json(_as_json(comparison, span))
+        print_json(as_json(comparison, span))
     else:
         _print(comparison, span, file, width=_width(arguments))
     return exit_codes.FAILURE if arguments.fail_on_change and comparison.is_changed else exit_codes.OK
@@ -52,6 +50,18 @@ def _history(arguments: argparse.Namespace, file: Path) -> AbstractContextManage
     if arguments.outbox is not None:
         return open_outbox_file(arguments.outbox, option="--outbox")
     return open_history(places_of(arguments.against or file).outbox)
+
+
+def compare(
+    config: RoutingConfig, history: History, *, since_ms: int, limit: int | None, examples: int
+) -> tuple[Comparison, HistorySpan]:
+    """Compare what a config would have sent of the history with what was sent, and show how far that is."""
+    simulation = Simulation(router_of(config), disabled=disabled_in(config), on_full=on_full_of(config))
+    comparison = Comparison(examples=examples)
+    span = history.span_of(since_ms=since_ms, limit=limit)
+    with progress("events", span.count) as bar:
+        _compare(comparison, simulation, history.past_events(span), bar)
+    return comparison, span
 
 
 def _compare(comparison: Comparison, simulation: Simulation, past: Iterable[PastEvent], bar: ProgressReporter) -> None:
@@ -229,7 +239,8 @@ def _effect_as_json(effect: FoldingEffect, span: HistorySpan) -> Record:
     }
 
 
-def _as_json(comparison: Comparison, span: HistorySpan) -> Record:
+def as_json(comparison: Comparison, span: HistorySpan) -> Record:
+    """Return what `--json` prints."""
     return {
         **_head_as_json(comparison, span),
         "nowhere": {"then": comparison.nowhere_then, "now": comparison.nowhere_now},

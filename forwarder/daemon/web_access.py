@@ -1,6 +1,5 @@
 """The running daemon, as the page and the API over HTTP see it. It is loaded only where the config asks for HTTP."""
 
-import re
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
@@ -12,6 +11,7 @@ from pydantic import BaseModel
 from forwarder.clocks.wall_clock import utc_now
 from forwarder.core.commands import Request
 from forwarder.core.config import Config
+from forwarder.core.config.problem_places import problem_of
 from forwarder.core.config.revision import unpacked
 from forwarder.core.config.shareable import secrets_of, shareable
 from forwarder.core.delivery import event_of
@@ -29,7 +29,6 @@ from forwarder.threads import start_in_thread
 from forwarder.web.ports import (
     BacktestResult,
     BacktestWanted,
-    ConfigProblem,
     ConfigView,
     DeadGroup,
     DeliveryPage,
@@ -47,7 +46,6 @@ from forwarder.web.ports import (
 _SHOWN_PROBLEMS = 100
 
 _T = TypeVar("_T")
-_PLACE = re.compile(r"(?P<file>[^:\n]+):(?P<line>[0-9]+):(?:(?P<column>[0-9]+):)? ")
 
 
 class WebAccess:
@@ -161,17 +159,6 @@ class WebAccess:
     @property
     def live(self) -> LiveSource:
         return self._parts.live
-
-
-def problem_of(text: str) -> ConfigProblem:
-    """Return a problem with its place, if the sentence begins with one."""
-    found = _PLACE.match(text)
-    if found is None:
-        return ConfigProblem(text=text)
-    column = found["column"]
-    return ConfigProblem(
-        text=text, file=found["file"], line=int(found["line"]), column=None if column is None else int(column)
-    )
 
 
 def _event(history: History, text: str) -> list[StoredEvent]:

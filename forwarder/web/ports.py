@@ -5,12 +5,14 @@ The daemon implements it. Everything that reads the history does so in a thread,
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol, Self
+from typing import Annotated, Any, Protocol, Self
 
 import msgspec
+from msgspec import Meta
 from pydantic import BaseModel
 
 from forwarder.core.commands import Request
+from forwarder.core.config.problem_places import ConfigProblem
 from forwarder.core.history import Cursor, Query
 from forwarder.core.monitoring.live import Passing
 from forwarder.core.monitoring.status import Backlog, StatusReport
@@ -154,16 +156,6 @@ class DeliveryPage(msgspec.Struct, frozen=True, kw_only=True):
     next: Cursor | None = None
 
 
-class ConfigProblem(msgspec.Struct, frozen=True, kw_only=True):
-    """What is wrong with an edit of the config."""
-
-    text: str
-    """The whole sentence, with its place."""
-    file: str | None = None
-    line: int | None = None
-    column: int | None = None
-
-
 class RefusedConfig(msgspec.Struct, frozen=True, kw_only=True):
     """The last edit of the config, which could not be used. The config before it is still active."""
 
@@ -188,14 +180,17 @@ class ConfigView(msgspec.Struct, frozen=True, kw_only=True):
     refused: RefusedConfig | None = None
 
 
-class RuleTrial(msgspec.Struct, frozen=True, kw_only=True):
+_Rules = Annotated[str, Meta(max_length=500_000)]
+
+
+class RuleTrial(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """An event, and the rules to try on it."""
 
-    event: str
+    event: Annotated[str, Meta(max_length=500_000)]
     """The event as JSON text, as it comes on the stream."""
-    rules: str | None = None
+    rules: _Rules | None = None
     """YAML with `routes:`, and `lists:`, `matchers:` and so on as needed; what it leaves out is taken of the active config. `None`: the active config."""
-    at: datetime | None = None
+    at: Annotated[datetime, Meta(tz=True)] | None = None
     """When the event is taken to come, for conditions on the time; `None` is now."""
 
 
@@ -212,15 +207,15 @@ class TrialResult(msgspec.Struct, frozen=True, kw_only=True):
     """The chosen destinations that are disabled."""
 
 
-class BacktestWanted(msgspec.Struct, frozen=True, kw_only=True):
+class BacktestWanted(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Rules to compare with what was sent."""
 
-    rules: str | None = None
+    rules: _Rules | None = None
     """As in `RuleTrial`."""
-    since_ms: int = 0
-    most: int = 10_000
+    since_ms: Annotated[int, Meta(ge=0, le=1 << 53)] = 0
+    most: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     """So many of the newest events are compared."""
-    examples: int = 5
+    examples: Annotated[int, Meta(ge=0, le=50)] = 5
 
 
 class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -229,6 +224,19 @@ class BacktestResult(msgspec.Struct, frozen=True, kw_only=True):
     problems: list[ConfigProblem] = []
     result: Any = None
     """As `forwarder backtest --json` prints it; `None` if the rules have problems."""
+    unavailable: str | None = None
+    """Why the history could not be read."""
+
+
+class RuleRun(msgspec.Struct, frozen=True, kw_only=True):
+    """What the process that tries rules has to do: one of both."""
+
+    base: bytes
+    """The revision of the active config."""
+    outbox: str
+    cpu_s: int
+    trial: RuleTrial | None = None
+    backtest: BacktestWanted | None = None
 
 
 class LiveSubscription(Protocol):

@@ -9,9 +9,8 @@ import pytest
 from forwarder.core.commands import PauseChange, Request
 from forwarder.core.history import Cursor, Query
 from forwarder.core.monitoring.verdict import HealthLevel
-from forwarder.daemon.web_access import problem_of
 from forwarder.outbox.open import open_outbox
-from forwarder.web.ports import ConfigProblem, DaemonAccess
+from forwarder.web.ports import DaemonAccess
 from tests.support.history import CONFIG, fill
 from tests.support.outbox import EVENTS, NOW, attempt, keep
 from tests.support.web import access_of
@@ -157,18 +156,6 @@ async def test_the_last_refused_edit_is_shown_with_its_places(config: Path) -> N
     assert refused is not None
     assert [(problem.file, problem.line) for problem in refused.problems] == [(str(config), 1), (str(config), 3)]
     assert refused.more == 0
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("config.yaml:12:3: wrong", ("config.yaml", 12, 3)),
-        ("routes/a.yaml:7: wrong", ("routes/a.yaml", 7, None)),
-        ("cannot be read", (None, None, None)),
-    ],
-)
-def test_a_problem_says_its_place(text: str, expected: tuple[str | None, int | None, int | None]) -> None:
-    assert problem_of(text) == ConfigProblem(text=text, file=expected[0], line=expected[1], column=expected[2])
 
 
 async def test_a_change_goes_to_the_daemon_with_the_person(config: Path) -> None:

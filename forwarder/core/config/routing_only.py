@@ -19,7 +19,7 @@ from forwarder.core.config.revision import NotARevisionError, Revision, fingerpr
 from forwarder.core.config.sealing import with_digests
 from forwarder.core.matching import Condition
 from forwarder.core.yaml.findings import Findings
-from forwarder.core.yaml.nodes import MapEntry, MapNode, Node, RefusedError
+from forwarder.core.yaml.nodes import ListNode, MapEntry, MapNode, Node, RefusedError
 from forwarder.core.yaml.problems import ConfigError
 from forwarder.core.yaml.tree import Scalar, Tree
 from forwarder.core.yaml.variables import expand
@@ -67,6 +67,34 @@ def load_revision(data: bytes) -> RoutingConfig:
         raise NotARevisionError(f"{problem.path}: {problem.message}" if problem.path else problem.message)
     if kept.salt:
         config.note_revision(stored(data))
+    return config
+
+
+def load_draft(text: bytes, base: bytes, *, name: str) -> RoutingConfig:
+    """Return the routing part that a text has, with the sections of a revision in the place of those that the text leaves out.
+
+    A list is read as the routes. No file is read and no variable is known: whoever writes the text need not be allowed to read them. Raises
+    `ConfigError` with all problems, and `NotARevisionError`.
+    """
+    nodes = read_whole_config(text, name=name, env={}, find=nothing_included)
+    root = nodes.root
+    if isinstance(root, ListNode):
+        root = MapNode(root.line, root.column, {"routes": MapEntry(root.line, root.column, root)})
+    root = _without_the_rest(root)
+    kept = unpacked(base)
+    findings = Findings(root, nodes.problems, nodes.sources)
+    written = expand(root, {}, findings)
+    if not isinstance(written, dict) or not written:
+        findings.add((), "expected routes, and the lists and matchers that they need")
+        raise ConfigError(name, findings.problems, nodes.sources)
+    kept.tree.setdefault("exact", Scalar("true"))
+
+    def read_list(_name: str) -> str:
+        raise PermissionError(1, "rules that are tried read no files")
+
+    config = _config_of({**kept.tree, **written}, read_list, findings, known=kept.files)
+    if config is None or findings.problems:
+        raise ConfigError(name, findings.problems, nodes.sources)
     return config
 
 

@@ -3,8 +3,9 @@
 import pytest
 
 from forwarder.core.config import Config, ConfigError, load_config
+from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.revision import NotARevisionError, Revision, packed, unpacked
-from forwarder.core.config.routing_only import load_revision, load_routing
+from forwarder.core.config.routing_only import load_draft, load_revision, load_routing
 from forwarder.core.config.runtime import disabled_in, on_full_of, router_of
 from forwarder.core.yaml.tree import Scalar
 from tests.support.conditions import NOW, event
@@ -193,3 +194,43 @@ def test_a_file_is_read_as_if_it_said_exact_or_did_not(exact: bool | None, found
     text = "exact: true\ndestinations: {bot: {url: 'https://example.com'}}\nroutes: [{match: {text: {word: btc}}, to: bot}]\n"
     config = load_routing(text.encode(), name="config.yaml", env={}, read_list=FILES.__getitem__, exact=exact)
     assert router_of(config).select(event({"text": "\uff22\uff34\uff23"}), NOW).is_matched is found
+
+
+def drafted(text: str) -> RoutingConfig:
+    base = load().revision
+    assert base is not None
+    return load_draft(text.encode(), base.data, name="rules")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "routes: [{name: new, match: {text: {contains: {list: mine}}}, to: bot}]",
+        "- {name: new, match: {text: {contains: sol}}, to: bot}",
+        "routes: [{name: new, match: {text: {contains: {file: words.txt}}}, to: bot}]",
+        "streams: [{api_key: '${NOT_SET}'}]\nroutes: [{name: new, match: {matcher: mine}, to: bot}]\nmatchers: {mine: {text: {contains: sol}}}",
+    ],
+)
+def test_a_draft_takes_what_it_leaves_out_from_the_active_config(text: str) -> None:
+    config = drafted(text)
+    assert [route.name for route in config.routes] == ["new"]
+    assert router_of(config).select(event(payload={"text": "buy SOL"}), NOW).chosen == {"bot": ("new",)}
+    assert config.unmatched == "off"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("routes: [{to: nobody}]", 'rules:1:15: routes[0].to: "nobody" is not a destination'),
+        ("routes: [{match: {text: {contains: {file: /etc/passwd}}}, to: bot}]", "rules that are tried read no files"),
+        ("routes: [{match: {text: '${HOME}'}, to: bot}]", "the variable HOME is not set"),
+        ("include: /etc/passwd\nroutes: [{to: bot}]", "no file can be included here"),
+        ("nothing", "expected routes, and the lists and matchers that they need"),
+        ("{}", "expected routes, and the lists and matchers that they need"),
+        ("routes: [", "rules:"),
+    ],
+)
+def test_a_draft_reads_no_files_and_no_variables(text: str, said: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        drafted(text)
+    assert said in str(refused.value)
