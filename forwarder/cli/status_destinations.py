@@ -97,7 +97,7 @@ def is_in_trouble(destination: DestinationReport | None) -> bool:
     if _mostly_fails(destination):
         return True
     is_down = destination.ours is not None or destination.breaker != BreakerState.CLOSED
-    is_failing = destination.failing_since is not None
+    is_failing = destination.failing_since is not None or destination.refuses_all
     return is_down or is_failing or (destination.canary is not None and destination.canary.missed)
 
 
@@ -127,6 +127,8 @@ def destination_state(name: str, destination: DestinationReport | None, *, has_w
     if destination.failing_since is not None:
         last = destination.last_failure or "before the restart"
         parts.append(f"failing since {local(destination.failing_since)}: {last}")
+    elif destination.refuses_all and not parts:
+        parts.append(f"REFUSES EVERYTHING: {destination.last_failure}")
     elif destination.last_failure is not None and destination.paused is None and destination.ours is None:
         how = "MOST ATTEMPTS FAIL" if _mostly_fails(destination) else _OK
         parts = [*(parts or [how]), f"the last attempt failed: {destination.last_failure}"]

@@ -11,6 +11,7 @@ TROUBLES: tuple[dict[str, Any], ...] = (
     {"breaker": "open"},
     {"breaker": "half_open"},
     {"ours": "no network"},
+    {"last_failure": "HTTP 400", "recent": RecentReport(failed_attempts=3)},
     {"failing_since": "2026-01-01T00:00:00+00:00"},
     {"canary": CanaryReport(missed=True)},
     {"paused": PauseReport(by="receiver")},
@@ -55,3 +56,8 @@ def test_one_that_refuses_each_event_for_itself_is_not_said_to_be_ok() -> None:
 def test_one_that_the_daemon_does_not_have_is_said_and_is_no_trouble() -> None:
     assert destination_state("old", None, has_waiting=True) == "not in the config"
     assert not is_in_trouble(None)
+
+
+def test_one_that_refuses_everything_is_not_said_to_be_ok() -> None:
+    report = DestinationReport(last_failure="HTTP 400", recent=RecentReport(failed_attempts=3))
+    assert destination_state("bot", report, has_waiting=False) == "REFUSES EVERYTHING: HTTP 400"

@@ -168,6 +168,10 @@ class LaneReport(msgspec.Struct, frozen=True):
     """How many may be made at the same time."""
 
 
+REFUSALS = 3
+"""After so many failed attempts in five minutes, with no success, a destination refuses everything."""
+
+
 class RecentReport(msgspec.Struct, frozen=True):
     """How a destination did in the last five minutes. A quantile is up to 20 % too long, and `None` where there was nothing."""
 
@@ -205,6 +209,11 @@ class DestinationReport(LaneReport, frozen=True):
     expired: int = 0
     skipped: int = 0
     """Deliveries that were not made: sampled, limited, preferred, or while it was disabled."""
+
+    @property
+    def refuses_all(self) -> bool:
+        """Whether its receiver answers, and has taken nothing in the last five minutes: a breaker does not open for that."""
+        return self.last_failure is not None and not self.recent.delivered and self.recent.failed_attempts >= REFUSALS
 
 
 class CountersReport(msgspec.Struct, frozen=True):

@@ -147,6 +147,12 @@ def _destinations(status: StatusReport) -> Iterator[Concern]:
                 )
         elif destination.ours is not None or destination.breaker != BreakerState.CLOSED:
             down[name] = destination
+        elif destination.refuses_all:
+            yield Concern(
+                HealthLevel.DEGRADED,
+                f"{name} refuses everything ({destination.last_failure})",
+                f"forwarder dead list --destination {shlex.quote(name)} shows what it says.",
+            )
         if destination.canary is not None and destination.canary.missed and destination.paused is None:
             yield Concern(HealthLevel.DEGRADED, f"a canary of {name} is missing", "")
     if down:

@@ -68,6 +68,8 @@ def health_of_destination(destination: DestinationReport, *, waiting: int) -> He
         return HealthWords(HealthMark.BAD, "down", (probe, *more))
     if destination.failing_since is not None or (destination.canary is not None and destination.canary.missed):
         return HealthWords(HealthMark.WARN, "failing", more)
+    if destination.refuses_all:
+        return HealthWords(HealthMark.WARN, "refuses everything", more)
     if destination.quiet_until is not None:
         return HealthWords(HealthMark.IDLE, "quiet hours", more)
     return HealthWords(HealthMark.OK, "ok", more)

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from msgspec import structs
 
 from forwarder.core.monitoring.status import (
     CanaryReport,
@@ -12,6 +13,7 @@ from forwarder.core.monitoring.status import (
     LogReport,
     OutboxReport,
     PauseReport,
+    RecentReport,
     RefusedConfigReport,
     StatusReport,
     StreamReport,
@@ -105,6 +107,19 @@ def test_a_destination_that_is_down_says_its_error() -> None:
     ours = DestinationReport(ours="no network", last_failure="HTTP 503")
     assert of_destination(ours).line == "DEGRADED: destination bot is down (no network)"
     assert of_destination(DestinationReport(breaker="open")).line == "DEGRADED: destination bot is down"
+
+
+def test_a_destination_that_refuses_everything_is_not_well_though_it_answers() -> None:
+    refuses = DestinationReport(last_failure="HTTP 400", recent=RecentReport(failed_attempts=3))
+    verdict = of_destination(refuses)
+    assert verdict.line == "DEGRADED: bot refuses everything (HTTP 400)"
+    assert verdict.advice == "forwarder dead list --destination bot shows what it says."
+    for well in (
+        structs.replace(refuses, recent=RecentReport(failed_attempts=2)),
+        structs.replace(refuses, recent=RecentReport(failed_attempts=9, delivered=1)),
+        structs.replace(refuses, last_failure=None),
+    ):
+        assert of_destination(well).level is HealthLevel.OK
 
 
 def test_several_destinations_are_named_without_errors() -> None:

@@ -7,6 +7,7 @@ from forwarder.core.monitoring.status import (
     DestinationReport,
     OutboxReport,
     PauseReport,
+    RecentReport,
     StreamReport,
 )
 from forwarder.web.page.health import (
@@ -45,6 +46,12 @@ def test_streams(stream: StreamReport, mark: str, word: str, more: tuple[str, ..
         (DestinationReport(breaker="open", next_probe_in_s=1.5), "bad", "down", ("next probe in 1.5 s",)),
         (DestinationReport(failing_since="2026-01-01T00:00:00+00:00"), "warn", "failing", ()),
         (DestinationReport(canary=CanaryReport(missed=True)), "warn", "failing", ("the last canary is missing",)),
+        (
+            DestinationReport(last_failure="HTTP 400", recent=RecentReport(failed_attempts=3)),
+            "warn",
+            "refuses everything",
+            (),
+        ),
         (DestinationReport(quiet_until="2026-01-01T00:00:00+00:00"), "idle", "quiet hours", ()),
         (DestinationReport(held_for_s=12), "ok", "ok", ("the receiver asks to wait another 12 s",)),
         (DestinationReport(limited_for_s=2.5), "ok", "ok", ("rate limited: the next one goes in 2.5 s",)),
