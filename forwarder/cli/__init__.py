@@ -42,6 +42,7 @@ COMMANDS = {
     "listen": ("listen", "run a webhook receiver that prints each request"),
     "emulate": ("emulate", "run a local emulator of scrape.st: WebSocket, SSE, faults on demand"),
     "tail": ("tail", "show events and attempts as they pass; --public: scrape.st's public stream"),
+    "top": ("top", "show rates, latency and what passes on the whole screen, with keys to act"),
     "preview": ("preview", "show the message that a format makes of an event"),
     "explain": ("explain", "show which routes match an event, and why the others do not"),
     "backtest": ("backtest", "run a changed config over the history, and show what it would send differently"),
@@ -51,7 +52,21 @@ COMMANDS = {
 }
 """The module of its arguments, and what `forwarder --help` says of it, for each command. Only modules of the command given are loaded."""
 _WITHOUT_OUTBOX = frozenset(
-    {"run", "init", "check", "test", "demo", "send", "listen", "emulate", "tail", "preview", "schema", "completion"}
+    {
+        "run",
+        "init",
+        "check",
+        "test",
+        "demo",
+        "send",
+        "listen",
+        "emulate",
+        "tail",
+        "top",
+        "preview",
+        "schema",
+        "completion",
+    }
 )
 """Commands that never wait for the disk with the outbox; `run` has its own watch over it."""
 _WITH_SECRETS = frozenset({"run", "check", "test", "send", "preview", "support"})

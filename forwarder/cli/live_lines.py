@@ -19,7 +19,7 @@ _ROUTES = 2
 _LATE_MS = 1_000
 """A delivery that came so much later than its last attempt took is shown with how late it was."""
 
-_DIM, _BOLD, _RED, _GREEN, _YELLOW = "2", "1", "31", "32", "93"
+DIM, BOLD, RED, GREEN, YELLOW = "2", "1", "31", "32", "93"
 _SOURCES = {"x": "36", "fast-x": "96", "telegram": "34", "discord": "35", "rss": "33", "web": "32"}
 
 
@@ -58,7 +58,7 @@ class LineLayout:
     def line(self, item: Passing | Lost) -> Line:
         """Return the line of what passes."""
         if isinstance(item, Lost):
-            return Line((Piece(f"… {counted(item.lost, 'line')} lost: this output is too slow", _YELLOW),))
+            return Line((Piece(f"… {counted(item.lost, 'line')} lost: this output is too slow", YELLOW),))
         result = _safe(result_of(item, is_whole=self.width is None))
         if self.width is None:
             return Line((*self._post(item, author_width=0, text_width=0, with_ms=True), *result, *_more(item)))
@@ -75,9 +75,9 @@ class LineLayout:
     def _post(item: Passing, *, author_width: int, text_width: int, with_ms: bool) -> Iterable[Piece]:
         at = item.at.astimezone()
         time = f"{at:%H:%M:%S}.{at.microsecond // 1000:03}" if with_ms else f"{at:%H:%M:%S}"
-        yield Piece(f"{time} {short_id(item.event_id, is_wide=False)} " if with_ms and text_width else f"{time} ", _DIM)
+        yield Piece(f"{time} {short_id(item.event_id, is_wide=False)} " if with_ms and text_width else f"{time} ", DIM)
         yield Piece(f"{_cell(item.source, _SOURCE_WIDTH)} ", _SOURCES.get(item.source, ""))
-        yield Piece(f"{_cell(item.author or '-', author_width)} ", _BOLD)
+        yield Piece(f"{_cell(item.author or '-', author_width)} ", BOLD)
         yield Piece(f"{_cell(' '.join(item.text.split()) or '-', text_width)} ")
 
 
@@ -88,23 +88,23 @@ def result_of(item: Passing, *, is_whole: bool = False) -> list[Piece]:
 
 def _of_event(event: PassingEvent) -> list[Piece]:
     if event.result is EventResult.DUPLICATE:
-        return [Piece("duplicate, dropped", _DIM)]
+        return [Piece("duplicate, dropped", DIM)]
     pieces: list[Piece] = []
     if event.result is EventResult.UNMATCHED:
-        pieces.append(Piece("no rule matches", _DIM))
+        pieces.append(Piece("no rule matches", DIM))
     elif event.destinations:
         pieces.append(Piece(", ".join(dict.fromkeys(name for each in event.destinations.values() for name in each))))
     if event.destinations:
-        pieces += [Piece(" → " if pieces else "→ ", _DIM), Piece(", ".join(event.destinations), _BOLD)]
+        pieces += [Piece(" → " if pieces else "→ ", DIM), Piece(", ".join(event.destinations), BOLD)]
     if event.held:
         held = ", ".join(f"{name} ({why})" for name, why in event.held.items())
-        pieces.append(Piece(f"{'; ' if pieces else ''}not sent: {held}", _YELLOW))
+        pieces.append(Piece(f"{'; ' if pieces else ''}not sent: {held}", YELLOW))
     return pieces
 
 
 def _of_attempt(attempt: PassingAttempt, *, is_whole: bool) -> list[Piece]:
-    pieces = [Piece(", ".join(attempt.routes), _DIM), Piece(" → ", _DIM)]
-    pieces += [Piece(attempt.destination, _BOLD), Piece(" ")]
+    pieces = [Piece(", ".join(attempt.routes), DIM), Piece(" → ", DIM)]
+    pieces += [Piece(attempt.destination, BOLD), Piece(" ")]
     match attempt.outcome:
         case AttemptOutcome.DELIVERED:
             took = f"{attempt.duration_ms or 0:.1f} ms"
@@ -113,11 +113,11 @@ def _of_attempt(attempt: PassingAttempt, *, is_whole: bool) -> list[Piece]:
                 pieces.append(
                     Piece(
                         f"✓ {took}, attempt {attempt.attempt}, {_spell_ms(attempt.since_received_ms)} after it came",
-                        _GREEN,
+                        GREEN,
                     )
                 )
             else:
-                pieces.append(Piece(f"✓ {took}", _GREEN))
+                pieces.append(Piece(f"✓ {took}", GREEN))
             if is_whole and attempt.reason:
                 pieces.append(Piece(f" ({attempt.reason})"))
         case AttemptOutcome.RETRY | AttemptOutcome.POSTPONED:
@@ -126,11 +126,9 @@ def _of_attempt(attempt: PassingAttempt, *, is_whole: bool) -> list[Piece]:
                 again = f", again in {_spell_ms(max((attempt.retry_at - attempt.at).total_seconds() * 1000, 0))}"
             mark = "✗" if attempt.outcome is AttemptOutcome.RETRY else "… not counted:"
             reason = attempt.reason if is_whole else attempt.reason.partition(":")[0]
-            pieces.append(
-                Piece(f"{mark} {reason}{again}", _RED if attempt.outcome is AttemptOutcome.RETRY else _YELLOW)
-            )
+            pieces.append(Piece(f"{mark} {reason}{again}", RED if attempt.outcome is AttemptOutcome.RETRY else YELLOW))
         case AttemptOutcome.DEAD | AttemptOutcome.EXPIRED:
-            pieces.append(Piece(f"✗ {attempt.outcome}: {attempt.reason}", _RED))
+            pieces.append(Piece(f"✗ {attempt.outcome}: {attempt.reason}", RED))
     return pieces
 
 
@@ -149,7 +147,7 @@ def _more(item: Passing) -> Iterable[Piece]:
         more.append(f"attempt {item.attempt} ({item.trigger})")
     if item.link:
         more.append(item.link)
-    yield Piece(f"  {shown(', '.join(more))}", _DIM)
+    yield Piece(f"  {shown(', '.join(more))}", DIM)
 
 
 def _safe(pieces: Iterable[Piece]) -> list[Piece]:

@@ -1,12 +1,12 @@
 """Follows what passes through the running daemon. It comes back to a daemon that was restarted or upgraded, and says so."""
 
 import sys
-import time
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from forwarder.cli.locations import Places
-from forwarder.control.client import control
+from forwarder.control.client import Control, control
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import Watch
 
@@ -29,7 +29,9 @@ class LiveWatch:
         self._note = note
         self._connection = ExitStack()
         self._passing: Iterator[bytes] = iter(())
+        self._daemon: Control | None = None
         self._pid = 0
+        self._over = threading.Event()
 
     @contextmanager
     def connected(self) -> Iterator[None]:
@@ -42,27 +44,35 @@ class LiveWatch:
             self._connection.close()
 
     def lines(self) -> Iterator[bytes]:
-        """Yield the lines of what passes, forever. Raises `DaemonRefusedError` if a later daemon does not want to be watched."""
-        while True:
+        """Yield the lines of what passes, until `end`. Raises `DaemonRefusedError` if a later daemon does not want to be watched."""
+        while not self._over.is_set():
             try:
                 yield from self._passing
             except NoDaemonError as error:
+                if self._over.is_set():
+                    return
                 self._note(f"{error}; waiting for it to be back")
             self._connect_again()
+
+    def end(self) -> None:
+        """Have `lines` end, from another thread."""
+        self._over.set()
+        if self._daemon is not None:
+            self._daemon.interrupt()
 
     def _connect(self) -> None:
         self._connection.close()
         daemon = self._connection.enter_context(control(self._where.socket, outbox=self._where.outbox))
-        self._passing, self._pid = daemon.watch(self._request), daemon.pid
+        self._daemon, self._passing, self._pid = daemon, daemon.watch(self._request), daemon.pid
 
     def _connect_again(self) -> None:
         """Return once the daemon, or another one, is there."""
         before = self._pid
-        while True:
+        while not self._over.is_set():
             try:
                 self._connect()
             except NoDaemonError:
-                time.sleep(_TRY_EVERY_S)
+                self._over.wait(_TRY_EVERY_S)
                 continue
             who = f"process {self._pid}" if self._pid == before else f"process {self._pid} instead of {before}"
             self._note(f"forwarder is back ({who}); what passed meanwhile is not shown here, but in: forwarder events")

@@ -5,7 +5,7 @@ import argparse
 from forwarder.cli.live_filters import Wants, passes_rule
 from forwarder.cli.live_output import LiveOutput, print_until_stopped
 from forwarder.cli.live_watch import LiveWatch
-from forwarder.cli.locations import UsageError, places_of_running, report_errors
+from forwarder.cli.locations import Places, UsageError, places_of_running, report_errors
 from forwarder.cli.names import require_names_of_config
 from forwarder.configfile.read import list_reader, read_routing
 from forwarder.configfile.snapshot import Files
@@ -39,18 +39,20 @@ def tail(arguments: argparse.Namespace) -> int:
     """Show what passes through the daemon."""
     where = places_of_running(arguments)
     require_names_of_config(where, destination=arguments.destination, route=arguments.route, source=arguments.source)
-    wanted: list[Wants] = []
-    if arguments.match is not None:
-        config = read_routing(where.config)
-        read_list = list_reader(where.config, Files())
-        try:
-            condition = condition_of(arguments.match, config, name="--match", read_list=read_list)
-        except ConfigError as error:
-            raise UsageError(str(error)) from error
-        wanted.append(passes_rule(condition))
+    wanted = [] if arguments.match is None else [rule_of(where, arguments.match)]
     watch = LiveWatch(where, request_of(arguments, with_body=bool(wanted)))
     with watch.connected():
         return print_until_stopped(watch, LiveOutput(as_json=arguments.json, is_wide=arguments.wide), wanted)
+
+
+def rule_of(where: Places, written: str) -> Wants:
+    """Return the filter that `--match` describes. Raises `UsageError` for a mistake in it, `ConfigError` for one in the config."""
+    config = read_routing(where.config)
+    try:
+        condition = condition_of(written, config, name="--match", read_list=list_reader(where.config, Files()))
+    except ConfigError as error:
+        raise UsageError(str(error)) from error
+    return passes_rule(condition)
 
 
 def request_of(arguments: argparse.Namespace, *, with_body: bool) -> Watch:
@@ -59,6 +61,6 @@ def request_of(arguments: argparse.Namespace, *, with_body: bool) -> Watch:
         source=arguments.source,
         destination=arguments.destination,
         route=arguments.route,
-        failed=getattr(arguments, "failed", False),
+        failed=arguments.failed,
         with_body=with_body,
     )

@@ -110,6 +110,11 @@ class Control:
         self.ask(request)
         return self._passing()
 
+    def interrupt(self) -> None:
+        """End the connection from another thread: what waits for an answer raises `NoDaemonError` at once."""
+        with suppress(OSError):  # it has ended already
+            self._connection.shutdown(socket.SHUT_RDWR)
+
     def _passing(self) -> Iterator[bytes]:
         while True:
             try:

@@ -79,8 +79,8 @@ LINES = (
 )  # fmt: skip
 
 
-ELSEWHERE = {"run", "listen", "emulate", "tail", "demo", "upgrade", "completion", "support"}
-"""Commands that write their own log, or lines of `LineOutput`, or (to their output) nothing of an event, a peer or a config."""
+ELSEWHERE = {"run", "listen", "emulate", "tail", "top", "demo", "upgrade", "completion", "support"}
+"""Commands that write their own log, lines of `LineOutput`, of `tail` or `top`, or (to their output) nothing of an event, a peer or a config."""
 
 
 def test_every_command_is_here() -> None:

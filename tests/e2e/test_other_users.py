@@ -27,6 +27,7 @@ COMMAND_LINES = (
     "reconnect",
     "log-level",
     "tail",
+    "top",
     "events",
     "events show 1a",
     "deliveries",
@@ -165,6 +166,7 @@ async def test_an_outbox_that_another_user_may_not_open_is_a_sentence(folder: Pa
             "reconnect",
             "log-level",
             "tail",
+            "top",
         }
         for line, code, _, err in all_as_nobody(folder, COMMAND_LINES):
             assert "Traceback" not in err, line

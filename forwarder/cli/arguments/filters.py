@@ -41,6 +41,16 @@ def add_filters(parser: argparse.ArgumentParser, *, with_status: bool = False) -
         parser.add_argument("--status", type=one_of(*STATUSES), metavar=named_words(*STATUSES))
 
 
+def add_match(parser: argparse.ArgumentParser) -> None:
+    """Add `--match`."""
+    parser.add_argument(
+        "--match",
+        metavar="RULE",
+        help="only events that match, and their attempts: a condition as below match: in a route, such as 'source: x', "
+        "'{author: nova, text: {word: btc}}' or 'matcher: NAME'; or only the name of a matcher of the config",
+    )
+
+
 def add_live_filters(parser: argparse.ArgumentParser) -> None:
     """Add the options that narrow what passes."""
     parser.add_argument("--destination", metavar="NAME", help="only what goes to this destination")

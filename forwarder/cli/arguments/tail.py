@@ -1,6 +1,6 @@
 """What `forwarder tail` accepts."""
 
-from forwarder.cli.arguments.filters import add_live_filters
+from forwarder.cli.arguments.filters import add_live_filters, add_match
 from forwarder.cli.arguments.options import Commands, add_config, add_json, add_wide
 
 
@@ -13,12 +13,7 @@ def add_parser(commands: Commands) -> None:
         "With --public: show scrape.st's public stream instead (fast-x, telegram and discord), which needs no daemon and no key; each "
         "event is cut after 100 characters and has no ids.",
     )
-    parser.add_argument(
-        "--match",
-        metavar="RULE",
-        help="only events that match, and their attempts: a condition as below match: in a route, such as 'source: x', "
-        "'{author: nova, text: {word: btc}}' or 'matcher: NAME'; or only the name of a matcher of the config",
-    )
+    add_match(parser)
     add_live_filters(parser)
     add_wide(parser)
     add_json(parser)

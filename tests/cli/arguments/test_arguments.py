@@ -52,6 +52,7 @@ DEFAULTS: list[tuple[str, dict[str, object]]] = [
     ("listen", {"host": "127.0.0.1", "port": 9000, "status": 200, "fail_status": 503}),
     ("emulate", {"host": "127.0.0.1", "port": 8765, "key": "test-key", "wait_for_client": True}),
     ("tail", {}),
+    ("top", {}),
     ("explain --mid 1", {"mid": "1"}),
     ("explain --text gm", {"text": "gm"}),
     ("backtest", {"since": 0, "examples": 5}),

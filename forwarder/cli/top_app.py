@@ -1,0 +1,252 @@
+"""The screen of `top`: the verdict, a row for each stream, destination and route, and below them what passes."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from time import monotonic
+from typing import ClassVar
+
+from rich.text import Text
+from textual import work
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.widgets import Footer, Static
+
+from forwarder.cli.listing import SHORT_ID, shown
+from forwarder.cli.live_filters import Wants
+from forwarder.cli.live_lines import RED, Line, LineLayout, Piece
+from forwarder.cli.locations import Places, UsageError
+from forwarder.cli.top_event import EventScreen
+from forwarder.cli.top_figures import RowKey, RowKind, TopFigures
+from forwarder.cli.top_lines import header_line, row_line, verdict_line
+from forwarder.cli.top_source import Feeder, Snapshot, ask, change_pause
+from forwarder.cli.top_widgets import FilterInput, Question, RowList, styled
+from forwarder.control.errors import DaemonRefusedError, NoDaemonError
+from forwarder.core.commands import Watch
+from forwarder.core.counted import counted
+from forwarder.core.monitoring.live import Passing, PassingAttempt
+from forwarder.core.monitoring.status import UnreadableStatusError
+from forwarder.core.yaml.problems import ConfigError
+from forwarder.threads import start_in_thread
+
+_ASK_EVERY_S = 1.0
+_SILENT_AFTER_S = 8.0
+"""Later than a daemon that hangs is reported as such."""
+_SHOW_EVERY_S = 0.2
+_KEPT = 500
+"""How many lines the tail keeps, to be scrolled through."""
+
+_OF_FIRST_SCREEN = frozenset({"pause", "filter", "failed"})
+
+CompileRule = Callable[[str], Wants]
+"""Compiles what `--match` takes. Raises `UsageError`, `ConfigError`."""
+
+
+class TopApp(App[None]):
+    """Shows the running daemon until `q`."""
+
+    TITLE = "forwarder top"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    Screen { background: ansi_default; color: ansi_default; }
+    #verdict, #summary, #header, #tail-title, #headline, #note { height: 1; text-wrap: nowrap; }
+    #rows { height: auto; max-height: 45%; min-height: 3; }
+    #tail { height: 1fr; }
+    #deliveries { height: auto; max-height: 30%; min-height: 1; }
+    #details { height: 1fr; background: ansi_default; }
+    Question, FilterInput { align: center middle; background: transparent; }
+    .box { width: 60; max-width: 90%; height: auto; border: round ansi_default; padding: 1 2; background: ansi_default; }
+    Footer { background: ansi_default; color: ansi_default; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("q", "quit", "Quit", priority=False),
+        Binding("p", "pause", "Pause/resume"),
+        Binding("slash", "filter", "Filter"),
+        Binding("f", "failed", "Failed only"),
+        Binding("tab", "app.focus_next", "Other list"),
+    ]
+
+    def __init__(
+        self, where: Places, request: Watch, *, match: str | None, compile_rule: CompileRule, routes: Sequence[str]
+    ) -> None:
+        """`match` is the rule to begin with; `routes` are those of the config."""
+        super().__init__(ansi_color=True)
+        self.theme = "ansi-dark"
+        self._where = where
+        self._request = request
+        self._filter = match or ""
+        self._compile_rule = compile_rule
+        self._figures = TopFigures(routes=routes)
+        self._passed = deque[tuple[int, Passing]](maxlen=_KEPT)
+        self._count = 0
+        self._layout = LineLayout(width=80)
+        self._note = ""
+        self._feeder = Feeder(where, request, [])
+
+    def compose(self) -> ComposeResult:
+        """Make the widgets."""
+        yield Static(id="verdict")
+        yield Static(id="summary")
+        yield Static(id="header")
+        yield RowList[RowKey](id="rows")
+        yield Static(id="tail-title")
+        yield RowList[int](id="tail", follows=True, opens=True)
+        yield Footer()
+
+    def on_mount(self) -> None:
+        """Begin to ask and to show."""
+        self.query_one("#rows").focus()
+        self._follow(self._filter, failed=self._request.failed)
+        self.ask_again()
+        self.set_interval(_SHOW_EVERY_S, self.show_passed)
+
+    def on_unmount(self) -> None:
+        """Watch no more."""
+        self._feeder.stop()
+
+    def on_resize(self, _event: Resize) -> None:
+        """Show everything again in the new width."""
+        self.call_after_refresh(self.show_rows)
+        self.call_after_refresh(self.show_passed)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Return whether a key of this screen does something: on that of an event they do not."""
+        is_covered = len(self.screen_stack) > 1
+        return False if is_covered and action in _OF_FIRST_SCREEN else super().check_action(action, parameters)
+
+    @work(exclusive=True, group="ask")
+    async def ask_again(self) -> None:
+        """Ask how the daemon is, again and again."""
+        while True:
+            began = monotonic()
+            asking = start_in_thread(partial(ask, self._where), name="ask")
+            while not (await asyncio.wait([asking], timeout=_SILENT_AFTER_S))[0]:
+                silent_s = monotonic() - began
+                why = f": nothing for {silent_s:.0f} s; does the disk with the outbox not respond?"
+                self._show_verdict(Line((Piece("NO ANSWER", RED), Piece(why))))
+            try:
+                found = asking.result()
+            except (NoDaemonError, DaemonRefusedError, UnreadableStatusError) as error:
+                self._show_verdict(Line((Piece("NO DAEMON", RED), Piece(shown(f": {error}")))))
+            else:
+                self._take(found)
+            await asyncio.sleep(max(_ASK_EVERY_S - (monotonic() - began), 0.1))
+
+    def _take(self, found: Snapshot) -> None:
+        self._figures.note_status(found.status, found.backlog, now_s=monotonic())
+        self._show_verdict(verdict_line(found.verdict, self.size.width))
+        self.show_rows()
+
+    def _show_verdict(self, line: Line) -> None:
+        self.screen_stack[0].query_one("#verdict", Static).update(styled(line))
+
+    def show_rows(self) -> None:
+        """Show the figures."""
+        screen, width, now = self.screen_stack[0], self.size.width, datetime.now(UTC)
+        rows = self._figures.rows(now)
+        screen.query_one("#summary", Static).update(Text(self._figures.summary(now)[:width]))
+        screen.query_one("#header", Static).update(styled(header_line(width)))
+        listed: RowList[RowKey] = screen.query_one("#rows", RowList)
+        listed.show([row.key for row in rows], [row_line(row, width) for row in rows])
+
+    def show_passed(self) -> None:
+        """Show what has passed since the last time."""
+        for item in self._feeder.take():
+            self._figures.note_passing(item)
+            self._count += 1
+            self._passed.append((self._count, item))
+        self._layout.width = max(self.size.width, 80)
+        screen = self.screen_stack[0]
+        tail: RowList[int] = screen.query_one("#tail", RowList)
+        tail.show([key for key, _ in self._passed], [self._layout.line(item) for _, item in self._passed])
+        screen.query_one("#tail-title", Static).update(Text(self._tail_title()[: self.size.width], style="dim"))
+
+    def _tail_title(self) -> str:
+        asked = self._request
+        parts = [
+            f"{name} {value}"
+            for name, value in (("to", asked.destination), ("route", asked.route), ("of", asked.source))
+            if value
+        ]
+        parts += ["failed only"] * asked.failed + [self._filter] * bool(self._filter)
+        title = f"── what passes{': ' if parts else ''}{', '.join(map(shown, parts))} "
+        if self._feeder.lost:
+            title += f"── {counted(self._feeder.lost, 'line')} lost: this terminal is too slow "
+        if note := self._feeder.note or self._note:
+            title += f"── {shown(note)} "
+        return title.ljust(self.size.width, "─")
+
+    def _follow(self, written: str, *, failed: bool) -> None:
+        """Show only what this filter lets through, from now on. A mistake in it is said, and changes nothing."""
+        wanted: list[Wants] = []
+        is_rule = bool(written)
+        if written:
+            try:
+                wanted = [self._compile_rule(written)]
+            except (UsageError, ConfigError) as error:
+                if ":" in written:
+                    self._note = str(error).splitlines()[0]
+                    return
+                wanted, is_rule = [_has_words(written)], False
+        self._note = ""
+        self._feeder.stop()
+        self._filter = written
+        self._request = self._request.model_copy(update={"failed": failed, "with_body": is_rule})
+        self._feeder = Feeder(self._where, self._request, wanted)
+        self._feeder.start()
+        self._passed.clear()
+
+    def on_row_list_opened(self, event: RowList.Opened) -> None:
+        """Open the event of a line of the tail."""
+        if event.rows.id == "tail":
+            item = next((item for key, item in self._passed if key == event.key), None)
+            if item is not None:
+                self.push_screen(EventScreen(self._where, item.event_id))
+
+    @work(exclusive=True, group="pause")
+    async def action_pause(self) -> None:
+        """Ask, and pause the destination with the cursor, or resume it."""
+        rows: RowList[RowKey] = self.screen_stack[0].query_one("#rows", RowList)
+        now = datetime.now(UTC)
+        row = next((row for row in self._figures.rows(now) if row.key == rows.cursor), None)
+        if row is None or row.kind is not RowKind.DESTINATION:
+            self._note = "move the cursor to a destination to pause or resume it"
+            return
+        verb = "Resume" if row.is_paused else "Pause"
+        more = "" if row.is_paused else " What comes for it is kept until it is resumed."
+        if await self.push_screen_wait(Question(f"{verb} {shown(row.name)}?{more}")):
+            change = partial(change_pause, self._where, row.name, is_to_pause=not row.is_paused)
+            self._note = await start_in_thread(change, name="pause")
+            self.ask_again()
+
+    @work(exclusive=True, group="filter")
+    async def action_filter(self) -> None:
+        """Ask for a filter, and use it."""
+        written = await self.push_screen_wait(FilterInput(self._filter))
+        if written is not None:
+            self._follow(written, failed=self._request.failed)
+
+    def action_failed(self) -> None:
+        """Show only attempts that failed, or everything again."""
+        self._follow(self._filter, failed=not self._request.failed)
+
+
+def _has_words(written: str) -> Wants:
+    """Return what lets through the lines that have these words: in the post, its author or source, a route, a destination or a reason.
+
+    A word may also be the beginning of an event's id, as lists show it.
+    """
+    words = written.lower().split()
+
+    def wants(item: Passing) -> bool:
+        if isinstance(item, PassingAttempt):
+            about = [item.destination, *item.routes, item.outcome, item.reason]
+        else:
+            about = [item.result, *item.destinations, *(name for names in item.destinations.values() for name in names)]
+        line = " ".join([item.source, item.author, item.text, *about]).lower()
+        return all(word in line or (len(word) >= SHORT_ID and item.event_id.startswith(word)) for word in words)
+
+    return wants

@@ -1,0 +1,94 @@
+"""How the rows of `top` look as lines of a width, and an event with its deliveries. Pure."""
+
+import json
+from collections.abc import Iterator
+from datetime import datetime
+
+from forwarder.cli.history import end_of
+from forwarder.cli.listing import columns_of, cut_to, local_exact, shown
+from forwarder.cli.live_lines import BOLD, DIM, GREEN, RED, YELLOW, Line, Piece
+from forwarder.cli.top_figures import TopRow, sparkline
+from forwarder.core.history import Record
+from forwarder.core.monitoring.verdict import HealthLevel, Verdict
+
+_WIDE = 100
+"""From so many columns on, the names and the bars have more room."""
+_MOST_BODY_LINES = 2_000
+_COLOURS = {HealthLevel.OK: GREEN, HealthLevel.DEGRADED: YELLOW, HealthLevel.DOWN: RED}
+
+
+def verdict_line(verdict: Verdict, width: int) -> Line:
+    """Return the verdict: the level in its colour, and what is wrong."""
+    level, _, rest = verdict.line.partition(":")
+    text = shown(f":{rest}" if rest else "")
+    return Line((Piece(level, _COLOURS[verdict.level]), Piece(cut_to(text, width - columns_of(level)))))
+
+
+def header_line(width: int) -> Line:
+    """Return the names of the columns."""
+    name_width, bars_width = _widths(width)
+    cells = f"{'':<7}{'NAME':<{name_width}} {'/S':>6} {'':<{bars_width}} {'P50':>7} {'P99':>7} STATE"
+    return Line((Piece(cells[:width], DIM),))
+
+
+def row_line(row: TopRow, width: int) -> Line:
+    """Return the line of a stream, a destination or a route."""
+    name_width, bars_width = _widths(width)
+    rate = "" if row.per_s is None else f"{row.per_s:.1f}"
+    name = cut_to(shown(row.name), name_width)
+    figures = f" {rate:>6} {sparkline(row.rates, bars_width)} {row.p50:>7} {row.p99:>7} "
+    left = max(width - 7 - name_width - len(figures), 0)
+    colour = RED if row.is_in_trouble else YELLOW if row.is_paused else ""
+    return Line(
+        (
+            Piece(f"{row.kind.value:<7}", DIM),
+            Piece(name + " " * (name_width - columns_of(name)), BOLD),
+            Piece(figures),
+            Piece(cut_to(shown(row.state), left) if left else "", colour),
+        )
+    )
+
+
+def _widths(width: int) -> tuple[int, int]:
+    """Return how many columns a name has, and the bars."""
+    return (24, 24) if width >= _WIDE else (14, 8)
+
+
+def event_lines(event: Record) -> Iterator[Line]:
+    """Yield what is known of an event: when it came, and its body."""
+    yield Line((Piece(f"event {event['event_id']}", BOLD),))
+    yield Line((Piece(f"{shown(event['source'])}, mid {shown(event['mid'])}, sid {shown(event['sid'])}"),))
+    yield Line((Piece(f"accepted {local_exact(event['accepted_at'])}"),))
+    for line in _pretty(event["body"]).splitlines()[:_MOST_BODY_LINES]:
+        yield Line((Piece(shown(line)),))
+
+
+def delivery_line(delivery: Record) -> Line:
+    """Return one delivery in a line."""
+    colour = {"delivered": GREEN, "dead": RED, "expired": RED}.get(delivery["status"], YELLOW)
+    return Line((Piece(shown(delivery["destination"]), BOLD), Piece(": "), Piece(shown(end_of(delivery)), colour)))
+
+
+def attempt_lines(delivery: Record) -> Iterator[Line]:
+    """Yield the attempts of a delivery."""
+    yield Line((Piece(f"{delivery['delivery_id']}, routes {shown(delivery['routes'])}", DIM),))
+    for attempt in delivery["attempts"]:
+        status = "no answer" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}"
+        why = "" if attempt["reason"] is None else f": {attempt['reason'].removeprefix(f'{status}: ')}"
+        at = datetime.fromisoformat(attempt["started_at"]).astimezone()
+        yield Line(
+            (
+                Piece(f"attempt {attempt['number']}  {at:%H:%M:%S}.{at.microsecond // 1000:03}  "),
+                Piece(f"{attempt['duration_ms']:.1f} ms  "),
+                Piece(shown(f"{status}{why}"), RED if why else GREEN),
+            )
+        )
+        if attempt["excerpt"]:
+            yield Line((Piece(f"  answer: {shown(attempt['excerpt'])}", DIM),))
+
+
+def _pretty(body: str) -> str:
+    try:
+        return json.dumps(json.loads(body), ensure_ascii=False, indent=2)
+    except (ValueError, RecursionError):
+        return body
