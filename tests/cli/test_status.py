@@ -230,4 +230,7 @@ def test_the_verdict_is_coloured_on_a_terminal_and_not_with_no_color(
     tmp_path: Path, environment: dict[str, str], first: bytes
 ) -> None:
     with answering(tmp_path, EXAMPLE) as config:
-        assert on_terminal(config, **environment).startswith(first)
+        written = on_terminal(config, **environment)
+    assert written.startswith(first)
+    assert (b"\x1b[33malerts " in written) is (b"\x1b" in first)
+    assert b"\x1b[33mbot " not in written

@@ -52,6 +52,25 @@ async def test_an_early_claim_includes_what_is_not_due_yet_but_no_first_words_th
     assert [delivery.event_seq for delivery in after.deliveries] == [waits.event_seq]
 
 
+async def test_what_has_waited_says_so_until_its_first_attempt_has_failed(store: Store) -> None:
+    until = NOW + timedelta(hours=1)
+    async with store.open() as outbox:
+        keep(outbox, 0, DeliveryStatus.PENDING, waits_until=until)
+        (waited,) = (await outbox.claim(BOT, now=until, limit=1)).deliveries
+        assert waited.waits_until == until
+        keep(outbox, 1, DeliveryStatus.PENDING, waits_until=until)
+        keep(outbox, 2, DeliveryStatus.PENDING)
+    async with store.open() as outbox:  # which has it from where it is stored
+        await outbox.recover()
+        claim = await outbox.claim(BOT, now=until, limit=9)
+        assert {each.event_seq: each.waits_until for each in claim.deliveries} == {1: until, 2: until, 3: None}
+        again = next(each for each in claim.deliveries if each.event_seq == 2)
+        outbox.reschedule(again, attempt(503), at=until, keep=False)
+        (retried,) = (await outbox.claim(BOT, now=until, limit=9)).deliveries
+        assert retried.event_seq == 2
+        assert retried.waits_until is None
+
+
 async def test_two_claims_at_the_same_time_never_return_the_same_delivery(outbox: OutboxStore) -> None:
     enqueue(outbox, 30)
     claims = await asyncio.gather(*(outbox.claim(BOT, now=NOW, limit=10) for _ in range(4)))

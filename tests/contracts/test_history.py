@@ -10,10 +10,10 @@ from msgspec.structs import replace
 
 from forwarder.core.commands import Change, Changed, DeadLetterChange, PauseChange, Replay, Resend
 from forwarder.core.delivery import DeliveryStatus
-from forwarder.core.history import FOREVER_MS, Cursor, Query
+from forwarder.core.history import FOREVER_MS, Cursor, Query, QueueDepth
 from forwarder.core.ledger import SkipReason
 from forwarder.core.matching.post_search import heading_of
-from tests.contracts.support import Store
+from tests.contracts.support import Store, stored
 from tests.support.outbox import BOT, EVENTS, NOW, attempt, keep, keep_unmatched
 
 MINUTE = timedelta(minutes=1)
@@ -141,6 +141,24 @@ def test_the_counts_are_those_of_the_lists(filled: Store) -> None:
         assert history.count_replayable(Query(), to="other", missing=False) == 5
         assert history.count_replayable(Query(), to=BOT, missing=False) == 4  # one waits already
         assert history.count_replayable(Query(route="r"), to="other", missing=True) == 4
+
+
+async def test_what_waits_is_as_old_as_its_oldest_event_whatever_it_waits_for(store: Store) -> None:
+    async with store.open() as outbox:
+        keep(outbox, 0, DeliveryStatus.PENDING, at=NOW, order_key="a")
+        keep(outbox, 1, DeliveryStatus.PENDING, at=NOW + MINUTE)
+        keep(outbox, 2, DeliveryStatus.PENDING, at=NOW + 2 * MINUTE, waits_until=NOW + 9 * MINUTE)
+        first = keep(outbox, 3, at=NOW + 3 * MINUTE)
+        await stored(outbox)
+        with store.history() as history:
+            assert history.queues() == {BOT: QueueDepth(count=4, oldest_at=NOW.isoformat(timespec="milliseconds"))}
+            assert history.file_bytes() > 4096
+        for delivery in (*(await outbox.claim_in_order(BOT, "a", now=NOW, limit=1)).deliveries, first):
+            outbox.complete(delivery, attempt(200))
+        await stored(outbox)
+        with store.history() as history:
+            (queue,) = history.queues().values()
+        assert queue == QueueDepth(count=2, oldest_at=(NOW + MINUTE).isoformat(timespec="milliseconds"))
 
 
 def test_an_event_is_found_by_its_number_with_every_attempt(filled: Store) -> None:

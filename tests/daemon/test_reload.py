@@ -92,3 +92,22 @@ def test_the_start_logs_the_warnings_of_what_was_loaded(tmp_path: Path) -> None:
     with capture_logs() as lines:
         warn_of(load(file))
     assert [each["note"] for each in lines] == [WARNING]
+
+
+async def test_edits_are_counted_by_whether_they_became_active_and_one_that_changes_nothing_is_none(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text(CONFIG)
+    reloader = reloader_of(file)
+
+    def counted() -> tuple[int, int]:
+        status = reloader.status()
+        return status.reloads, status.reloads_refused
+
+    await reloader.reload()
+    assert counted() == (0, 0)
+    for text, expected in ((CONFIG + "wrong: 1\n", (0, 1)), (CONFIG.replace("1KiB", "2KiB"), (1, 1))):
+        file.write_text(text)
+        await reloader.reload()
+        assert counted() == expected

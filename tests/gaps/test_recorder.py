@@ -380,3 +380,15 @@ async def test_where_only_the_public_stream_is_left_it_ends_the_gap_of_a_removed
     scene.reload(("tryout", "", False))
     scene.open("tryout", 20)
     assert scene.gaps == [("tryout", 5, 20, False, Repair.OFF)]
+
+
+async def test_gaps_are_counted_by_their_stream_those_of_an_earlier_process_as_well() -> None:
+    scene = Scene(last=START - timedelta(minutes=5))
+    await scene.begin()
+    assert scene.keeper.recorded() == {"backup": 0, "main": 0}
+    scene.open("main", 1)  # which ends the gap since the last run
+    scene.away("main", 10)
+    scene.away("main", 11)  # the same one
+    scene.open("main", 12)
+    scene.away("backup", 20)
+    assert scene.keeper.recorded() == {"backup": 1, "main": 2}

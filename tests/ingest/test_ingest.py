@@ -129,6 +129,14 @@ async def test_the_second_of_two_is_skipped_where_every_route_prefers_the_first(
     assert await scene.take(*sources, mid=2) == went
 
 
+async def test_each_route_that_matches_an_event_is_counted_once_for_it(scene: Scene) -> None:
+    scene.reload(ALL_FAST, ALL_FULL, FIRST_OF_BOTH)
+    await scene.take(FAST, FULL, "telegram")
+    names = (ALL_FAST.name, ALL_FULL.name, FIRST_OF_BOTH.name)
+    assert [scene.counters.matches[name] for name in names] == [1, 1, 3]
+    assert (scene.counters.matched, sum(scene.counters.matches.values())) == (3, 5)
+
+
 async def test_what_is_skipped_is_in_the_outbox_with_its_reason_and_everything_is_accounted_for(path: Path) -> None:
     async with open_outbox(FileSettings(path=path, durability="normal")) as outbox:
         scene = Scene(outbox)

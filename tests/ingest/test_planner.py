@@ -141,6 +141,7 @@ async def test_a_disabled_destination_is_skipped_and_counted(scene: Scene) -> No
     assert [each.destination for each in scene.plan(event(), BOT, OTHER)] == [BOT]
     assert scene.causes() == {"disabled": ["other"]}
     assert scene.counters.skipped == 1
+    assert scene.counters.skipped_by == {OTHER: 1}
 
 
 @pytest.mark.parametrize(("cause", "counter"), [(SkipReason.SAMPLED, "sampled"), (SkipReason.LIMITED, "limited")])
@@ -149,6 +150,7 @@ async def test_what_a_route_holds_back_is_stored_with_its_cause(scene: Scene, ca
     assert scene.causes() == {str(cause): ["other"]}
     assert getattr(scene.counters, counter) == 1
     assert scene.counters.skipped == 0
+    assert scene.counters.skipped_by == {OTHER: 1}
 
 
 async def test_what_a_route_holds_back_from_a_disabled_destination_is_skipped_as_disabled(scene: Scene) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 import structlog
 from structlog.testing import CapturingLogger
@@ -310,3 +311,40 @@ def test_what_passes_is_handed_to_who_watches_and_to_nobody_else(scene: Scene) -
     subscription.end()
     passed = asyncio.run(subscription.take())
     assert [each.outcome for each in passed if isinstance(each, PassingAttempt)] == ["retry", "expired"]
+
+
+# What is counted of each destination
+
+
+@pytest.mark.parametrize(
+    ("sent", "has_latency"),
+    [
+        (delivery(), True),
+        (notice(), True),
+        *((delivery(trigger), False) for trigger in Trigger if trigger not in {Trigger.FIRST, Trigger.RETRY}),
+        (msgspec.structs.replace(delivery(), waits_until=NOW), False),
+    ],
+)
+def test_only_what_was_meant_to_be_sent_at_once_has_a_latency(scene: Scene, sent: Delivery, has_latency: bool) -> None:
+    now = NOW + timedelta(seconds=2)
+    reporter = reporter_of(scene)
+    reporter.attempt_finished(TARGET, sent, made(took=timedelta(milliseconds=5)), Done(), now)
+    total = reporter.figures.by_name[BOT].total()
+    assert (total.delivered, total.attempts.sum_s) == (1, 0.005)
+    assert (total.latencies.count, total.latencies.sum_s) == ((1, 2.0) if has_latency else (0, 0.0))
+
+
+def test_failures_and_ends_are_counted_at_their_destination(scene: Scene) -> None:
+    for decision in (RETRY, DEAD, EXPIRED, Postponed(at=None, reason="no network")):
+        scene.finish(delivery(), decision)
+    scene.reporter.state_changed(TARGET, ExpiredUnsent(delivery=delivery(), reason=EXPIRED.reason))
+    figures = scene.reporter.figures.by_name[BOT]
+    assert (figures.failed, figures.postponed, figures.dead, figures.expired) == (3, 1, 1, 2)
+
+
+def test_what_has_left_the_config_is_forgotten(scene: Scene) -> None:
+    scene.finish(delivery(), RETRY)
+    scene.counters.matches["old"] += 1
+    scene.reporter.follow(frozenset({"new"}), frozenset())
+    assert scene.reporter.figures.by_name == {}
+    assert scene.counters.matches == {}

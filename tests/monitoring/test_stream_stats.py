@@ -205,3 +205,16 @@ def test_every_copy_is_counted_by_its_stream_and_source_and_of_sources_there_are
     assert report["a"].sources == {"s0": 2, **{f"s{number}": 1 for number in range(1, 32)}, "other": 8}
     assert report["a"].events == sum(report["a"].sources.values())
     assert report["b"].sources == {"other": 1}
+
+
+def test_the_histograms_are_copies_of_what_was_counted() -> None:
+    scene = Scene("a", "b")
+    event = scene.event(lag_s=0.5)
+    scene.bring("a", event)
+    lags = scene.watch.lags()
+    scene.now += timedelta(seconds=3)
+    scene.bring("b", event, is_new=False)
+    scene.bring("a", scene.event(2, lag_s=0.25))
+    assert (lags["x"].count, scene.watch.lags()["x"].count) == (1, 2)
+    behind = scene.watch.behind()
+    assert {name: (each.count, each.longest_s) for name, each in behind.items()} == {"b": (1, 3.0)}
