@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
@@ -23,6 +24,7 @@ from forwarder.core.monitoring.verdict import Verdict, judge
 from forwarder.core.past_routing import PastRouting, config_then, explain_past
 from forwarder.core.yaml.tree import Expanded, Sealed, Tree
 from forwarder.daemon.history_reads import HistoryReader
+from forwarder.daemon.refused_edit import with_excerpts
 from forwarder.daemon.rule_runs import RuleRuns
 from forwarder.daemon.web import WebParts
 from forwarder.threads import start_in_thread
@@ -128,7 +130,6 @@ class WebAccess:
     async def config(self) -> ConfigView:
         status, config = self._parts.reloader.status(), self._parts.active.config
         settings, routing = await start_in_thread(partial(_shown, config), name="show config")
-        refused = self._parts.reloader.refused
         return ConfigView(
             file=status.file,
             digest=status.digest,
@@ -136,13 +137,19 @@ class WebAccess:
             needs_restart=status.needs_restart,
             settings=settings,
             routing=routing,
-            refused=None
-            if refused is None
-            else RefusedConfig(
-                at=refused.at.isoformat(timespec="seconds"),
-                problems=[problem_of(text) for text in refused.problems[:_SHOWN_PROBLEMS]],
-                more=max(len(refused.problems) - _SHOWN_PROBLEMS, 0),
-            ),
+            refused=await self._refused(Path(status.file)),
+        )
+
+    async def _refused(self, config: Path) -> RefusedConfig | None:
+        refused = self._parts.reloader.refused
+        if refused is None:
+            return None
+        problems = [problem_of(text) for text in refused.problems[:_SHOWN_PROBLEMS]]
+        read = partial(with_excerpts, problems, config=config, at=refused.at)
+        return RefusedConfig(
+            at=refused.at.isoformat(timespec="seconds"),
+            problems=await start_in_thread(read, name="read refused config"),
+            more=max(len(refused.problems) - _SHOWN_PROBLEMS, 0),
         )
 
     async def try_rules(self, trial: RuleTrial) -> TrialResult:

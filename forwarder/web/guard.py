@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from urllib.parse import urlencode
 
 import structlog
 from aiohttp import hdrs, web
@@ -37,6 +38,8 @@ _METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_POST)
 
 OPEN_TO_ALL = web.AppKey("open_to_all", frozenset[str])
 """The paths, or beginnings of paths that end with `/`, that need no token: what a person needs to log in."""
+LOGIN_PAGE = web.AppKey("login_page", str)
+"""The path to which a browser is sent that has to log in before it may read."""
 CHANGES_NOTHING = web.AppKey("changes_nothing", frozenset[str])
 """The paths of POST that need no more rights than reading."""
 LASTS = web.AppKey("lasts", frozenset[str])
@@ -151,7 +154,7 @@ class Guard:
         if is_change and rules.token is None:
             return refusal(403, READ_ONLY)
         if (is_change or rules.reading_needs_token) and not self._has_session(request, rules):
-            return refusal(401, LOG_IN, **{"WWW-Authenticate": "Bearer"})
+            return _ask_to_log_in(request)
         return None
 
     def _knows(self, request: web.Request, token: bytes, rules: AccessRules) -> bool:
@@ -181,6 +184,14 @@ def _refuse_form(request: web.Request, rules: AccessRules) -> web.Response | Non
     if request.method != hdrs.METH_POST and request.can_read_body:
         return refusal(400, f"{request.method} has no body")
     return None
+
+
+def _ask_to_log_in(request: web.Request) -> web.Response:
+    """Return the answer to who has to log in: a browser that opens a view is sent to the page for that."""
+    page = request.app.get(LOGIN_PAGE)
+    if page is not None and request.method != hdrs.METH_POST and "text/html" in request.headers.get("Accept", ""):
+        return web.Response(status=303, headers={"Location": f"{page}?{urlencode({'next': request.path_qs})}"})
+    return refusal(401, LOG_IN, **{"WWW-Authenticate": "Bearer"})
 
 
 def _refusal_of(error: Exception, path: str) -> web.Response:

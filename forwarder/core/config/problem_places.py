@@ -4,6 +4,8 @@ import re
 
 import msgspec
 
+from forwarder.core.config.excerpt import SourceLine
+
 _PLACE = re.compile(r"(?P<file>[^:\n]+):(?P<line>[0-9]+):(?:(?P<column>[0-9]+):)? ")
 
 
@@ -15,6 +17,8 @@ class ConfigProblem(msgspec.Struct, frozen=True, kw_only=True):
     file: str | None = None
     line: int | None = None
     column: int | None = None
+    lines: list[SourceLine] = []
+    """The lines around it, without what may be a secret; only of the last refused edit, where its file was not changed since."""
 
 
 def problem_of(text: str) -> ConfigProblem:

@@ -1,6 +1,6 @@
 """Where the bars of a drawing begin and how wide they are, in percent of its width: attempts from the acceptance on, gaps on a time line. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -8,6 +8,8 @@ import msgspec
 from forwarder.core.counted import counted
 from forwarder.core.durations import spell
 from forwarder.core.gaps.gap import Repair
+from forwarder.core.monitoring.status import StreamReport
+from forwarder.core.streams.state import StreamCondition
 from forwarder.web.page.health import HealthMark, HealthWords
 from forwarder.web.ports import StoredAttempt, StoredDelivery, StoredGap
 
@@ -98,26 +100,42 @@ def gap_rows(gaps: Sequence[StoredGap]) -> list[GapRow]:
 
 
 def stream_lines(
-    streams: Sequence[str], gaps: Sequence[StoredGap], *, begins: datetime, now: datetime
+    streams: Mapping[str, StreamReport], gaps: Sequence[StoredGap], *, begins: datetime, now: datetime
 ) -> list[StreamLine]:
     """Return a time line for each stream, those that only have gaps included."""
-    whole = now - begins
-    lines = []
-    for name in dict.fromkeys((*streams, *(gap.stream for gap in gaps))):
-        bars, away = [], timedelta()
-        for gap in reversed([each for each in gaps if each.stream == name]):
-            start = max(datetime.fromisoformat(gap.began_at), begins)
-            end = now if gap.ended_at is None else datetime.fromisoformat(gap.ended_at)
-            if end <= begins or start > now:
-                continue
-            away += end - start
-            x, width = _placed((start - begins) / whole, (end - start) / whole)
-            health = health_of_gap(gap)
-            kind = "repaired" if health.mark == HealthMark.OK else "gap"
-            bars.append(GapBar(kind=kind, words=f"{gap.reason}: {spell(end - start)}, {health.word}", x=x, width=width))
-        words = f"{counted(len(bars), 'gap')}, {spell(away)} away" if bars else "open all the time"
-        lines.append(StreamLine(name=name, words=words, bars=bars))
-    return lines
+    return [
+        _stream_line(name, streams.get(name), [gap for gap in gaps if gap.stream == name], begins=begins, now=now)
+        for name in dict.fromkeys((*streams, *(gap.stream for gap in gaps)))
+    ]
+
+
+def _stream_line(
+    name: str, stream: StreamReport | None, gaps: Sequence[StoredGap], *, begins: datetime, now: datetime
+) -> StreamLine:
+    bars, away = [], timedelta()
+    for start, end, kind, words in _absences(stream, gaps, now):
+        start, end = max(start, begins), min(end, now)  # noqa: PLW2901 - what is drawn of it
+        if end <= begins or start > now:
+            continue
+        away += end - start
+        x, width = _placed((start - begins) / (now - begins), (end - start) / (now - begins))
+        bars.append(GapBar(kind=kind, words=f"{words}: {spell(end - start)}", x=x, width=width))
+    said = f"{counted(len(bars), 'gap')}, {spell(away)} away" if bars else "no gap"
+    is_away = stream is not None and stream.condition != StreamCondition.OPEN
+    return StreamLine(name=name, words=f"{said}, not open now" if is_away else said, bars=bars)
+
+
+def _absences(
+    stream: StreamReport | None, gaps: Sequence[StoredGap], now: datetime
+) -> Iterator[tuple[datetime, datetime, str, str]]:
+    """Yield the times in which a stream was not open, the oldest first. One that was never open has no gap, but is away."""
+    for gap in reversed(gaps):
+        health = health_of_gap(gap)
+        end = now if gap.ended_at is None else datetime.fromisoformat(gap.ended_at)
+        kind = "repaired" if health.mark == HealthMark.OK else "gap"
+        yield datetime.fromisoformat(gap.began_at), end, kind, f"{gap.reason}, {health.word}"
+    if stream is not None and stream.away_since and all(gap.ended_at is not None for gap in gaps):
+        yield datetime.fromisoformat(stream.away_since), now, "gap", stream.reason or "not open"
 
 
 def _placed(begins: float, length: float) -> tuple[float, float]:

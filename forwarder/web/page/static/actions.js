@@ -33,18 +33,18 @@ function askPause(name) {
 async function pause({ destination }) {
   const asked = await askPause(destination);
   if (asked === null) return null;
-  const body = { why: asked.why, ...(asked.minutes ? { until_ms: Date.now() + asked.minutes * 60000 } : {}) };
-  const done = await change(`/api/v1/destinations/${encodeURIComponent(destination)}/pause`, body);
+  const body = { why: asked.why, for_s: asked.minutes ? asked.minutes * 60 : null };
+  const done = await change(`/destinations/${encodeURIComponent(destination)}/pause`, body);
   return done.changed ? `${destination} is paused.` : `${destination} was paused already.`;
 }
 
 async function resume({ destination }) {
-  const done = await change(`/api/v1/destinations/${encodeURIComponent(destination)}/resume`, {});
+  const done = await change(`/destinations/${encodeURIComponent(destination)}/resume`, {});
   return done.changed ? `${destination} gets its deliveries again.` : `${destination} was not paused.`;
 }
 
-async function resend({ seq, destination }) {
-  const done = await change('/api/v1/resend', { keys: [[Number(seq), destination]] });
+async function resend({ event, seq, destination }) {
+  const done = await change(`/events/${event}/resend`, { seq: Number(seq), destinations: [destination] });
   return done.changed ? `It is sent to ${destination} again.` : `It is left alone: it waits for ${destination} already, or is in flight.`;
 }
 

@@ -1,8 +1,8 @@
 // Replays dead letters: one, the chosen ones, or all of a group, slice by slice, and shows how far it is.
 import { change } from './sign_in.js';
 
-const PATH = '/api/v1/dead/replay';
-const SLICE = 500;
+const PATH = '/dead/replay';
+const SLICE = 500; // the most that one request may name
 let stopping = null;
 
 function show(text, share) {
@@ -28,7 +28,7 @@ async function run(count, next) {
   try {
     show(`0 of ${count.toLocaleString()} letters are tried again`, 0);
     for (let body = next(null); body !== null; ) {
-      const done = await change(PATH, body, stopping.signal);
+      const done = await change(PATH, body, { signal: stopping.signal });
       changed += done.changed;
       show(`${changed.toLocaleString()} of ${count.toLocaleString()} letters are tried again`, count ? Math.min(1, changed / count) : 1);
       body = next(done);
@@ -44,26 +44,34 @@ async function run(count, next) {
   }
 }
 
-function replayIds(ids) {
+function rate() {
+  return Number(document.getElementById('replay-rate').value);
+}
+
+function replayKeys(keys) {
   let at = 0;
-  return run(ids.length, () => {
-    if (at >= ids.length) return null;
-    const slice = ids.slice(at, at + SLICE);
+  return run(keys.length, () => {
+    if (at >= keys.length) return null;
+    const slice = keys.slice(at, at + SLICE);
     at += SLICE;
-    return { ids: slice };
+    return { keys: slice, rate: rate() };
   });
 }
 
 function replayGroup({ destination, reason, status, count }) {
-  const until_ms = Date.now();
+  const asked = { destination, reason, status, rate: rate() };
   return run(count, (done) => {
-    if (done !== null && (done.is_last || done.changed === 0)) return null;
-    return { destination, reason, status, until_ms };
+    if (done === null) return asked;
+    return done.next === null ? null : { ...asked, continue_at: done.next };
   });
 }
 
 function chosen() {
-  return [...document.querySelectorAll('input[name="letter"]:checked')].map((box) => box.value);
+  return [...document.querySelectorAll('input[name="letter"]:checked')].map(keyOf);
+}
+
+function keyOf(element) {
+  return [Number(element.dataset.seq), element.dataset.destination];
 }
 
 function mayChoose() {
@@ -74,9 +82,10 @@ function mayChoose() {
   button.textContent = length ? `Replay the ${length} chosen` : 'Replay the chosen';
 }
 
-function markAsGone(ids) {
+function removeRows(keys) {
+  const gone = new Set(keys.map(String));
   for (const box of document.querySelectorAll('input[name="letter"]')) {
-    if (ids.includes(box.value)) box.closest('tr').remove();
+    if (gone.has(String(keyOf(box)))) box.closest('tr').remove();
   }
   mayChoose();
 }
@@ -91,12 +100,12 @@ export function setUpDead() {
     if (event.target.name === 'letter') mayChoose();
   });
   document.getElementById('replay-chosen')?.addEventListener('click', async () => {
-    const ids = chosen();
-    if (await replayIds(ids)) markAsGone(ids);
+    const keys = chosen();
+    if (await replayKeys(keys)) removeRows(keys);
   });
   document.addEventListener('click', async (event) => {
     const button = event.target.closest('button[data-act]');
-    if (button?.dataset.act === 'replay-one' && (await replayIds([button.dataset.id]))) markAsGone([button.dataset.id]);
+    if (button?.dataset.act === 'replay-one' && (await replayKeys([keyOf(button)]))) removeRows([keyOf(button)]);
     if (button?.dataset.act === 'replay-group') {
       const group = JSON.parse(button.dataset.group);
       if (await replayGroup(group)) button.closest('tr').remove();

@@ -6,9 +6,10 @@ import { localise } from './times.js';
 
 document.documentElement.classList.add('with-js');
 localise(document);
-setUpSignIn();
 setUpActions();
 setUpRefresh();
+if (document.getElementById('sign-in')) setUpSignIn();
+if (document.getElementById('login')) import('./login.js').then((module) => module.setUpLogin());
 if (document.getElementById('plots')) import('./plots.js').then((module) => module.setUpPlots());
 if (document.getElementById('tail')) import('./tail.js').then((module) => module.setUpTail());
 if (document.getElementById('groups')) import('./dead.js').then((module) => module.setUpDead());

@@ -41,6 +41,7 @@ function describe(element) {
 export async function refresh() {
   try {
     const response = await fetch(location.href, { cache: 'no-store', signal: AbortSignal.timeout(TIMEOUT_MS) });
+    if (response.status === 401) location.reload(); // the session has ended
     if (!response.ok) throw new Error(`status ${response.status}`);
     exchange(new DOMParser().parseFromString(await response.text(), 'text/html'));
     lost('');

@@ -134,13 +134,13 @@ async function attempt(button, work) {
 
 export function setUpRules() {
   document.getElementById('try').addEventListener('click', (event) => attempt(event.target, async () => {
-    const found = await change('/api/v1/rules/try', { event: document.getElementById('event').value, rules: rules() });
+    const found = await change('/rules/try', { event: document.getElementById('event').value, rules: rules() });
     if (found.problems?.length) return problemsOf(found.problems);
     if (found.event_problem) return [made('p', 'inner bad', visible(found.event_problem))];
     return [...found.explanation.routes.map(routeOf), goesTo(found)];
   }));
   document.getElementById('backtest').addEventListener('click', (event) => attempt(event.target, async () => {
-    const found = await change('/api/v1/rules/backtest', { rules: rules(), most: Number(document.getElementById('most').value) });
+    const found = await change('/rules/backtest', { rules: rules(), most: Number(document.getElementById('most').value) });
     return found.problems?.length ? problemsOf(found.problems) : backtestOf(found.result);
   }));
 }

@@ -1,12 +1,15 @@
-// The token for changes. It stays in this tab, and goes nowhere but into the header of requests to the daemon.
-import { Refused, call, token } from './api.js';
+// Signing in with the token of the config. The daemon answers with a cookie; the page keeps nothing.
+import { begin, call } from './api.js';
 
-const CHECK = '/api/v1/session';
+let mayChange = false;
+let whyNot = '';
 let settle = null;
+
+const dialog = () => document.getElementById('sign-in-dialog');
 
 function show() {
   const button = document.getElementById('sign-in');
-  if (button) button.textContent = token.get() ? 'Sign out' : 'Sign in';
+  if (button) button.textContent = mayChange ? 'Sign out' : 'Sign in';
 }
 
 function say(text) {
@@ -15,67 +18,65 @@ function say(text) {
   said.hidden = !text;
 }
 
-// Asks for the token; resolves to whether there is one now.
+function note(session) {
+  mayChange = session.may_change;
+  whyNot = session.why_not ?? '';
+  show();
+}
+
+// Asks for the token; resolves to whether changes are allowed now.
 export function signIn(why = '') {
-  const dialog = document.getElementById('sign-in-dialog');
   say(why);
   document.getElementById('token').value = '';
-  dialog.showModal();
+  dialog().showModal();
   return new Promise((resolve) => {
     settle = resolve;
   });
 }
 
-function end(isSignedIn) {
-  show();
-  settle?.(isSignedIn);
-  settle = null;
+async function toggle() {
+  const wasSignedIn = mayChange;
+  try {
+    note(mayChange ? await call('/logout', {}) : await call('/session'));
+  } catch (error) {
+    whyNot = error.message;
+  }
+  if (wasSignedIn) location.reload(); // it may need the token to be read
+  else if (!mayChange) await signIn(whyNot.includes('token_file') ? whyNot : '');
+}
+
+async function submit(event) {
+  event.preventDefault();
+  try {
+    note(await begin(document.getElementById('token').value.trim()));
+    dialog().close('ok');
+  } catch (error) {
+    say(`Refused: ${error.message}`);
+  }
 }
 
 export function setUpSignIn() {
-  show();
-  const dialog = document.getElementById('sign-in-dialog');
-  document.getElementById('sign-in').addEventListener('click', () => {
-    if (token.get()) {
-      token.clear();
-      show();
-    } else {
-      signIn();
-    }
-  });
-  for (const other of document.querySelectorAll('dialog')) {
-    other.querySelector('[data-close]')?.addEventListener('click', () => other.close('cancel'));
+  for (const each of document.querySelectorAll('dialog')) {
+    each.querySelector('[data-close]')?.addEventListener('click', () => each.close('cancel'));
   }
-  dialog.addEventListener('close', () => end(Boolean(token.get())));
-  dialog.querySelector('form').addEventListener('submit', async (event) => {
-    event.preventDefault();
-    const value = document.getElementById('token').value.trim();
-    if (!value) {
-      say('Enter the token.');
-      return;
-    }
-    token.set(value);
-    try {
-      await call(CHECK, {});
-      dialog.close('ok');
-    } catch (error) {
-      token.clear();
-      say(error instanceof Refused ? `Not accepted: ${error.message}` : `${error}`);
-    }
+  document.getElementById('sign-in').addEventListener('click', toggle);
+  dialog().querySelector('form').addEventListener('submit', submit);
+  dialog().addEventListener('close', () => {
+    settle?.(mayChange);
+    settle = null;
   });
+  call('/session').then(note, () => {}); // the view can be read without
 }
 
 // Calls the API for a change; asks for the token where one is needed.
-export async function change(path, body, signal) {
-  for (let tries = 0; ; tries += 1) {
-    try {
-      return await call(path, body, signal);
-    } catch (error) {
-      const isMissing = error instanceof Refused && error.status === 401;
-      if (!isMissing || tries === 2) throw error;
-      const had = Boolean(token.get());
-      token.clear();
-      if (!(await signIn(had ? `Not accepted: ${error.message}` : ''))) throw new Refused(401, 'not signed in');
-    }
+export async function change(path, body, options) {
+  try {
+    return await call(path, body, options);
+  } catch (error) {
+    if (error.status !== 401) throw error;
+    mayChange = false;
+    show();
+    if (!(await signIn())) throw new Error('not signed in');
+    return call(path, body, options);
   }
 }

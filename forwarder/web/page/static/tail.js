@@ -7,10 +7,12 @@ const DRAW_EVERY_MS = 200;
 
 let pending = [];
 let leftOut = 0;
+let lostBefore = 0;
 let isHeld = false;
 
 function cell(className, ...children) {
   const made = document.createElement('td');
+  made.setAttribute('role', 'cell'); // on a phone, rows are cards
   if (className) made.className = className;
   made.append(...children.filter((child) => child !== null && child !== ''));
   return made;
@@ -41,29 +43,30 @@ const KINDS = { delivered: 'ok', retry: 'warn', postponed: 'warn', dead: 'bad', 
 function rowOf(kind, item) {
   const row = document.createElement('tr');
   row.className = 'new';
+  row.setAttribute('role', 'row');
   const link = document.createElement('a');
   link.href = `/events/${encodeURIComponent(item.event_id)}`;
   link.textContent = clock(new Date(item.at));
-  const time = cell('nowrap', link);
+  const time = cell('nowrap title', link);
   if (kind === 'event') {
     const names = Object.keys(item.destinations ?? {});
     const routes = [...new Set(Object.values(item.destinations ?? {}).flat())];
     row.append(
       time,
-      cell('', span(`tag ${KINDS[item.result] ?? 'idle'}`, item.result)),
-      cell('', ...post(item)),
+      cell('last', span(`tag ${KINDS[item.result] ?? 'idle'}`, item.result)),
+      cell('full', ...post(item)),
       cell('wide', visible(routes.join(', '))),
-      cell('', visible(names.join(', ')) || '–'),
-      cell('number', ''),
+      cell('title below', visible(names.join(', ')) || '–'),
+      cell('number wide', ''),
     );
   } else {
     const result = span(`tag ${KINDS[item.outcome] ?? 'idle'}`, `${item.outcome}${item.status ? ` ${item.status}` : ''}`);
     row.append(
       time,
-      cell('', span('note', `attempt ${item.attempt}`)),
-      cell('', ...post(item)),
+      cell('last', span('note', `attempt ${item.attempt}`)),
+      cell('full', ...post(item)),
       cell('wide', visible((item.routes ?? []).join(', '))),
-      cell('', visible(item.destination), item.reason ? span('words', visible(item.reason).slice(0, 200), 'div') : ''),
+      cell('title below', visible(item.destination), item.reason ? span('words', visible(item.reason).slice(0, 200), 'div') : ''),
       cell('number', result, document.createElement('br'), span('note small', milliseconds(item.since_received_ms))),
     );
   }
@@ -79,7 +82,14 @@ function isWanted(kind, item) {
   return words.split(/\s+/).every((word) => sought.includes(word));
 }
 
+function drawLeftOut() {
+  const count = leftOut + lostBefore;
+  const shown = document.getElementById('tail-left-out');
+  shown.textContent = count ? `${count.toLocaleString()} that came too fast were left out` : '';
+}
+
 function draw() {
+  drawLeftOut();
   if (isHeld || pending.length === 0) return;
   const body = document.getElementById('tail');
   document.getElementById('tail-empty')?.remove();
@@ -101,7 +111,8 @@ export function setUpTail() {
   listen(
     (kind, item) => {
       if (kind === 'lost') {
-        leftOut += item.lost ?? 0;
+        if (item.lost < lostBefore) leftOut += lostBefore; // those of a connection before
+        lostBefore = item.lost;
       } else if (isWanted(kind, item)) {
         pending.push([kind, item]);
         if (pending.length > MOST_ROWS) {

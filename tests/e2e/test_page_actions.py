@@ -1,0 +1,209 @@
+"""What a person does on the page of a real daemon, in a real browser."""
+
+from pathlib import Path
+
+from playwright.async_api import Page, expect
+
+from tests.support.browser import LIMIT_MS, Tab, needs_browser, tab_of
+from tests.support.crash import until
+from tests.support.dead_letters import fill_with_dead_letters
+from tests.support.delivery import status
+from tests.support.page_scene import TOKEN, browser_at, event
+from tests.support.process import look
+
+pytestmark = needs_browser()
+expect.set_options(timeout=LIMIT_MS)
+UNAUTHORISED = "Failed to load resource: the server responded with a status of 401"
+
+
+async def sign_in(page: Page, token: str = TOKEN) -> None:
+    dialog = page.get_by_role("dialog", name="Sign in")
+    await dialog.get_by_label("Token").fill(token)
+    await dialog.get_by_role("button", name="Sign in").click()
+
+
+def take(tab: Tab, text: str) -> None:
+    """Take the problems with this text: the browser notes each refusal in its console."""
+    tab.problems = [each for each in tab.problems if text not in each]
+
+
+async def test_a_destination_is_paused_and_resumed_by_who_has_the_token(tmp_path: Path) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(on.url)
+        row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="bot"))
+        await row.get_by_role("button", name="Pause bot").click()
+        dialog = page.get_by_role("dialog", name="Pause bot")
+        await dialog.get_by_label("Why").fill("a <b>test</b>")
+        await dialog.get_by_label("For how long").select_option("60")
+        await dialog.get_by_role("button", name="Pause").click()
+        # the change needs the token, which is asked for; a wrong one is refused
+        await sign_in(page, "wrong")
+        await expect(page.get_by_role("alert")).to_contain_text("the token is wrong")
+        await sign_in(page)
+        await expect(row).to_contain_text("paused by hand")
+        await expect(row).to_contain_text("a <b>test</b>")
+        await expect(page.locator("#acted")).to_contain_text("bot is paused.")
+        paused = (await status(on.config))["destinations"]["bot"]["paused"]
+        assert (paused["why"], paused["by"]) == ("a <b>test</b>", "person")
+        assert paused["until"] is not None
+        await row.get_by_role("button", name="Resume bot").click()
+        await expect(row.get_by_role("button", name="Pause bot")).to_be_visible()
+        assert (await status(on.config))["destinations"]["bot"]["paused"] is None
+        # the token is nowhere that a script could read
+        kept = await page.evaluate("JSON.stringify([document.cookie, {...localStorage}, {...sessionStorage}])")
+        assert kept == '["",{},{}]'
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_role("button", name="Sign in", exact=True).first).to_be_visible()
+        take(tab, UNAUTHORISED)
+
+
+async def test_without_a_token_in_the_config_it_says_what_to_do(tmp_path: Path) -> None:
+    async with browser_at(tmp_path, admin="behind_proxy: false") as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(on.url)
+        await page.get_by_role("button", name="Pause bot").click()
+        await page.get_by_role("dialog", name="Pause bot").get_by_role("button", name="Pause").click()
+        await expect(page.locator("#acted")).to_contain_text("admin: {token_file: FILE}")
+        assert (await status(on.config))["destinations"]["bot"]["paused"] is None
+        take(tab, "status of 403")
+
+
+async def test_where_reading_needs_the_token_a_browser_is_sent_to_the_page_to_sign_in(tmp_path: Path) -> None:
+    admin = f"token: {TOKEN}, behind_proxy: true, hosts: [forwarder.example.com]"
+    async with browser_at(tmp_path, admin=admin) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(f"{on.url}/events?text=a%26b")
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        assert "destinations" not in await page.content()
+        await page.get_by_label("Token").fill("wrong")
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("alert")).to_contain_text("the token is wrong")
+        await page.get_by_label("Token").fill(TOKEN)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Events")).to_be_visible()
+        await expect(page.get_by_label("Text")).to_have_value("a&b")
+        await page.get_by_role("link", name="Live").click()
+        await expect(page.locator("#live-state")).to_have_text("Live.")
+        await page.get_by_role("link", name="Overview").click()
+        await page.get_by_role("button", name="Sign out").click()
+        await expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+        # nobody is sent to another site
+        await page.goto(f"{on.url}/login?next=//evil.example/")
+        await page.get_by_label("Token").fill(TOKEN)
+        await page.keyboard.press("Enter")
+        await expect(page.get_by_role("heading", name="Destinations")).to_be_visible()
+        assert page.url == f"{on.url}/"
+        take(tab, UNAUTHORISED)
+
+
+async def test_an_event_is_sent_again(tmp_path: Path) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await on.emulator.send(event(1, "hello"))
+        await on.bot.wait_for(1)
+        await on.until_stored(1)
+        await page.goto(f"{on.url}/events")
+        await page.locator("tbody tr a").click()
+        await page.get_by_role("button", name="Resend to bot").click()
+        await sign_in(page)
+        await expect(page.locator("#acted")).to_contain_text("It is sent to bot again.")
+        await on.bot.wait_for(2)
+        assert on.bot.requests[1].headers["x-forwarder-trigger"] == "resend"
+        take(tab, UNAUTHORISED)
+
+
+async def test_ten_thousand_dead_letters_are_searched_and_replayed(tmp_path: Path) -> None:
+    await fill_with_dead_letters(tmp_path, 10_000)
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(f"{on.url}/dead")
+        groups = page.locator("#groups tbody tr")
+        await expect(groups).to_have_count(2)
+        await expect(page.locator("#groups")).to_contain_text("10,000 in 2 groups")
+        # searched
+        await page.get_by_label("Author").fill("rare")
+        await page.get_by_role("button", name="Search").click()
+        await expect(page.locator("#groups")).to_contain_text("100 in 1 group")
+        letters = page.locator("#letters tbody tr")
+        await expect(letters).to_have_count(50)
+        await page.get_by_role("link", name="Older").click()
+        await expect(letters).to_have_count(50)
+        await expect(page.get_by_role("link", name="Older")).to_have_count(0)
+        # one
+        await page.get_by_label("Replay at most").select_option("as fast as it goes")
+        await letters.first.get_by_role("button").click()
+        await sign_in(page)
+        await expect(page.locator("#replay-words")).to_have_text("Done: 1 letter is tried again.")
+        await expect(letters).to_have_count(49)
+        await on.bot.wait_for(1)
+        # some
+        for number in range(3):
+            await letters.nth(number).get_by_role("checkbox").check()
+        await page.get_by_role("button", name="Replay the 3 chosen").click()
+        await expect(page.locator("#replay-words")).to_have_text("Done: 3 letters are tried again.")
+        await on.bot.wait_for(4)
+        # all of a group
+        await page.goto(f"{on.url}/dead")
+        await page.get_by_label("Replay at most").select_option("as fast as it goes")
+        group = groups.filter(has_text="no such channel")
+        await expect(group).to_contain_text("9,000")
+        await group.get_by_role("button").click()
+        await expect(page.locator("#replay-words")).to_have_text("Done: 9,000 letters are tried again.")
+        await expect(page.get_by_role("progressbar")).to_have_js_property("value", 1)
+        await on.bot.wait_for(9_004)
+        waiting = "SELECT count(*) FROM deliveries WHERE status = 'dead'"
+        await until(lambda: look(tmp_path / "outbox.db", waiting) == [(996,)], limit_s=60, what="the others stay dead")
+        await page.reload()
+        await expect(page.locator("#groups")).to_contain_text("996 in 1 group")
+        take(tab, UNAUTHORISED)
+
+
+async def test_what_passes_is_shown_as_it_passes_and_the_list_stays_short(tmp_path: Path) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(f"{on.url}/live")
+        await expect(page.locator("#live-state")).to_have_text("Live.")
+        await on.emulator.send(event(1, "<b>hello</b> \u202e", "someone"))
+        rows = page.locator("#tail tr")
+        await expect(rows.filter(has_text="delivered")).to_contain_text("<b>hello</b> \\u202e")
+        await expect(rows.filter(has_text="matched")).to_contain_text("someone")
+        await expect(rows.filter(has_text="upstream is being deployed").first).to_be_visible()
+        await expect(page.locator("#throughput-legend")).not_to_contain_text("events 0.0/s")
+        await expect(page.locator("#latency-legend")).to_contain_text("ms")
+        for number in range(2, 402):
+            await on.emulator.send(event(number, f"post number {number}"))
+        await expect(rows.filter(has_text="post number 401").first).to_be_visible()
+        await on.bot.wait_for(401)
+        assert 100 <= await rows.count() <= 200
+        # a filter holds for what comes
+        await page.get_by_label("Show").select_option("failed attempts")
+        await page.get_by_label("Only with").fill("archive sought")
+        await page.get_by_role("button", name="Hold").click()
+        held = await rows.count()
+        await on.emulator.send(event(500, "a sought post"))
+        await on.bot.wait_for(402)
+        assert await rows.count() == held
+        await page.get_by_role("button", name="Go on").click()
+        await on.emulator.send(event(501, "another one"))
+        await on.bot.wait_for(403)
+        assert await rows.filter(has_text="another one").count() == 0
+
+
+async def test_a_refused_edit_is_shown_at_its_line(tmp_path: Path) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        written = on.config.read_text(encoding="utf-8")
+        await page.goto(on.url)
+        on.config.write_text(written.replace("to: [bot, archive]", "to: [bot, nobody]"), encoding="utf-8")
+        await expect(page.locator("#config")).to_contain_text("The last edit was refused")
+        await page.get_by_role("link", name="Config", exact=True).click()
+        refused = page.locator("#refused")
+        await expect(refused).to_contain_text("nobody")
+        await expect(refused.locator("li.wrong").first).to_contain_text("to: [bot, nobody]")
+        await expect(page.get_by_role("heading", name="The last edit was refused")).to_be_visible()
+        assert TOKEN not in await page.content()
+        on.config.write_text(written, encoding="utf-8")
+        await on.daemon.wait_for("reload.undone")
+        await page.reload()
+        await expect(refused).to_have_count(0)
