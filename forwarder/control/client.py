@@ -107,7 +107,14 @@ class Control:
 
         Raises `DaemonRefusedError`; the lines raise `DaemonSilentError` if not even a sign of life comes for `SILENT_FOR`.
         """
-        self.ask(request)
+        try:
+            self.ask(request)
+        except DaemonRefusedError as refused:
+            if "does not understand the request" not in str(refused):
+                raise
+            raise DaemonRefusedError(
+                "the running forwarder is of an earlier version, which cannot be watched; forwarder upgrade replaces it without a gap"
+            ) from refused
         return self._passing()
 
     def interrupt(self) -> None:

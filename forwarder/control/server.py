@@ -28,11 +28,11 @@ _MOST_CONNECTIONS, _MOST_OF_OTHERS = 64, 32
 """How many may be open at the same time: in all, and of other users than root and the daemon's own."""
 _IDLE_S = 60.0
 """How long a client may take for its next request, and for reading an answer. Commands that wait ask each fraction of a second."""
-_MOST_WATCHERS, _MOST_WATCHERS_OF_OTHERS = 16, 8
-"""The same for those who watch: they are counted apart, so that commands always find room."""
+_MOST_WATCHERS = 16
+"""How many may watch at the same time. They are counted apart, so that commands always find room."""
 _REQUEST: TypeAdapter[Request | Watch] = TypeAdapter(AnyRequest)
-_OWNER_ONLY = (Announce, RequestHandover, Diff)
-"""Requests for the owner only: they replace the daemon, or have it read any file, which includes its secrets."""
+_OWNER_ONLY = (Announce, RequestHandover, Diff, Watch)
+"""Requests for the owner only: they replace the daemon, have it read any file, which includes its secrets, or show what is in events."""
 
 Handle = Callable[[Request, str], Awaitable[BaseModel | dict[str, object]]]
 """Carries out a request of a person, named as in `control.person`. The text of a `RequestRefusedError` is sent back."""
@@ -64,7 +64,7 @@ async def open_control_socket(
 
     commands, watchers = (
         _Places(_MOST_CONNECTIONS, _MOST_OF_OTHERS),
-        _Places(_MOST_WATCHERS, _MOST_WATCHERS_OF_OTHERS),
+        _Places(_MOST_WATCHERS, 0),
     )
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -196,10 +196,10 @@ async def _handle_line(line: bytes, handle: _Asked, *, is_owner: bool) -> dict[s
         first = error.errors(include_url=False)[0]
         place = ".".join(map(str, first["loc"]))
         return {"error": f"this daemon does not understand the request ({place}: {first['msg']})"}
-    if isinstance(request, Watch):
-        return request
     if isinstance(request, _OWNER_ONLY) and not is_owner:
         return {"error": "only root and the daemon's own user may do that, not the members of admin.group"}
+    if isinstance(request, Watch):
+        return request
     try:
         result = await handle(request)
     except RequestRefusedError as refused:

@@ -73,7 +73,7 @@ def test_a_daemon_that_ends_is_waited_for_and_both_is_said(tmp_path: Path) -> No
 def test_a_daemon_that_cannot_be_watched_says_so(tmp_path: Path) -> None:
     with (
         answering(tmp_path, [b'{"error":"this daemon does not understand the request"}']),
-        pytest.raises(DaemonRefusedError, match="does not understand"),
+        pytest.raises(DaemonRefusedError, match="of an earlier version, which cannot be watched; forwarder upgrade"),
         LiveWatch(places(tmp_path), Watch(), lambda _note: None).connected(),
     ):
         pass

@@ -18,7 +18,7 @@ from forwarder.configfile import locations
 from forwarder.configfile.locations import daemon_socket, socket_path
 from forwarder.control import server
 from forwarder.control.server import open_control_socket
-from forwarder.core.commands import Announce, Diff, Reload, Request, RequestHandover, StatusRequest
+from forwarder.core.commands import Announce, Diff, Reload, Request, RequestHandover, StatusRequest, Watch
 from forwarder.core.config.model.admin import AdminConfig
 from tests.support.watching import unwatched
 
@@ -53,7 +53,7 @@ async def listening(path: Path, group: str | None) -> AsyncIterator[None]:
         yield
 
 
-async def ask(path: Path, request: Request, *, user: int | None = None, groups: tuple[int, ...] = ()) -> str:
+async def ask(path: Path, request: Request | Watch, *, user: int | None = None, groups: tuple[int, ...] = ()) -> str:
     """Return the answer that a process of that user and of those groups gets, or why it cannot ask."""
 
     def run() -> str:
@@ -93,6 +93,8 @@ async def test_they_may_not_take_its_place_nor_have_it_read_a_file(folder: Path)
         async with listening(path, grp.getgrgid(1).gr_name):
             assert "only root and the daemon's own user" in await ask(path, request, user=NOBODY, groups=(1,))
             assert "result" in await ask(path, request)
+    async with listening(path, grp.getgrgid(1).gr_name):  # events are not for them
+        assert "only root and the daemon's own user" in await ask(path, Watch(), user=NOBODY, groups=(1,))
     async with listening(path, grp.getgrgid(1).gr_name):
         assert "result" in await ask(path, Reload(), user=NOBODY, groups=(1,))
 

@@ -158,9 +158,9 @@ def glimpse(body: bytes) -> Glimpse:
     post = read_post(body)
     heading = heading_of_post(post)
     return Glimpse(
-        source=post.source,
-        author=heading.author[:_MOST_AUTHOR],
-        text=heading.text,
+        source=_encodable(post.source[:_MOST_AUTHOR]),
+        author=_encodable(heading.author[:_MOST_AUTHOR]),
+        text=_encodable(heading.text),
         link=web_address(post.link, limit=_MOST_LINK),
     )
 
@@ -208,9 +208,14 @@ def passing_attempt(
         status=attempt.outcome.status if attempt is not None and isinstance(attempt.outcome, Answered) else None,
         duration_ms=None if attempt is None else round(attempt.duration_ms, 2),
         since_received_ms=round((steady - delivery.accepted_at) / _MS, 2),
-        reason=(reason or ("" if attempt is None else attempt.note))[:_MOST_REASON],
+        reason=_encodable((reason or ("" if attempt is None else attempt.note))[:_MOST_REASON]),
         retry_at=None if retry_at is None else wall + (retry_at - steady),
     )
+
+
+def _encodable(text: str) -> str:
+    """Return the text with a question mark for each lone surrogate: a post that was cut in an emoji has one, and no line can."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _lists(chosen: Mapping[DestinationName, tuple[str, ...]]) -> dict[str, list[str]]:

@@ -49,6 +49,20 @@ def test_what_a_stranger_wrote_is_cut() -> None:
     assert not seen.link
 
 
+def test_a_lone_surrogate_does_not_keep_a_line_from_being_written() -> None:
+    seen = glimpse(
+        b'{"source":"x\\ud83d","payload":{"text":"cut \\ud83d","author":{"screen_name":"n\\udc00\xc3\xa4"}}}'
+    )
+    assert (seen.source, seen.author, seen.text) == ("x?", "n?\xe4", "cut ?")
+    event = passing_event(EVENT, "main", None, seen, at=WALL)
+    died = passing_attempt(
+        DELIVERY, attempt(Answered(status=400)), Dead(reason="\ud83d\xe4"), seen, wall=WALL, steady=STEADY
+    )
+    for item in (event, died, with_body(event, b'"\\ud83d\xff"')):
+        assert msgspec.json.decode(msgspec.json.encode(item))["text"] == "cut ?"
+    assert died.reason == "?\xe4"
+
+
 def test_an_address_is_one_of_the_web() -> None:
     payload = {"title": "t", "link": "javascript:alert(1)"}
     body = json.dumps({"mid": "1", "sid": "2", "source": "rss", "timestamp": 1, "payload": payload}).encode()
