@@ -120,11 +120,12 @@ def _print_why_kept(where: Places, deliveries: list[Record]) -> None:
     """Print which destinations of these deliveries get nothing because of the config, and what to do about what waits for them."""
     waiting = Counter(each["destination"] for each in deliveries if each["status"] in {"pending", "in_flight"})
     for name, why in absent(where, waiting).items():
+        them = "it" if waiting[name] == 1 else "them"
         deliver = "put it back under this name" if why == REMOVED else "set enabled: true"
         print()
         print_prose(
             f"{shown(name)} is {why}. {counted(waiting[name], 'delivery', 'deliveries')} of these "
-            f"{'is' if waiting[name] == 1 else 'are'} kept for it. To have it delivered, {deliver}. "
+            f"{'is' if waiting[name] == 1 else 'are'} kept for it. To have {them} delivered, {deliver}. "
             "To send to another destination: forwarder replay --to NAME, or forwarder resend --to NAME for one event."
         )
 
