@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from forwarder.cli import exit_codes
 from forwarder.cli.changer import changer
 from forwarder.cli.listing import now_ms, print_json, print_prose, shown
-from forwarder.cli.locations import UsageError, places, report_errors
+from forwarder.cli.locations import Places, UsageError, places, report_errors
 from forwarder.cli.names import require_names
 from forwarder.cli.outbox import vacuum
 from forwarder.cli.progress import progress
@@ -42,6 +42,15 @@ class _Found:
         return account_of(self.event["source"], self.post)
 
 
+@dataclass(frozen=True, slots=True)
+class _Listing:
+    """A message of forwarder that names the author."""
+
+    event: Record
+    left: str
+    """Its body without this author; empty if nothing is left of it, or if it is one that only counts posts."""
+
+
 @report_errors
 def run(arguments: argparse.Namespace) -> int:
     """Delete the events; exit code 1 if there are none, or if some are still to be delivered and stay."""
@@ -49,7 +58,8 @@ def run(arguments: argparse.Namespace) -> int:
     with open_history(found.outbox) as history:
         written = _written(history, arguments.author, arguments.source)
         listing = _listing(history, arguments.author, arguments.source, written)
-        events = sorted((*(each.event for each in written), *listing), key=lambda event: event["event_seq"])
+        named = [*(each.event for each in written), *(each.event for each in listing)]
+        events = sorted(named, key=lambda event: event["event_seq"])
         if not events:
             require_names(found, history, source=arguments.source)
     if not events:
@@ -64,18 +74,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.yes and not _is_confirmed(events, listing):
         print("Nothing was deleted.")
         return exit_codes.FAILURE
-    seqs = [event["event_seq"] for event in events]
-    deleted, waiting = 0, 0
-    with changer(found) as change, progress("forgotten", len(seqs)) as bar:
-        for at in range(0, len(seqs), SLICE):
-            done = change(Forget(seqs=tuple(seqs[at : at + SLICE]), now_ms=now_ms()))
-            deleted, waiting = deleted + done.changed, waiting + done.left_alone
-            bar.to(deleted)
+    deleted, waiting, rewritten = _delete(found, events, listing)
     vacuum(found)
     if arguments.json:
-        print_json({"deleted": deleted, "waiting": waiting})
+        print_json({"deleted": deleted, "waiting": waiting, "rewritten": rewritten})
     else:
-        print_prose(f"{counted(deleted, 'event')} deleted. {_of_others(listing) if not waiting else ''}{_COPIES}")
+        print_prose(
+            f"{counted(deleted, 'event')} deleted. {_of_others(listing) if not waiting and not rewritten else ''}{_COPIES}"
+        )
+        if rewritten:
+            print_prose(
+                f"{counted(rewritten, 'digest')} that {'is' if rewritten == 1 else 'are'} still to be sent: only what is of this author was taken out."
+            )
         if waiting:
             print_prose(
                 f"{counted(waiting, 'event is', 'events are')} still to be delivered, and "
@@ -83,6 +93,23 @@ def run(arguments: argparse.Namespace) -> int:
                 "later. If you stop forwarder first, it deletes these too."
             )
     return exit_codes.FAILURE if waiting else exit_codes.OK
+
+
+def _delete(found: Places, events: list[Record], listing: list[_Listing]) -> tuple[int, int, int]:
+    """Delete the events; return how many were deleted, how many are still to be delivered, and how many digests were written again."""
+    deleted, waiting = 0, 0
+    rewritten: dict[int, str] = {}
+    with changer(found) as change, progress("forgotten", len(events)) as bar:
+        if not change.has_daemon:
+            rewritten = {each.event["event_seq"]: each.left for each in listing if each.left and _is_open(each.event)}
+        for seq, body in rewritten.items():
+            change(Forget(seqs=(seq,), bodies=(body,), now_ms=now_ms()))
+        seqs = [seq for event in events if (seq := event["event_seq"]) not in rewritten]
+        for at in range(0, len(seqs), SLICE):
+            done = change(Forget(seqs=tuple(seqs[at : at + SLICE]), now_ms=now_ms()))
+            deleted, waiting = deleted + done.changed, waiting + done.left_alone
+            bar.to(deleted)
+    return deleted, waiting, len(rewritten)
 
 
 def _written(history: History, name: str, source: str | None) -> list[_Found]:
@@ -103,12 +130,22 @@ def _written(history: History, name: str, source: str | None) -> list[_Found]:
     return list(events.values())
 
 
-def _listing(history: History, name: str, source: str | None, written: list[_Found]) -> list[Record]:
+def _listing(history: History, name: str, source: str | None, written: list[_Found]) -> list[_Listing]:
     """Return forwarder's own messages that list a post of the author, or that count posts by their author and name this one."""
     is_handle = not written or any(each.named is Named.BY_HANDLE for each in written)
     author = ListedAuthor(name, (each.post for each in written), is_handle=is_handle)
     own = history.events(Query(source=OWN_SOURCE))
-    return [event for event in own if author.is_in(_body(event), source=source)]
+    found = []
+    for event in own:
+        if author.is_in(body := _body(event), source=source):
+            left = author.left_of(body, source=source)
+            found.append(_Listing(event, "" if left is None else left.decode()))
+    return found
+
+
+def _is_open(event: Record) -> bool:
+    """Return whether an event is still to be delivered."""
+    return any(delivery["status"] in {"pending", "in_flight"} for delivery in event["deliveries"])
 
 
 def _named(history: History, name: str, source: str | None) -> list[_Found]:
@@ -136,7 +173,7 @@ def _what(events: list[Record]) -> str:
     return f"{counted(len(events), 'event')} ({each}) and {counted(deliveries, 'delivery', 'deliveries')}"
 
 
-def _of_others(listing: list[Record]) -> str:
+def _of_others(listing: list[_Listing]) -> str:
     """Return a sentence about the own messages among what is deleted: they are also about posts of others."""
     if not listing:
         return ""
@@ -146,7 +183,7 @@ def _of_others(listing: list[Record]) -> str:
     )
 
 
-def _is_confirmed(events: list[Record], listing: list[Record]) -> bool:
+def _is_confirmed(events: list[Record], listing: list[_Listing]) -> bool:
     """Return whether the person at the terminal agrees. Raises `UsageError` if there is none."""
     if sys.stdin is None or not sys.stdin.isatty():
         raise UsageError("forget deletes for good: add --yes, or --dry-run to see what it would delete")

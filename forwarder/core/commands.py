@@ -89,6 +89,8 @@ class Forget(_Request):
     verb: Literal["forget"] = "forget"
     seqs: Annotated[tuple[_Whole, ...], Field(min_length=1, max_length=SLICE, strict=False)]
     """The numbers of the events."""
+    bodies: Annotated[tuple[str, ...], Field(max_length=SLICE, strict=False)] = ()
+    """What these events get as their bodies, if they are not to be deleted. Only without a daemon, which has some in memory."""
     now_ms: _Whole
 
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import json
+import sqlite3
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import pytest
 
 from forwarder.cli import exit_codes, main
 from forwarder.control.server import open_control_socket
-from forwarder.core.commands import Change, Changed, Forget, Request, Vacuum
+from forwarder.core.commands import Change, Changed, Forget, Request, RequestRefusedError, StatusRequest, Vacuum
 from forwarder.core.delivery import DeliveryStatus, KeptDelivery, new_delivery
 from forwarder.core.event import Event, decode_event
 from forwarder.core.ledger import LedgerEntry
@@ -67,7 +68,7 @@ def traces(config: Path) -> int:
 async def test_without_a_daemon_all_of_an_author_is_gone_from_the_file(config: Path, name: str) -> None:
     await fill(config)
     before = traces(config)
-    assert await records(config, "forget", "--author", name, "--yes") == [{"deleted": 3, "waiting": 0}]
+    assert await records(config, "forget", "--author", name, "--yes") == [done(3)]
     assert await mids(config) == ["4", "3"]
     assert look(config.with_name("outbox.db"), "SELECT count(*) FROM deliveries") == [(2,)]
     assert before >= 5
@@ -116,7 +117,7 @@ async def test_nothing_is_deleted_of_an_author_who_is_not_certain(
 
 async def test_a_name_that_one_author_has_finds_all_of_their_posts(config: Path) -> None:
     await fill(config)
-    assert await records(config, "forget", "--author", "third", "--yes") == [{"deleted": 1, "waiting": 0}]
+    assert await records(config, "forget", "--author", "third", "--yes") == [done(1)]
     assert await mids(config) == ["5", "3", "2", "1"]
 
 
@@ -161,6 +162,11 @@ async def add_digest(config: Path, status: DeliveryStatus) -> None:
         store(outbox, as_event(FAILING.about(BOT, time=timedelta(hours=1), reason="no"), now=NOW, number=2))
 
 
+def done(deleted: int, *, waiting: int = 0, rewritten: int = 0) -> dict[str, int]:
+    """Return the result of the command."""
+    return {"deleted": deleted, "waiting": waiting, "rewritten": rewritten}
+
+
 async def test_a_digest_that_lists_a_post_of_the_author_goes_too(config: Path) -> None:
     await fill(config)
     await add_digest(config, DeliveryStatus.IN_FLIGHT)
@@ -169,7 +175,7 @@ async def test_a_digest_that_lists_a_post_of_the_author_goes_too(config: Path) -
     assert (
         "4 events (2 of x, 1 of fast-x, 1 of forwarder) and 4 deliveries would be deleted. With them 1 message" in out
     )
-    assert await records(config, "forget", "--author", "novadesk", "--yes") == [{"deleted": 4, "waiting": 0}]
+    assert await records(config, "forget", "--author", "novadesk", "--yes") == [done(4)]
     assert [event["source"] for event in await records(config, "events")] == ["forwarder", "x", "x"]
     assert traces(config) == 2
     (audit,) = await records(config, "audit")
@@ -177,9 +183,30 @@ async def test_a_digest_that_lists_a_post_of_the_author_goes_too(config: Path) -
 
 
 async def test_a_digest_is_found_when_nothing_else_of_the_author_is_left(config: Path) -> None:
-    await add_digest(config, DeliveryStatus.PENDING)
-    assert await records(config, "forget", "--author", "novadesk", "--yes") == [{"deleted": 1, "waiting": 0}]
+    await add_digest(config, DeliveryStatus.IN_FLIGHT)
+    assert await records(config, "forget", "--author", "novadesk", "--yes") == [done(1)]
     assert traces(config) == 0
+
+
+async def test_of_a_digest_that_is_still_to_be_sent_only_the_author_goes(config: Path) -> None:
+    await add_digest(config, DeliveryStatus.PENDING)
+    db = config.with_name("outbox.db")
+    with closing(sqlite3.connect(db)) as connection, connection:
+        connection.execute("UPDATE deliveries SET excerpt = 'words of novadesk' WHERE status = 'pending'")
+    assert traces(config) >= 4  # each in the lines and in the list
+    assert await records(config, "forget", "--author", "novadesk", "--yes") == [done(0, rewritten=1)]
+    (digest,) = [event for event in await records(config, "events", "--json") if "post" in event["text"]]
+    assert [each["status"] for each in digest["deliveries"]] == ["pending"]
+    (shown,) = await records(config, "events", "show", digest["event_id"])
+    payload = json.loads(shown["body"])["payload"]
+    assert (payload["title"], payload["count"]) == ("1 post in the quiet hours", 1)
+    assert [each["author"] for each in payload["posts"]] == ["other"]
+    assert decode_event(shown["body"].encode()).id == digest["event_id"]
+    assert payload["text"].startswith("• other: ")
+    assert traces(config) == 2
+    assert b"novadesk" not in db.read_bytes()
+    (audit,) = await records(config, "audit")
+    assert audit["balanced"]
 
 
 async def test_a_daemon_keeps_a_digest_that_it_has_still_to_send(config: Path) -> None:
@@ -207,6 +234,8 @@ async def beside(config: Path) -> AsyncIterator[list[Request]]:
         outbox = await stack.enter_async_context(open_outbox(config.with_name("outbox.db")))
 
         async def handle(request: Request, person: str) -> Changed | dict[str, object]:
+            if isinstance(request, StatusRequest):
+                raise RequestRefusedError("it has no status")
             asked.append(request)
             if isinstance(request, Vacuum):
                 return {"freed_bytes": await outbox.vacuum_slice()}

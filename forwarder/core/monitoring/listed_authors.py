@@ -6,7 +6,7 @@ import msgspec
 
 from forwarder.core.matching.authorship import network_of
 from forwarder.core.matching.folding import fold
-from forwarder.core.monitoring.quiet_digest import details_of
+from forwarder.core.monitoring.quiet_digest import details_of, without
 from forwarder.core.posts import Post
 
 
@@ -59,6 +59,14 @@ class ListedAuthor:
                 return self._is_counted(payload.text)
             case _:
                 return False
+
+    def left_of(self, body: bytes, *, source: str | None = None) -> bytes | None:
+        """Return the body of a digest without the posts of this author; `None` if none is left, or if it is no digest."""
+        if not self.is_in(body, source=source) or _FRAME.decode(body).payload.kind != "quiet_digest":
+            return None
+        return without(
+            body, lambda post: source in {None, post["source"]} and self._wrote(msgspec.convert(post, _Listed))
+        )
 
     def _wrote(self, listed: _Listed) -> bool:
         network = network_of(listed.source)

@@ -1,7 +1,9 @@
 """Builds the digests of what quiet hours kept: messages that list the posts. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
+
+import msgspec
 
 from forwarder.core.counted import counted
 from forwarder.core.delivery import DestinationName, KeptDelivery
@@ -51,8 +53,7 @@ def digests_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> list[Quie
                 kind="quiet_digest",
                 about=name,
                 level=Level.INFO,
-                title=f"{counted(len(keys), 'post')} in the quiet hours"
-                + (f", part {number} of {len(parts)}" if len(parts) > 1 else ""),
+                title=_title(len(keys), number, len(parts)),
                 text="\n".join(lines[key] for key in keys),
                 details={
                     "count": len(keys),
@@ -65,6 +66,27 @@ def digests_of(name: DestinationName, kept: Sequence[KeptDelivery]) -> list[Quie
         )
         for number, keys in enumerate(parts, 1)
     ]
+
+
+def without(body: bytes, is_gone: Callable[[Mapping[str, str]], bool]) -> bytes | None:
+    """Return the body of a digest's event without some posts, or `None` if none is left. `is_gone` is called with what `details_of` returns."""
+    frame = msgspec.json.decode(body)
+    payload = frame["payload"]
+    kept = [
+        (line, post)
+        for line, post in zip(payload["text"].split("\n"), payload["posts"], strict=True)
+        if not is_gone(post)
+    ]
+    if not kept:
+        return None
+    lines, posts = zip(*kept, strict=True)
+    title = _title(len(posts), payload["part"], payload["parts"])
+    frame["payload"] = payload | {"title": title, "text": "\n".join(lines), "count": len(posts), "posts": posts}
+    return msgspec.json.encode(frame)
+
+
+def _title(count: int, part: int, parts: int) -> str:
+    return f"{counted(count, 'post')} in the quiet hours" + (f", part {part} of {parts}" if parts > 1 else "")
 
 
 def details_of(post: Post) -> dict[str, str]:

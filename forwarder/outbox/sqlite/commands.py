@@ -8,6 +8,7 @@ from typing import assert_never
 from forwarder.core.actions import action_of
 from forwarder.core.commands import SLICE, Change, Changed, DeadLetterChange, Forget, PauseChange, Replay, Resend
 from forwarder.core.delivery import Trigger
+from forwarder.core.event import decode_event
 from forwarder.core.ledger import NOT_MISSING, LedgerEntry
 from forwarder.outbox.sqlite.action_rows import note_action
 from forwarder.outbox.sqlite.batch import insert
@@ -50,6 +51,8 @@ def _apply(connection: sqlite3.Connection, change: Change, *, is_alone: bool) ->
 
 def _forget(connection: sqlite3.Connection, asked: Forget, *, is_alone: bool) -> Changed:
     """Delete events, and overwrite what they were: other deletes leave that to chance, because it costs writes."""
+    if asked.bodies:
+        return _rewrite(connection, asked)
     values = {"seqs": json.dumps(asked.seqs)}
     if is_alone:
         connection.execute(_SQL["skip_open"], values | {"now_ms": asked.now_ms - clock_offset_ms(connection)})
@@ -61,6 +64,21 @@ def _forget(connection: sqlite3.Connection, asked: Forget, *, is_alone: bool) ->
         connection.execute("PRAGMA secure_delete = FAST")
     found = int(connection.execute(_SQL["count_of"], values).fetchone()[0])
     return Changed(changed=len(seqs), left_alone=found, destinations=(), last_seq=0, is_last=True)
+
+
+def _rewrite(connection: sqlite3.Connection, asked: Forget) -> Changed:
+    """Replace the bodies of events, and forget what receivers answered to the earlier ones."""
+    connection.execute("PRAGMA secure_delete = ON")
+    try:
+        for seq, text in zip(asked.seqs, asked.bodies, strict=True):
+            body = text.encode()
+            row = {"seq": seq, "id": decode_event(body).id, "body": body}
+            connection.execute(_SQL["replace_body"], row)
+            connection.execute(_SQL["forget_answers"], row)
+            connection.execute(_SQL["forget_last_answers"], row)
+    finally:
+        connection.execute("PRAGMA secure_delete = FAST")
+    return Changed(changed=len(asked.seqs), left_alone=0, destinations=(), last_seq=0, is_last=True)
 
 
 def _pause(connection: sqlite3.Connection, asked: PauseChange) -> Changed:

@@ -84,6 +84,15 @@ SET paused_ms = NULL, paused_by = NULL, paused_why = NULL, failing_since_ms = NU
 UPDATE deliveries SET status = 'skipped', reason = 'dropped', closed_ms = :now_ms
 WHERE event_seq IN (SELECT value FROM json_each(:seqs)) AND status IN ('pending', 'in_flight');
 
+-- name: replace_body
+UPDATE events SET id = :id, body = :body WHERE seq = :seq;
+
+-- name: forget_answers
+UPDATE attempts SET excerpt = NULL WHERE event_seq = :seq;
+
+-- name: forget_last_answers
+UPDATE deliveries SET excerpt = NULL WHERE event_seq = :seq;
+
 -- name: closed_of
 SELECT seq FROM events WHERE seq IN (SELECT value FROM json_each(:seqs)) AND NOT EXISTS (
   SELECT 1 FROM deliveries WHERE event_seq = seq AND status IN ('pending', 'in_flight'));

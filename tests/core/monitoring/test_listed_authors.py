@@ -72,6 +72,19 @@ def test_a_message_is_of_an_author_whose_posts_or_name_it_has(
     assert who.is_in(message) is expected
 
 
+def test_a_digest_without_the_author_has_all_else() -> None:
+    orca = body(screen_name="orca")
+    found = author("novadesk", NOVA)
+    left = found.left_of(digest(NOVA, orca, body(screen_name="novadesk", text="older")))
+    assert left is not None
+    assert not found.is_in(left)
+    assert json.loads(left) == json.loads(digest(orca))
+    assert found.left_of(digest(NOVA)) is None
+    assert found.left_of(digest(orca)) is None
+    assert found.left_of(summary(("novadesk", 1))) is None
+    assert found.left_of(digest(NOVA, orca), source="telegram") is None
+
+
 def test_with_a_source_only_posts_of_it_count() -> None:
     assert author("novadesk", NOVA).is_in(digest(NOVA), source="x")
     assert not author("novadesk", NOVA).is_in(digest(NOVA), source="telegram")
