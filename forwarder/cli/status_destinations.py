@@ -22,8 +22,6 @@ _NAMES = ("DESTINATION", "5 MIN OK", "P50", "P99", "WAITING", "OLDEST", "DEAD", 
 _MOST = 20
 """Of more destinations than that, those are left out that are well and have nothing waiting and nothing dead."""
 _OK = "ok"
-_SOME = 5
-"""After fewer failures it is not said that most attempts fail."""
 
 
 class _DestinationRow(NamedTuple):
@@ -94,17 +92,9 @@ def is_in_trouble(destination: DestinationReport | None) -> bool:
         return False
     if destination.paused is not None:
         return destination.paused.by != PausedBy.PERSON
-    if _mostly_fails(destination):
-        return True
     is_down = destination.ours is not None or destination.breaker != BreakerState.CLOSED
     is_failing = destination.failing_since is not None or destination.refuses_all
     return is_down or is_failing or (destination.canary is not None and destination.canary.missed)
-
-
-def _mostly_fails(destination: DestinationReport) -> bool:
-    """Return whether most of the last attempts failed: a receiver that refuses each event for itself is never down."""
-    recent = destination.recent
-    return recent.failed_attempts >= _SOME and recent.failed_attempts > recent.delivered
 
 
 def destination_state(name: str, destination: DestinationReport | None, *, has_waiting: bool) -> str:
@@ -130,8 +120,7 @@ def destination_state(name: str, destination: DestinationReport | None, *, has_w
     elif destination.refuses_all and not parts:
         parts.append(f"REFUSES EVERYTHING: {destination.last_failure}")
     elif destination.last_failure is not None and destination.paused is None and destination.ours is None:
-        how = "MOST ATTEMPTS FAIL" if _mostly_fails(destination) else _OK
-        parts = [*(parts or [how]), f"the last attempt failed: {destination.last_failure}"]
+        parts = [*(parts or [_OK]), f"the last attempt failed: {destination.last_failure}"]
     if destination.canary is not None:
         well = [] if destination.canary.missed else [_OK]
         parts = [*(parts or well), _canary(destination.canary)]
