@@ -1,8 +1,9 @@
 """What a person does on the page of a real daemon, in a real browser."""
 
+import asyncio
 from pathlib import Path
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from tests.support.browser import LIMIT_MS, Tab, needs_browser, tab_of
 from tests.support.crash import until
@@ -97,6 +98,28 @@ async def test_where_reading_needs_the_token_a_browser_is_sent_to_the_page_to_si
         take(tab, UNAUTHORISED)
 
 
+async def test_a_stream_is_connected_again(tmp_path: Path) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(on.url)
+        await page.get_by_role("button", name="Reconnect main").click()
+        await sign_in(page)
+        await expect(page.locator("#acted")).to_contain_text("main opens a new connection")
+        await on.daemon.wait_for("stream.connected", count=2)
+        take(tab, UNAUTHORISED)
+
+
+async def test_the_focus_stays_where_it_is_while_the_overview_is_renewed(tmp_path: Path) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(on.url)
+        await page.get_by_role("button", name="Pause bot").focus()
+        await on.emulator.send(event(1, "hello"))
+        row = page.get_by_role("row").filter(has=page.get_by_role("rowheader", name="bot"))
+        await expect(row).to_contain_text("100 %")  # the row was exchanged
+        await expect(page.get_by_role("button", name="Pause bot")).to_be_focused()
+
+
 async def test_an_event_is_sent_again(tmp_path: Path) -> None:
     async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
         page = tab.page
@@ -157,6 +180,36 @@ async def test_ten_thousand_dead_letters_are_searched_and_replayed(tmp_path: Pat
         await page.reload()
         await expect(page.locator("#groups")).to_contain_text("996 in 1 group")
         take(tab, UNAUTHORISED)
+
+
+async def test_a_replay_is_stopped_and_what_was_not_queued_stays_dead(tmp_path: Path) -> None:
+    await fill_with_dead_letters(tmp_path, 2_000)
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(f"{on.url}/dead")
+        await page.get_by_role("button", name="Sign in").click()
+        await sign_in(page)
+        await expect(page.get_by_role("button", name="Sign out")).to_be_visible()
+        slices = 0
+        held = asyncio.Event()
+
+        async def hold(route: Route) -> None:
+            nonlocal slices
+            slices += 1
+            if slices == 2:  # the second one hangs
+                held.set()
+                return
+            await route.continue_()
+
+        await page.route("**/api/v1/dead/replay", hold)
+        await page.locator("#groups tbody tr").filter(has_text="no such channel").get_by_role("button").click()
+        await held.wait()
+        await expect(page.locator("#replay-words")).to_have_text("500 of 1,800 letters are tried again")
+        await page.get_by_role("button", name="Stop").click()
+        await expect(page.locator("#replay-words")).to_have_text("Stopped. 500 of 1,800 letters are tried again.")
+        await expect(page.get_by_role("button", name="Stop")).to_be_hidden()
+        dead = "SELECT count(*) FROM deliveries WHERE status = 'dead'"
+        assert look(tmp_path / "outbox.db", dead) == [(1_500,)]
 
 
 async def test_what_passes_is_shown_as_it_passes_and_the_list_stays_short(tmp_path: Path) -> None:

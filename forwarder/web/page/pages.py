@@ -38,6 +38,8 @@ _MOST_BODY = 200_000
 """How many characters of a payload are shown."""
 _MOST_CHILDREN = 40
 """How many parts of one condition are shown."""
+_MOST_ROUTES = 100
+"""How many routes that do not match are shown of one event."""
 _MOST_GROUPS = 200
 _MOST_GAPS = 500
 _GAP_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
@@ -119,7 +121,7 @@ class Pages:
             periods=PERIODS,
             events=found.events,
             known_destinations=sorted(status.destinations),
-            known_routes=[],
+            known_routes=sorted(status.routes),
             problem="",
             first_page=asked.address("/events", after="") if asked.after else "",
             next_page="" if found.next is None else asked.address("/events", after=place_of(found.next)),
@@ -156,6 +158,7 @@ class Pages:
             routing=routing,
             problem=problem,
             most_children=_MOST_CHILDREN,
+            most_routes=_MOST_ROUTES,
             body=pretty[:_MOST_BODY],
             body_size=len(body.encode("utf-8", "surrogateescape")),
             body_is_cut=len(pretty) > _MOST_BODY,

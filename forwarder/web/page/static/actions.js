@@ -2,12 +2,15 @@
 import { refresh } from './refresh.js';
 import { change } from './sign_in.js';
 
-export function say(text, kind = '') {
+const SHOWN_MS = 10000; // of what went well; a refusal stays until the next action
+let timer = 0;
+
+function say(text, kind) {
   const said = document.getElementById('acted');
-  if (!said) return;
   said.textContent = text;
-  said.className = `said js ${kind}`;
-  said.hidden = !text;
+  said.className = `toast said ${kind}`;
+  clearTimeout(timer);
+  if (kind === 'ok') timer = setTimeout(() => said.replaceChildren(), SHOWN_MS);
 }
 
 function askPause(name) {
@@ -48,7 +51,12 @@ async function resend({ event, seq, destination }) {
   return done.changed ? `It is sent to ${destination} again.` : `It is left alone: it waits for ${destination} already, or is in flight.`;
 }
 
-const ACTIONS = { pause, resume, resend };
+async function reconnect({ stream }) {
+  await change(`/streams/${encodeURIComponent(stream)}/reconnect`, {});
+  return `${stream} opens a new connection, and closes the old one once that is open.`;
+}
+
+const ACTIONS = { pause, resume, resend, reconnect };
 
 export function setUpActions() {
   document.addEventListener('click', async (event) => {

@@ -15,9 +15,6 @@ function exchange(fresh) {
     const other = fresh.getElementById(part.id);
     if (!other) continue;
     localise(other);
-    for (const [old, renewed] of [...part.querySelectorAll('.said')].map((each) => [each, other.querySelector(`#${each.id}`)])) {
-      renewed?.replaceWith(old.cloneNode(true));
-    }
     if (part.isEqualNode(other)) continue;
     const focused = part.contains(document.activeElement) ? describe(document.activeElement) : null;
     const scrolls = [...part.querySelectorAll('.scroll')].map((each) => each.scrollLeft);
@@ -31,8 +28,8 @@ function exchange(fresh) {
 
 // Where the focus is, so that the same place in the renewed part gets it back.
 function describe(element) {
-  const { act, destination } = element.dataset;
-  if (act) return { selector: `[data-destination="${CSS.escape(destination)}"]`, index: 0 };
+  const { act, destination, stream } = element.dataset;
+  if (act) return { selector: destination ? `[data-destination="${CSS.escape(destination)}"]` : `[data-stream="${CSS.escape(stream)}"]`, index: 0 };
   const selector = element.tagName.toLowerCase();
   const all = [...element.closest('[data-live]').querySelectorAll(selector)];
   return { selector, index: all.indexOf(element) };
