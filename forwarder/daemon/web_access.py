@@ -1,6 +1,6 @@
 """The running daemon, as the page and the API over HTTP see it. It is loaded only where the config asks for HTTP."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -16,6 +16,7 @@ from forwarder.core.config.problem_places import problem_of
 from forwarder.core.config.revision import unpacked
 from forwarder.core.config.shareable import secrets_of, shareable
 from forwarder.core.delivery import event_of
+from forwarder.core.delivery_waits import DeliveryWaits
 from forwarder.core.event import JSONValue
 from forwarder.core.history import Cursor, History, Query, Record
 from forwarder.core.masking import masked
@@ -74,8 +75,11 @@ class WebAccess:
     # The history
 
     async def events(self, query: Query) -> EventPage:
+        waits = self._waits()
+
         def read(history: History) -> EventPage:
             found, has_more = _page(list(history.events(_one_more(query))), query)
+            found = list(map(waits(history).of_event, found))
             events = _values([each | {"body": None} for each in found], list[StoredEvent])
             if not (has_more and events):
                 return EventPage(events=events)
@@ -85,7 +89,12 @@ class WebAccess:
         return await self._reader.read(read)
 
     async def event(self, text: str) -> list[StoredEvent]:
-        return await self._reader.read(partial(_event, text=text))
+        waits = self._waits()
+
+        def read(history: History) -> list[StoredEvent]:
+            return _values(list(map(waits(history).of_event, _event(history, text))), list[StoredEvent])
+
+        return await self._reader.read(read)
 
     async def explain(self, event_seq: int) -> PastRouting | None:
         runtime = self._parts.active.runtime
@@ -100,8 +109,11 @@ class WebAccess:
         return await self._reader.read(read)
 
     async def deliveries(self, query: Query) -> DeliveryPage:
+        waits = self._waits()
+
         def read(history: History) -> DeliveryPage:
-            return _delivery_page(list(history.deliveries(_one_more(query))), query, by="accepted_at")
+            found = map(waits(history).of_delivery, history.deliveries(_one_more(query)))
+            return _delivery_page(list(found), query, by="accepted_at")
 
         return await self._reader.read(read)
 
@@ -124,6 +136,11 @@ class WebAccess:
 
     async def actions(self, query: Query) -> list[StoredAction]:
         return await self._reader.read(lambda history: _values(list(history.actions(query)), list[StoredAction]))
+
+    def _waits(self) -> Callable[[History], DeliveryWaits]:
+        """Return what knows what deliveries wait for now, for the thread that reads them."""
+        destinations, now = self.status().destinations, utc_now()
+        return lambda history: DeliveryWaits(history, destinations, now=now)
 
     # The config
 
@@ -168,13 +185,13 @@ class WebAccess:
         return self._parts.live
 
 
-def _event(history: History, text: str) -> list[StoredEvent]:
+def _event(history: History, text: str) -> list[Record]:
     if text.startswith("#"):
         record = history.event_at(int(text[1:]))
-        return [] if record is None else _values([record], list[StoredEvent])
+        return [] if record is None else [record]
     event_id = (event_of(text) or (text, ""))[0]
     found = [history.event_at(event["event_seq"]) for event in history.find_events(event_id)]
-    return _values([each for each in found if each is not None and each["event_id"] == event_id], list[StoredEvent])
+    return [each for each in found if each is not None and each["event_id"] == event_id]
 
 
 def _one_more(query: Query) -> Query:

@@ -61,6 +61,8 @@ class StoredDelivery(msgspec.Struct, frozen=True, kw_only=True):
     routes: list[str]
     status: str
     """`pending`, `in_flight`, `delivered`, `dead`, `expired` or `skipped`."""
+    waits_for: str | None = None
+    """What it waits for, in words; `None` where it is made, is being sent or is the next one."""
     trigger: str
     attempts_made: int
     order_key: str | None = None

@@ -116,6 +116,18 @@ async def test_deliveries_and_dead_letters_come_a_page_at_a_time(config: Path) -
     }
 
 
+async def test_what_a_delivery_waits_for_is_said_in_every_list(config: Path) -> None:
+    access = access_of(config)
+    expected = {"the running config has no enabled destination of this name"}  # the status of this access names none
+    (event,) = await access.event("#3")
+    listed = (await access.events(Query())).events
+    deliveries = (await access.deliveries(Query())).deliveries
+    assert {each.waits_for for each in event.deliveries} == expected
+    assert {each.waits_for for found in listed if found.event_seq == 3 for each in found.deliveries} == expected
+    assert {each.waits_for for each in deliveries if each.status == "pending"} == expected
+    assert {each.waits_for for each in deliveries if each.status != "pending"} == {None}
+
+
 async def test_gaps_and_actions_are_lists(config: Path) -> None:
     access = access_of(config)
     assert await access.gaps(Query(), stream=None, only_open=False) == []
