@@ -8,12 +8,16 @@ import pytest
 
 from forwarder.core.commands import PauseChange, Request
 from forwarder.core.history import Cursor, Query
+from forwarder.core.monitoring.status import DestinationReport, StatusReport
 from forwarder.core.monitoring.verdict import HealthLevel
+from forwarder.daemon.web_access import WebAccess
 from forwarder.outbox.open import open_outbox
 from forwarder.web.ports import DaemonAccess
 from tests.support.history import CONFIG, fill
 from tests.support.outbox import EVENTS, NOW, attempt, keep
-from tests.support.web import access_of
+from tests.support.web import access_of, parts_of
+
+DOWN = DestinationReport(breaker="open")
 
 
 @pytest.fixture
@@ -117,8 +121,8 @@ async def test_deliveries_and_dead_letters_come_a_page_at_a_time(config: Path) -
 
 
 async def test_what_a_delivery_waits_for_is_said_in_every_list(config: Path) -> None:
-    access = access_of(config)
-    expected = {"the running config has no enabled destination of this name"}  # the status of this access names none
+    parts = msgspec.structs.replace(parts_of(config), status=lambda: StatusReport(destinations={"bot": DOWN}))
+    access, expected = WebAccess(parts), {"waits for a probe of the destination, which is down"}
     (event,) = await access.event("#3")
     listed = (await access.events(Query())).events
     deliveries = (await access.deliveries(Query())).deliveries
