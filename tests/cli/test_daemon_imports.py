@@ -47,7 +47,7 @@ USES = {
     "re2": {"of_route": ", match: {text: {regex: a+}}"},
 }
 """For each package that only some configs need, a config that needs it."""
-NEVER = frozenset({"ahocorasick", "difflib", "html", "rich"})
+NEVER = frozenset({"ahocorasick", "difflib", "html", "prometheus_client", "rich"})
 PARTS_NEVER = (
     "forwarder.emulator",
     "forwarder.demo",
