@@ -5,7 +5,7 @@ import pytest
 from forwarder.core.config import Config, ConfigError, load_config
 from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.revision import NotARevisionError, Revision, packed, unpacked
-from forwarder.core.config.routing_only import load_draft, load_revision, load_routing
+from forwarder.core.config.routing_only import Compared, compared, load_draft, load_revision, load_routing
 from forwarder.core.config.runtime import disabled_in, on_full_of, router_of
 from forwarder.core.yaml.tree import Scalar
 from tests.support.conditions import NOW, event
@@ -234,3 +234,10 @@ def test_a_draft_reads_no_files_and_no_variables(text: str, said: str) -> None:
     with pytest.raises(ConfigError) as refused:
         drafted(text)
     assert said in str(refused.value)
+
+
+def test_a_config_without_a_file_is_compared_with_nothing() -> None:
+    revision = load().revision
+    assert revision is not None
+    assert compared(None, revision) == compared(revision, None) == Compared(is_same=False, is_same_routes=None)
+    assert compared(revision, revision) == Compared(is_same=True, is_same_routes=True)

@@ -122,3 +122,19 @@ def test_what_is_wrong_with_a_certificate_of_a_stream_is_at_its_place() -> None:
             check_tls=lambda tls: [("ca", f"cannot be read: {tls.is_verified}")],
         )
     assert str(caught.value) == "config.yaml:4:20: streams[0].tls.ca_file: cannot be read: True"
+
+
+def test_what_is_wrong_with_a_certificate_of_the_heartbeat_is_at_its_place() -> None:
+    from forwarder.core.config import load_config
+    from tests.core.config.support import ENV, read_file
+
+    text = f"{config_text()}heartbeat:\n  url: https://hc.example/1\n  tls:\n    ca_file: /tls/ca.pem\n"
+    with pytest.raises(ConfigError) as caught:
+        load_config(
+            text.encode(),
+            name="config.yaml",
+            env=ENV,
+            read_file=read_file,
+            check_tls=lambda _tls: [("ca", "cannot be read")],
+        )
+    assert str(caught.value).endswith(": heartbeat.tls.ca_file: cannot be read")
