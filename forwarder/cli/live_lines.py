@@ -92,8 +92,8 @@ def _of_event(event: PassingEvent) -> list[Piece]:
     pieces: list[Piece] = []
     if event.result is EventResult.UNMATCHED:
         pieces.append(Piece("no rule matches", DIM))
-    elif event.destinations:
-        pieces.append(Piece(", ".join(dict.fromkeys(name for each in event.destinations.values() for name in each))))
+    elif event.routes:
+        pieces.append(Piece(", ".join(event.routes)))
     if event.destinations:
         pieces += [Piece(" → " if pieces else "→ ", DIM), Piece(", ".join(event.destinations), BOLD)]
     if event.held:

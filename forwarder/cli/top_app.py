@@ -245,7 +245,7 @@ def _has_words(written: str) -> Wants:
         if isinstance(item, PassingAttempt):
             about = [item.destination, *item.routes, item.outcome, item.reason]
         else:
-            about = [item.result, *item.destinations, *(name for names in item.destinations.values() for name in names)]
+            about = [item.result, *item.routes, *item.destinations, *item.held]
         line = " ".join([item.source, item.author, item.text, *about]).lower()
         return all(word in line or (len(word) >= SHORT_ID and item.event_id.startswith(word)) for word in words)
 

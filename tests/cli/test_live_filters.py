@@ -32,6 +32,7 @@ def event(number: int, text: str = "good morning") -> PassingEvent:
         text=text,
         link="",
         result=EventResult.MATCHED,
+        routes=["r"],
         destinations={},
         held={},
         body=written,

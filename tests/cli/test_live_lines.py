@@ -19,6 +19,7 @@ EVENT = PassingEvent(
     text="good\nmorning",
     link="https://x.com/nova/status/1",
     result=EventResult.MATCHED,
+    routes=["news", "all"],
     destinations={"bot": ["news", "all"], "alerts": ["news"]},
     held={},
 )
@@ -71,7 +72,7 @@ def changed(item: Passing, **fields: object) -> Passing:
             "12:00:01 x        nova       good morning         duplicate, dropped",
         ),
         (
-            changed(EVENT, result=EventResult.UNMATCHED, destinations={}),
+            changed(EVENT, result=EventResult.UNMATCHED, routes=[], destinations={}),
             "12:00:01 x        nova       good morning         no rule matches",
         ),
         (
@@ -79,12 +80,12 @@ def changed(item: Passing, **fields: object) -> Passing:
             "12:00:01 x        nova       good morning         no rule matches → bot",
         ),
         (
-            changed(EVENT, destinations={"bot": ["all"]}, held={"alerts": "limited"}),
+            changed(EVENT, routes=["all"], destinations={"bot": ["all"]}, held={"alerts": "limited"}),
             "12:00:01 x        nova       good morning  all → bot; not sent: alerts (limited)",
         ),
         (
-            changed(EVENT, author="", text="", destinations={}, held={"alerts": "limited"}),
-            "12:00:01 x        -          -                    not sent: alerts (limited)",
+            changed(EVENT, author="", text="", routes=["few"], destinations={}, held={"alerts": "limited"}),
+            "12:00:01 x        -          -                   few; not sent: alerts (limited)",
         ),
     ],
 )
@@ -142,7 +143,7 @@ def test_nothing_of_a_stranger_acts_upon_the_terminal_and_a_line_fits(item: Pass
     if isinstance(item, PassingAttempt):
         fields |= {"reason": EVIL, "destination": EVIL, "routes": [EVIL, EVIL]}
     else:
-        fields |= {"destinations": {EVIL: [EVIL]}, "held": {EVIL: EVIL}, "stream": EVIL}
+        fields |= {"routes": [EVIL], "destinations": {EVIL: [EVIL]}, "held": {EVIL: EVIL}, "stream": EVIL}
     line = LineLayout(width=width).line(changed(item, **fields))
     assert line.plain.isprintable()
     assert all(piece.text.isprintable() for piece in line.pieces)

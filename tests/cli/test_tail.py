@@ -179,6 +179,23 @@ async def test_a_stopped_terminal_slows_nothing_loses_lines_and_says_how_many(tm
         assert await tail.ended() == 0
 
 
+async def test_one_that_does_not_read_holds_up_neither_an_upgrade_nor_a_stop(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "")})
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            async with tailing("tail", "--json", config=config) as tail:
+                await tail.noted("watching forwarder")
+                tail.process.send_signal(signal.SIGSTOP)
+                for frame in numbered(1_000):
+                    await emulator.send(frame)
+                await until(lambda: bot.received == 1_000, limit_s=90, what="everything is delivered")
+                async with forwarder(config, "--takeover") as successor:
+                    assert await daemon.ended() == 0
+                    await successor.wait_for("daemon.ready")
+                    await stopped(successor)
+
+
 @asynccontextmanager
 async def started(config: Path, *options: str, stdout: int, **env: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run `tail` with this as its output, which is closed here; it watches when the block begins."""

@@ -64,6 +64,8 @@ class PassingEvent(msgspec.Struct, frozen=True, kw_only=True, tag_field="event",
     text: str
     link: str
     result: EventResult
+    routes: list[str]
+    """The routes that matched it, whether they send it or not."""
     destinations: dict[str, list[str]]
     """The destinations that get it, each with the names of the routes that chose it."""
     held: dict[str, str]
@@ -140,7 +142,7 @@ class LiveFilter(msgspec.Struct, frozen=True, kw_only=True):
         return (
             not self.is_failed
             and (self.destination is None or self.destination in item.destinations or self.destination in item.held)
-            and (self.route is None or any(self.route in routes for routes in item.destinations.values()))
+            and (self.route is None or self.route in item.routes)
         )
 
 
@@ -182,6 +184,7 @@ def passing_event(
         text=seen.text,
         link=seen.link,
         result=result,
+        routes=[] if selection is None else list(selection.matched),
         destinations={} if selection is None else _lists(selection.chosen),
         held={} if selection is None else {name: reason.value for name, (reason, _) in selection.held.items()},
     )

@@ -71,7 +71,7 @@ def test_an_address_is_one_of_the_web() -> None:
 
 def test_an_event_names_its_destinations_with_their_routes_and_what_was_held_back() -> None:
     selection = Selection(
-        chosen={BOT: ("news", "all")}, matched=("all",), held={ALERTS: (SkipReason.LIMITED, ("news",))}
+        chosen={BOT: ("news", "all")}, matched=("news", "all"), held={ALERTS: (SkipReason.LIMITED, ("news",))}
     )
     seen = msgspec.json.decode(msgspec.json.encode(passing_event(EVENT, "main", selection, SEEN, at=WALL)))
     assert seen == {
@@ -84,6 +84,7 @@ def test_an_event_names_its_destinations_with_their_routes_and_what_was_held_bac
         "text": "good morning",
         "link": "https://x.com/ann/status/1",
         "result": "matched",
+        "routes": ["news", "all"],
         "destinations": {"bot": ["news", "all"]},
         "held": {"alerts": "limited"},
     }
@@ -159,7 +160,7 @@ def test_what_expired_unsent_has_no_attempt() -> None:
 ROUTED = passing_event(
     EVENT,
     "main",
-    Selection(chosen={BOT: ("news",)}, matched=("all",), held={ALERTS: (SkipReason.LIMITED, ("few",))}),
+    Selection(chosen={BOT: ("news",)}, matched=("news", "few"), held={ALERTS: (SkipReason.LIMITED, ("few",))}),
     SEEN,
     at=WALL,
 )
@@ -178,6 +179,7 @@ DIED = passing_attempt(DELIVERY, attempt(Answered(status=400)), Dead(reason="no"
         (LiveFilter(destination="other"), ""),
         (LiveFilter(route="news"), "event delivered dead"),
         (LiveFilter(route="all"), "delivered dead"),
+        (LiveFilter(route="few"), "event"),
         (LiveFilter(route="other"), ""),
         (LiveFilter(is_failed=True), "dead"),
         (LiveFilter(is_failed=True, route="all", destination="bot", source="x"), "dead"),
