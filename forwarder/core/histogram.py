@@ -77,6 +77,13 @@ class Histogram:
         return found
 
     def cumulative(self, bounds_s: Sequence[float]) -> list[int]:
-        """Return how many durations are not longer than each of these bounds, which must be some of `BOUNDS_S`."""
-        places = [BOUNDS_S.index(bound) for bound in bounds_s]
-        return [sum(count for place, count in self.buckets.items() if place <= limit) for limit in places]
+        """Return how many durations are not longer than each of these bounds, which must be some of `BOUNDS_S`, the lowest first."""
+        ordered = sorted(self.buckets.items(), reverse=True)
+        found: list[int] = []
+        passed = 0
+        for bound in bounds_s:
+            last = bisect_left(BOUNDS_S, bound)
+            while ordered and ordered[-1][0] <= last:
+                passed += ordered.pop()[1]
+            found.append(passed)
+        return found

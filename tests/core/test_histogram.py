@@ -79,3 +79,11 @@ def test_several_quantiles_at_once_are_those_that_are_asked_for_one_by_one(
     times = Histogram()
     times.observe(*durations)
     assert times.quantiles_s(*sorted(shares)) == [times.quantile_s(share) for share in sorted(shares)]
+
+
+@given(st.lists(st.floats(0, 200_000), max_size=30), st.sets(st.sampled_from(BOUNDS_S), max_size=8))
+def test_what_is_counted_up_to_each_bound_is_what_is_not_longer(durations: list[float], bounds: set[float]) -> None:
+    times = Histogram()
+    times.observe(*durations)
+    expected = [sum(duration <= bound for duration in durations) for bound in sorted(bounds)]
+    assert times.cumulative(sorted(bounds)) == expected
