@@ -47,3 +47,25 @@ async def test_a_count_that_hangs_holds_nobody_up_and_is_not_begun_again(
     goes_on.set()
     monkeypatch.setattr(backlog_reader, "_COUNTED_WITHIN_S", 60.0)
     assert await reader.read() in (Backlog(waiting={"bot": 1}), Backlog(waiting={"bot": 2}))
+
+
+async def test_each_of_many_gets_an_answer_whenever_it_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backlog_reader, "_FRESH_S", 0.0)
+    monkeypatch.setattr(backlog_reader, "read_backlog", lambda _outbox, **_: Backlog(waiting={"bot": 1}))
+    reader = BacklogReader(tmp_path / "outbox.db")
+
+    async def asks() -> None:
+        for _ in range(50):
+            assert await reader.read() == Backlog(waiting={"bot": 1})
+
+    await asyncio.gather(*(asks() for _ in range(10)))
+
+
+async def test_a_count_is_not_made_again_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = iter(range(1, 10))
+    monkeypatch.setattr(backlog_reader, "_FRESH_S", 60.0)
+    monkeypatch.setattr(backlog_reader, "read_backlog", lambda _outbox, **_: Backlog(waiting={"bot": next(counts)}))
+    reader = BacklogReader(tmp_path / "outbox.db")
+    assert [await reader.read() for _ in range(3)] == [Backlog(waiting={"bot": 1})] * 3
+    monkeypatch.setattr(backlog_reader, "_FRESH_S", 0.0)
+    assert await reader.read() == Backlog(waiting={"bot": 2})
