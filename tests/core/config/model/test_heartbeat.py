@@ -2,10 +2,13 @@
 
 from datetime import timedelta
 
+import pytest
+
+from forwarder.core.config import ConfigError, load_config
 from forwarder.core.config.diff import plan
 from forwarder.core.config.runtime import heartbeat_of
 from forwarder.core.config.shareable import shareable
-from tests.core.config.support import load
+from tests.core.config.support import load, read_file
 
 REST = """
 streams: [{api_key: k}]
@@ -50,3 +53,15 @@ def test_the_addresses_that_destinations_must_not_have_are_none_for_it_either() 
     found = heartbeat_of(load(REST.replace("127.0.0.1", "203.0.114.5") + text))
     assert found is not None
     assert found.transport.networks.why_not("10.0.0.1") is not None
+
+
+def test_a_certificate_that_is_not_valid_is_reported_at_its_place() -> None:
+    text = REST + "heartbeat: {url: 'https://hc-ping.com/a', tls: {verify: true}}\n"
+    with pytest.raises(ConfigError, match=r"heartbeat\.tls: it has expired"):
+        load_config(
+            text.encode(),
+            name="config.yaml",
+            env={},
+            read_file=read_file,
+            check_tls=lambda _tls: [("ca", "it has expired")],
+        )
