@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
@@ -233,4 +235,37 @@ async def test_behind_a_proxy_reading_needs_the_token_too(tmp_path: Path, path: 
             assert answer.status == 401
         headers = {**proxied, "Authorization": f"Bearer {TOKEN}"}
         async with daemon.session.get(daemon.url + path, headers=headers) as answer:
+            assert answer.status == 200
+
+
+async def test_over_https_everything_needs_the_token_and_a_renewed_certificate_is_used(tmp_path: Path) -> None:
+    first, second = trustme.CA(), trustme.CA()
+
+    def show(authority: trustme.CA) -> None:
+        issued = authority.issue_cert("127.0.0.1")
+        new = tmp_path / "new.pem"
+        new.write_bytes(issued.private_key_and_cert_chain_pem.bytes())
+        new.chmod(0o600)
+        new.rename(tmp_path / "cert.pem")
+
+    def trusting(authority: trustme.CA) -> ssl.SSLContext:
+        context = ssl.create_default_context()
+        authority.configure_trust(context)
+        return context
+
+    show(first)
+    async with running(tmp_path, extra=", tls: {cert_file: cert.pem}") as daemon, asyncio.timeout(120):
+        url = daemon.url.replace("http://", "https://") + "/api/v1/status"
+        token = {"Authorization": f"Bearer {TOKEN}"}
+        async with daemon.session.get(url, headers=token, ssl=trusting(first)) as answer:
+            assert answer.status == 200
+        session = daemon.url.replace("http://", "https://") + "/api/v1/session"
+        headers = {**token, "X-Forwarder": "1"}
+        async with daemon.session.post(session, headers=headers, ssl=trusting(first)) as answer:
+            assert answer.headers["Set-Cookie"].startswith("__Host-forwarder-")
+            assert "Secure" in answer.headers["Set-Cookie"]
+        show(second)
+        await daemon.process.wait_for("reload.done")
+        await daemon.process.wait_for("admin.certificate_renewed")
+        async with aiohttp.ClientSession() as other, other.get(url, headers=token, ssl=trusting(second)) as answer:
             assert answer.status == 200
