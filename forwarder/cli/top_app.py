@@ -1,6 +1,7 @@
 """The screen of `top`: the verdict, a row for each stream, destination and route, and below them what passes."""
 
 import asyncio
+import signal
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -62,7 +63,8 @@ class TopApp(App[None]):
     Footer { background: ansi_default; color: ansi_default; }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("q", "quit", "Quit", priority=False),
+        Binding("q", "quit", "Quit"),
+        Binding("ctrl+c", "quit", "Quit", show=False, priority=True),
         Binding("p", "pause", "Pause/resume"),
         Binding("slash", "filter", "Filter"),
         Binding("f", "failed", "Failed only"),
@@ -98,6 +100,8 @@ class TopApp(App[None]):
 
     def on_mount(self) -> None:
         """Begin to ask and to show."""
+        if not self.is_headless:  # the terminal has to be as it was
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.query_one("#rows").focus()
         self._follow(self._filter, failed=self._request.failed)
         self.ask_again()

@@ -93,7 +93,9 @@ class TopFigures:
                 self._latencies.setdefault(route, deque(maxlen=_LATENCIES)).append(item.since_received_ms)
 
     def rows(self, now: datetime) -> list[TopRow]:
-        """Return the rows: streams, destinations, routes; of each those in trouble first."""
+        """Return the rows: streams, destinations, routes; of each those in trouble first. Before the first status there are none."""
+        if not self._status.pid:
+            return []
         kinds = (self._streams(now), self._destinations(now), self._route_rows())
         return [row for rows in kinds for row in _most_important(rows)]
 

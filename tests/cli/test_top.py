@@ -3,6 +3,7 @@
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -149,6 +150,21 @@ async def test_a_session_in_a_terminal(tmp_path: Path, size: tuple[int, int]) ->
         await term.shows("what passes")
         await term.press("q")
         assert "what passes" not in await term.ended()
+
+
+@in_tmux
+@pytest.mark.parametrize("how", ["Ctrl-C", "SIGTERM"])
+async def test_the_terminal_is_as_it_was_after_it_is_ended(tmp_path: Path, how: str) -> None:
+    async with scene(tmp_path) as on, terminal(tmp_path, on.config, size=(80, 24)) as term:
+        await term.shows("dest   bot", "Quit")
+        if how == "Ctrl-C":
+            await term.press("C-c")
+        else:
+            shell = await asyncio.to_thread(term.tmux, "display-message", "-p", "-t", "top", "#{pane_pid}")
+            (child,) = Path(f"/proc/{shell.strip()}/task/{shell.strip()}/children").read_text(encoding="utf-8").split()
+            os.kill(int(child), signal.SIGTERM)
+        assert "what passes" not in await term.ended()
+        assert await asyncio.to_thread(term.tmux, "display-message", "-p", "-t", "top", "#{alternate_on}") == "0\n"
 
 
 @in_tmux

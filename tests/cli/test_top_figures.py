@@ -54,6 +54,13 @@ def test_rates_are_the_differences_of_two_statuses() -> None:
     assert figures.summary(NOW) == "10.0 events/s  5.0 delivered/s  3 waiting  1 dead  up 2 min"
 
 
+def test_before_the_first_status_there_are_no_rows() -> None:
+    figures = TopFigures(routes=("news",))
+    assert figures.rows(NOW) == []
+    figures.note_status(status(), None, now_s=1.0)
+    assert list(by_name(figures)) == ["news"]
+
+
 def test_a_restart_is_no_negative_rate() -> None:
     figures = TopFigures()
     figures.note_status(status(streams={"main": StreamReport(events=1_000)}), None, now_s=1.0)
@@ -111,6 +118,7 @@ def test_a_stream_has_the_lag_of_the_source_that_it_brings_most_of() -> None:
 
 def test_a_route_has_the_latency_of_what_passed() -> None:
     figures = TopFigures(routes=("news",))
+    figures.note_status(status(), None, now_s=1.0)
     figures.note_passing(EVENT)
     figures.note_passing(msgspec.structs.replace(ATTEMPT, outcome=AttemptOutcome.RETRY, since_received_ms=9_000.0))
     figures.note_passing(msgspec.structs.replace(ATTEMPT, trigger="replay", since_received_ms=9_000.0))
