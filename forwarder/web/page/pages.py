@@ -22,7 +22,7 @@ from forwarder.web.page.overview import destination_rows, stream_rows
 from forwarder.web.page.rendering import Rendering, pretty_json
 from forwarder.web.page.search import PERIODS, STATES, Asked, asked_of, place_of
 from forwarder.web.page.static_files import StaticFiles
-from forwarder.web.ports import DaemonAccess, UnavailableError
+from forwarder.web.ports import DaemonAccess, DeadGroup, DeliveryPage, EventPage, UnavailableError
 
 VIEWS = (
     ("overview", "/", "Overview"),
@@ -112,17 +112,24 @@ class Pages:
     async def events(self, request: web.Request) -> web.Response:
         """Show the list of events, searched and in pages."""
         asked = asked_of(request.query)
-        found = await self._daemon.events(asked.query(self._daemon.now()))
+        if asked.event_id:
+            return web.Response(status=303, headers={"Location": f"/events/{asked.event_id}"})
+        problem, found = "", EventPage(events=[])
+        try:
+            found = await self._daemon.events(asked.query(self._daemon.now()))
+        except UnavailableError as error:
+            problem = str(error)
         status = self._daemon.status()
         return await self._page(
             "events",
+            code=503 if problem else 200,
             asked=asked,
             states=STATES,
             periods=PERIODS,
             events=found.events,
             known_destinations=sorted(status.destinations),
             known_routes=sorted(status.routes),
-            problem="",
+            problem=problem,
             first_page=asked.address("/events", after="") if asked.after else "",
             next_page="" if found.next is None else asked.address("/events", after=place_of(found.next)),
         )
@@ -168,10 +175,15 @@ class Pages:
         """Show the dead letters: groups by reason, and the letters of one of them."""
         asked = asked_of(request.query)
         query = asked.query(self._daemon.now())
-        groups = await self._daemon.dead_groups(msgspec.structs.replace(query, limit=_MOST_GROUPS, after=None))
-        found = await self._daemon.dead_letters(query)
+        problem, groups, found = "", list[DeadGroup](), DeliveryPage(deliveries=[])
+        try:
+            groups = await self._daemon.dead_groups(msgspec.structs.replace(query, limit=_MOST_GROUPS, after=None))
+            found = await self._daemon.dead_letters(query)
+        except UnavailableError as error:
+            problem = str(error)
         return await self._page(
             "dead",
+            code=503 if problem else 200,
             asked=asked,
             groups=[
                 {
@@ -193,7 +205,7 @@ class Pages:
             total=sum(each.count for each in groups),
             letters=found.deliveries,
             known_destinations=sorted(self._daemon.status().destinations),
-            problem="",
+            problem=problem,
             first_page=asked.address("/dead", after="") if asked.after else "",
             next_page="" if found.next is None else asked.address("/dead", after=place_of(found.next)),
         )

@@ -1,15 +1,21 @@
 """What a search form asks for, read from an address, and the addresses of the pages of a list. Pure."""
 
+import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec.structs import replace
 
+from forwarder.core.delivery import event_of
 from forwarder.core.history import Cursor, Query
+from forwarder.core.posts.links import NoPostLinkError, read_link
 
 MOST_ROWS = 50
 """How many rows a page of a list has."""
+_EVENT_ID = re.compile("[0-9a-f]{32}")
+_POST_ID = re.compile("[0-9]{1,25}")
 _MOST_WORDS = 500
 """A longer text in a form is cut."""
 STATES = (
@@ -52,7 +58,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
         """Return the query for the history. Raises `ValueError` for a place that is none."""
         length = _LENGTHS.get(self.period)
         is_unmatched = self.state == "unmatched"
-        return Query(
+        query = Query(
             since_ms=0 if length is None else round((now - length).timestamp() * 1000),
             destination=self.destination or None,
             route=self.route or None,
@@ -61,10 +67,19 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
             reason=self.reason or None,
             author=self.author or None,
             text=self.text or None,
-            link=self.link or None,
             limit=MOST_ROWS,
             after=cursor_of(self.after) if self.after else None,
         )
+        return _with_post(query, self.link) if self.link else query
+
+    @property
+    def event_id(self) -> str:
+        """The id of the one event that the field for a link names, by its id or by a `webhook-id`; empty if it names none."""
+        text = self.link.lower()
+        of_delivery = event_of(text)
+        if of_delivery is not None:
+            return of_delivery[0]
+        return text if _EVENT_ID.fullmatch(text) else ""
 
     def address(self, path: str, **changed: str) -> str:
         """Return the address of this search with some fields changed."""
@@ -80,6 +95,19 @@ def asked_of(fields: Mapping[str, str]) -> Asked:
     if known["period"] not in _LENGTHS:
         known["period"] = ""
     return Asked(reason=fields.get("reason", ""), **known)
+
+
+def _with_post(query: Query, text: str) -> Query:
+    """Return the query for the post that this link or id means."""
+    if _POST_ID.fullmatch(text):
+        return replace(query, mid=text)
+    try:
+        link = read_link(text)
+    except NoPostLinkError:
+        link = None
+    if link is None or link.address:
+        return replace(query, link=text)
+    return replace(query, mid=link.mid, source="telegram" if "telegram" in link.sources else None)
 
 
 def cursor_of(place: str) -> Cursor:

@@ -76,6 +76,15 @@ async def test_events_are_listed_and_searched(url: str) -> None:
     assert "<script>alert" not in nothing
 
 
+async def test_an_id_leads_to_its_event(url: str) -> None:
+    (link,) = links_to_events(await shown(f"{url}/events?state=dead"))
+    event_id = link.partition("?")[0].rpartition("/")[2]
+    text = await shown(f"{url}/events?link=%20{event_id.upper()}")
+    assert "Why, route by route" in text
+    (webhook_id,) = re.findall(r"msg_[0-9a-f]{40}", text)
+    assert f"<code>{event_id}</code>" in await shown(f"{url}/events?link={webhook_id}")
+
+
 async def test_a_long_list_has_pages(url: str, config: Path) -> None:
     async with open_outbox(config.with_name("outbox.db")) as outbox:
         for number in range(100, 160):
@@ -139,5 +148,10 @@ async def test_what_is_not_there_is_said_on_a_page(url: str, path: str, status: 
 
 async def test_an_outbox_that_cannot_be_read_is_said_on_a_page(url: str, config: Path) -> None:
     config.with_name("outbox.db").unlink()
-    assert "Not available now" in await shown(f"{url}/events", 503)
+    for path in ("/events?text=moon", "/dead?text=moon"):
+        text = await shown(url + path, 503)
+        assert "the outbox cannot be read now" in text
+        assert 'value="moon"' in text  # the form keeps what was asked
+        assert "Nothing can be shown now." in text
+    assert "Not available now" in await shown(f"{url}/gaps", 503)
     assert "Destinations" in await shown(f"{url}/")

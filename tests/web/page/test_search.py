@@ -60,3 +60,33 @@ def test_a_place_in_a_list_is_read_as_it_was_written(cursor: Cursor) -> None:
 def test_a_place_that_is_none_is_refused(place: str) -> None:
     with pytest.raises(ValueError, match="not a place"):
         cursor_of(place)
+
+
+@pytest.mark.parametrize(
+    ("link", "expected"),
+    [
+        ("https://twitter.com/nova/status/123?s=20", Query(mid="123", limit=MOST_ROWS)),
+        ("https://t.me/nova/123", Query(mid="123", source="telegram", limit=MOST_ROWS)),
+        ("https://discord.com/channels/1/2/123", Query(mid="123", limit=MOST_ROWS)),
+        ("123", Query(mid="123", limit=MOST_ROWS)),
+        ("https://news.example/a/b", Query(link="https://news.example/a/b", limit=MOST_ROWS)),
+        ("https://x.com/nova", Query(link="https://x.com/nova", limit=MOST_ROWS)),
+        ("", Query(limit=MOST_ROWS)),
+    ],
+)
+def test_a_post_is_found_by_each_form_of_its_link(link: str, expected: Query) -> None:
+    assert Asked(link=link).query(NOW) == expected
+
+
+@pytest.mark.parametrize(
+    ("link", "event_id"),
+    [
+        ("A" * 32, "a" * 32),
+        ("msg_" + "a" * 32 + "b" * 8, "a" * 32),
+        ("a" * 31, ""),
+        ("https://x.com/nova/status/123", ""),
+        ("", ""),
+    ],
+)
+def test_an_id_names_one_event(link: str, event_id: str) -> None:
+    assert Asked(link=link).event_id == event_id
