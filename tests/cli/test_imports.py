@@ -10,7 +10,9 @@ import pytest
 
 from forwarder.cli import COMMANDS
 
-HEAVY = frozenset({"aiohttp", "asyncio", "cryptography", "jinja2", "pydantic", "rich", "structlog", "tenacity", "yaml"})
+HEAVY = frozenset(
+    {"aiohttp", "asyncio", "cryptography", "jinja2", "pydantic", "rich", "structlog", "tenacity", "textual", "yaml"}
+)
 SCRIPT = """
 import json, sys
 from forwarder.cli import main
