@@ -18,7 +18,7 @@ PROGRAM = (sys.executable, "-m", "forwarder")
 LOG_ALL = ("--log-level", "debug")
 """With these arguments a daemon logs each delivery; without them only those that something happened to."""
 _SHOWN_LINES = 40
-HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail"}
+HANDLE_SIGNALS = {"run", "demo", "emulate", "listen", "tail", "top"}
 """Commands that run until a signal: they need a process of their own."""
 
 
