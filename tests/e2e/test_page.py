@@ -16,7 +16,7 @@ HOSTILE = [
     "\"'><svg onload=alert(1)> {{ 7*7 }} ${7*7} \u202e reversed \u2066 \x00\x1b[31m",
     "long " * 20_000,
 ]
-VIEWS = ["/", "/live", "/events", "/dead", "/gaps", "/rules", "/config"]
+VIEWS = ["/", "/live", "/events", "/dead", "/gaps", "/rules", "/config", "/login"]
 
 
 async def test_the_overview_shows_what_is_wrong_and_follows_the_daemon(tmp_path: Path) -> None:
@@ -110,6 +110,32 @@ async def test_everyone_can_use_every_view(tmp_path: Path, scheme: Literal["ligh
                 )
                 assert overflow == 0, f"{path} is wider than the screen"
             tab.problems = [each for each in tab.problems if "/events/nothing" not in each]
+            # what is there only after something was done
+            await page.goto(on.url)
+            await page.get_by_role("button", name="Pause bot").click()
+            assert await tab.axe() == [], "the dialog of a pause"
+            await page.keyboard.press("Escape")
+            await page.get_by_role("button", name="Sign in").click()
+            await expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()
+            assert await tab.axe() == [], "the dialog to sign in"
+            await page.goto(f"{on.url}/live")
+            await expect(page.locator("#live-state")).to_have_text("Live.")
+            await on.emulator.send(event(3, "a post"))
+            await expect(page.locator("#tail tr").filter(has_text="upstream is being deployed").first).to_be_visible()
+            assert await tab.axe() == [], "what passes"
+            await page.goto(f"{on.url}/rules")
+            await page.get_by_role("button", name="Try on the event").click()
+            await expect(page.locator("#result")).to_contain_text("It goes to")
+            assert await tab.axe() == [], "the result of rules on an event"
+            await page.get_by_role("button", name="Try on the history").click()
+            await expect(page.locator("#result")).to_contain_text("events of the history were compared")
+            assert await tab.axe() == [], "the result of rules on the history"
+            edited = on.config.read_text(encoding="utf-8").replace("to: [bot, archive]", "to: [bot, nobody]")
+            on.config.write_text(edited, encoding="utf-8")
+            await on.daemon.wait_for("reload.refused")
+            await page.goto(f"{on.url}/config")
+            await expect(page.locator("#refused li.wrong").first).to_be_visible()
+            assert await tab.axe() == [], "a refused edit"
 
 
 async def test_the_keyboard_is_enough(tmp_path: Path) -> None:
