@@ -25,11 +25,11 @@ def age(at: str | None, now: datetime) -> str:
 
 
 def milliseconds(duration_ms: float | None) -> str:
-    """Return a duration: from a second on in seconds, from 100 s on as a person says it."""
+    """Return a duration with three digits: from a second on in seconds, from 100 s on as a person says it."""
     if duration_ms is None:
         return "-"
-    if duration_ms < _SECOND_MS:
-        return f"{duration_ms:g} ms"
+    if duration_ms < _SECOND_MS - 0.5:
+        return f"{duration_ms:.3g} ms"
     if duration_ms < _MINUTE_MS:
         return f"{duration_ms / _SECOND_MS:.1f} s"
     return spell(timedelta(milliseconds=duration_ms))

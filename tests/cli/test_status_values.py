@@ -25,7 +25,16 @@ def test_an_age_is_spelled_and_never_negative(at: str | None, said: str) -> None
 
 @pytest.mark.parametrize(
     ("duration_ms", "said"),
-    [(None, "-"), (6.4, "6.4 ms"), (999, "999 ms"), (1000, "1.0 s"), (99_000, "99.0 s"), (7_200_000, "2 h")],
+    [
+        (None, "-"),
+        (6.4, "6.4 ms"),
+        (28.17, "28.2 ms"),
+        (999, "999 ms"),
+        (999.6, "1.0 s"),
+        (1000, "1.0 s"),
+        (99_000, "99.0 s"),
+        (7_200_000, "2 h"),
+    ],
 )
 def test_a_duration_has_the_unit_that_is_read_best(duration_ms: float | None, said: str) -> None:
     assert milliseconds(duration_ms) == said
