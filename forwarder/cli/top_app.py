@@ -85,7 +85,7 @@ class TopApp(App[None]):
         self._passed = deque[tuple[int, Passing]](maxlen=_KEPT)
         self._count = 0
         self._layout = LineLayout(width=80)
-        self._note = ""
+        self._note = self._title = ""
         self._feeder = Feeder(where, request, [])
 
     def compose(self) -> ComposeResult:
@@ -154,19 +154,26 @@ class TopApp(App[None]):
         screen.query_one("#summary", Static).update(Text(self._figures.summary(now)[:width]))
         screen.query_one("#header", Static).update(styled(header_line(width)))
         listed: RowList[RowKey] = screen.query_one("#rows", RowList)
-        listed.show([row.key for row in rows], [row_line(row, width) for row in rows])
+        listed.show([row.key for row in rows], lambda index: row_line(rows[index], width))
 
     def show_passed(self) -> None:
         """Show what has passed since the last time."""
-        for item in self._feeder.take():
+        taken = self._feeder.take()
+        for item in taken:
             self._figures.note_passing(item)
             self._count += 1
             self._passed.append((self._count, item))
-        self._layout.width = max(self.size.width, 80)
-        screen = self.screen_stack[0]
+        title, screen = self._tail_title(), self.screen_stack[0]
+        if title != self._title:
+            self._title = title
+            screen.query_one("#tail-title", Static).update(Text(title[: self.size.width], style="dim"))
         tail: RowList[int] = screen.query_one("#tail", RowList)
-        tail.show([key for key, _ in self._passed], [self._layout.line(item) for _, item in self._passed])
-        screen.query_one("#tail-title", Static).update(Text(self._tail_title()[: self.size.width], style="dim"))
+        if (width := max(self.size.width, 80)) != self._layout.width:
+            self._layout.width = width
+            tail.refresh()
+        if taken or not self._passed:
+            passed = list(self._passed)
+            tail.show([key for key, _ in passed], lambda index: self._layout.line(passed[index][1]))
 
     def _tail_title(self) -> str:
         asked = self._request

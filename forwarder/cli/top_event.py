@@ -37,6 +37,8 @@ class EventScreen(Screen[None]):
         self._where = where
         self._event_id = event_id
         self._opened = OpenedEvent(None)
+        self._shown: Record | None = None
+        """The delivery whose attempts are shown."""
 
     def compose(self) -> ComposeResult:
         """Make the widgets."""
@@ -66,7 +68,7 @@ class EventScreen(Screen[None]):
         self._opened = found
         rows: RowList[str] = self.query_one("#deliveries", RowList)
         rows.show(
-            [each["destination"] for each in found.deliveries], [delivery_line(each) for each in found.deliveries]
+            [each["destination"] for each in found.deliveries], lambda index: delivery_line(found.deliveries[index])
         )
         if is_new:
             lines = list(event_lines(found.event))
@@ -77,6 +79,9 @@ class EventScreen(Screen[None]):
     def show_attempts(self) -> None:
         """Show the attempts of the delivery with the cursor."""
         delivery = self._chosen()
+        if delivery is self._shown:
+            return
+        self._shown = delivery
         lines = [] if delivery is None else list(attempt_lines(delivery))
         self.query_one("#attempts", Static).update(joined(lines))
 

@@ -1,6 +1,6 @@
 """What `top` is made of on the screen: lists of lines with a cursor, questions, and an input."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Generic, TypeVar
 
 from rich.text import Text
@@ -72,22 +72,22 @@ class RowList(Widget, Generic[Key], can_focus=True):
         self._opens = opens
         self._follows = follows
         self._keys: Sequence[Key] = ()
-        self._lines: Sequence[Line] = ()
+        self._line_at: Callable[[int], Line] = lambda _index: Line(())
         self.cursor: Key | None = None
         """The row with the cursor; `None` where there is none, or while the end is followed."""
         self._top = 0
 
-    def show(self, keys: Sequence[Key], lines: Sequence[Line]) -> None:
-        """Show these rows."""
-        before, is_other_height = self._index, len(lines) != len(self._lines)
-        self._keys, self._lines = keys, lines
+    def show(self, keys: Sequence[Key], line_at: Callable[[int], Line]) -> None:
+        """Show the rows of these keys. `line_at` is asked for the lines that are visible, by their place among all."""
+        before, is_other_height = self._index, len(keys) != len(self._keys)
+        self._keys, self._line_at = keys, line_at
         if self.cursor not in keys:
             self.cursor = None if self._follows or not keys else keys[min(before or 0, len(keys) - 1)]
         self.refresh(layout=is_other_height and not self._follows)
 
     def get_content_height(self, _container: Size, _viewport: Size, _width: int) -> int:
         """Return how many lines there are, of which as many are visible as there is room for."""
-        return max(len(self._lines), 1)
+        return max(len(self._keys), 1)
 
     @property
     def _index(self) -> int | None:
@@ -107,11 +107,12 @@ class RowList(Widget, Generic[Key], can_focus=True):
         """Return the visible lines, that with the cursor in reverse."""
         height, index = max(self.size.height, 1), self._index
         if index is None:
-            self._top = max(len(self._lines) - height, 0) if self._follows else 0
+            self._top = max(len(self._keys) - height, 0) if self._follows else 0
         else:
             self._top = min(max(self._top, index - height + 1), index)
-            self._top = max(min(self._top, len(self._lines) - height), 0)
-        shown = [styled(line) for line in self._lines[self._top : self._top + height]]
+            self._top = max(min(self._top, len(self._keys) - height), 0)
+        end = min(self._top + height, len(self._keys))
+        shown = [styled(self._line_at(index)) for index in range(self._top, end)]
         if index is not None and 0 <= index - self._top < len(shown):
             line = shown[index - self._top]
             line.pad_right(max(self.size.width - line.cell_len, 0))

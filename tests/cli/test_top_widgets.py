@@ -24,7 +24,7 @@ class Lists(App[None]):
         self.opened.append(event.key)
 
     def show(self, *keys: int) -> None:
-        self.list.show(list(keys), [Line((Piece(f"row {key}", "1"),)) for key in keys])
+        self.list.show(list(keys), lambda index: Line((Piece(f"row {keys[index]}", "1"),)))
 
 
 def test_what_is_in_a_line_is_text_and_no_markup() -> None:
