@@ -10,6 +10,7 @@ from forwarder.cli.listing import shown as shown_text
 from forwarder.cli.status_values import StatusLine, age, milliseconds, rate
 from forwarder.core.dispatch.circuit_breaker import BreakerState
 from forwarder.core.dispatch.destination_state import PausedBy
+from forwarder.core.monitoring.condition import DestinationCondition, condition_of
 from forwarder.core.monitoring.status import Backlog, CanaryReport, DestinationReport, PauseReport, StatusReport
 from forwarder.core.monitoring.verdict import HealthLevel
 
@@ -80,21 +81,10 @@ def _row(name: str, status: StatusReport, backlog: Backlog | None, now: datetime
         has_waiting = backlog is not None and name in backlog.waiting
         state = destination_state(name, destination, has_waiting=has_waiting)
         is_well = state == _OK or state.startswith(f"{_OK}; canary")
-        rank = 0 if is_in_trouble(destination) else 2 if is_well else 1
+        rank = 0 if destination is not None and condition_of(destination).is_trouble else 2 if is_well else 1
     return _DestinationRow(
         name, shown_text(state), rank, (*figures, waiting, oldest, dead), {waiting, dead} <= {"0", "?"}
     )
-
-
-def is_in_trouble(destination: DestinationReport | None) -> bool:
-    """Return whether a person should look at a destination. One that a person has paused is no fault."""
-    if destination is None:
-        return False
-    if destination.paused is not None:
-        return destination.paused.by != PausedBy.PERSON
-    is_down = destination.ours is not None or destination.breaker != BreakerState.CLOSED
-    is_failing = destination.failing_since is not None or destination.refuses_all
-    return is_down or is_failing or (destination.canary is not None and destination.canary.missed)
 
 
 def destination_state(name: str, destination: DestinationReport | None, *, has_waiting: bool) -> str:
@@ -117,7 +107,7 @@ def destination_state(name: str, destination: DestinationReport | None, *, has_w
     if destination.failing_since is not None:
         last = destination.last_failure or "before the restart"
         parts.append(f"failing since {local(destination.failing_since)}: {last}")
-    elif destination.refuses_all and not parts:
+    elif condition_of(destination) is DestinationCondition.REFUSING and not parts:
         parts.append(f"REFUSES EVERYTHING: {destination.last_failure}")
     elif destination.last_failure is not None and destination.paused is None and destination.ours is None:
         parts = [*(parts or [_OK]), f"the last attempt failed: {destination.last_failure}"]

@@ -8,10 +8,9 @@ from statistics import quantiles
 
 import msgspec
 
-from forwarder.cli.status_destinations import is_in_trouble
 from forwarder.cli.status_values import age, milliseconds
 from forwarder.core.counted import counted
-from forwarder.core.dispatch.circuit_breaker import BreakerState
+from forwarder.core.monitoring.condition import condition_of
 from forwarder.core.monitoring.live import AttemptOutcome, Passing, PassingAttempt
 from forwarder.core.monitoring.status import Backlog, DelaySummary, DestinationReport, StatusReport, StreamReport
 from forwarder.core.streams.state import StreamCondition
@@ -137,7 +136,8 @@ class TopFigures:
         for name, destination in self._status.destinations.items():
             waiting = 0 if self._backlog is None else self._backlog.waiting.get(name, 0)
             dead = 0 if self._backlog is None else self._backlog.dead.get(name, 0)
-            parts = [_condition(destination)]
+            condition = condition_of(destination)
+            parts = [str(condition)]
             if waiting:
                 oldest = None if self._backlog is None else self._backlog.oldest.get(name)
                 parts.append(f"{waiting:,} waiting" + (f" {age(oldest, now)}" if oldest else ""))
@@ -151,7 +151,7 @@ class TopFigures:
                 p50=milliseconds(destination.recent.latency_p50_ms),
                 p99=milliseconds(destination.recent.latency_p99_ms),
                 state=", ".join(parts),
-                is_in_trouble=is_in_trouble(destination),
+                is_in_trouble=condition.is_trouble,
                 is_paused=destination.paused is not None,
             )
 
@@ -184,15 +184,6 @@ class TopFigures:
             is_in_trouble=is_in_trouble,
             is_paused=is_paused,
         )
-
-
-def _condition(destination: DestinationReport) -> str:
-    """Return how a destination is, in a word."""
-    if destination.paused is not None:
-        return "PAUSED"
-    if destination.ours is not None or destination.breaker != BreakerState.CLOSED:
-        return "DOWN"
-    return "failing" if destination.failing_since is not None else "ok"
 
 
 def _why(destination: DestinationReport) -> str | None:

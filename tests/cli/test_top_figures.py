@@ -96,10 +96,10 @@ def test_states_say_what_matters_and_trouble_comes_first() -> None:
         "waiting for 30 s: refused",
         "connecting",
         "open, 2 events",
-        "DOWN, 7 waiting 10 min, 2 dead: HTTP 503",
+        "down, 7 waiting 10 min, 2 dead: HTTP 503",
         "failing: HTTP 500",
         "ok",
-        "PAUSED: a test",
+        "paused: a test",
     ]
     assert [name for name, row in rows.items() if row.is_in_trouble] == ["other", "third", "down", "flaky"]
     assert rows["held"].is_paused

@@ -11,9 +11,8 @@ from enum import StrEnum
 import msgspec
 
 from forwarder.core.counted import counted
-from forwarder.core.dispatch.circuit_breaker import BreakerState
-from forwarder.core.dispatch.destination_state import PausedBy
 from forwarder.core.durations import spell
+from forwarder.core.monitoring.condition import DestinationCondition, condition_of
 from forwarder.core.monitoring.status import DestinationReport, OutboxReport, StatusReport, StreamReport
 from forwarder.core.streams.state import StreamCondition
 
@@ -138,21 +137,21 @@ def _outbox(outbox: OutboxReport) -> Iterator[Concern]:
 def _destinations(status: StatusReport) -> Iterator[Concern]:
     down: dict[str, DestinationReport] = {}
     for name, destination in status.destinations.items():
-        if (pause := destination.paused) is not None:
-            if pause.by != PausedBy.PERSON:
+        match condition := condition_of(destination):
+            case DestinationCondition.PAUSED_ITSELF:
                 yield Concern(
                     HealthLevel.DEGRADED,
                     f"{name} has paused itself",
                     f"Once it works again, run forwarder resume {shlex.quote(name)}.",
                 )
-        elif destination.ours is not None or destination.breaker != BreakerState.CLOSED:
-            down[name] = destination
-        elif destination.refuses_all:
-            yield Concern(
-                HealthLevel.DEGRADED,
-                f"{name} refuses everything ({destination.last_failure})",
-                f"forwarder dead list --destination {shlex.quote(name)} shows what it says.",
-            )
+            case DestinationCondition.REFUSING:
+                yield Concern(
+                    HealthLevel.DEGRADED,
+                    f"{name} {condition} ({destination.last_failure})",
+                    f"forwarder dead list --destination {shlex.quote(name)} shows what it says.",
+                )
+            case _ if condition.is_down:
+                down[name] = destination
         if destination.canary is not None and destination.canary.missed and destination.paused is None:
             yield Concern(HealthLevel.DEGRADED, f"a canary of {name} is missing", "")
     if down:

@@ -5,8 +5,8 @@ from enum import StrEnum
 
 import msgspec
 
-from forwarder.core.dispatch.circuit_breaker import BreakerState
 from forwarder.core.dispatch.destination_state import PausedBy
+from forwarder.core.monitoring.condition import DestinationCondition, condition_of
 from forwarder.core.monitoring.status import DestinationReport, OutboxReport, StreamReport
 from forwarder.core.monitoring.verdict import HealthLevel
 from forwarder.core.streams.state import StreamCondition
@@ -40,6 +40,18 @@ class HealthWords(msgspec.Struct, frozen=True):
 
 LEVEL_MARKS = {HealthLevel.OK: HealthMark.OK, HealthLevel.DEGRADED: HealthMark.WARN, HealthLevel.DOWN: HealthMark.BAD}
 
+_MARKS = {
+    DestinationCondition.OK: HealthMark.OK,
+    DestinationCondition.QUIET: HealthMark.IDLE,
+    DestinationCondition.PAUSED: HealthMark.IDLE,
+    DestinationCondition.PAUSED_ITSELF: HealthMark.BAD,
+    DestinationCondition.UNREACHABLE: HealthMark.BAD,
+    DestinationCondition.DOWN: HealthMark.BAD,
+    DestinationCondition.FAILING: HealthMark.WARN,
+    DestinationCondition.REFUSING: HealthMark.WARN,
+    DestinationCondition.CANARY_MISSED: HealthMark.WARN,
+}
+
 
 def health_of_stream(stream: StreamReport) -> HealthWords:
     """Return how well a stream is."""
@@ -55,32 +67,26 @@ def health_of_stream(stream: StreamReport) -> HealthWords:
 
 def health_of_destination(destination: DestinationReport, *, waiting: int) -> HealthWords:
     """Return how well a destination is; `waiting` is what it still has to get."""
-    more = tuple(_remarks(destination, waiting))
+    condition = condition_of(destination)
+    more = tuple(_remarks(destination, condition, waiting))
+    word = str(condition)
     if (pause := destination.paused) is not None:
         by = _PAUSED_BY[PausedBy(pause.by)] if pause.by in set(PausedBy) else f"by {pause.by}"
-        mark = HealthMark.IDLE if pause.by == PausedBy.PERSON else HealthMark.BAD
-        why = (pause.why,) if pause.why else ()
-        return HealthWords(mark, f"paused {by}", (*why, *more))
-    if destination.ours is not None:
-        return HealthWords(HealthMark.BAD, "not reachable from here", (destination.ours, *more))
-    if destination.breaker != BreakerState.CLOSED:
-        probe = f"next probe in {seconds(destination.next_probe_in_s or 0)}"
-        return HealthWords(HealthMark.BAD, "down", (probe, *more))
-    if destination.failing_since is not None or (destination.canary is not None and destination.canary.missed):
-        return HealthWords(HealthMark.WARN, "failing", more)
-    if destination.refuses_all:
-        return HealthWords(HealthMark.WARN, "refuses everything", more)
-    if destination.quiet_until is not None:
-        return HealthWords(HealthMark.IDLE, "quiet hours", more)
-    return HealthWords(HealthMark.OK, "ok", more)
+        word, more = f"paused {by}", (*((pause.why,) if pause.why else ()), *more)
+    elif destination.ours is not None:
+        more = (destination.ours, *more)
+    elif condition.is_down:
+        more = (f"next probe in {seconds(destination.next_probe_in_s or 0)}", *more)
+    return HealthWords(_MARKS[condition], word, more)
 
 
-def _remarks(destination: DestinationReport, waiting: int) -> Iterator[str]:
+def _remarks(destination: DestinationReport, condition: DestinationCondition, waiting: int) -> Iterator[str]:
     if destination.held_for_s:
         yield f"the receiver asks to wait another {seconds(destination.held_for_s)}"
     elif waiting and destination.limited_for_s:
         yield f"rate limited: the next one goes in {seconds(destination.limited_for_s)}"
-    if destination.canary is not None and destination.canary.missed:
+    is_said = condition is DestinationCondition.CANARY_MISSED
+    if destination.canary is not None and destination.canary.missed and not is_said:
         yield "the last canary is missing"
 
 

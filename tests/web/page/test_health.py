@@ -45,7 +45,13 @@ def test_streams(stream: StreamReport, mark: str, word: str, more: tuple[str, ..
         (DestinationReport(ours="no network"), "bad", "not reachable from here", ("no network",)),
         (DestinationReport(breaker="open", next_probe_in_s=1.5), "bad", "down", ("next probe in 1.5 s",)),
         (DestinationReport(failing_since="2026-01-01T00:00:00+00:00"), "warn", "failing", ()),
-        (DestinationReport(canary=CanaryReport(missed=True)), "warn", "failing", ("the last canary is missing",)),
+        (DestinationReport(canary=CanaryReport(missed=True)), "warn", "canary missed", ()),
+        (
+            DestinationReport(failing_since="2026-01-01T00:00:00+00:00", canary=CanaryReport(missed=True)),
+            "warn",
+            "failing",
+            ("the last canary is missing",),
+        ),
         (
             DestinationReport(last_failure="HTTP 400", recent=RecentReport(failed_attempts=3)),
             "warn",
