@@ -7,10 +7,14 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import sleep
+from urllib.error import URLError
+from urllib.request import urlopen
 
 import pytest
 import trustme
 
+from tests.support.ports import free_port
 from tests.support.process import PROGRAM
 
 SCRIPT = """
@@ -119,6 +123,30 @@ def test_a_small_config_loads_no_package_that_only_others_need(tmp_path: Path) -
     assert "forwarder.daemon.daemon" in modules
     assert not modules & {*USES, *NEVER}
     assert not [name for name in modules if name.startswith(PARTS_NEVER)]
+
+
+def test_templates_are_loaded_with_the_first_view_of_the_page_and_in_a_thread(tmp_path: Path) -> None:
+    write(config := tmp_path / "config.yaml")
+    url = f"127.0.0.1:{free_port()}"
+    with config.open("a", encoding="utf-8") as file:
+        file.write(f"admin: {{listen: '{url}'}}\n")
+    with running(config) as daemon:
+        for path, is_loaded in (("/healthz", False), ("/", True)):
+            assert answered(f"http://{url}{path}") == 200
+            modules, in_loop = daemon.loaded()
+            assert ("jinja2" in modules) is is_loaded
+    assert in_loop["jinja2"] is False
+
+
+def answered(url: str) -> int:
+    """Return the status of the first answer of a daemon that may not listen yet."""
+    for _ in range(600):
+        try:
+            with urlopen(url, timeout=60) as answer:  # noqa: S310 - our own address
+                return int(answer.status)
+        except URLError:
+            sleep(0.1)
+    raise AssertionError("it does not listen")
 
 
 def test_the_certificates_of_the_system_are_read_only_for_a_url_with_tls(tmp_path: Path) -> None:

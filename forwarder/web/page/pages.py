@@ -2,8 +2,9 @@
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import timedelta
-from typing import Any
+from datetime import datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
@@ -19,10 +20,13 @@ from forwarder.web.guard import LOGIN_PAGE, OPEN_TO_ALL
 from forwarder.web.page.bars import attempt_bars, gap_rows, stream_lines
 from forwarder.web.page.health import LEVEL_MARKS, HealthWords, health_of_outbox
 from forwarder.web.page.overview import destination_rows, stream_rows
-from forwarder.web.page.rendering import Rendering, pretty_json
 from forwarder.web.page.search import PERIODS, STATES, Asked, asked_of, place_of
 from forwarder.web.page.static_files import StaticFiles
+from forwarder.web.page.words import pretty_json
 from forwarder.web.ports import DaemonAccess, DeadGroup, DeliveryPage, EventPage, UnavailableError
+
+if TYPE_CHECKING:
+    from forwarder.web.page.rendering import Rendering
 
 VIEWS = (
     ("overview", "/", "Overview"),
@@ -60,7 +64,7 @@ class Pages:
     def __init__(self, daemon: DaemonAccess) -> None:
         self._daemon = daemon
         self._static = StaticFiles()
-        self._rendering = Rendering(self._static)
+        self._rendering: Rendering | None = None
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
@@ -246,10 +250,8 @@ class Pages:
     async def login(self, _request: web.Request) -> web.Response:
         """Ask for the token. It shows nothing of the daemon."""
         now = self._daemon.now()
-        text = await start_in_thread(
-            lambda: self._rendering.render("login.html", now=now, view="login", views=(), level=None, version=""),
-            name="render page",
-        )
+        values = {"view": "login", "views": (), "level": None, "version": ""}
+        text = await start_in_thread(partial(self._render, "login", now, values), name="render page")
         return web.Response(text=text, content_type="text/html", charset="utf-8")
 
     async def _problem(self, status: int, title: str, text: str) -> web.Response:
@@ -267,10 +269,16 @@ class Pages:
             "verdict": verdict,
         }
         now = self._daemon.now()
-        text = await start_in_thread(
-            lambda: self._rendering.render(f"{name}.html", now=now, **{**common, **values}), name="render page"
-        )
+        text = await start_in_thread(partial(self._render, name, now, {**common, **values}), name="render page")
         return web.Response(status=code, text=text, content_type="text/html", charset="utf-8")
+
+    def _render(self, name: str, now: datetime, values: Mapping[str, Any]) -> str:
+        """Return a template as text. In a thread; what templates need is loaded with the first view, and never for health checks alone."""
+        if self._rendering is None:
+            from forwarder.web.page.rendering import Rendering  # noqa: PLC0415 - see above
+
+            self._rendering = Rendering(self._static)
+        return self._rendering.render(f"{name}.html", now=now, **values)
 
 
 def _written(value: object) -> str:

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import jinja2
-import msgspec
 from markupsafe import Markup
 
 from forwarder.core.counted import counted
@@ -51,11 +50,3 @@ def _finalized(value: Any) -> Any:  # noqa: ANN401 - of any type, as templates p
     if isinstance(value, str) and not isinstance(value, Markup):
         return escaped(value)
     return value
-
-
-def pretty_json(text: str) -> str | None:
-    """Return JSON with a line for each value, as it was written otherwise; `None` for what is no JSON."""
-    try:
-        return msgspec.json.format(text, indent=2)
-    except (msgspec.DecodeError, UnicodeError, RecursionError):
-        return None

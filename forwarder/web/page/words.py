@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
+
 from forwarder.core.durations import spell
 
 NOTHING = "–"  # noqa: RUF001 - a dash, as it is set in tables
@@ -73,3 +75,11 @@ def clock(at: str | None, now: datetime) -> str:
 def cut(text: str, most: int) -> str:
     """Return the text; one that is longer than `most` characters ends there with an ellipsis."""
     return text if len(text) <= most else f"{text[:most]}…"
+
+
+def pretty_json(text: str) -> str | None:
+    """Return JSON with a line for each value, as it was written otherwise; `None` for what is no JSON."""
+    try:
+        return msgspec.json.format(text, indent=2)
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
+        return None

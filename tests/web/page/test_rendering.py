@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 import jinja2
 import pytest
 
-from forwarder.web.page.rendering import Rendering, pretty_json
+from forwarder.web.page.rendering import Rendering
 from forwarder.web.page.static_files import StaticFiles
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -25,16 +25,3 @@ def test_hostile_text_is_shown_and_does_not_act() -> None:
 def test_a_value_that_is_missing_is_a_mistake_of_ours() -> None:
     with pytest.raises(jinja2.UndefinedError):
         Rendering(StaticFiles()).render("error.html", now=NOW, title="Title", **COMMON)
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ('{"a":[1,1.50,"\\u202e"]}', '{\n  "a": [\n    1,\n    1.50,\n    "\\u202e"\n  ]\n}'),
-        ("no json", None),
-        ("[" * 100_000, None),
-        ("\ud800", None),
-    ],
-)
-def test_json_is_written_as_it_came_with_a_line_for_each_value(text: str, expected: str | None) -> None:
-    assert pretty_json(text) == expected

@@ -70,3 +70,16 @@ def test_a_moment_has_its_date_unless_that_is_today(at: str | None, expected: st
 def test_a_long_text_is_cut() -> None:
     assert words.cut("abc", 3) == "abc"
     assert words.cut("abcd", 3) == "abc…"
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('{"a":[1,1.50,"\\u202e"]}', '{\n  "a": [\n    1,\n    1.50,\n    "\\u202e"\n  ]\n}'),
+        ("no json", None),
+        ("[" * 100_000, None),
+        ("\ud800", None),
+    ],
+)
+def test_json_is_written_as_it_came_with_a_line_for_each_value(text: str, expected: str | None) -> None:
+    assert words.pretty_json(text) == expected
