@@ -1,5 +1,6 @@
 """The views of the page: each answers a request with HTML that needs no JavaScript to be read."""
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
@@ -99,9 +100,12 @@ class Pages:
 
     async def overview(self, _request: web.Request) -> web.Response:
         """Show the verdict, streams, destinations, config and outbox."""
-        status, backlog = self._daemon.status(), await self._daemon.backlog()
+        # at the same time: a disk that does not answer holds up both
+        backlog, verdict = await asyncio.gather(self._daemon.backlog(), self._daemon.verdict())
+        status = self._daemon.status()
         return await self._page(
             "overview",
+            verdict=verdict,
             status=status,
             backlog=backlog,
             destinations=destination_rows(status, backlog),
@@ -257,10 +261,13 @@ class Pages:
     async def _problem(self, status: int, title: str, text: str) -> web.Response:
         return await self._page("error", code=status, title=title, text=text)
 
-    async def _page(self, name: str, *, view: str | None = None, code: int = 200, **values: object) -> web.Response:
+    async def _page(
+        self, name: str, *, view: str | None = None, code: int = 200, verdict: Verdict | None = None, **values: object
+    ) -> web.Response:
         """Return a template as an answer. It is rendered in a thread: a long list must not hold up deliveries."""
         status: StatusReport = self._daemon.status()
-        verdict: Verdict = await self._daemon.verdict()
+        if verdict is None:
+            verdict = await self._daemon.verdict()
         common: Mapping[str, Any] = {
             "view": view or name,
             "views": VIEWS,

@@ -2,7 +2,7 @@
 import { localise } from './times.js';
 
 const EVERY_MS = 2000;
-const TIMEOUT_MS = 8000;
+const TIMEOUT_MS = 15000;
 
 function lost(text) {
   const bar = document.getElementById('lost');
