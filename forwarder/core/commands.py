@@ -173,6 +173,13 @@ class LogLevelChange(_Request):
     """After so many seconds it is again the level that it had at the start."""
 
 
+class SendCanary(_Request):
+    """Send the next canary of a destination now."""
+
+    verb: Literal["canary"] = "canary"
+    destination: str
+
+
 class PauseChange(_Request):
     """Send nothing to a destination until it is resumed or a time has come, and keep everything meant for it; or go on."""
 
@@ -215,6 +222,7 @@ _Single = (
     | MetricsRequest
     | Reload
     | Reconnect
+    | SendCanary
     | LogLevelChange
     | Diff
     | Succession

@@ -24,6 +24,7 @@ from forwarder.core.commands import (
     RequestHandover,
     RequestRefusedError,
     Resend,
+    SendCanary,
     StatusRequest,
     Upgrade,
     Vacuum,
@@ -98,6 +99,15 @@ class ControlHandler:
         except OutboxUnreadableError as error:
             raise RequestRefusedError(f"the outbox cannot be read now ({error}); try again when it can") from error
 
+    def _send_canary(self, name: str) -> dict[str, object]:
+        if self._status().destinations[name].paused is not None:
+            raise RequestRefusedError(f"{name} is paused, so no canary is sent to it; resume it first")
+        if not self._outbound.send_canary(DestinationName(name)):
+            raise RequestRefusedError(
+                f"{name} has no canary in the config; canary: {{every: 10m}} sends one regularly, and then also one at once"
+            )
+        return {"destination": name}
+
     async def _handle_in_trouble(self, request: Request, trouble: str, person: str) -> BaseModel | dict[str, object]:
         """Do what may be the way out of it: a full outbox may wait for a paused destination, or be full of dead letters."""
         refusal = f"the outbox cannot be written now ({trouble}); try again when it can"
@@ -127,19 +137,23 @@ class ControlHandler:
         )
 
     async def _change(
-        self, request: Replay | DeadLetterChange | PauseChange | Resend | Forget | Vacuum, person: str
+        self, request: Replay | DeadLetterChange | PauseChange | SendCanary | Resend | Forget | Vacuum, person: str
     ) -> BaseModel | dict[str, object]:
         match request:
             case Forget():
                 return await self._outbox.change(request, person=person)
             case Vacuum():
                 return {"freed_bytes": await self._outbox.vacuum_slice()}
-            case Replay(to=name) | PauseChange(destination=name) if name not in self._outbound.destinations:
+            case Replay(to=name) | PauseChange(destination=name) | SendCanary(destination=name) if (
+                name not in self._outbound.destinations
+            ):
                 raise RequestRefusedError(no_such("enabled destination", name, sorted(self._outbound.destinations)))
             case Resend(keys=keys) if unknown := {name for _, name in keys} - {*self._outbound.destinations}:
                 raise RequestRefusedError(
                     no_such("enabled destination", min(unknown), sorted(self._outbound.destinations))
                 )
+            case SendCanary(destination=name):
+                return self._send_canary(name)
             case PauseChange():
                 try:
                     async with asyncio.timeout(_MAY_TAKE_S):

@@ -51,7 +51,7 @@ class Outbound:
         self._group = group
         self._outbox = outbox
         self._dispatcher = dispatcher
-        self._monitor, self._attempts = reporting.monitor, reporting.attempts
+        self._monitor, self._attempts, self._canaries = reporting.monitor, reporting.attempts, reporting.canaries
         self._clock = clock
         self._hurry = hurry
         self._tracer = tracer
@@ -113,6 +113,10 @@ class Outbound:
     def look(self, destination: DestinationName) -> None:
         """Have the lane of a destination ask the outbox again."""
         self._dispatcher.look(destination)
+
+    def send_canary(self, destination: DestinationName) -> bool:
+        """Send the next canary of a destination now; return whether it has canaries."""
+        return self._canaries.send_soon(destination)
 
     def leave_kept(self, keys: Iterable[tuple[int, str]]) -> None:
         """Have the lanes leave to the outbox what they keep in memory for a next attempt, by event number and destination."""

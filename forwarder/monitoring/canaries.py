@@ -85,6 +85,13 @@ class Canaries:
         if self._now_s.tick():
             self._look(self._now_s())
 
+    def send_soon(self, name: DestinationName) -> bool:
+        """Send the next canary of a destination with the next look; return whether it has canaries. One that is in flight counts as sent."""
+        canary = self._canaries.get(name)
+        if canary is not None and canary.in_flight is None:
+            canary.due_s = self._now_s()
+        return canary is not None
+
     def status(self, name: DestinationName) -> CanaryReport | None:
         """Return the result of a destination's last canary; `None` for a destination without canaries."""
         canary = self._canaries.get(name)

@@ -20,6 +20,7 @@ from forwarder.core.commands import (
     Replay,
     Request,
     Resend,
+    SendCanary,
 )
 from forwarder.web.api_reads import DeadQuery, find_event
 from forwarder.web.endpoints import Answers, Endpoint, NoParameters
@@ -79,6 +80,12 @@ class PauseAnswer(msgspec.Struct, frozen=True, kw_only=True):
     changed: bool
     """`false`: it was so already."""
     until: datetime | None = None
+
+
+class CanaryAnswer(msgspec.Struct, frozen=True):
+    """The destination to which a canary is sent within a second."""
+
+    destination: str
 
 
 class ReconnectAnswer(msgspec.Struct, frozen=True):
@@ -205,6 +212,13 @@ class Changes:
             parts=of_destination,
         )
         yield _post(
+            "/destinations/{destination}/canary",
+            "Send the next canary of a destination now",
+            self.canary,
+            CanaryAnswer,
+            parts=of_destination,
+        )
+        yield _post(
             "/streams/{stream}/reconnect",
             "Reconnect a stream, without a gap",
             self.reconnect,
@@ -261,6 +275,13 @@ class Changes:
             changed=bool(done.changed),
             until=None if pause is None or pause.until is None else datetime.fromisoformat(pause.until),
         )
+
+    async def canary(self, request: web.Request) -> CanaryAnswer:
+        """Send a canary."""
+        await _body(request, Empty)
+        name = self._destination(request)
+        await self._access.change(SendCanary(destination=name), PERSON)
+        return CanaryAnswer(name)
 
     async def reconnect(self, request: web.Request) -> ReconnectAnswer:
         """Reconnect a stream."""

@@ -14,6 +14,7 @@ from pydantic import BaseModel, TypeAdapter
 from forwarder.configfile import read
 from forwarder.core.commands import Request, RequestRefusedError
 from forwarder.core.delivery import DestinationName
+from forwarder.core.destinations.destination import CanaryPolicy
 from forwarder.core.monitoring.measured import Measured
 from forwarder.core.monitoring.status import Backlog, StatusReport
 from forwarder.daemon import control
@@ -30,7 +31,7 @@ from forwarder.outbox.sqlite.batch import Batch
 from forwarder.systemd import ServiceManager
 from forwarder.upgrade.handover import Handover
 from tests.support.crash import until
-from tests.support.daemon_parts import DaemonParts, config_to, daemon_parts
+from tests.support.daemon_parts import MINUTE, DaemonParts, config_to, daemon_parts
 from tests.support.lanes import mids
 from tests.support.metrics import samples_of
 from tests.support.process import look
@@ -394,3 +395,16 @@ async def test_dead_letters_can_be_dropped_where_that_is_the_way_out(
             faults.left.clear()
         assert (await dropping)["changed"] == 1
         assert scene.parts.outbox.trouble is None
+
+
+async def test_a_canary_is_sent_at_once_where_there_is_one(tmp_path: Path) -> None:
+    async with control_of(tmp_path) as scene:
+        assert "no enabled destination" in await scene.refusal("canary", destination="nobody")
+        assert "has no canary in the config" in await scene.refusal("canary", destination="bot")
+        scene.parts.outbound._canaries.follow({BOT: CanaryPolicy(every=10 * MINUTE, within=MINUTE)})
+        scene.parts.outbound._canaries._look_unless_late()
+        assert await scene.ask("canary", destination="bot") == {"destination": "bot"}
+        scene.parts.outbound._canaries._look_unless_late()
+        await scene.receiver.wait_for(1)
+        await scene.ask("pause", destination="bot", now_ms=1)
+        assert "is paused" in await scene.refusal("canary", destination="bot")

@@ -123,6 +123,17 @@ def test_the_first_is_sent_soon_after_the_start_and_the_next_after_the_interval(
     assert second.id != first.id
 
 
+def test_a_person_can_have_the_next_one_sent_at_once(scene: Scene) -> None:
+    assert scene.canaries.send_soon(BOT)
+    (sent,) = scene.after(0)
+    assert scene.canaries.send_soon(BOT)
+    assert scene.after(1) == []  # one is in flight
+    scene.ends(sent, Done())
+    assert scene.canaries.send_soon(BOT)
+    assert len(scene.after(1)) == 1
+    assert not scene.canaries.send_soon(OTHER)
+
+
 def test_there_is_one_in_flight_at_a_time(scene: Scene) -> None:
     first = sent(scene)
     assert scene.after(3600) == []

@@ -11,7 +11,16 @@ import aiohttp
 from pydantic import BaseModel
 
 from forwarder.clocks.process_clock import ProcessClock
-from forwarder.core.commands import DeadLetterChange, PauseChange, Reconnect, Reload, Replay, Request, Resend
+from forwarder.core.commands import (
+    DeadLetterChange,
+    PauseChange,
+    Reconnect,
+    Reload,
+    Replay,
+    Request,
+    Resend,
+    SendCanary,
+)
 from forwarder.core.config.model.admin import AdminConfig
 from forwarder.core.config.values.secret import Secret
 from forwarder.core.monitoring.measured import Measured
@@ -50,6 +59,8 @@ def parts_of(config: Path, *, asked: list[tuple[Request, str]] | None = None, fe
         match request:
             case Reconnect(stream=name):
                 return {"streams": [name]}
+            case SendCanary(destination=name):
+                return {"destination": name}
             case Reload():
                 return await reloader.reload(person)
             case PauseChange() | Replay() | DeadLetterChange() | Resend():

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from forwarder.core.commands import PauseChange, Reconnect, Reload, Replay, Resend
+from forwarder.core.commands import PauseChange, Reconnect, Reload, Replay, Resend, SendCanary
 from forwarder.web import api_changes
 from forwarder.web.api_changes import PERSON
 from tests.support.outbox import EVENTS
@@ -27,7 +27,12 @@ async def test_a_stream_reconnects_and_the_config_is_read_again(served: Served) 
     assert await served.post("/streams/main/reconnect") == {"streams": ["main"]}
     done = await served.post("/reload")
     assert (done["applied"], done["changed"], done["problems"]) == (True, False, [])
-    assert [request for request, _ in served.asked] == [Reconnect(stream="main"), Reload()]
+    assert await served.post("/destinations/bot/canary") == {"destination": "bot"}
+    assert [request for request, _ in served.asked] == [
+        Reconnect(stream="main"),
+        Reload(),
+        SendCanary(destination="bot"),
+    ]
 
 
 async def test_an_event_is_sent_again_where_it_went_or_where_it_is_asked_for(served: Served) -> None:
@@ -85,7 +90,7 @@ async def test_a_long_change_is_made_in_slices_that_keep_its_rate(
 
 
 async def test_what_names_nothing_is_refused(served: Served) -> None:
-    for path in ("/destinations/no/pause", "/destinations/no/resume", "/streams/no/reconnect"):
+    for path in ("/destinations/no/pause", "/destinations/no/canary", "/streams/no/reconnect"):
         assert "there is no such" in (await served.post(path, status=404))["error"]
     assert "name dead letters" in (await served.post("/dead/drop", {"rate": 1}, status=400))["error"]
     assert "no such" in (await served.post("/replay", {"to": "no", "since": BEGIN}, status=404))["error"]
