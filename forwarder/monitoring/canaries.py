@@ -36,11 +36,12 @@ class _Canary:
     policy: CanaryPolicy
     due_s: float
     in_flight: DeliveryId | None = None
+    sent: int = 0
     posted_s: float = 0.0
     late_s: float = 0.0
     """When the canary in flight becomes late; moved on while the destination is paused."""
     reason: str = _NO_ATTEMPT_YET
-    """Why the canary in flight is not delivered yet."""
+    """Why the canary in flight is not delivered yet, or why the last one was given up."""
     is_missed: bool = False
     """Whether a canary was late or given up, and none was in time since."""
     is_hurried: bool = False
@@ -102,6 +103,9 @@ class Canaries:
             last_ms=canary.last_ms,
             last_at=to_milliseconds(canary.last_at),
             missed=canary.is_missed,
+            sent=canary.sent,
+            in_flight=canary.in_flight is not None,
+            reason=None if canary.reason == _NO_ATTEMPT_YET else canary.reason,
         )
 
     def note_attempt(self, delivery: Delivery, attempt: Attempt, decision: Decision) -> None:
@@ -148,11 +152,12 @@ class Canaries:
         canary.posted_s, canary.late_s = now_s, now_s + policy.within.total_seconds()
         canary.due_s = now_s + policy.every.total_seconds()
         canary.reason = _NO_ATTEMPT_YET
+        canary.sent += 1
         canary.in_flight = self._post(notices.as_event(notice, now=self._clock(), number=self._number), name)
 
     def _note_arrival(self, name: DestinationName, canary: _Canary) -> None:
         now_s = self._now_s()
-        canary.in_flight = None
+        canary.in_flight, canary.reason = None, _NO_ATTEMPT_YET
         canary.last_ms, canary.last_at = round((now_s - canary.posted_s) * 1000, 2), self._clock()
         if now_s > canary.late_s:
             self._miss(name, canary, f"it took {spell(timedelta(seconds=now_s - canary.posted_s))}")
@@ -164,7 +169,7 @@ class Canaries:
             self._notify(notices.CANARY_BACK.about(name, duration_ms=round(canary.last_ms)))
 
     def _note_end(self, name: DestinationName, canary: _Canary, reason: str) -> None:
-        canary.in_flight = None
+        canary.in_flight, canary.reason = None, reason
         self._miss(name, canary, reason)
 
     def _miss(self, name: DestinationName, canary: _Canary, reason: str) -> None:

@@ -90,6 +90,27 @@ async def test_an_event_says_why_it_went_nowhere(tmp_path: Path) -> None:
         await expect(why).to_contain_text("No route matches: it goes nowhere.")
 
 
+CONTRAST = """element => {
+    const parts = color => color.match(/[\\d.]+/g).slice(0, 3).map(Number);
+    const light = color => parts(color)
+        .map(each => each / 255)
+        .map(each => (each <= 0.04045 ? each / 12.92 : ((each + 0.055) / 1.055) ** 2.4))
+        .reduce((sum, each, index) => sum + each * [0.2126, 0.7152, 0.0722][index], 0);
+    const style = getComputedStyle(element);
+    const [dark, bright] = [light(style.color), light(style.backgroundColor)].sort((one, other) => one - other);
+    return (bright + 0.05) / (dark + 0.05);
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+async def test_a_disabled_button_can_be_read(tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser, scheme=scheme) as tab:
+        await tab.page.goto(f"{on.url}/dead")
+        button = tab.page.get_by_role("button", name="Replay the chosen")
+        await expect(button).to_be_disabled()
+        assert await button.evaluate(CONTRAST) >= 4.5  # WCAG 2.2, 1.4.3; axe leaves disabled buttons out
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
 async def test_everyone_can_use_every_view(tmp_path: Path, scheme: Literal["light", "dark"], width: int) -> None:
     if (why := why_no_axe()) is not None:

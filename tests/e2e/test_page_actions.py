@@ -1,6 +1,7 @@
 """What a person does on the page of a real daemon, in a real browser."""
 
 import asyncio
+import re
 from pathlib import Path
 
 from playwright.async_api import Page, Route, expect
@@ -95,6 +96,39 @@ async def test_where_reading_needs_the_token_a_browser_is_sent_to_the_page_to_si
         await page.keyboard.press("Enter")
         await expect(page.get_by_role("heading", name="Destinations")).to_be_visible()
         assert page.url == f"{on.url}/"
+        take(tab, UNAUTHORISED)
+
+
+async def test_a_canary_is_sent_and_its_result_is_shown(tmp_path: Path) -> None:
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page, said = tab.page, tab.page.locator("#acted")
+        await page.goto(on.url)
+        # a destination without one says what to configure, and how to send a test event without it
+        await page.get_by_role("button", name="Send a canary to bot").click()
+        await expect(said).to_contain_text(
+            "bot has no canary in the config; canary: {every: 10m} under destinations: bot"
+        )
+        await expect(said).to_contain_text("forwarder send bot")
+        written = on.config.read_text(encoding="utf-8")
+        with_canaries = re.sub(r"((?:bot|archive): \{url: '[^']+')", r"\1, canary: {every: 1h}", written)
+        on.config.write_text(with_canaries, encoding="utf-8")
+        await on.daemon.wait_for("reload.done")
+        await on.bot.wait_for(1)  # the first one comes by itself
+        await page.goto(on.url)
+        await page.get_by_role("button", name="Send a canary to bot").click()
+        await sign_in(page)
+        await expect(said).to_have_text(re.compile(r"The canary arrived at bot in [0-9.]+ m?s\."))
+        await on.bot.wait_for(2)
+        assert [each.headers["x-forwarder-trigger"] for each in on.bot.requests] == ["canary", "canary"]
+        # what does not arrive is explained in the receiver's words
+        await page.get_by_role("button", name="Send a canary to archive").click()
+        await expect(said).to_contain_text("The canary did not arrive at archive yet, and is tried again: ")
+        await expect(said).to_contain_text("upstream is being deployed")
+        # a paused destination gets none
+        await page.get_by_role("button", name="Pause archive").click()
+        await page.get_by_role("dialog", name="Pause archive").get_by_role("button", name="Pause").click()
+        await expect(page.get_by_role("button", name="Resume archive")).to_be_visible()
+        await expect(page.get_by_role("button", name="Send a canary to archive")).to_have_count(0)
         take(tab, UNAUTHORISED)
 
 

@@ -61,6 +61,12 @@ class Scene:
         assert {notice.kind for notice in self.notices} <= {"canary"}
         return [notice.level for notice in self.notices]
 
+    def last(self) -> tuple[int, bool, str | None]:
+        """Return how many were sent, whether the last is in flight, and why it is not delivered."""
+        report = self.canaries.status(BOT)
+        assert report is not None
+        return report.sent, report.in_flight, report.reason
+
     def is_missed(self) -> bool:
         report = self.canaries.status(BOT)
         assert report is not None
@@ -292,3 +298,19 @@ def test_each_destination_has_its_own_schedule(begin: Begin) -> None:
     scene.ends(one, Done())
     scene.ends(two, Done())
     assert [each.destination for each in scene.after(60)] == [OTHER]
+
+
+def test_the_report_says_why_the_last_canary_is_not_delivered(begin: Begin) -> None:
+    scene = begin(bot=POLICY)
+    scene.after(0)
+    assert scene.last() == (0, False, None)
+    (canary,) = scene.after(2)
+    assert scene.last() == (1, True, None)
+    scene.ends(canary, RetryAt(at=NOW, reason="HTTP 503"), status=503)
+    assert scene.last() == (1, True, "HTTP 503")
+    scene.ends(canary, Dead(reason="HTTP 404: gone"), status=404)
+    assert scene.last() == (1, False, "HTTP 404: gone")
+    (canary,) = scene.after(600)
+    assert scene.last() == (2, True, None)
+    scene.ends(canary, Done())
+    assert scene.last() == (2, False, None)

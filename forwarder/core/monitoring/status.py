@@ -148,6 +148,12 @@ class CanaryReport(msgspec.Struct, frozen=True):
     last_at: str | None = None
     missed: bool = False
     """Whether the last canary is late or was given up."""
+    sent: int = 0
+    """How many were sent since the start."""
+    in_flight: bool = False
+    """Whether the last one is neither delivered nor given up."""
+    reason: str | None = None
+    """Why the last one is not delivered yet, or was given up: what its last attempt failed with."""
 
 
 class LaneReport(msgspec.Struct, frozen=True):

@@ -47,6 +47,8 @@ _MOST_ROUTES = 100
 """How many routes that do not match are shown of one event."""
 _MOST_GROUPS = 200
 _MOST_GAPS = 500
+_NAMES = "destinations"
+"""What the routing has for its names alone, and the settings have whole."""
 _GAP_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
 _EXAMPLE = {
     "source": "x",
@@ -242,8 +244,10 @@ class Pages:
         return await self._page(
             "config",
             config=config,
-            settings=_written(config.settings),
-            routing=_written(config.routing),
+            settings=_written(
+                {key: each for key, each in config.settings.items() if key not in config.routing or key == _NAMES}
+            ),
+            routing=_written({key: each for key, each in config.routing.items() if key != _NAMES}),
             problem="",
         )
 

@@ -1,7 +1,12 @@
-// The buttons of a view: pause, resume, resend. Each says what it did, or what was refused.
+// The buttons of a view: pause, resume, send a canary, resend, reconnect. Each says what it did, or what was refused.
+import { call } from './api.js';
 import { refresh } from './refresh.js';
 import { change } from './sign_in.js';
+import { milliseconds } from './times.js';
+import { visible } from './visible.js';
 
+const CANARY_MS = 15000;
+const CANARY_LOOK_MS = 300;
 const SHOWN_MS = 10000; // of what went well; a refusal stays until the next action
 let timer = 0;
 
@@ -46,6 +51,34 @@ async function resume({ destination }) {
   return done.changed ? `${destination} gets its deliveries again.` : `${destination} was not paused.`;
 }
 
+const bad = (text) => ({ text, kind: 'bad' });
+
+async function canaryOf(destination) {
+  const { destinations } = await call('/destinations');
+  const found = destinations[destination];
+  return { ...found?.canary, error: found?.last_failure };
+}
+
+// Sends a canary and waits for its result: its arrival, or what the receiver says to its first attempt.
+async function canary({ destination, none }) {
+  if (none) {
+    const how = `canary: {every: 10m} under destinations: ${destination} sends one regularly, and then also one at once`;
+    return bad(`${destination} has no canary in the config; ${how}. forwarder send ${destination} sends one test event now.`);
+  }
+  const before = await canaryOf(destination);
+  const finished = before.in_flight ? before.sent - 1 : before.sent; // one that is in flight counts as the one asked for
+  await change(`/destinations/${encodeURIComponent(destination)}/canary`, {});
+  say(`A canary is on its way to ${destination}.`, '');
+  for (const end = Date.now() + CANARY_MS; Date.now() < end; await new Promise((resolve) => setTimeout(resolve, CANARY_LOOK_MS))) {
+    const now = await canaryOf(destination);
+    if (now.sent <= finished) continue;
+    if (!now.in_flight && !now.reason) return `The canary arrived at ${destination} in ${milliseconds(now.last_ms)}.`;
+    if (now.reason) return bad(`The canary did not arrive at ${destination}${now.in_flight ? ' yet, and is tried again' : ''}: ${visible(now.reason)}`);
+  }
+  const { error } = await canaryOf(destination);
+  return bad(`The canary has not arrived at ${destination} yet. ${error ? `The last error is: ${visible(error)}` : 'No attempt has finished.'}`);
+}
+
 async function resend({ event, seq, destination }) {
   const done = await change(`/events/${event}/resend`, { seq: Number(seq), destinations: [destination] });
   return done.changed ? `It is sent to ${destination} again.` : `It is left alone: it waits for ${destination} already, or is in flight.`;
@@ -56,7 +89,7 @@ async function reconnect({ stream }) {
   return `${stream} opens a new connection, and closes the old one once that is open.`;
 }
 
-const ACTIONS = { pause, resume, resend, reconnect };
+const ACTIONS = { pause, resume, canary, resend, reconnect };
 
 export function setUpActions() {
   document.addEventListener('click', async (event) => {
@@ -66,9 +99,9 @@ export function setUpActions() {
     const { ...asked } = button.dataset;
     button.disabled = true;
     try {
-      const text = await action(asked);
-      if (text !== null) {
-        say(text, 'ok');
+      const done = await action(asked);
+      if (done !== null) {
+        say(done.text ?? done, done.kind ?? 'ok');
         if (asked.act !== 'resend') await refresh();
       }
     } catch (error) {

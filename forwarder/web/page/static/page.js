@@ -6,6 +6,8 @@ import { localise } from './times.js';
 
 document.documentElement.classList.add('with-js');
 localise(document);
+const current = document.querySelector('.top nav [aria-current]');
+if (current) current.closest('nav').scrollLeft = current.offsetLeft - 40; // on a phone it may be out of sight
 setUpActions();
 setUpRefresh();
 if (document.getElementById('sign-in')) setUpSignIn();

@@ -22,14 +22,21 @@ function exchange(fresh) {
     other.querySelectorAll('.scroll').forEach((each, index) => {
       each.scrollLeft = scrolls[index] ?? 0;
     });
-    if (focused) [...other.querySelectorAll(focused.selector)][focused.index]?.focus({ preventScroll: true });
+    if (focused) {
+      const found = [...other.querySelectorAll(focused.selector)];
+      (found[focused.index] ?? found.at(-1))?.focus({ preventScroll: true });
+    }
   }
 }
 
 // Where the focus is, so that the same place in the renewed part gets it back.
 function describe(element) {
   const { act, destination, stream } = element.dataset;
-  if (act) return { selector: destination ? `[data-destination="${CSS.escape(destination)}"]` : `[data-stream="${CSS.escape(stream)}"]`, index: 0 };
+  if (act) {
+    const selector = destination ? `[data-destination="${CSS.escape(destination)}"]` : `[data-stream="${CSS.escape(stream)}"]`;
+    const all = [...element.closest('[data-live]').querySelectorAll(selector)];
+    return { selector, index: all.indexOf(element) };
+  }
   const selector = element.tagName.toLowerCase();
   const all = [...element.closest('[data-live]').querySelectorAll(selector)];
   return { selector, index: all.indexOf(element) };

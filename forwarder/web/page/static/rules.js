@@ -1,6 +1,6 @@
 // Tries rules on a pasted event, or on the history. Nothing is saved.
 import { change } from './sign_in.js';
-import { visible } from './tail.js';
+import { visible } from './visible.js';
 
 const MOST_CHILDREN = 40;
 
