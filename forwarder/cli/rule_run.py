@@ -22,7 +22,7 @@ from forwarder.core.past_routing import disabled_of, walk
 from forwarder.core.yaml.problems import ConfigError
 from forwarder.outbox.open import open_history
 from forwarder.outbox.problems import OutboxUnusableError
-from forwarder.web.ports import BacktestResult, RuleRun, TrialResult
+from forwarder.web.rule_trials import BacktestResult, RuleRun, TrialResult
 
 _MAX_MEMORY_BYTES = 2 * 1024**3
 _NAME = "rules"

@@ -10,7 +10,8 @@ import msgspec
 
 from forwarder.core.config import Config
 from forwarder.destinations.render_once import environment
-from forwarder.web.ports import BacktestResult, BacktestWanted, RuleRun, RuleTrial, TrialResult, UnavailableError
+from forwarder.web.ports import UnavailableError
+from forwarder.web.rule_trials import BacktestResult, BacktestWanted, RuleRun, RuleTrial, TrialResult
 
 COMMAND = (sys.executable, "-P", "-m", "forwarder.cli.rule_run")
 _TURN_WITHIN_S = 10.0

@@ -29,22 +29,18 @@ from forwarder.daemon.refused_edit import with_excerpts
 from forwarder.daemon.rule_runs import RuleRuns
 from forwarder.daemon.web import WebParts
 from forwarder.threads import start_in_thread
-from forwarder.web.ports import (
-    BacktestResult,
-    BacktestWanted,
-    ConfigView,
+from forwarder.web.config_view import ConfigView, RefusedConfig
+from forwarder.web.ports import LiveSource
+from forwarder.web.records import (
     DeadGroup,
     DeliveryPage,
     EventPage,
-    LiveSource,
-    RefusedConfig,
-    RuleTrial,
     StoredAction,
     StoredDelivery,
     StoredEvent,
     StoredGap,
-    TrialResult,
 )
+from forwarder.web.rule_trials import BacktestResult, BacktestWanted, RuleTrial, TrialResult
 
 _SHOWN_PROBLEMS = 100
 

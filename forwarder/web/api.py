@@ -7,8 +7,12 @@ import msgspec
 from aiohttp import web
 
 from forwarder.web.access import Sessions
-from forwarder.web.api_changes import Changes
-from forwarder.web.api_reads import Reads
+from forwarder.web.api_config import ConfigReads
+from forwarder.web.api_controls import Controls
+from forwarder.web.api_history import HistoryReads
+from forwarder.web.api_reload import Reloads
+from forwarder.web.api_replays import Replays
+from forwarder.web.api_state import StateReads
 from forwarder.web.endpoints import JSON, Endpoint, NoParameters
 from forwarder.web.guard import CHANGES_NOTHING, LASTS, Guard
 from forwarder.web.live import Live
@@ -26,8 +30,12 @@ class Api:
     def __init__(self, access: DaemonAccess, guard: Guard, sessions: Sessions) -> None:
         login = Login(guard, sessions)
         self.endpoints: Sequence[Endpoint] = (
-            *Reads(access).endpoints(),
-            *Changes(access).endpoints(),
+            *StateReads(access).endpoints(),
+            *HistoryReads(access).endpoints(),
+            *ConfigReads(access).endpoints(),
+            *Controls(access).endpoints(),
+            *Replays(access).endpoints(),
+            *Reloads(access).endpoints(),
             *Live(access).endpoints(),
             *login.endpoints(),
         )

@@ -16,6 +16,10 @@ class NoParameters(msgspec.Struct, forbid_unknown_fields=True):
     """Nothing."""
 
 
+class Empty(msgspec.Struct, forbid_unknown_fields=True):
+    """Nothing: an empty object, or no body at all."""
+
+
 class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
     """One method of one path."""
 
@@ -42,3 +46,41 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         if isinstance(answer, web.StreamResponse):
             return answer
         return web.Response(body=msgspec.json.encode(answer) + b"\n", content_type=JSON)
+
+
+def reading(
+    path: str,
+    summary: str,
+    answer: Answers,
+    result: Any,  # noqa: ANN401 - a type
+    *,
+    query: type[msgspec.Struct] = NoParameters,
+    parts: Mapping[str, Any] | None = None,
+) -> Endpoint:
+    """Return an endpoint that reads."""
+    return Endpoint(
+        method="GET", path=path, summary=summary, answer=answer, result=result, query=query, parts=parts or {}
+    )
+
+
+def change(
+    path: str,
+    summary: str,
+    answer: Answers,
+    result: type[msgspec.Struct],
+    *,
+    body: type[msgspec.Struct] = Empty,
+    parts: Mapping[str, Any] | None = None,
+) -> Endpoint:
+    """Return an endpoint that changes something."""
+    return Endpoint(
+        method="POST",
+        path=path,
+        summary=summary,
+        answer=answer,
+        result=result,
+        body=body,
+        parts=parts or {},
+        is_change=True,
+        may_refuse=True,
+    )

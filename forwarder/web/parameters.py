@@ -40,6 +40,7 @@ PageCursor = Annotated[
 ]
 EventId = Annotated[str, Meta(pattern="^[0-9a-f]{32}$", description="The id of an event: 32 hex digits.")]
 EventSeq = Annotated[int, Meta(ge=1, le=1 << 53, description="The number of an event.")]
+Milliseconds = Annotated[int, Meta(ge=0, le=1 << 53)]
 
 
 class Period(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from forwarder.cli.rule_run import run
 from forwarder.configfile.read import read_config
-from forwarder.web.ports import BacktestResult, BacktestWanted, RuleRun, RuleTrial, TrialResult
+from forwarder.web.rule_trials import BacktestResult, BacktestWanted, RuleRun, RuleTrial, TrialResult
 from tests.support.history import CONFIG, fill
 
 

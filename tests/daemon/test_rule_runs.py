@@ -11,7 +11,8 @@ from forwarder.configfile.read import read_config
 from forwarder.core.config import Config
 from forwarder.daemon import rule_runs
 from forwarder.daemon.rule_runs import RuleRuns
-from forwarder.web.ports import BacktestWanted, RuleTrial, UnavailableError
+from forwarder.web.ports import UnavailableError
+from forwarder.web.rule_trials import BacktestWanted, RuleTrial
 from tests.support.history import CONFIG, fill
 
 EVENT = json.dumps({"mid": "1", "sid": "2", "source": "x", "timestamp": 1, "payload": {"text": "buy BTC"}})

@@ -11,7 +11,7 @@ from forwarder.core.gaps.gap import Repair
 from forwarder.core.monitoring.status import StreamReport
 from forwarder.core.streams.state import StreamCondition
 from forwarder.web.page.health import HealthMark, HealthWords
-from forwarder.web.ports import StoredAttempt, StoredDelivery, StoredGap
+from forwarder.web.records import StoredAttempt, StoredDelivery, StoredGap
 
 _LEAST_WIDTH = 0.6
 """In percent: what is shorter can still be seen."""

@@ -24,7 +24,8 @@ from forwarder.web.page.overview import destination_rows, stream_rows
 from forwarder.web.page.search import PERIODS, STATES, Asked, asked_of, place_of
 from forwarder.web.page.static_files import StaticFiles
 from forwarder.web.page.words import pretty_json
-from forwarder.web.ports import DaemonAccess, DeadGroup, DeliveryPage, EventPage, UnavailableError
+from forwarder.web.ports import DaemonAccess, UnavailableError
+from forwarder.web.records import DeadGroup, DeliveryPage, EventPage
 
 if TYPE_CHECKING:
     from forwarder.web.page.rendering import Rendering

@@ -6,7 +6,7 @@ import pytest
 
 from forwarder.core.monitoring.status import StreamReport
 from forwarder.web.page.bars import attempt_bars, gap_rows, health_of_gap, stream_lines
-from forwarder.web.ports import StoredAttempt, StoredDelivery, StoredGap
+from forwarder.web.records import StoredAttempt, StoredDelivery, StoredGap
 
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -1,38 +1,15 @@
-"""What a person changes over HTTP."""
+"""Deliveries are made again, and dead letters are dropped, over HTTP."""
 
 from typing import Any
 
 import pytest
 
-from forwarder.core.commands import PauseChange, Reconnect, Reload, Replay, Resend, SendCanary
-from forwarder.web import api_changes
-from forwarder.web.api_changes import PERSON
+from forwarder.core.commands import Replay, Resend
+from forwarder.web import api_replays
 from tests.support.outbox import EVENTS
 from tests.support.web import Served
 
 BEGIN = "2020-01-01T00:00:00Z"
-
-
-async def test_a_pause_says_who_and_why_and_until_when(served: Served) -> None:
-    done = await served.post("/destinations/bot/pause", {"why": "repair", "for_s": 60})
-    assert (done["paused"], done["changed"]) == (True, True)
-    ((request, person),) = served.asked
-    assert isinstance(request, PauseChange)
-    assert (request.verb, request.destination, request.why, person) == ("pause", "bot", "repair", PERSON)
-    assert request.until_ms == request.now_ms + 60_000
-    assert (await served.post("/destinations/bot/resume"))["paused"] is False
-
-
-async def test_a_stream_reconnects_and_the_config_is_read_again(served: Served) -> None:
-    assert await served.post("/streams/main/reconnect") == {"streams": ["main"]}
-    done = await served.post("/reload")
-    assert (done["applied"], done["changed"], done["problems"]) == (True, False, [])
-    assert await served.post("/destinations/bot/canary") == {"destination": "bot"}
-    assert [request for request, _ in served.asked] == [
-        Reconnect(stream="main"),
-        Reload(),
-        SendCanary(destination="bot"),
-    ]
 
 
 async def test_an_event_is_sent_again_where_it_went_or_where_it_is_asked_for(served: Served) -> None:
@@ -81,7 +58,7 @@ async def test_a_long_change_is_made_in_slices_that_keep_its_rate(
     wanted: dict[str, Any] = {"to": "other", "since": BEGIN, "rate": 100}
     done = await served.post("/replay", wanted)
     assert (done["changed"], done["is_last"]) == (4, True)
-    monkeypatch.setattr(api_changes, "SLICE", 1)
+    monkeypatch.setattr(api_replays, "SLICE", 1)
     assert (await served.post("/replay", {**wanted, "missing": True}))["left_alone"] >= 0
     first = (await served.post("/dead/replay", {"all": True}))["next"]
     assert first is None  # the only one
@@ -90,9 +67,6 @@ async def test_a_long_change_is_made_in_slices_that_keep_its_rate(
 
 
 async def test_what_names_nothing_is_refused(served: Served) -> None:
-    for path in ("/destinations/no/pause", "/destinations/no/canary", "/streams/no/reconnect"):
-        assert "there is no such" in (await served.post(path, status=404))["error"]
     assert "name dead letters" in (await served.post("/dead/drop", {"rate": 1}, status=400))["error"]
     assert "no such" in (await served.post("/replay", {"to": "no", "since": BEGIN}, status=404))["error"]
-    assert "is over" in (await served.post("/destinations/bot/pause", {"until_ms": 1}, status=400))["error"]
     assert served.asked == []

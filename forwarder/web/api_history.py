@@ -1,7 +1,7 @@
-"""What the API tells: status, history, config. Nothing here changes anything."""
+"""The history over HTTP: events, deliveries, dead letters, gaps and what people did."""
 
-from collections.abc import Iterator, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterator
+from typing import Annotated, Literal
 
 import msgspec
 from aiohttp import web
@@ -9,11 +9,9 @@ from msgspec import Meta
 from msgspec.structs import replace
 
 from forwarder.core.history import Query
-from forwarder.core.monitoring.status import Backlog, DestinationReport, StatusReport, StreamReport
-from forwarder.core.monitoring.verdict import Concern, HealthLevel
 from forwarder.core.past_routing import PastRouting
 from forwarder.core.routing.explain import Explanation, RouteOutcome
-from forwarder.web.endpoints import Answers, Endpoint, NoParameters
+from forwarder.web.endpoints import Endpoint, reading
 from forwarder.web.parameters import (
     EventId,
     EventSeq,
@@ -22,63 +20,15 @@ from forwarder.web.parameters import (
     Limit,
     Name,
     Period,
-    read_body,
     read_path,
     read_query,
     write_cursor,
 )
-from forwarder.web.ports import (
-    BacktestResult,
-    BacktestWanted,
-    ConfigView,
-    DaemonAccess,
-    DeadGroup,
-    RuleTrial,
-    StoredAction,
-    StoredDelivery,
-    StoredEvent,
-    StoredGap,
-    TrialResult,
-)
+from forwarder.web.ports import DaemonAccess
+from forwarder.web.records import DeadGroup, StoredAction, StoredDelivery, StoredEvent, StoredGap
 
 _Status = Literal["pending", "in_flight", "delivered", "dead", "expired", "skipped"]
 _EventState = Literal["pending", "in_flight", "delivered", "dead", "expired", "skipped", "unmatched"]
-
-
-class VerdictView(msgspec.Struct, frozen=True, kw_only=True):
-    """How well the daemon is."""
-
-    level: HealthLevel
-    line: str
-    """All of it in one line."""
-    advice: str
-    """What to do about the worst of it; empty if there is nothing to do."""
-    concerns: tuple[Concern, ...]
-
-
-class StatusAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The state of the daemon, as `forwarder status --json` has it, with the verdict."""
-
-    verdict: VerdictView
-    status: StatusReport
-    backlog: Backlog | None
-    """`null` if the outbox cannot be counted in time."""
-
-
-class StreamsAnswer(msgspec.Struct, frozen=True):
-    """The streams, by name."""
-
-    streams: dict[str, StreamReport]
-
-
-class DestinationsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """The enabled destinations, by name."""
-
-    destinations: dict[str, DestinationReport]
-    waiting: dict[str, int]
-    """How many deliveries are still to be made."""
-    dead: dict[str, int]
-    """How many dead letters there are."""
 
 
 class EventsAnswer(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,8 +108,8 @@ class ExplanationQuery(WhichEvent, kw_only=True, forbid_unknown_fields=True):
     """The most routes of each explanation."""
 
 
-class Reads:
-    """Answers what is asked of the daemon."""
+class HistoryReads:
+    """Answers what came, where it went and why."""
 
     def __init__(self, access: DaemonAccess) -> None:
         self._access = access
@@ -167,11 +117,8 @@ class Reads:
     def endpoints(self) -> Iterator[Endpoint]:
         """Yield what there is."""
         of_event = {"event_id": EventId}
-        yield _get("/status", "How well the daemon is, and all that it reports", self.status, StatusAnswer)
-        yield _get("/streams", "The streams", self.streams, StreamsAnswer)
-        yield _get("/destinations", "The destinations", self.destinations, DestinationsAnswer)
-        yield _get("/events", "Events, newest first", self.events, EventsAnswer, query=EventQuery)
-        yield _get(
+        yield reading("/events", "Events, newest first", self.events, EventsAnswer, query=EventQuery)
+        yield reading(
             "/events/{event_id}",
             "One event with its body, its deliveries and every attempt",
             self.event,
@@ -179,7 +126,7 @@ class Reads:
             query=WhichEvent,
             parts=of_event,
         )
-        yield _get(
+        yield reading(
             "/events/{event_id}/explanation",
             "How an event was routed and why, route by route, then and today",
             self.explanation,
@@ -187,57 +134,19 @@ class Reads:
             query=ExplanationQuery,
             parts=of_event,
         )
-        yield _get(
+        yield reading(
             "/deliveries", "Deliveries, newest event first", self.deliveries, DeliveriesAnswer, query=DeliveryQuery
         )
-        yield _get("/dead", "Dead letters, the last to die first", self.dead, DeliveriesAnswer, query=DeadQuery)
-        yield _get(
+        yield reading("/dead", "Dead letters, the last to die first", self.dead, DeliveriesAnswer, query=DeadQuery)
+        yield reading(
             "/dead/groups",
             "Dead letters by destination and reason",
             self.dead_groups,
             DeadGroupsAnswer,
             query=DeadQuery,
         )
-        yield _get("/gaps", "When a stream was not open", self.gaps, GapsAnswer, query=GapQuery)
-        yield _get("/actions", "What people did", self.actions, ActionsAnswer, query=Period)
-        yield _get("/config", "The active config without secrets, and the last refused edit", self.config, ConfigView)
-        yield Endpoint(
-            method="POST",
-            path="/rules/try",
-            summary="Route an event by rules that need not be saved; nothing is sent",
-            answer=self.try_rules,
-            result=TrialResult,
-            body=RuleTrial,
-        )
-        yield Endpoint(
-            method="POST",
-            path="/rules/backtest",
-            summary="Compare rules that need not be saved with what was sent",
-            answer=self.backtest,
-            result=BacktestResult,
-            body=BacktestWanted,
-        )
-
-    async def status(self, request: web.Request) -> StatusAnswer:
-        """Return the state of the daemon."""
-        _nothing_asked(request)
-        backlog = await self._access.backlog()
-        verdict = await self._access.verdict()
-        view = VerdictView(level=verdict.level, line=verdict.line, advice=verdict.advice, concerns=verdict.concerns)
-        return StatusAnswer(verdict=view, status=self._access.status(), backlog=backlog)
-
-    async def streams(self, request: web.Request) -> StreamsAnswer:
-        """Return the streams."""
-        _nothing_asked(request)
-        return StreamsAnswer(self._access.status().streams)
-
-    async def destinations(self, request: web.Request) -> DestinationsAnswer:
-        """Return the destinations with what waits and what is dead."""
-        _nothing_asked(request)
-        backlog = await self._access.backlog() or Backlog()
-        return DestinationsAnswer(
-            destinations=self._access.status().destinations, waiting=backlog.waiting, dead=backlog.dead
-        )
+        yield reading("/gaps", "When a stream was not open", self.gaps, GapsAnswer, query=GapQuery)
+        yield reading("/actions", "What people did", self.actions, ActionsAnswer, query=Period)
 
     async def events(self, request: web.Request) -> EventsAnswer:
         """Return a page of events."""
@@ -287,21 +196,6 @@ class Reads:
         """Return what people did."""
         return ActionsAnswer(await self._access.actions(_query_of(read_query(request, Period))))
 
-    async def config(self, request: web.Request) -> ConfigView:
-        """Return the active config."""
-        _nothing_asked(request)
-        return await self._access.config()
-
-    async def try_rules(self, request: web.Request) -> TrialResult:
-        """Route an event by rules that need not be saved."""
-        _nothing_asked(request)
-        return await self._access.try_rules(await read_body(request, RuleTrial))
-
-    async def backtest(self, request: web.Request) -> BacktestResult:
-        """Compare rules that need not be saved with the history."""
-        _nothing_asked(request)
-        return await self._access.backtest(await read_body(request, BacktestWanted))
-
 
 async def find_event(access: DaemonAccess, request: web.Request, seq: int | None) -> StoredEvent:
     """Return the event of the path; of several acceptances the one with this number, or the newest. Raises `InvalidRequestError`."""
@@ -328,21 +222,3 @@ def _narrowed(explanation: Explanation | None, asked: ExplanationQuery) -> Expla
 def _query_of(asked: Period) -> Query:
     since_ms, until_ms = asked.bounds()
     return Query(since_ms=since_ms, until_ms=until_ms, limit=asked.limit)
-
-
-def _nothing_asked(request: web.Request) -> None:
-    read_query(request, NoParameters)
-
-
-def _get(
-    path: str,
-    summary: str,
-    answer: Answers,
-    result: Any,  # noqa: ANN401 - a type
-    *,
-    query: type[msgspec.Struct] = NoParameters,
-    parts: Mapping[str, Any] | None = None,
-) -> Endpoint:
-    return Endpoint(
-        method="GET", path=path, summary=summary, answer=answer, result=result, query=query, parts=parts or {}
-    )
