@@ -1,5 +1,6 @@
 """What people did with the outbox and the config: the entries that are kept of it, and how they are worded."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -10,6 +11,7 @@ from forwarder.core.commands import Change, DeadLetterChange, Forget, PauseChang
 EDIT = "edit"
 """The verb of a config that became active."""
 _MOST_SENTENCES = 3
+_LONGEST_REASON = 120
 
 
 class Action(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +38,11 @@ def action_of(change: Change, *, person: str) -> Action:
             what = f"to {change.to}{_of(route=change.route, source=change.source)}{_since(change.since_ms)}{only}"
             return Action(person=person, verb="replay", what=what, group=f"replay {change.start_ms}")
         case DeadLetterChange():
-            chosen = "by their ids" if change.keys is not None else _of(route=change.route, to=change.destination)
+            chosen = _of(route=change.route, to=change.destination)
+            if change.reason is not None:
+                chosen += f" that died of: {change.reason[:_LONGEST_REASON] or 'no reason'}"
+            if not chosen and change.keys is not None:
+                chosen = "by their ids"
             what = f"{chosen}{_since(change.since_ms)}".lstrip() or "all"
             return Action(
                 person=person,
@@ -51,6 +57,16 @@ def action_of(change: Change, *, person: str) -> Action:
             return Action(person=person, verb="forget", what="events of one author", group=f"forget {change.now_ms}")
         case _:
             assert_never(change)
+
+
+def reconnect_of(streams: Sequence[str], *, person: str) -> Action:
+    """Return the entry of streams that were reconnected."""
+    return Action(person=person, verb="reconnect", what=", ".join(streams))
+
+
+def canary_of(destination: str, *, person: str) -> Action:
+    """Return the entry of a canary that was sent at once."""
+    return Action(person=person, verb="canary", what=destination)
 
 
 def edit_of(digest: str, plan: tuple[str, ...], *, person: str) -> Action:

@@ -69,6 +69,8 @@ class DeadLetterChange(_Spread):
     destination: str | None = None
     route: str | None = None
     """The route that chose the destination."""
+    reason: str | None = None
+    """The whole reason why it died; empty: it died of none."""
     since_ms: _Whole
     until_ms: _Whole
     """When it died. Letters that die later are left out: one that dies again would come again and again."""

@@ -6,6 +6,8 @@ from typing import assert_never
 
 from pydantic import BaseModel
 
+from forwarder.clocks.wall_clock import utc_now
+from forwarder.core.actions import canary_of, reconnect_of
 from forwarder.core.commands import (
     Announce,
     Changed,
@@ -82,7 +84,7 @@ class ControlHandler:
             case LogLevelChange():
                 return self._log_level.change(request, person)
             case Reconnect(stream=name):
-                return self._streams.reconnect(name)
+                return self._reconnect(name, person)
             case ReportFirstEvents(pid=pid, streams=streams):
                 return self._handover.note_first_events(pid, streams)
         if (trouble := self._outbox.trouble) is not None:
@@ -99,13 +101,21 @@ class ControlHandler:
         except OutboxUnreadableError as error:
             raise RequestRefusedError(f"the outbox cannot be read now ({error}); try again when it can") from error
 
-    def _send_canary(self, name: str) -> dict[str, object]:
+    def _reconnect(self, name: str | None, person: str) -> dict[str, object]:
+        answer = self._streams.reconnect(name)
+        if person and (names := answer["streams"]):
+            self._outbox.note_action(reconnect_of(names, person=person), changed=len(names), now=utc_now())
+        return {**answer}
+
+    def _send_canary(self, name: str, person: str) -> dict[str, object]:
         if self._status().destinations[name].paused is not None:
             raise RequestRefusedError(f"{name} is paused, so no canary is sent to it; resume it first")
         if not self._outbound.send_canary(DestinationName(name)):
             raise RequestRefusedError(
                 f"{name} has no canary in the config; canary: {{every: 10m}} sends one regularly, and then also one at once"
             )
+        if person:
+            self._outbox.note_action(canary_of(name, person=person), changed=1, now=utc_now())
         return {"destination": name}
 
     async def _handle_in_trouble(self, request: Request, trouble: str, person: str) -> BaseModel | dict[str, object]:
@@ -153,7 +163,7 @@ class ControlHandler:
                     no_such("enabled destination", min(unknown), sorted(self._outbound.destinations))
                 )
             case SendCanary(destination=name):
-                return self._send_canary(name)
+                return self._send_canary(name, person)
             case PauseChange():
                 try:
                     async with asyncio.timeout(_MAY_TAKE_S):

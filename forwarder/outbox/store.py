@@ -143,6 +143,10 @@ class OutboxStore(Outbox, Protocol):
         """Apply one slice of a change, note who asked for it (empty: nobody), and return once it is on disk."""
         ...
 
+    def note_action(self, action: Action, *, changed: int, now: datetime) -> None:
+        """Store with the next commit what a person did that is no change of deliveries, and how many things it changed."""
+        ...
+
     def note_config(self, digest: str, edit: Action, *, now: datetime) -> None:
         """Store with the next commit that the config with this digest is active; with the edit, if another one was active before.
 

@@ -162,11 +162,11 @@ class StreamGroup:
         if (supervisor := self._active.get(name)) is not None:
             supervisor.renew(reason)
 
-    def reconnect(self, name: str | None) -> dict[str, object]:
+    def reconnect(self, name: str | None) -> dict[str, list[str]]:
         """Reconnect one stream, or all, even while they wait for a retry. Raises `RequestRefusedError`."""
         if name is not None and name not in self._active:
             raise RequestRefusedError(no_such("stream", name, sorted(self._active)))
-        names = self.names if name is None else [name]
+        names = list(self.names) if name is None else [name]
         for each in names:
             self._active[each].reconnect("requested by forwarder reconnect")
         return {"streams": names}

@@ -182,6 +182,7 @@ class Replays:
         now_ms = self._changes.now_ms()
         until_ms = min(now_ms + 1, wanted.until_ms or now_ms + 1)
         begin = wanted.continue_at or SliceEnd(start_ms=now_ms, position=0, until_ms=until_ms)
+        is_named = wanted.keys is not None or wanted.ids is not None
         keys, after = await self._dead_keys(wanted, begin)
         if not keys:
             return SliceAnswer(changed=0, left_alone=0, is_last=True, next=None)
@@ -194,6 +195,11 @@ class Replays:
                 "start_ms": begin.start_ms,
                 "rate": wanted.rate,
                 "position": begin.position,
+                **(
+                    {}
+                    if is_named
+                    else {"destination": wanted.destination, "route": wanted.route, "reason": wanted.reason}
+                ),
             }
         )
         done = await self._changes.make(asked, Changed)

@@ -2,6 +2,9 @@
 
 import asyncio
 import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -55,6 +58,8 @@ class Connection(web.RequestHandler):
         )
         self._server = server
         self._timer: asyncio.Handle | None = None
+        self._for_client: asyncio.Task[Any] | None = None
+        """What ends when the client goes away."""
         self._left = -1
         """How many bytes of an answer waited to be taken when it was looked at last."""
 
@@ -67,9 +72,20 @@ class Connection(web.RequestHandler):
         self._timer = asyncio.get_running_loop().call_later(_HEAD_WITHIN_S, self.force_close)
 
     def connection_lost(self, exc: BaseException | None) -> None:
-        """End."""
+        """End, with what is done for the client alone."""
         self._cancel_timer()
+        if self._for_client is not None:
+            self._for_client.cancel()
         super().connection_lost(exc)
+
+    @contextmanager
+    def ending_with_client(self) -> Iterator[None]:
+        """Cancel the task that is inside of this block when the client goes away."""
+        self._for_client = asyncio.current_task()
+        try:
+            yield
+        finally:
+            self._for_client = None
 
     def note_begun(self) -> None:
         """Take note that the head of a request is there."""

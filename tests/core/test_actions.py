@@ -2,7 +2,7 @@
 
 import pytest
 
-from forwarder.core.actions import Action, action_of, edit_of, start_of
+from forwarder.core.actions import Action, action_of, canary_of, edit_of, reconnect_of, start_of
 from forwarder.core.commands import Change, DeadLetterChange, Forget, PauseChange, Replay, Resend
 
 NOON_MS = 1_767_268_800_000
@@ -37,6 +37,25 @@ NOON_MS = 1_767_268_800_000
             "dead replay",
             "by their ids",
         ),
+        (
+            DeadLetterChange(
+                verb="dead_drop",
+                keys=((1, "bot"),),
+                destination="bot",
+                reason="HTTP 500" + "!" * 200,
+                since_ms=0,
+                until_ms=1,
+                start_ms=1,
+                rate=1.0,
+            ),
+            "dead drop",
+            "to bot that died of: HTTP 500" + "!" * 112,
+        ),
+        (
+            DeadLetterChange(verb="dead_drop", reason="", since_ms=0, until_ms=1, start_ms=1, rate=1.0),
+            "dead drop",
+            "that died of: no reason",
+        ),
         (Resend(keys=((1, "b"), (2, "a"), (3, "b")), now_ms=1), "resend", "to a, b"),
         (Forget(seqs=(1,), now_ms=1), "forget", "events of one author"),
     ],
@@ -52,3 +71,8 @@ def test_an_edit_names_its_config_and_how_much_it_changes() -> None:
     )
     assert start_of("abc") == Action(person="(start)", verb="edit", what="config abc: edited before this start")
     assert edit_of("abc", ("1", "2", "3", "4", "5"), person="ann").what == "config abc: 1; 2; 3; and 2 more"
+
+
+def test_a_reconnect_and_a_canary_name_what_they_were_for() -> None:
+    assert reconnect_of(["main", "backup"], person="ann") == Action(person="ann", verb="reconnect", what="main, backup")
+    assert canary_of("bot", person="ann") == Action(person="ann", verb="canary", what="bot")

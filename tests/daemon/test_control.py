@@ -12,9 +12,10 @@ import pytest
 from pydantic import BaseModel, TypeAdapter
 
 from forwarder.configfile import read
-from forwarder.core.commands import Request, RequestRefusedError
+from forwarder.core.commands import Reconnect, Request, RequestRefusedError, SendCanary
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import CanaryPolicy
+from forwarder.core.history import Query
 from forwarder.core.monitoring.measured import Measured
 from forwarder.core.monitoring.status import Backlog, StatusReport
 from forwarder.daemon import control
@@ -26,6 +27,7 @@ from forwarder.daemon.reload import ConfigSource, Reloader
 from forwarder.daemon.status import StatusReporter
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
+from forwarder.outbox.open import open_history
 from forwarder.outbox.problems import OutboxUnreadableError
 from forwarder.outbox.sqlite.batch import Batch
 from forwarder.systemd import ServiceManager
@@ -408,3 +410,19 @@ async def test_a_canary_is_sent_at_once_where_there_is_one(tmp_path: Path) -> No
         await scene.receiver.wait_for(1)
         await scene.ask("pause", destination="bot", now_ms=1)
         assert "is paused" in await scene.refusal("canary", destination="bot")
+
+
+async def test_who_reconnected_or_sent_a_canary_is_kept_and_the_daemon_itself_is_not(tmp_path: Path) -> None:
+    async with Emulator() as emulator, control_of(tmp_path, stream=emulator.ws_url) as scene:
+        scene.parts.streams.group.start(scene.parts.active.runtime.streams)
+        scene.parts.outbound._canaries.follow({BOT: CanaryPolicy(every=10 * MINUTE, within=MINUTE)})
+        scene.parts.outbound._canaries._look_unless_late()
+        for person in ("", "ann"):
+            await scene.handler.handle(Reconnect(), person)
+            await scene.handler.handle(SendCanary(destination="bot"), person)
+        with pytest.raises(RequestRefusedError):
+            await scene.handler.handle(SendCanary(destination="nobody"), "ann")
+        assert await scene.parts.outbox.settle()
+        with open_history(scene.parts.outbox_path) as history:
+            kept = [(each["person"], each["verb"], each["what"], each["changed"]) for each in history.actions(Query())]
+    assert kept == [("ann", "canary", "bot", 1), ("ann", "reconnect", "main", 1)]

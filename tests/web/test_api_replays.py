@@ -70,3 +70,15 @@ async def test_what_names_nothing_is_refused(served: Served) -> None:
     assert "name dead letters" in (await served.post("/dead/drop", {"rate": 1}, status=400))["error"]
     assert "no such" in (await served.post("/replay", {"to": "no", "since": BEGIN}, status=404))["error"]
     assert served.asked == []
+
+
+async def test_a_group_is_kept_with_its_destination_and_its_reason(served: Served) -> None:
+    await served.post("/dead/replay", {"destination": "bot", "reason": "HTTP 500: no"})
+    (action,) = (await served.get("/actions"))["actions"]
+    assert (action["verb"], action["what"]) == ("dead replay", "to bot that died of: HTTP 500: no")
+
+
+async def test_letters_that_are_named_are_kept_as_that(served: Served) -> None:
+    await served.post("/dead/drop", {"keys": [[2, "bot"]], "destination": "bot"})
+    (action,) = (await served.get("/actions"))["actions"]
+    assert (action["verb"], action["what"]) == ("dead drop", "by their ids")

@@ -2,11 +2,15 @@
 
 import asyncio
 import json
+import sys
+from pathlib import Path
 
 import pytest
 
+from forwarder.daemon import rule_runs
 from forwarder.web import connection
 from forwarder.web.connection import HEADERS, refusal
+from tests.support.crash import until
 from tests.support.web import Served
 
 
@@ -80,3 +84,25 @@ def test_a_refusal_is_json() -> None:
     answer = refusal(429, "no", **{"Retry-After": "1"})
     assert (answer.status, answer.text, answer.headers["Retry-After"]) == (429, '{"error":"no"}\n', "1")
     assert "unsafe" not in HEADERS["Content-Security-Policy"]
+
+
+@pytest.mark.parametrize("path", ["/rules/try", "/rules/backtest"])
+async def test_the_process_that_tries_rules_ends_when_its_client_goes_away(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    begun = tmp_path / "pid"
+    program = f"import os, pathlib, time; pathlib.Path({str(begun)!r}).write_text(f'{{os.getpid()}}.'); time.sleep(600)"
+    monkeypatch.setattr(rule_runs, "COMMAND", (sys.executable, "-c", program))
+    body = json.dumps({"event": "{}"} if path == "/rules/try" else {}).encode()
+    _, writer = await opened(served)
+    writer.write(
+        f"POST /api/v1{path} HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\nX-Forwarder: 1\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        + body
+    )
+    await until(lambda: begun.exists() and begun.read_text().endswith("."), limit_s=60, what="the process")
+    process = Path(f"/proc/{begun.read_text().rstrip('.')}")
+    assert process.exists()
+    writer.close()
+    await until(lambda: not process.exists(), limit_s=60, what="the end of the process")
+    assert (await served.get("/status"))["status"]["state"] == "running"

@@ -174,11 +174,13 @@ def _moved(old: Sequence[str], new: Sequence[str]) -> set[str]:
 
 def _of_the_rest(old: Config, new: Config) -> Iterator[str]:
     described = {"streams", "destinations", "routes", "unmatched", "networks", "expect"}
+    at_start = [name for name, of in ONLY_AT_START.items() if of(old) != of(new)]
     yield from _of_expect(old, new)
     if old.networks != new.networks:
         yield "networks changed: all destinations get new connections"
     for change in differences(old, new):
-        if change.split(" ")[0].split(".")[0] not in described and not change.startswith(tuple(ONLY_AT_START)):
+        key = change.split(" ")[0]
+        if key.split(".")[0] not in described and not any(f"{key}.".startswith(f"{name}.") for name in at_start):
             yield change
 
 

@@ -188,7 +188,7 @@ def _resend(connection: sqlite3.Connection, asked: Resend) -> Changed:
 
 
 def _dead(connection: sqlite3.Connection, asked: DeadLetterChange) -> Changed:
-    values = {"limit": SLICE} | asked.model_dump(include={"since_ms", "until_ms", "destination", "route"})
+    values = {"limit": SLICE} | asked.model_dump(include={"since_ms", "until_ms", "destination", "route", "reason"})
     if asked.keys is not None:
         found = [
             row

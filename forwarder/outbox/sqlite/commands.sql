@@ -49,13 +49,15 @@ SELECT d.event_seq, d.destination FROM deliveries AS d INDEXED BY deliveries_dea
 WHERE d.status IN ('dead', 'expired') AND d.closed_ms >= :since_ms AND d.closed_ms < :until_ms
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
+  AND (:reason IS NULL OR coalesce(d.reason, '') = :reason)
 ORDER BY d.closed_ms, d.event_seq LIMIT :limit;
 
 -- name: dead_one
 SELECT event_seq, destination FROM deliveries
 WHERE event_seq = :event_seq AND destination = :key_destination AND status IN ('dead', 'expired')
   AND closed_ms >= :since_ms AND closed_ms < :until_ms AND (:destination IS NULL OR destination = :destination)
-  AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(deliveries.routes) AS r WHERE r.value = :route));
+  AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(deliveries.routes) AS r WHERE r.value = :route))
+  AND (:reason IS NULL OR coalesce(reason, '') = :reason);
 
 -- name: keep_last_attempt
 -- In the history, because its reason gives way to the cause of the drop.

@@ -26,7 +26,7 @@ from forwarder.core.ports import Claim, DeliveryState, FallbackSlice
 from forwarder.core.routing.dedupe import id_numbers
 from forwarder.core.routing.first_word import EarlierDelivery
 from forwarder.outbox.problems import OutboxUnreadableError
-from forwarder.outbox.sqlite.action_rows import note_config
+from forwarder.outbox.sqlite.action_rows import note_action, note_config
 from forwarder.outbox.sqlite.claimer import LOOK_AGAIN, Claimer
 from forwarder.outbox.sqlite.clock_rows import note_clock_steps
 from forwarder.outbox.sqlite.commands import apply
@@ -292,6 +292,9 @@ class SqliteOutbox:
 
     async def fall_back(self, asked: FallbackSlice) -> Changed:
         return await self._queue.ask(lambda connection: fall_back(connection, asked))
+
+    def note_action(self, action: Action, *, changed: int, now: datetime) -> None:
+        self._queue.add_step(lambda connection: note_action(connection, action, changed=changed, now_ms=to_ms(now)))
 
     def note_config(self, digest: str, edit: Action, *, now: datetime) -> None:
         self._queue.add_step(lambda connection: note_config(connection, digest, edit, now_ms=to_ms(now)))

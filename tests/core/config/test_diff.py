@@ -7,6 +7,8 @@ import pytest
 
 from forwarder.core.config import Config
 from forwarder.core.config.diff import needs_restart, plan, shortened
+from forwarder.core.config.model.admin import ServerTlsConfig
+from forwarder.core.config.values.secret import Secret
 from tests.core.config.support import CANARY, load
 
 BASE = """\
@@ -272,4 +274,28 @@ def test_what_needs_a_restart() -> None:
     assert needs_restart(load(BASE + "outbox: {durability: normal}\nadmin: {group: adm}\n"), started) == [
         "outbox.durability",
         "admin.group",
+    ]
+
+
+def test_the_settings_of_the_page_and_the_api_are_listed_and_a_renewed_certificate_too() -> None:
+    def with_admin(**settings: object) -> Config:
+        config = load(BASE)
+        return config.model_copy(update={"admin": config.admin.model_copy(update=settings)})
+
+    def said_of(old: Config, new: Config) -> list[str]:
+        return plan(old, new, started_with=old, waiting={})
+
+    first, renewed = (
+        ServerTlsConfig(cert=Secret(f"-----BEGIN magpie {number}"), key=Secret("-----BEGIN magpie"))
+        for number in (1, 2)
+    )
+    assert said_of(with_admin(tls=first), with_admin(tls=renewed)) == ["admin.tls.cert changed"]
+    assert said_of(with_admin(), with_admin(tls=first)) == ["admin.tls changed: takes effect at the next start"]
+    assert said_of(with_admin(), with_admin(listen="127.0.0.1:1", hosts=["a"], behind_proxy=True)) == [
+        "admin.behind_proxy false → true",
+        "admin.hosts changed",
+        "admin.listen changed: takes effect at the next start",
+    ]
+    assert said_of(with_admin(token=Secret("magpie 1")), with_admin(token=Secret("magpie 2"))) == [
+        "admin.token changed"
     ]

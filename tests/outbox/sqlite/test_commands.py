@@ -95,16 +95,30 @@ def test_a_dropped_dead_letter_keeps_its_attempt_in_the_history(filled: Path) ->
 
 
 @pytest.mark.parametrize(
-    ("keys", "destination", "changed"),
-    [(None, None, 1), (((2, "bot"),), None, 1), (((1, "bot"),), None, 0), (None, "other", 0)],
+    ("keys", "destination", "reason", "changed"),
+    [
+        (None, None, None, 1),
+        (((2, "bot"),), None, None, 1),
+        (((1, "bot"),), None, None, 0),
+        (None, "other", None, 0),
+        (None, "bot", "HTTP 400", 1),
+        (((2, "bot"),), "bot", "HTTP 400", 1),
+        (None, None, "another", 0),
+        (((2, "bot"),), None, "another", 0),
+    ],
 )
-def test_dead_letters_are_named_by_key_or_by_destination(
-    filled: Path, keys: tuple[tuple[int, str], ...] | None, destination: str | None, changed: int
+def test_dead_letters_are_named_by_key_by_destination_or_by_reason(
+    filled: Path,
+    keys: tuple[tuple[int, str], ...] | None,
+    destination: str | None,
+    reason: str | None,
+    changed: int,
 ) -> None:
     asked = DeadLetterChange(
         verb="dead_replay",
         keys=keys,
         destination=destination,
+        reason=reason,
         since_ms=0,
         until_ms=FOREVER_MS,
         start_ms=1_000,
