@@ -39,7 +39,11 @@ ENVIRONMENT = {
     "OTLP_TOKEN": "token",
     "HEARTBEAT_URL": "https://hc-ping.com/id",
 }
-FILES = {"more-coins.txt": "sol\n", "/run/credentials/secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n"}
+FILES = {
+    "more-coins.txt": "sol\n",
+    "/run/credentials/secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw\n",
+    "/etc/forwarder/token": "0123456789abcdef-of-the-test\n",
+}
 
 
 def anchors(page: Path) -> set[str]:

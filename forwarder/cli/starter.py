@@ -18,6 +18,11 @@ KEY_FILE, URL_FILE = "api-key", "webhook-url"
 """The files of the secrets, in the folder of the config."""
 KEY_VARIABLE = "SCRAPEST_API_KEY"
 
+_ADMIN = (
+    "admin:",
+    "  listen: 127.0.0.1:8787  # the page: http://127.0.0.1:8787/ shows the posts to all users of this machine; without this line nothing listens",
+)
+
 
 class Answers(msgspec.Struct, frozen=True, kw_only=True):
     """What a first config is made of."""
@@ -101,7 +106,7 @@ def starter_of(answers: Answers, *, prefix: str = "") -> Starter:
         lines.append(f"      source: [{', '.join(map(_quoted, sources))}]")
     if answers.words:
         lines.append(f"      text: {{word: [{', '.join(map(_quoted, answers.words))}]}}")
-    lines.append(f"    to: {name}")
+    lines += [f"    to: {name}", "", *_ADMIN]
     starter = Starter(text="\n".join(lines) + "\n", secrets=secrets, destination=name)
     _load(starter)
     return starter

@@ -1,7 +1,6 @@
 """One run of forwarder, from its start to its stop. It builds every part; how a part is built says `daemon/` and the part's own room."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -12,22 +11,23 @@ from forwarder.clocks.process_clock import ProcessClock
 from forwarder.clocks.wall_clock import utc_now
 from forwarder.control.server import open_control_socket
 from forwarder.core.actions import start_of
-from forwarder.core.delivery import DestinationName
 from forwarder.core.monitoring.counters import Counters
 from forwarder.core.monitoring.status import StatusReport
-from forwarder.core.monitoring.verdict import Verdict, judge_flow
+from forwarder.core.monitoring.verdict import judge_flow
 from forwarder.daemon import housekeeping
 from forwarder.daemon.backlog_reader import BacklogReader
 from forwarder.daemon.backlogs import Backlogs
 from forwarder.daemon.control import ControlHandler
 from forwarder.daemon.fallbacks import Fallbacks
+from forwarder.daemon.first_connections import announce, beat
 from forwarder.daemon.housekeeping import ServiceStatus
-from forwarder.daemon.inbound import Inbound, StreamsAtStart, open_inbound
+from forwarder.daemon.inbound import StreamsAtStart, open_inbound
+from forwarder.daemon.kept_frames import KeptFrames
 from forwarder.daemon.metrics import DaemonMetrics
 from forwarder.daemon.orderly_stop import GracePeriod, OrderlyStop
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import ConfigSource, Reloader
-from forwarder.daemon.reporting import Reporting, open_reporting
+from forwarder.daemon.reporting import open_reporting
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.daemon.signals import DaemonSignals
 from forwarder.daemon.status import StatusReporter, state_of
@@ -110,7 +110,7 @@ class Daemon:
                         active, streams, service, patience=patience, tried=tried, meanwhile=meanwhile
                     )
                 except asyncio.CancelledError:  # asked to stop before there was an outbox
-                    _drop_kept(streams, is_noted=False)
+                    KeptFrames(streams).drop(is_noted=False)
                     raise
         if handover.is_left:
             handover.check_successor()
@@ -278,35 +278,29 @@ class Daemon:
             if meanwhile:  # from here on the watchdog is fed only while the writer moves, first after an interval
                 self._service.watchdog()
                 _cancel(meanwhile)
-            outbound.start(active, waiting.keys())
+            outbound.start(active, waiting)
             grace = GracePeriod(lambda: active.config.grace_period)
             stop.on_stop(lambda: outbound.end(grace.left()))
             stop.on_stop(streams.group.end)
             stop.on_stop(lambda: self._announce_stop(handover, grace))
             stop.on_stop(lambda: inbound.flush_on_stop(is_handed_over=handover.is_left))
             stop.on_stop(reporting.flush_on_stop)
-            opening = group.create_task(self._open(inbound))
-            stop.on_stop(lambda: _finish_opening(opening, streams, grace))
+            kept = KeptFrames(streams)
+            opening = group.create_task(kept.hand_on(inbound, is_takeover=self._takeover is not None))
+            stop.on_stop(lambda: kept.finish(opening, grace))
             if tried is None:
                 tried = streams.group.start(active.runtime.streams)
-            _warn_of_orphans(waiting, outbound)
-            background.append(group.create_task(_announce(tried, service)))
+            background.append(group.create_task(announce(tried, service)))
             first_to_end = [
                 group.create_task(reloader.run()),  # it would start what nobody stops any more
                 group.create_task(reloader.watch()),
                 group.create_task(inbound.repair()),  # it takes in what then has to be given out
                 group.create_task(reporting.canaries.run()),  # what has no lane any more is not late
-                group.create_task(_beat(tried, reporting, lambda: judge_flow(report(), now=utc_now()))),
+                group.create_task(beat(tried, reporting.heartbeat, lambda: judge_flow(report(), now=utc_now()))),
             ]
             stop.on_stop(lambda: _cancel(first_to_end))
             await self._signals.stopped.wait()
         return handover
-
-    async def _open(self, inbound: Inbound) -> None:
-        """Hand what the streams received meanwhile to ingest, and everything that follows."""
-        kept = await inbound.open()
-        if self._takeover is not None:
-            log.info("takeover.done", frames_kept=kept)
 
     def _announce_stop(self, handover: Handover, grace: GracePeriod) -> None:
         log.info("daemon.stopping", grace_s=round(grace.left().total_seconds(), 1))
@@ -314,45 +308,6 @@ class Daemon:
             self._service.stopping()
 
 
-async def _beat(tried: list[asyncio.Event], reporting: Reporting, verdict: Callable[[], Verdict]) -> None:
-    """Send the heartbeat. A stream that was not tried yet is not away, so this begins after the first connections."""
-    for event in tried:
-        await event.wait()
-    await reporting.heartbeat.run(verdict)
-
-
-async def _announce(tried: list[asyncio.Event], service: ServiceStatus) -> None:
-    """Report to the service manager that we are up, once every first connection was tried, even if it failed."""
-    for event in tried:
-        await event.wait()
-    service.ready()
-    log.info("daemon.ready")
-
-
-async def _finish_opening(opening: "asyncio.Task[None]", streams: StreamsAtStart, grace: GracePeriod) -> None:
-    """Wait for what is kept to be handed on, which may wait for room in memory; then give it up."""
-    await asyncio.wait([opening], timeout=grace.left().total_seconds() / 2)
-    opening.cancel()
-    _drop_kept(streams, is_noted=True)
-
-
-def _drop_kept(streams: StreamsAtStart, *, is_noted: bool) -> None:
-    """Report what is lost of what came during a takeover: nobody can take it in any more."""
-    if frames := streams.drop(is_noted=is_noted):
-        log.error("takeover.frames_lost", frames=frames, note="stopped before they could be taken in; forwarder gaps")
-
-
 def _cancel(tasks: "list[asyncio.Task[None]]") -> None:
     for task in tasks:
         task.cancel()
-
-
-def _warn_of_orphans(waiting: dict[DestinationName, int], outbound: Outbound) -> None:
-    for name, count in waiting.items():
-        if name not in outbound.destinations:
-            log.warning(
-                "outbox.no_such_destination",
-                destination=name,
-                waiting=count,
-                note="kept; delivered once the config has an enabled destination of this name",
-            )

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -59,12 +59,20 @@ class Outbound:
         self._lane_tasks: dict[asyncio.Task[None], Lane] = {}
         """Also lanes that a reload has replaced, until the attempts that they have under way have ended."""
 
-    def start(self, active: ActiveRuntime, waiting: Collection[DestinationName]) -> None:
-        """Start the lanes. `waiting` are the destinations for which deliveries wait in the outbox."""
+    def start(self, active: ActiveRuntime, waiting: Mapping[DestinationName, int]) -> None:
+        """Start the lanes. `waiting` is how many deliveries wait in the outbox for a destination, which may be gone from the config."""
         self._outbox.note_revision(active.config.revision, now=self._clock())
         for destination in active.runtime.destinations:
             self._start_lane(destination, has_backlog=destination.name in waiting)
         self._monitor.report_pauses(self._dispatcher.lanes)
+        for name, count in waiting.items():
+            if name not in self._dispatcher.lanes:
+                log.warning(
+                    "outbox.no_such_destination",
+                    destination=name,
+                    waiting=count,
+                    note="kept; delivered once the config has an enabled destination of this name",
+                )
 
     def follow(self, runtime: RuntimeConfig) -> set[str]:
         """See `Follower`. What is unchanged keeps its connections and its memory.

@@ -21,6 +21,9 @@ def test_the_smallest_one() -> None:
         "routes:",
         "  - name: everything",
         "    to: bot",
+        "",
+        "admin:",
+        "  listen: 127.0.0.1:8787  # the page: http://127.0.0.1:8787/ shows the posts to all users of this machine; without this line nothing listens",
     ]
     assert (starter.secrets, starter.destination) == ({}, "bot")
 

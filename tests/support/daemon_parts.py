@@ -133,7 +133,7 @@ async def daemon_parts(
             outbound = Outbound(
                 group, outbox=outbox, dispatcher=dispatcher, reporting=reporting, clock=clock, hurry=signals.hurry
             )
-            outbound.start(active, waiting.keys())
+            outbound.start(active, waiting)
             try:
                 yield DaemonParts(
                     file,
