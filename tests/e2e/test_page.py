@@ -16,7 +16,7 @@ HOSTILE = [
     "\"'><svg onload=alert(1)> {{ 7*7 }} ${7*7} \u202e reversed \u2066 \x00\x1b[31m",
     "long " * 20_000,
 ]
-VIEWS = ["/", "/live", "/events", "/dead", "/gaps", "/rules", "/config", "/login"]
+VIEWS = ["/", "/live", "/events", "/dead", "/gaps", "/rules", "/config", "/actions", "/login"]
 
 
 async def test_the_overview_shows_what_is_wrong_and_follows_the_daemon(tmp_path: Path) -> None:
@@ -135,6 +135,11 @@ async def test_everyone_can_use_every_view(tmp_path: Path, scheme: Literal["ligh
             await page.goto(on.url)
             await page.get_by_role("button", name="Pause bot").click()
             assert await tab.axe() == [], "the dialog of a pause"
+            await page.keyboard.press("Escape")
+            await page.goto(f"{on.url}/dead")
+            await page.get_by_role("button", name="Drop event").click()
+            await expect(page.get_by_role("dialog", name="Drop")).to_be_visible()
+            assert await tab.axe() == [], "the question before a drop"
             await page.keyboard.press("Escape")
             await page.get_by_role("button", name="Sign in").click()
             await expect(page.get_by_role("dialog", name="Sign in")).to_be_visible()

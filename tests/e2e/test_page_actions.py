@@ -129,6 +129,10 @@ async def test_a_canary_is_sent_and_its_result_is_shown(tmp_path: Path) -> None:
         await page.get_by_role("dialog", name="Pause archive").get_by_role("button", name="Pause").click()
         await expect(page.get_by_role("button", name="Resume archive")).to_be_visible()
         await expect(page.get_by_role("button", name="Send a canary to archive")).to_have_count(0)
+        await page.get_by_role("link", name="Actions").click()
+        actions = page.locator("#actions tbody")
+        await expect(actions.get_by_role("cell", name="canary", exact=True)).to_have_count(2)
+        await expect(actions.get_by_role("row").first).to_contain_text("pause")
         take(tab, UNAUTHORISED)
 
 
@@ -189,7 +193,7 @@ async def test_ten_thousand_dead_letters_are_searched_and_replayed(tmp_path: Pat
         await expect(page.get_by_role("link", name="Older")).to_have_count(0)
         # one
         await page.get_by_label("Replay at most").select_option("as fast as it goes")
-        await letters.first.get_by_role("button").click()
+        await letters.first.get_by_role("button", name="Replay").click()
         await sign_in(page)
         await expect(page.locator("#replay-words")).to_have_text("Done: 1 letter is tried again.")
         await expect(letters).to_have_count(49)
@@ -205,7 +209,7 @@ async def test_ten_thousand_dead_letters_are_searched_and_replayed(tmp_path: Pat
         await page.get_by_label("Replay at most").select_option("as fast as it goes")
         group = groups.filter(has_text="no such channel")
         await expect(group).to_contain_text("9,000")
-        await group.get_by_role("button").click()
+        await group.get_by_role("button", name="Replay").click()
         await expect(page.locator("#replay-words")).to_have_text("Done: 9,000 letters are tried again.")
         await expect(page.get_by_role("progressbar")).to_have_js_property("value", 1)
         await on.bot.wait_for(9_004)
@@ -213,6 +217,55 @@ async def test_ten_thousand_dead_letters_are_searched_and_replayed(tmp_path: Pat
         await until(lambda: look(tmp_path / "outbox.db", waiting) == [(996,)], limit_s=60, what="the others stay dead")
         await page.reload()
         await expect(page.locator("#groups")).to_contain_text("996 in 1 group")
+        take(tab, UNAUTHORISED)
+
+
+async def test_dead_letters_are_dropped_after_a_question_and_the_page_says_who_did_it(tmp_path: Path) -> None:
+    await fill_with_dead_letters(tmp_path, 1_000)
+    states = "SELECT status, count(*) FROM deliveries GROUP BY 1 ORDER BY 1"
+    async with browser_at(tmp_path) as (on, browser), tab_of(browser) as tab:
+        page = tab.page
+        await page.goto(f"{on.url}/dead")
+        letters, question = page.locator("#letters tbody tr"), page.get_by_role("dialog", name="Drop")
+        words = page.locator("#replay-words")
+        # what is cancelled changes nothing
+        await letters.first.get_by_role("button", name="Drop").click()
+        await expect(question).to_contain_text("Drop 1 letter?")
+        await expect(question).to_contain_text("cannot be undone")
+        await question.get_by_role("button", name="Cancel").click()
+        await expect(letters).to_have_count(50)
+        assert look(tmp_path / "outbox.db", states) == [("dead", 1_000)]
+        # one
+        await letters.first.get_by_role("button", name="Drop").click()
+        await question.get_by_role("button", name="Drop").click()
+        await sign_in(page)
+        await expect(words).to_have_text("Done: 1 letter is dropped.")
+        await expect(letters).to_have_count(49)
+        # some
+        for number in range(3):
+            await letters.nth(number).get_by_role("checkbox").check()
+        await page.get_by_role("button", name="Drop the 3 chosen").click()
+        await expect(question).to_contain_text("Drop 3 letters?")
+        await question.get_by_role("button", name="Drop").click()
+        await expect(words).to_have_text("Done: 3 letters are dropped.")
+        # all of a group: those that the question names
+        await page.reload()
+        group = page.locator("#groups tbody tr").filter(has_text="no such channel")
+        await expect(group).to_contain_text("896")
+        await group.get_by_role("button", name="Drop").click()
+        await expect(question).to_contain_text("Drop 896 letters to bot?")
+        await question.get_by_role("button", name="Drop").click()
+        await expect(words).to_have_text("Done: 896 letters are dropped.")
+        await expect(group).to_have_count(0)
+        await expect(letters.filter(has_text="no such channel")).to_have_count(0)
+        assert look(tmp_path / "outbox.db", states) == [("dead", 100), ("skipped", 900)]
+        # in the words of the commands
+        await page.goto(f"{on.url}/events?state=skipped")
+        await expect(page.locator("tbody tr").first).to_contain_text("bot: skipped: dropped")
+        await page.get_by_role("link", name="Actions").click()
+        rows = page.locator("#actions tbody tr")
+        await expect(rows.first).to_contain_text("over HTTP")
+        await expect(rows.first).to_contain_text("896")
         take(tab, UNAUTHORISED)
 
 
@@ -236,7 +289,12 @@ async def test_a_replay_is_stopped_and_what_was_not_queued_stays_dead(tmp_path: 
             await route.continue_()
 
         await page.route("**/api/v1/dead/replay", hold)
-        await page.locator("#groups tbody tr").filter(has_text="no such channel").get_by_role("button").click()
+        await (
+            page.locator("#groups tbody tr")
+            .filter(has_text="no such channel")
+            .get_by_role("button", name="Replay")
+            .click()
+        )
         await held.wait()
         await expect(page.locator("#replay-words")).to_have_text("500 of 1,800 letters are tried again")
         await page.get_by_role("button", name="Stop").click()

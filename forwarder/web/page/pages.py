@@ -25,7 +25,7 @@ from forwarder.web.page.search import PERIODS, STATES, Asked, asked_of, place_of
 from forwarder.web.page.static_files import StaticFiles
 from forwarder.web.page.words import pretty_json
 from forwarder.web.ports import DaemonAccess, UnavailableError
-from forwarder.web.records import DeadGroup, DeliveryPage, EventPage
+from forwarder.web.records import DeadGroup, DeliveryPage, EventPage, StoredAction
 
 if TYPE_CHECKING:
     from forwarder.web.page.rendering import Rendering
@@ -38,6 +38,7 @@ VIEWS = (
     ("gaps", "/gaps", "Gaps"),
     ("rules", "/rules", "Rules"),
     ("config", "/config", "Config"),
+    ("actions", "/actions", "Actions"),
 )
 _LOGIN = "/login"
 _MOST_BODY = 200_000
@@ -48,9 +49,11 @@ _MOST_ROUTES = 100
 """How many routes that do not match are shown of one event."""
 _MOST_GROUPS = 200
 _MOST_GAPS = 500
+_MOST_ACTIONS = 500
 _NAMES = "destinations"
 """What the routing has for its names alone, and the settings have whole."""
-_GAP_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+_PERIODS = {"24h": timedelta(hours=24), "7d": timedelta(days=7), "30d": timedelta(days=30)}
+_PERIOD_NAMES = (("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days"))
 _EXAMPLE = {
     "source": "x",
     "mid": "1",
@@ -82,6 +85,7 @@ class Pages:
         add("/dead", self._guarded(self.dead))
         add("/gaps", self._guarded(self.gaps))
         add("/config", self._guarded(self.config))
+        add("/actions", self._guarded(self.actions))
         add("/rules", self._guarded(self.rules))
         application[LOGIN_PAGE] = _LOGIN
         application[OPEN_TO_ALL] = application.get(OPEN_TO_ALL, frozenset()) | {_LOGIN, "/static/"}
@@ -208,6 +212,7 @@ class Pages:
                             "reason": each.reason,
                             "status": each.status,
                             "count": each.count,
+                            "last_at": each.last_at,
                         }
                     ),
                 }
@@ -223,21 +228,43 @@ class Pages:
 
     async def gaps(self, request: web.Request) -> web.Response:
         """Show the streams on a time line, and their gaps."""
-        period = request.query.get("period", "24h")
-        period = period if period in _GAP_PERIODS else "24h"
-        now = self._daemon.now()
-        begins = now - _GAP_PERIODS[period]
+        period, now, begins = self._period(request, "24h")
         query = Query(since_ms=round(begins.timestamp() * 1000), limit=_MOST_GAPS)
         gaps = await self._daemon.gaps(query, stream=None, only_open=False)
         return await self._page(
             "gaps",
             period=period,
-            periods=[("24h", "24 hours"), ("7d", "7 days"), ("30d", "30 days")],
+            periods=_PERIOD_NAMES,
             begins_at=begins.isoformat(timespec="seconds"),
             lines=stream_lines(self._daemon.status().streams, gaps, begins=begins, now=now),
             gaps=gap_rows(gaps),
             problem="",
         )
+
+    async def actions(self, request: web.Request) -> web.Response:
+        """Show what people did."""
+        period, _now, begins = self._period(request, "30d")
+        problem, found = "", list[StoredAction]()
+        try:
+            query = Query(since_ms=round(begins.timestamp() * 1000), limit=_MOST_ACTIONS)
+            found = await self._daemon.actions(query)
+        except UnavailableError as error:
+            problem = str(error)
+        return await self._page(
+            "actions",
+            code=503 if problem else 200,
+            period=period,
+            periods=_PERIOD_NAMES,
+            actions=found,
+            most=_MOST_ACTIONS,
+            problem=problem,
+        )
+
+    def _period(self, request: web.Request, usual: str) -> tuple[str, datetime, datetime]:
+        """Return the period that is asked for, now, and when the period began."""
+        asked = request.query.get("period", usual)
+        period, now = asked if asked in _PERIODS else usual, self._daemon.now()
+        return period, now, now - _PERIODS[period]
 
     async def config(self, _request: web.Request) -> web.Response:
         """Show the active config, and the last edit that was refused."""

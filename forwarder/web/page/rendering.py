@@ -8,6 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from forwarder.core.counted import counted
+from forwarder.core.history import WAITS
 from forwarder.core.visible import escaped
 from forwarder.web.page import words
 from forwarder.web.page.static_files import StaticFiles
@@ -26,7 +27,9 @@ class Rendering:
             lstrip_blocks=True,
             undefined=jinja2.StrictUndefined,
         )
-        self._environment.globals.update(static=static.address_of, counted=counted)
+        self._environment.globals.update(
+            static=static.address_of, counted=counted, kept_words=frozenset(WAITS.values())
+        )
         self._environment.filters.update(
             number=words.number,
             ms=words.milliseconds,
@@ -34,6 +37,8 @@ class Rendering:
             size=words.size,
             share=words.share,
             cut=words.cut,
+            trigger=words.trigger_words,
+            without_status=words.without_status,
         )
 
     def render(self, name: str, *, now: datetime, **values: object) -> str:

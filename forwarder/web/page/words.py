@@ -4,11 +4,37 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
+from forwarder.core.delivery import Trigger
 from forwarder.core.durations import spell
 
 NOTHING = "–"  # noqa: RUF001 - a dash, as it is set in tables
 """What is shown where there is no value."""
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB")
+
+
+_TRIGGERS = {
+    Trigger.FIRST: "",
+    Trigger.RETRY: "",
+    Trigger.MANUAL: "a dead letter that is tried again",
+    Trigger.REPLAY: "replayed",
+    Trigger.RESEND: "sent again by a person",
+    Trigger.RECOVERED: "recovered",
+    Trigger.CANARY: "canary",
+    Trigger.FALLBACK: "fallback: it waited too long for another destination",
+    Trigger.TEST: "test",
+}
+
+
+def trigger_words(trigger: str) -> str:
+    """Return why a delivery is made; nothing where a route chose it and nothing else happened."""
+    return _TRIGGERS[Trigger(trigger)] if trigger in set(Trigger) else trigger
+
+
+def without_status(reason: str, status: int | None) -> str:
+    """Return the reason of a failed attempt without the status, which is shown in front of it."""
+    if status is None:
+        return reason
+    return reason.removeprefix(f"HTTP {status}").removeprefix(": ")
 
 
 def number(value: float) -> str:

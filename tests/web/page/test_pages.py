@@ -3,16 +3,20 @@
 import json
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 
+from forwarder.core.commands import PauseChange
+from forwarder.core.delivery import DeliveryStatus, WaitsFor
+from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST
 from forwarder.outbox.open import open_outbox
 from forwarder.web.page.pages import VIEWS, Pages
 from tests.support.history import CONFIG, fill
-from tests.support.outbox import keep_unmatched
+from tests.support.outbox import keep, keep_unmatched
 from tests.support.web import access_of
 
 
@@ -112,10 +116,46 @@ async def test_an_event_has_its_deliveries_attempts_payload_and_why(url: str) ->
     assert text.count('<rect class="failed"') == 2
 
 
+@pytest.mark.parametrize(
+    ("waits_for", "said"),
+    [
+        (WaitsFor.FULL_TEXT, AWAITS_FULL),
+        (WaitsFor.QUIET_END, KEPT_BY_QUIET),
+        (WaitsFor.DIGEST, KEPT_FOR_DIGEST),
+    ],
+)
+async def test_what_is_kept_for_later_says_so_in_the_words_of_the_commands(
+    url: str, config: Path, waits_for: WaitsFor, said: str
+) -> None:
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        until = datetime.now(UTC) + timedelta(hours=1)
+        keep(outbox, 50, DeliveryStatus.PENDING, waits_until=until, waits_for=waits_for)
+    text = await shown(f"{url}/events?state=pending")
+    assert f"bot: {said}</span>" in text
+    page = await shown(url + links_to_events(text)[0])
+    assert f"<dt>Now</dt><dd>{said}</dd>" in page
+    assert "<dt>Why</dt>" not in page
+    assert "awaits_full" not in page
+
+
+async def test_what_people_did_is_listed(url: str, config: Path) -> None:
+    assert "Nobody has changed anything in this time." in await shown(f"{url}/actions")
+    change = PauseChange(
+        verb="pause", destination="bot", why="<b>it</b> is flooded", now_ms=round(datetime.now(UTC).timestamp() * 1000)
+    )
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        await outbox.change(change, person="ada")
+    text = await shown(f"{url}/actions?period=24h")
+    for piece in ("<bdi>ada</bdi>", ">pause<", "&lt;b&gt;it&lt;/b&gt; is flooded"):
+        assert piece in text, piece
+
+
 async def test_dead_letters_are_grouped_by_reason(url: str) -> None:
     text = await shown(f"{url}/dead")
-    (group,) = re.findall(r'data-group="([^"]+)"', text)
-    assert json.loads(group.replace("&#34;", '"')) == {
+    (group,) = set(re.findall(r'data-group="([^"]+)"', text))
+    found = json.loads(group.replace("&#34;", '"'))
+    assert found.pop("last_at")
+    assert found == {
         "destination": "bot",
         "reason": "HTTP 500: no",
         "status": "dead",

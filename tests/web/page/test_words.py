@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from forwarder.core.delivery import Trigger
 from forwarder.web.page import words
 
 NOW = datetime(2026, 3, 4, 12, 0, 0, tzinfo=UTC)
@@ -83,3 +84,27 @@ def test_a_long_text_is_cut() -> None:
 )
 def test_json_is_written_as_it_came_with_a_line_for_each_value(text: str, expected: str | None) -> None:
     assert words.pretty_json(text) == expected
+
+
+@pytest.mark.parametrize("trigger", Trigger)
+def test_why_a_delivery_is_made_is_said_only_where_there_is_more_than_a_route(trigger: Trigger) -> None:
+    said = words.trigger_words(trigger)
+    assert bool(said) is (trigger not in {Trigger.FIRST, Trigger.RETRY})
+    assert "_" not in said
+
+
+def test_a_trigger_of_a_later_version_is_shown_as_it_is() -> None:
+    assert words.trigger_words("later") == "later"
+
+
+@pytest.mark.parametrize(
+    ("reason", "status", "expected"),
+    [
+        ("HTTP 503: is being deployed", 503, "is being deployed"),
+        ("HTTP 503", 503, ""),
+        ("timed out", None, "timed out"),
+        ("refused: HTTP 400: no", 400, "refused: HTTP 400: no"),
+    ],
+)
+def test_a_status_is_not_said_twice(reason: str, status: int | None, expected: str) -> None:
+    assert words.without_status(reason, status) == expected
