@@ -29,7 +29,7 @@ _POSTS = (
     ("marsad_x", "CA 0xde709f2102306220921060314715629080e2fb77 do your own research"),
     ("devorbit", "airdrop claim is a scam, do not sign"),
     ("etoilepresse", "La météo se dégrade sur la côte ouest"),
-    ("kitsune_news", "発売日が決まりました"),
+    ("lisitsa_news", "Дата выхода объявлена"),
     ("futbolaldia", "We are hiring: distributed systems, remote #jobs"),
 )
 _CONFIG = """\
