@@ -137,7 +137,7 @@ async def test_a_session_in_a_terminal(tmp_path: Path, size: tuple[int, int]) ->
         await term.press("p")
         await term.shows("Pause bot?")
         await term.press("y")
-        await term.shows("PAUSED")
+        await term.shows("paused: from forwarder top")
         await on.send()
         await term.shows("1 waiting")
         await term.press("p")

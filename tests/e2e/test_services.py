@@ -255,7 +255,7 @@ async def test_an_address_that_is_gone_pauses_and_nothing_is_lost(
             await all_are_kept(daemon, config, count=2)
             status = await status_text(config)
             assert (paused["reason"], service.received) == (words, 1)
-            assert "bot IS PAUSED since" in status
+            assert "PAUSED because the receiver is gone since" in status
             assert words in status
             notice = json.loads(alerts.requests[0].body)["payload"]
             assert notice["kind"] == "paused"

@@ -55,7 +55,7 @@ async def test_a_cut_a_stop_and_a_kill_are_gaps_and_a_reconnect_is_none(tmp_path
             await daemon.wait_for("stream.connected", count=3)
             await emulator.wait_until(lambda emulator: len(emulator.connections) == 1)
             code, _, err = await command("reconnect", "other", "-c", str(config))
-            assert (code, err) == (1, 'no stream is called "other"; there are: main\n')
+            assert (code, err) == (2, 'no stream is called "other"; there are: main\n')
             await stopped(daemon)
         cut = ("main", True, False, "the connection ended without a close code")
         assert gaps(tmp_path) == [cut, ("main", False, False, "forwarder was stopped")]
