@@ -8,7 +8,7 @@ from forwarder.cli.locations import places_of_running, report_errors
 from forwarder.cli.names import require_stream
 from forwarder.control.client import control
 from forwarder.control.errors import DaemonRefusedError
-from forwarder.core.commands import Reconnect, ReconnectAnswer
+from forwarder.core.commands import Reconnect, ReconnectResult
 
 
 @report_errors
@@ -17,7 +17,7 @@ def run(arguments: argparse.Namespace) -> int:
     found = places_of_running(arguments)
     with control(found.socket, outbox=found.outbox) as daemon:
         try:
-            answer = daemon.ask_for(ReconnectAnswer, Reconnect(stream=arguments.stream))
+            answer = daemon.ask_for(ReconnectResult, Reconnect(stream=arguments.stream))
         except DaemonRefusedError:
             require_stream(found, arguments.stream, ())  # a name that the config has not is a wrong argument
             raise

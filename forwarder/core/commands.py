@@ -269,7 +269,7 @@ class ReloadAnswer(_Answer):
     warnings: tuple[str, ...] = ()
 
 
-class ReconnectAnswer(_Answer):
+class ReconnectResult(_Answer):
     """The streams that reconnect."""
 
     streams: tuple[str, ...]

@@ -9,31 +9,26 @@ import structlog
 
 from forwarder.clocks.process_clock import ProcessClock
 from forwarder.clocks.wall_clock import utc_now
-from forwarder.control.server import open_control_socket
 from forwarder.core.actions import start_of
 from forwarder.core.monitoring.counters import Counters
-from forwarder.core.monitoring.status import StatusReport
 from forwarder.core.monitoring.verdict import judge_flow
 from forwarder.daemon import housekeeping
-from forwarder.daemon.backlog_reader import BacklogReader
+from forwarder.daemon.admin_side import AdminParts, AdminSide
 from forwarder.daemon.backlogs import Backlogs
-from forwarder.daemon.control import ControlHandler
 from forwarder.daemon.fallbacks import Fallbacks
 from forwarder.daemon.first_connections import announce, beat
 from forwarder.daemon.housekeeping import ServiceStatus
 from forwarder.daemon.inbound import StreamsAtStart, open_inbound
 from forwarder.daemon.kept_frames import KeptFrames
-from forwarder.daemon.metrics import DaemonMetrics
 from forwarder.daemon.orderly_stop import GracePeriod, OrderlyStop
 from forwarder.daemon.outbound import Outbound
 from forwarder.daemon.reload import ConfigSource, Reloader
 from forwarder.daemon.reporting import open_reporting
 from forwarder.daemon.runtime import ActiveRuntime, runtime_of
 from forwarder.daemon.signals import DaemonSignals
-from forwarder.daemon.status import StatusReporter, state_of
+from forwarder.daemon.status import StatusReporter
 from forwarder.daemon.task_group import task_group
 from forwarder.daemon.tracing import open_tracing
-from forwarder.daemon.web import WebParts, start_web
 from forwarder.dispatch.dispatcher import Dispatcher
 from forwarder.monitoring.live_feed import NOBODY, Listeners, LiveFeed
 from forwarder.outbox.open import count_waiting, open_outbox
@@ -215,33 +210,21 @@ class Daemon:
                 reporting=reporting,
                 active=active,
             )
-
-            def report() -> StatusReport:
-                return reporter.report(
-                    state=state_of(is_left=handover.is_left, is_stopping=self._signals.stopped.is_set()),
-                    config=reloader.status(),
-                    outbox=outbox.health(),
-                )
-
-            backlog = BacklogReader(self._outbox_path)
-            metrics = DaemonMetrics(
-                lambda waiting: reporter.measured(report(), waiting, commit_lag=outbox.commit_lag()), backlog
-            )
-            handler = ControlHandler(
-                outbox,
-                outbound=outbound,
-                streams=streams.group,
-                reloader=reloader,
-                handover=handover,
-                status=report,
-                metrics=metrics,
-            )
-            await stop.enter_async_context(
-                open_control_socket(
-                    self._socket_path, handler.handle, open_watch=live.open_watch, group=active.config.admin.group
+            admin = AdminSide(
+                AdminParts(
+                    active=active,
+                    outbox=outbox,
+                    outbox_path=self._outbox_path,
+                    outbound=outbound,
+                    streams=streams.group,
+                    reloader=reloader,
+                    handover=handover,
+                    reporter=reporter,
+                    live=live,
+                    stopped=self._signals.stopped,
                 )
             )
-
+            await stop.enter_async_context(admin.open_socket(self._socket_path))
             stop.on_stop(live.close)
 
             # Then start. Each step registers what the stop does about it.
@@ -250,7 +233,7 @@ class Daemon:
                 group.create_task(housekeeping.prune(outbox, active, clock=clock, is_needed=handover.needs_history)),
                 group.create_task(housekeeping.keep_to_size(outbox)),
                 group.create_task(service.feed_watchdog(outbox)),
-                group.create_task(service.show_verdict(report, utc_now)),
+                group.create_task(service.show_verdict(admin.report, utc_now)),
                 group.create_task(clock.run()),
                 group.create_task(reporting.run()),
                 group.create_task(inbound.run()),
@@ -259,20 +242,7 @@ class Daemon:
                 group.create_task(outbound.end_pauses()),
                 group.create_task(Backlogs(outbox, active, clock=clock, notify=reporting.monitor.notify).run()),
                 group.create_task(Fallbacks(outbox, active, clock=clock, look=outbound.look).run()),
-                *start_web(
-                    active.config.admin,
-                    group,
-                    WebParts(
-                        status=report,
-                        backlog=backlog,
-                        metrics=metrics,
-                        outbox=self._outbox_path,
-                        active=active,
-                        reloader=reloader,
-                        change=handler.handle,
-                        live=live,
-                    ),
-                ),
+                *admin.start_web(group),
             ]
             stop.on_stop(lambda: _cancel(background))
             if meanwhile:  # from here on the watchdog is fed only while the writer moves, first after an interval
@@ -296,7 +266,7 @@ class Daemon:
                 group.create_task(reloader.watch()),
                 group.create_task(inbound.repair()),  # it takes in what then has to be given out
                 group.create_task(reporting.canaries.run()),  # what has no lane any more is not late
-                group.create_task(beat(tried, reporting.heartbeat, lambda: judge_flow(report(), now=utc_now()))),
+                group.create_task(beat(tried, reporting.heartbeat, lambda: judge_flow(admin.report(), now=utc_now()))),
             ]
             stop.on_stop(lambda: _cancel(first_to_end))
             await self._signals.stopped.wait()

@@ -11,27 +11,18 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, TypeAdapter
 
-from forwarder.configfile import read
 from forwarder.core.commands import Reconnect, Request, RequestRefusedError, SendCanary
 from forwarder.core.delivery import DestinationName
 from forwarder.core.destinations.destination import CanaryPolicy
 from forwarder.core.history import Query
-from forwarder.core.monitoring.measured import Measured
-from forwarder.core.monitoring.status import Backlog, StatusReport
 from forwarder.daemon import control
-from forwarder.daemon.backlog_reader import BacklogReader
 from forwarder.daemon.control import ControlHandler
-from forwarder.daemon.housekeeping import ServiceStatus
-from forwarder.daemon.metrics import DaemonMetrics
-from forwarder.daemon.reload import ConfigSource, Reloader
-from forwarder.daemon.status import StatusReporter
 from forwarder.emulator.receiver import Receiver
 from forwarder.emulator.server import Emulator
 from forwarder.outbox.open import open_history
 from forwarder.outbox.problems import OutboxUnreadableError
 from forwarder.outbox.sqlite.batch import Batch
-from forwarder.systemd import ServiceManager
-from forwarder.upgrade.handover import Handover
+from tests.support.admin_side import admin_of
 from tests.support.crash import until
 from tests.support.daemon_parts import MINUTE, DaemonParts, config_to, daemon_parts
 from tests.support.lanes import mids
@@ -75,50 +66,7 @@ async def control_of(folder: Path, *, stream: str = "ws://127.0.0.1:9/ws") -> As
     async with Receiver() as receiver:
         text = config_to(f"bot: {{url: '{receiver.url}'}}", stream=stream)
         async with daemon_parts(folder, text) as parts:
-            loaded = read.load(parts.file)
-            reloader = Reloader(
-                ConfigSource(file=parts.file, loaded=loaded, load=read.load),
-                active=parts.active,
-                followers=[parts.inbound, parts.reporting, parts.outbound],
-                signals=parts.signals,
-                waiting=dict,
-                service=ServiceStatus(ServiceManager({}), parts.counters),
-                clock=parts.clock,
-            )
-            reporter = StatusReporter(
-                started_at=parts.clock(),
-                clock=parts.clock,
-                counters=parts.counters,
-                inbound=parts.inbound,
-                dispatcher=parts.dispatcher,
-                reporting=parts.reporting,
-                active=parts.active,
-            )
-
-            def report() -> StatusReport:
-                return reporter.report(state="running", config=reloader.status(), outbox=parts.outbox.health())
-
-            def measure(backlog: Backlog | None) -> Measured:
-                return reporter.measured(report(), backlog, commit_lag=parts.outbox.commit_lag())
-
-            handler = ControlHandler(
-                parts.outbox,
-                outbound=parts.outbound,
-                streams=parts.streams.group,
-                reloader=reloader,
-                handover=Handover(
-                    outbox_path=parts.outbox_path,
-                    outbox=parts.outbox,
-                    streams=parts.streams.group,
-                    active=parts.active,
-                    service=ServiceManager({}),
-                    stopped=parts.signals.stopped,
-                    upgrade_wanted=parts.signals.upgrade_wanted,
-                ),
-                status=report,
-                metrics=DaemonMetrics(measure, BacklogReader(parts.outbox_path)),
-            )
-            yield Scene(parts, handler, receiver, text)
+            yield Scene(parts, admin_of(parts)._handler, receiver, text)
 
 
 @pytest.fixture

@@ -23,8 +23,8 @@ from forwarder.core.delivery import Attempt, Delivery, DeliveryStatus
 from forwarder.core.dispatch.retry import Decision, Done
 from forwarder.core.event import Event
 from forwarder.core.monitoring.counters import Counters
+from forwarder.daemon import admin_side, housekeeping
 from forwarder.daemon import daemon as daemon_module
-from forwarder.daemon import housekeeping
 from forwarder.daemon.daemon import Daemon
 from forwarder.daemon.inbound import Inbound
 from forwarder.daemon.outbound import Outbound
@@ -400,7 +400,7 @@ STEPS: list[tuple[type | ModuleType, str]] = [
     (daemon_module, "open_inbound"),
     (daemon_module, "open_reporting"),
     (daemon_module, "Outbound"),
-    (daemon_module, "open_control_socket"),
+    (admin_side, "open_control_socket"),
     (Outbound, "start"),
     (StreamGroup, "start"),
 ]
