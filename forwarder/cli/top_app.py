@@ -145,10 +145,17 @@ class TopApp(App[None]):
         self.show_rows()
 
     def _show_verdict(self, line: Line) -> None:
-        self.screen_stack[0].query_one("#verdict", Static).update(styled(line))
+        if not self._is_closing():
+            self.screen_stack[0].query_one("#verdict", Static).update(styled(line))
+
+    def _is_closing(self) -> bool:
+        """Return whether the widgets are gone already; timers and answers may still come then."""
+        return not self.screen_stack[0].query("#tail")
 
     def show_rows(self) -> None:
         """Show the figures."""
+        if self._is_closing():
+            return
         screen, width, now = self.screen_stack[0], self.size.width, datetime.now(UTC)
         rows = self._figures.rows(now)
         screen.query_one("#summary", Static).update(Text(self._figures.summary(now)[:width]))
@@ -158,6 +165,8 @@ class TopApp(App[None]):
 
     def show_passed(self) -> None:
         """Show what has passed since the last time."""
+        if self._is_closing():
+            return
         taken = self._feeder.take()
         for item in taken:
             self._figures.note_passing(item)

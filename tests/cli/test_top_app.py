@@ -239,3 +239,12 @@ async def test_a_key_ends_it_and_its_watch(tmp_path: Path, key: str) -> None:
             await screen.press(key)
             await screen.until(lambda: not screen.app.is_running, "it has ended")
         await until(lambda: not screen.app._feeder._thread.is_alive(), limit_s=LIMIT_S, what="the feeder ends")
+
+
+async def test_a_timer_that_fires_while_it_closes_does_nothing(tmp_path: Path) -> None:
+    async with scene(tmp_path) as on, top(on.config) as screen:
+        await screen.shows("dest   bot")
+        await screen.app.screen_stack[0].remove_children()
+        await on.send()
+        screen.app.show_passed()
+        screen.app.show_rows()
