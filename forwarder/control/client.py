@@ -16,7 +16,22 @@ from pydantic import BaseModel, ValidationError
 from forwarder.control.errors import DaemonRefusedError, DaemonSilentError, NoDaemonError
 from forwarder.control.peer import peer_of, trusted_users
 from forwarder.control.socket_path import reachable
-from forwarder.core.commands import ALIVE, END, MetricsRequest, PauseChange, Reconnect, Request, StatusRequest, Watch
+from forwarder.core.commands import (
+    ALIVE,
+    END,
+    DeadLetterChange,
+    Diff,
+    Forget,
+    MetricsRequest,
+    Reload,
+    Replay,
+    Request,
+    Resend,
+    StatusRequest,
+    Succession,
+    Vacuum,
+    Watch,
+)
 from forwarder.core.durations import write_duration
 from forwarder.files import user_name
 
@@ -25,8 +40,8 @@ ANSWER_WITHIN = timedelta(seconds=5)
 SILENT_FOR = timedelta(seconds=15)
 """How long a daemon that is watched may send nothing, where it sends a sign of life every five seconds."""
 _WORK_WITHIN = timedelta(minutes=3)
-_QUICK = (StatusRequest, MetricsRequest, PauseChange, Reconnect, Watch)
-"""Requests that take no work."""
+_LONG = Replay | DeadLetterChange | Resend | Forget | Vacuum | Reload | Diff | Succession
+"""Requests that take work. All others are quick."""
 _MAX_ANSWER_BYTES = 16 * 1024 * 1024
 """The status of ten thousand destinations and routes takes 8 MB. Decoded, JSON may take twenty times its size."""
 _TRY_EVERY_S = 0.05
@@ -78,12 +93,15 @@ class Control:
     ) -> dict[str, Any]:
         """Return the result. It must come `within` a time: by default `ANSWER_WITHIN` for a quick request, minutes for a long one.
 
-        `waiting` is for a long request: it is called meanwhile, and the daemon is asked at intervals whether it responds at all.
+        `waiting` is for a long request: it is called meanwhile, and the daemon is asked at intervals whether it responds at all. The
+        latter also where a long request has neither.
         Raises `DaemonRefusedError`, `DaemonSilentError`, or `NoDaemonError` if the daemon ends meanwhile.
         """
         began = monotonic()
         if within is None:
-            within = ANSWER_WITHIN if isinstance(request, _QUICK) else _WORK_WITHIN
+            within = ANSWER_WITHIN
+            if isinstance(request, _LONG):
+                within, waiting = _WORK_WITHIN, waiting or _show_nothing
         try:
             self._connection.settimeout(within.total_seconds())
             with suppress(BrokenPipeError, ConnectionResetError):  # it may have refused us before it has read anything
@@ -237,6 +255,10 @@ def _connect(connection: socket.socket, path: Path) -> None:
             sleep(_TRY_EVERY_S)
         else:
             return
+
+
+def _show_nothing(_waited_s: float) -> None:
+    """Wait without a word."""
 
 
 def _silent(path: Path, pid: int, within: timedelta, *, note: str = "", is_alive: bool = False) -> DaemonSilentError:

@@ -9,14 +9,16 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
 from time import sleep
+from typing import cast, get_args
 
 import pytest
 from pydantic import BaseModel
+from pydantic_core import PydanticUndefined
 
 from forwarder.control import client
 from forwarder.control.client import Control, control
 from forwarder.control.errors import DaemonRefusedError, DaemonSilentError, NoDaemonError
-from forwarder.core.commands import Reload, StatusRequest
+from forwarder.core.commands import Reload, Request, StatusRequest, Watch
 from tests.support.users import NOBODY, as_root, shared_folder, started_as
 
 Serve = Callable[[socket.socket], None]
@@ -149,6 +151,21 @@ def test_a_long_question_shows_that_it_lasts_and_ends_soon_where_the_daemon_answ
         with pytest.raises(DaemonSilentError, match="within 200ms"):
             daemon.ask(Reload(), within=timedelta(minutes=5), waiting=ticks.append)
     assert ticks
+
+
+@pytest.mark.parametrize("kind", [*get_args(get_args(Request)[0]), Watch])
+def test_each_request_ends_soon_where_the_daemon_answers_nothing(
+    kind: type[BaseModel], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client, "ANSWER_WITHIN", timedelta(milliseconds=100))
+    monkeypatch.setattr(client, "_TICK_S", 0.02)
+    monkeypatch.setattr(client, "_WORK_WITHIN", timedelta(seconds=20))
+    request = kind.model_construct(
+        **({} if kind.model_fields["verb"].default is not PydanticUndefined else {"verb": "x"})
+    )
+    with server(tmp_path, says_nothing) as path, control(path) as daemon:
+        with pytest.raises(DaemonSilentError, match="within 100ms"):
+            daemon.ask(cast("Watch", request))
 
 
 def test_a_long_question_is_waited_for_while_the_daemon_answers_others(
