@@ -62,8 +62,11 @@ class Health:
         return self._failing_since is None and not self._was_resumed
 
     def note_resumed(self) -> None:
-        """Forget the days of failures: otherwise the next failure would pause the destination again."""
-        self._failing_since = self._stretch = self._kept = None
+        """Forget the days of failures: otherwise the next failure would pause the destination again.
+
+        That it fails ends only with a success.
+        """
+        self._stretch = self._kept = None
         self._was_resumed = True
 
     def note(

@@ -81,8 +81,8 @@ class DestinationMonitor:
         """Destinations that a person resumed after their failure was reported, and when it began: their recovery is reported too."""
         self._down = {name: state.failing_since for name, state in states.items() if state.failing_since is not None}
         """Destinations that are down, and since when they fail; also those that were so when the process before this one ended."""
-        self._probed: set[DestinationName] = set()
-        """Destinations that a person resumed, which begin with a probe."""
+        self._resumed_at: dict[DestinationName, datetime] = {}
+        """When a person resumed destinations: from then on they have the time of `after` again, before it is reported that they fail."""
         self._late: dict[DestinationName, bool] = {}
         """Destinations of which a missed canary was reported, and whether they failed by then: then that is the same outage."""
         self._number = 0
@@ -195,9 +195,10 @@ class DestinationMonitor:
             if is_known and pause is not None:
                 paused_at = self._steady() - (self._clock() - pause.since)
                 self._resumed[name] = state.failing_since or paused_at
-            self._set(name, pause=None, failing_since=None, reported_at=None, stretch=None)
-            self._down.pop(name, None)
-            self._probed.add(name)
+            if state.failing_since is not None and pause is not None and pause.by is not PausedBy.PERSON:
+                self._down.setdefault(name, state.failing_since)
+            self._resumed_at[name] = self._steady()
+            self._set(name, pause=None, reported_at=None, stretch=None)  # only a success ends that it fails
         self._write(name)
 
     def _note_expired(self, destination: Destination, delivery: Delivery, reason: str) -> None:
@@ -216,7 +217,8 @@ class DestinationMonitor:
             if now - since >= _WORTH_KEEPING:
                 self._write(name)
             wanted = self._recipients.of_destination.get(name)
-            is_due = wanted is not None and state.reported_at is None and now - since >= wanted.after
+            counts_from = max(since, self._resumed_at.get(name, since))
+            is_due = wanted is not None and state.reported_at is None and now - counts_from >= wanted.after
             if is_due and state.pause is None:  # a pause was reported when it began
                 self._set(name, reported_at=now)
                 self._write(name)
@@ -250,6 +252,7 @@ class DestinationMonitor:
 
     def _recover(self, name: DestinationName, now: datetime) -> None:
         state = self.state_of(name)
+        self._resumed_at.pop(name, None)
         self._set(name, failing_since=None, reported_at=None, stretch=None)
         self.failures.pop(name, None)
         self._write(name)
@@ -261,18 +264,15 @@ class DestinationMonitor:
             self._notify(name, notices.RECOVERED.about(name, time=now - since))
 
     def _report_back(self, name: DestinationName, after: timedelta | None, now: datetime) -> None:
-        """Log that a destination is back if it was down, or if a person resumed it; a probe after an edit or a start is no news.
+        """Log that a destination is back if it was down; a probe after an edit, a start or a resume of one that was not is no news.
 
-        The time counts from the first failure, also over a reload; `after` is what the lane knows.
+        The time counts from the first failure, also over a pause or a reload; `after` is what the lane knows.
         """
-        is_resumed, since = name in self._probed, self._down.pop(name, None)
-        self._probed.discard(name)
+        since = self._down.pop(name, None)
         if since is not None:
             after = max(now - since, timedelta())
         if after is not None:
             log.warning("destination.back", destination=name, after_s=round(after.total_seconds(), 1))
-        elif is_resumed:
-            log.info("destination.back", destination=name, note="reachable again; sending the queue")
 
     def notify_of_canary(self, notice: notices.Notice) -> None:
         """Send a notice of a missed canary, or of one that arrives again, unless the outage that it belongs to was, or is, reported."""

@@ -71,7 +71,7 @@ async def test_the_state_of_a_destination_outlasts_a_restart(store: Store) -> No
     async with store.open() as outbox:
         assert await outbox.known_destinations() == {BOT: state}
         await outbox.change(PauseChange(verb="resume", destination=BOT, now_ms=ms(NOW)))
-        assert await outbox.known_destinations() == {BOT: DestinationState()}
+        assert await outbox.known_destinations() == {BOT: DestinationState(failing_since=NOW - timedelta(days=1))}
 
 
 @STEPS

@@ -264,8 +264,10 @@ def test_never_means_never() -> None:
 def test_after_a_resume_days_of_failures_are_forgotten() -> None:
     scene = Scene()
     assert scene.first_pause(REFUSED, every=HOUR, lasting=6 * DAY) is not None
+    began = scene.failing_since
     scene.health.note_resumed()
     assert scene.first_pause(REFUSED, every=HOUR, lasting=4 * DAY) is None
+    assert scene.failing_since == began  # only a success ends that it fails
 
 
 def test_gone_pauses_it_at_once() -> None:

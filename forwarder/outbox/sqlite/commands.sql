@@ -78,9 +78,8 @@ INSERT INTO destinations (name, paused_ms, paused_by, paused_why) VALUES (:name,
 ON CONFLICT (name) DO UPDATE SET paused_ms = excluded.paused_ms, paused_by = 'person', paused_why = excluded.paused_why;
 
 -- name: resume
--- Since when it fails is forgotten: days of it would pause it again at the first failure.
-UPDATE destinations
-SET paused_ms = NULL, paused_by = NULL, paused_why = NULL, failing_since_ms = NULL, told_ms = NULL WHERE name = :name;
+-- Since when it fails stays: only a success ends that.
+UPDATE destinations SET paused_ms = NULL, paused_by = NULL, paused_why = NULL, told_ms = NULL WHERE name = :name;
 
 -- name: skip_open
 UPDATE deliveries SET status = 'skipped', reason = 'dropped', closed_ms = :now_ms
