@@ -112,10 +112,9 @@ def _print_verdict(verdict: Verdict) -> None:
         print(text)
         return
     sys.stdout.flush()
-    first, _, rest = escaped(text).partition(":")
-    end = f"{':' if rest else ''}{rest}\n"
+    rest = escaped(text.removeprefix(verdict.level))
     terminal = with_colours(sys.stdout)
-    terminal.write(f"\x1b[{_COLOURS[verdict.level]}m{first}\x1b[0m{end}")
+    terminal.write(f"\x1b[{_COLOURS[verdict.level]}m{verdict.level}\x1b[0m{rest}\n")
     terminal.flush()
 
 

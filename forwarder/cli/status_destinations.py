@@ -98,6 +98,11 @@ def destination_state(name: str, destination: DestinationReport | None, *, has_w
         parts.append(f"cannot be reached from this machine: {destination.ours}")
     elif destination.breaker != BreakerState.CLOSED:
         parts.append(f"DOWN, next probe in {destination.next_probe_in_s or 0:g} s")
+    elif condition_of(destination) is DestinationCondition.BEHIND:
+        busy = "its rate limit is reached" if destination.limited_for_s else "it takes no more at the same time"
+        parts.append(
+            f"FALLS BEHIND: {busy}, and deliveries take up to {milliseconds(destination.recent.latency_p99_ms)}"
+        )
     if destination.held_for_s:
         parts.append(f"asks to wait another {destination.held_for_s:g} s")
     elif not parts and has_waiting and destination.limited_for_s:

@@ -52,16 +52,20 @@ def lines_of(status: StatusReport, backlog: Backlog | None, *, now: datetime, wi
         list(_outbox(status.outbox)),
         list(_log(status.log)),
         list(_counts(status.since_start, status.lag_ms)),
-        [
-            StatusLine(
-                f"forwarder {status.version}, process {status.pid}, {status.state} since {local(status.started_at)}"
-            )
-        ],
+        [_process(status)],
     ]
     parts.sort(key=lambda part: min((_WORST_FIRST.index(line.level) for line in part), default=0))
     return [
         StatusLine(text, line.level) for part in parts for line in part for text in wrapped(line.text, width)
     ]  # what is in a table has been broken already
+
+
+def _process(status: StatusReport) -> StatusLine:
+    """Return which process it is, since when it runs, and that it ends if it does."""
+    state = "" if status.state in {"running", ""} else f"; {status.state}"
+    level = HealthLevel.DEGRADED if state else HealthLevel.OK
+    started = local(status.started_at)
+    return StatusLine(f"forwarder {status.version}, process {status.pid}, running since {started}{state}", level)
 
 
 def _warnings(status: StatusReport) -> Iterator[StatusLine]:

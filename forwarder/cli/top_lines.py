@@ -19,8 +19,8 @@ _COLOURS = {HealthLevel.OK: GREEN, HealthLevel.DEGRADED: YELLOW, HealthLevel.DOW
 
 def verdict_line(verdict: Verdict, width: int) -> Line:
     """Return the verdict: the level in its colour, and what is wrong."""
-    level, _, rest = verdict.line.partition(":")
-    text = shown(f":{rest}" if rest else "")
+    level = str(verdict.level)
+    text = shown(verdict.line.removeprefix(level))
     return Line((Piece(level, _COLOURS[verdict.level]), Piece(cut_to(text, width - columns_of(level)))))
 
 

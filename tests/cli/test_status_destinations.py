@@ -18,3 +18,14 @@ def test_one_that_the_daemon_does_not_have_is_said_and_is_no_trouble() -> None:
 def test_one_that_refuses_everything_is_not_said_to_be_ok() -> None:
     report = DestinationReport(last_failure="HTTP 400", recent=RecentReport(failed_attempts=3))
     assert destination_state("bot", report, has_waiting=False) == "REFUSES EVERYTHING: HTTP 400"
+
+
+def test_one_that_falls_behind_says_why_and_by_how_much() -> None:
+    slow = DestinationReport(under_way=8, may_be_under_way=8, recent=RecentReport(latency_p99_ms=81_000))
+    assert destination_state("bot", slow, has_waiting=True) == (
+        "FALLS BEHIND: it takes no more at the same time, and deliveries take up to 81.0 s"
+    )
+    limited = DestinationReport(limited_for_s=2.5, last_failure="HTTP 500", recent=slow.recent)
+    assert destination_state("bot", limited, has_waiting=True) == (
+        "FALLS BEHIND: its rate limit is reached, and deliveries take up to 81.0 s; the last attempt failed: HTTP 500"
+    )

@@ -75,6 +75,12 @@ def test_the_example_is_shown_whole_and_what_is_wrong_first() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("state", ["stopping", "handing over"])
+def test_the_start_is_shown_apart_from_the_state(state: str) -> None:
+    (line,) = (line for line in lines(EXAMPLE | {"state": state}) if line.text.startswith("forwarder 0.1.0"))
+    assert line == (f"forwarder 0.1.0, process 4711, running since [14:58:44]; {state}", DEGRADED)
+
+
 def well() -> dict[str, Any]:
     """Return the status of a usual daemon that is well: two streams and five destinations."""
     main, bot = EXAMPLE["streams"]["main"], EXAMPLE["destinations"]["bot"] | {"paused": None}

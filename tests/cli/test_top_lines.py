@@ -71,6 +71,8 @@ def test_nothing_acts_upon_the_terminal_and_every_line_fits(width: int) -> None:
 
 def test_the_verdict_has_the_colour_of_its_level() -> None:
     assert verdict_line(Verdict(), 80).pieces[0] == ("OK", "32")
+    paused = verdict_line(Verdict(paused_by_hand=("bot",)), 80)
+    assert (paused.plain, paused.pieces[0].text) == ("OK (paused by hand: bot)", "OK")
     down = verdict_line(Verdict(HealthLevel.DOWN, (Concern(HealthLevel.DOWN, "no stream is open", ""),)), 80)
     assert (down.plain, down.pieces[0].colour) == ("DOWN: no stream is open", "31")
 

@@ -52,6 +52,26 @@ async def test_health_readiness_and_metrics_follow_the_daemon(tmp_path: Path) ->
             await stopped(daemon)
 
 
+async def test_a_daemon_that_is_stopping_is_not_well(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver(delay_s=3600) as bot:
+        port = free_port()
+        config = configure(tmp_path, emulator, {"bot": (bot, "")}, extra=f"admin: {{listen: '127.0.0.1:{port}'}}\n")
+        async with forwarder(config) as daemon:
+            await daemon.wait_for("admin.listening")
+            await emulator.wait_connected()
+            await emulator.send(event(1).body)
+            await bot.wait_until(lambda receiver: len(receiver.requests) == 1)
+            daemon.process.terminate()
+            await daemon.wait_for("daemon.stopping")
+            code, out, _ = await command("status", "-c", str(config))
+            assert (code, out.splitlines()[0]) == (1, "DEGRADED: forwarder is stopping: nothing is read any more")
+            metrics = (await fetched(f"http://127.0.0.1:{port}/metrics"))[1]
+            assert 'forwarder_health{level="OK"} 0.0' in metrics
+            assert 'forwarder_health{level="DEGRADED"} 1.0' in metrics
+            daemon.process.terminate()  # a second time: at once
+            assert await daemon.ended() == 0
+
+
 async def test_a_change_of_the_address_is_active_after_a_restart_or_an_upgrade(tmp_path: Path) -> None:
     async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
         first, second = free_port(), free_port()

@@ -4,7 +4,7 @@
 """
 
 import shlex
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -19,6 +19,17 @@ from forwarder.core.streams.state import StreamCondition
 DOWN_AFTER_S = 30.0
 """How long no stream may be open, or the disk may not answer the writer, before the daemon counts as down."""
 _LONG_AGO = datetime.min.replace(tzinfo=UTC)
+_LEAVING = {
+    "stopping": (
+        "forwarder is stopping: nothing is read any more",
+        "What is under way is finished first. What still waits is kept, and is sent after the next start.",
+    ),
+    "handing over": (
+        "forwarder is handing over to another process: this one reads nothing any more",
+        "The other process answers in a moment.",
+    ),
+}
+"""The states in which the streams are not read any more, and what they mean."""
 _NAMED = 3
 """How many names of one kind of trouble are listed."""
 
@@ -49,11 +60,15 @@ class Verdict(msgspec.Struct, frozen=True):
     level: HealthLevel = HealthLevel.OK
     concerns: tuple[Concern, ...] = ()
     """What is wrong, the worst first."""
+    paused_by_hand: tuple[str, ...] = ()
+    """The destinations that a person has paused. That is no fault, and is easily forgotten."""
 
     @property
     def line(self) -> str:
-        """The verdict in one line: the level, and all that is wrong."""
-        return f"{self.level}: {'; '.join(concern.what for concern in self.concerns)}" if self.concerns else "OK"
+        """The verdict in one line: the level, and all that is wrong; if nothing is, which destinations a person has paused."""
+        if self.concerns:
+            return f"{self.level}: {'; '.join(concern.what for concern in self.concerns)}"
+        return f"{self.level} (paused by hand: {_listed(self.paused_by_hand)})" if self.paused_by_hand else self.level
 
     @property
     def is_down(self) -> bool:
@@ -72,7 +87,8 @@ def judge(status: StatusReport, *, now: datetime, unrepaired_gaps: int = 0) -> V
     `now` is by the wall clock of the machine of the daemon. `unrepaired_gaps` counts the gaps of the last 24 hours of which posts
     may be missing. Raises `ValueError` for a status in which a moment is none.
     """
-    found = [*_streams(status, now), *_outbox(status.outbox), *_destinations(status), *_config(status)]
+    inbound = _leaving(status.state) if status.state in _LEAVING else _streams(status, now)
+    found = [*inbound, *_outbox(status.outbox), *_destinations(status), *_config(status)]
     if unrepaired_gaps:
         found.append(
             Concern(
@@ -81,22 +97,33 @@ def judge(status: StatusReport, *, now: datetime, unrepaired_gaps: int = 0) -> V
                 "forwarder gaps shows them.",
             )
         )
-    return _verdict(found)
+    return _verdict(status, found)
 
 
 def judge_flow(status: StatusReport, *, now: datetime) -> Verdict:
     """Return the verdict on what events go through alone: streams, outbox and destinations. See `judge`."""
-    return _verdict([*_streams(status, now), *_outbox(status.outbox), *_destinations(status)])
+    return _verdict(status, [*_streams(status, now), *_outbox(status.outbox), *_destinations(status)])
 
 
-def _verdict(found: Iterable[Concern]) -> Verdict:
+def _verdict(status: StatusReport, found: Iterable[Concern]) -> Verdict:
     concerns = tuple(sorted(found, key=lambda concern: concern.level is not HealthLevel.DOWN))
-    return Verdict(level=concerns[0].level if concerns else HealthLevel.OK, concerns=concerns)
+    return Verdict(
+        level=concerns[0].level if concerns else HealthLevel.OK,
+        concerns=concerns,
+        paused_by_hand=tuple(
+            name for name, each in status.destinations.items() if condition_of(each) is DestinationCondition.PAUSED
+        ),
+    )
 
 
 def is_replaced(stream: StreamReport) -> bool:
     """Return whether another connection with its key replaced the stream: only a person can see to that."""
     return stream.condition != StreamCondition.OPEN and stream.fault == "replaced"
+
+
+def _leaving(state: str) -> Iterator[Concern]:
+    what, advice = _LEAVING[state]
+    yield Concern(HealthLevel.DEGRADED, what, advice)
 
 
 def _streams(status: StatusReport, now: datetime) -> Iterator[Concern]:
@@ -189,6 +216,10 @@ def _moment(text: str) -> datetime:
 
 def _named(what: str, names: "dict[str, StreamReport] | dict[str, DestinationReport]") -> str:
     """Return the names of one kind with a verb: `stream main is`, `streams main, second and 2 more are`."""
-    shown = list(names)[:_NAMED]
-    more = f" and {len(names) - len(shown):,} more" if len(names) > len(shown) else ""
-    return f"{what} {shown[0]} is" if len(names) == 1 else f"{what}s {', '.join(shown)}{more} are"
+    return f"{what} {next(iter(names))} is" if len(names) == 1 else f"{what}s {_listed(list(names))} are"
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Return the first of the names, and how many more there are."""
+    more = f" and {len(names) - _NAMED:,} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"

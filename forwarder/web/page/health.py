@@ -49,6 +49,7 @@ _MARKS = {
     DestinationCondition.DOWN: HealthMark.BAD,
     DestinationCondition.FAILING: HealthMark.WARN,
     DestinationCondition.REFUSING: HealthMark.WARN,
+    DestinationCondition.BEHIND: HealthMark.WARN,
     DestinationCondition.CANARY_MISSED: HealthMark.WARN,
 }
 

@@ -10,6 +10,11 @@ from forwarder.core.monitoring.status import CanaryReport, DestinationReport, Pa
 IS_MISSED: dict[str, Any] = {"canary": CanaryReport(missed=True)}
 REFUSES: dict[str, Any] = {"last_failure": "HTTP 400", "recent": RecentReport(failed_attempts=200)}
 IS_DOWN: dict[str, Any] = {"breaker": "open", "failing_since": "2026-01-01T00:00:00+00:00"}
+IS_SLOW: dict[str, Any] = {
+    "under_way": 16,
+    "may_be_under_way": 16,
+    "recent": RecentReport(delivered=9, latency_p99_ms=81_000),
+}
 
 CASES: tuple[tuple[dict[str, Any], DestinationCondition], ...] = (
     ({}, DestinationCondition.OK),
@@ -18,6 +23,13 @@ CASES: tuple[tuple[dict[str, Any], DestinationCondition], ...] = (
     ({"canary": CanaryReport()}, DestinationCondition.OK),
     ({"quiet_until": "2026-01-01T00:00:00+00:00"}, DestinationCondition.QUIET),
     (IS_MISSED | {"quiet_until": "2026-01-01T00:00:00+00:00"}, DestinationCondition.CANARY_MISSED),
+    (IS_SLOW, DestinationCondition.BEHIND),
+    (IS_SLOW | {"under_way": 15}, DestinationCondition.OK),
+    (IS_SLOW | {"under_way": 15, "limited_for_s": 2.5}, DestinationCondition.BEHIND),
+    (IS_SLOW | {"recent": RecentReport(delivered=9, latency_p99_ms=60_000)}, DestinationCondition.OK),
+    (IS_SLOW | {"recent": RecentReport()}, DestinationCondition.OK),
+    (IS_SLOW | {"under_way": 0, "may_be_under_way": 0}, DestinationCondition.OK),
+    (IS_SLOW | IS_MISSED, DestinationCondition.CANARY_MISSED),
     (REFUSES | IS_MISSED, DestinationCondition.REFUSING),
     (REFUSES | {"failing_since": "2026-01-01T00:00:00+00:00"}, DestinationCondition.FAILING),
     (IS_DOWN | IS_MISSED, DestinationCondition.DOWN),

@@ -138,6 +138,35 @@ def test_a_pause_by_a_person_is_well_and_one_by_itself_is_not() -> None:
     assert verdict.advice == "Once it works again, run forwarder resume 'a b'."
 
 
+def test_what_a_person_has_paused_is_in_the_line_of_a_daemon_that_is_well() -> None:
+    paused = DestinationReport(paused=PauseReport(since=STARTED, by="person"))
+    assert of_destination(paused).line == "OK (paused by hand: bot)"
+    destinations = dict.fromkeys(("a", "b", "c", "d"), paused) | {"e": DestinationReport()}
+    verdict = judge(StatusReport(streams={"main": OPEN}, destinations=destinations), now=NOW)
+    assert (verdict.level, verdict.line) == (HealthLevel.OK, "OK (paused by hand: a, b, c and 1 more)")
+    assert judge(StatusReport(streams={"main": away(90)}, destinations=destinations), now=NOW).line == (
+        "DOWN: no stream has been open for 90 s"
+    )
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ("stopping", "DEGRADED: forwarder is stopping: nothing is read any more"),
+        ("handing over", "DEGRADED: forwarder is handing over to another process: this one reads nothing any more"),
+        ("running", "OK"),
+    ],
+)
+@pytest.mark.parametrize("stream", [OPEN, away(90)])
+def test_a_daemon_that_is_about_to_end_is_not_well(state: str, line: str, stream: StreamReport) -> None:
+    verdict = judge(StatusReport(state=state, streams={"main": stream}), now=NOW)
+    if state == "running" and stream is not OPEN:
+        assert verdict.level is HealthLevel.DOWN
+        return
+    assert verdict.line == line
+    assert bool(verdict.advice) is (state != "running")
+
+
 def test_a_missing_canary() -> None:
     missed = CanaryReport(missed=True)
     assert of_destination(DestinationReport(canary=missed)).line == "DEGRADED: a canary of bot is missing"

@@ -60,6 +60,12 @@ def test_streams(stream: StreamReport, mark: str, word: str, more: tuple[str, ..
         ),
         (DestinationReport(quiet_until="2026-01-01T00:00:00+00:00"), "idle", "quiet hours", ()),
         (DestinationReport(held_for_s=12), "ok", "ok", ("the receiver asks to wait another 12 s",)),
+        (
+            DestinationReport(under_way=1, may_be_under_way=1, recent=RecentReport(latency_p99_ms=81_000)),
+            "warn",
+            "falls behind",
+            (),
+        ),
         (DestinationReport(limited_for_s=2.5), "ok", "ok", ("rate limited: the next one goes in 2.5 s",)),
     ],
 )
