@@ -9,7 +9,7 @@ from forwarder.core.delivery import DestinationName
 from forwarder.core.event import Event
 from forwarder.demo.result import DemoResult
 from forwarder.demo.screen import Screen
-from forwarder.demo.story import Story, daemon_of, with_page
+from forwarder.demo.story import Story, daemon_of, deliveries_in, with_page
 from forwarder.emulator.receiver import Receiver
 from forwarder.streams.faults import StreamFaultError
 from forwarder.streams.probe import try_once
@@ -70,6 +70,7 @@ async def run_live_demo(
                 await story.end()
             daemon.stop()
             counters = await running
+        story.note_still_waiting(deliveries_in(folder))
         result = story.result(counters)
         screen.close(result)
         return result
@@ -104,7 +105,7 @@ class _LiveStory(Story):
             self.enough.set()
 
     async def end(self) -> None:
-        """End an outage, and wait for what it held up. What has not arrived after a while counts as lost."""
+        """End an outage, and wait for what it held up. What has not arrived after a while is not waited for."""
         self._is_ending = True
         await self.end_outage()
         try:

@@ -14,7 +14,9 @@ class DemoResult:
     seconds: float = 0.0
     delivered: dict[str, int] = field(default_factory=dict)
     lost: int = 0
-    """How many deliveries a rule asked for and no receiver accepted."""
+    """How many deliveries a rule asked for that no receiver accepted and that are not in the outbox either."""
+    still_waiting: int = 0
+    """How many deliveries were in the outbox when the demo was stopped: a daemon would make them at its next start."""
     latencies_ms: list[float] = field(default_factory=list)
     """For each delivery that did not wait for an outage, the time from sending the frame (live: from reading it) to receiving the POST."""
     is_live: bool = False

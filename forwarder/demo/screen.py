@@ -128,6 +128,12 @@ class Screen:
                 f"{counted(result.waited, 'delivery', 'deliveries')} waited in the outbox{_at_return(result)}{_waits(result)}; "
                 f"the last one arrived {result.caught_up_s:.1f} s after the receiver was up again",
             )
+        if result.still_waiting:
+            waiting = counted(result.still_waiting, "delivery", "deliveries")
+            table.add_row(
+                "still waiting",
+                f"{waiting} in the outbox when the demo was stopped; a daemon makes them after its next start",
+            )
         table.add_row("lost", Text(str(result.lost), style="bold green" if result.lost == 0 else "bold red"))
         steps = Text('Next: README.md, "Five minutes to production"', style="dim")
         self._console.print(

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from datetime import timedelta
 from pathlib import Path
 from time import monotonic
@@ -10,9 +10,10 @@ from time import monotonic
 from forwarder.clocks.wall_clock import utc_now
 from forwarder.configfile.snapshot import Loaded
 from forwarder.core.config import load_config
-from forwarder.core.delivery import Attempt, Delivery, DeliveryId, DestinationName, delivery_id
+from forwarder.core.delivery import Attempt, Delivery, DeliveryId, DeliveryStatus, DestinationName, delivery_id
 from forwarder.core.dispatch.retry import Decision, Done, RetryAt
 from forwarder.core.event import Event
+from forwarder.core.history import Query
 from forwarder.core.monitoring.counters import Counters
 from forwarder.daemon.daemon import Daemon
 from forwarder.daemon.reload import ConfigSource
@@ -23,6 +24,8 @@ from forwarder.emulator.script import packaged_events, play, replay
 from forwarder.emulator.server import Emulator
 from forwarder.emulator.settings import EmulatorSettings
 from forwarder.monitoring.live_feed import Listeners
+from forwarder.outbox.open import open_history
+from forwarder.outbox.problems import OutboxUnusableError
 from forwarder.systemd import ServiceManager
 
 CONFIG = r"""
@@ -55,6 +58,7 @@ routes:
 OUTAGE = timedelta(seconds=5)
 _OUTAGE_AFTER = 0.3
 """The share of a pass after which the receiver `alerts` goes down."""
+_OUTBOX = "outbox.db"
 _PATIENCE_S = 60.0
 """How long the end waits for open deliveries: longer than the retry schedule needs after an outage of 5 s."""
 
@@ -98,6 +102,7 @@ async def run_demo(
             stopping.cancel()
             daemon.stop()
             counters = await running
+        story.note_still_waiting(deliveries_in(folder))
         result = story.result(counters)
         if not is_whole or page is None:
             screen.close(result)
@@ -114,11 +119,24 @@ def daemon_of(config: str, folder: Path, story: "Story") -> Daemon:
     loaded = Loaded(config=load_config(config.encode(), name="demo", env={}, read_file=_no_file))
     return Daemon(
         ConfigSource(file=Path("demo"), loaded=loaded, load=lambda _file, _files: loaded),
-        outbox_path=folder / "outbox.db",
+        outbox_path=folder / _OUTBOX,
         socket_path=folder / "outbox.db.sock",
         service=ServiceManager({}),
         listeners=Listeners(on_event=story.note_event, on_attempt=story.note_attempt),
     )
+
+
+def deliveries_in(folder: Path) -> set[DeliveryId]:
+    """Return the deliveries that the outbox in a folder still has to make, after its daemon has ended; none if it has no outbox."""
+    try:
+        with open_history(folder / _OUTBOX) as history:
+            return {
+                DeliveryId(record["delivery_id"])
+                for status in (DeliveryStatus.PENDING, DeliveryStatus.IN_FLIGHT)
+                for record in history.deliveries(Query(status=status))
+            }
+    except OutboxUnusableError:
+        return set()
 
 
 class Story:
@@ -227,6 +245,11 @@ class Story:
             self._settled.set()
 
         return note
+
+    def note_still_waiting(self, deliveries: Collection[DeliveryId]) -> None:
+        """Note what the outbox still has to deliver after the end: that is not lost."""
+        self._result.still_waiting = len(self._expected.intersection(deliveries))
+        self._expected.difference_update(deliveries)
 
     def result(self, counters: Counters) -> DemoResult:
         """Return the result, once everything has ended."""

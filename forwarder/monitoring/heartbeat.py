@@ -76,7 +76,8 @@ class HeartbeatPinger:
         if is_well is self._is_withheld:
             self._is_withheld = not is_well
             if is_well:
-                log.info("heartbeat.resumed", note="all is well, so the monitor is requested")
+                how = "nothing is down, though it is degraded" if found.concerns else "all is well"
+                log.info("heartbeat.resumed", note=f"{how}, so the monitor is requested")
             else:
                 log.warning("heartbeat.withheld", reason=found.line, note="the monitor is not told that all is well")
 

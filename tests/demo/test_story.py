@@ -11,7 +11,7 @@ from multidict import CIMultiDict, CIMultiDictProxy
 from rich.console import Console
 
 from forwarder.core.config import load_config
-from forwarder.core.delivery import Answered, Attempt, DestinationName, new_delivery
+from forwarder.core.delivery import Answered, Attempt, DestinationName, delivery_id, new_delivery
 from forwarder.core.dispatch.retry import Done
 from forwarder.core.event import decode_event
 from forwarder.core.monitoring.counters import Counters
@@ -21,6 +21,7 @@ from forwarder.demo.screen import Screen
 from forwarder.demo.story import CONFIG, run_demo
 from forwarder.emulator.receiver import Received, Receiver
 from forwarder.emulator.script import packaged_events
+from tests.support.crash import until
 
 NAMES = ("bot", "alerts")
 
@@ -91,3 +92,32 @@ async def test_a_demo_without_an_end_is_stopped_from_outside(tmp_path: Path) -> 
         result = await run_demo(shown, tmp_path, rate=50, count=None, forever=True, stop=stop)
     assert isinstance(result, DemoResult)
     assert "what happened" in text.getvalue()
+
+
+async def test_what_waits_for_a_receiver_that_is_down_when_it_is_stopped_is_not_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(story, "OUTAGE", timedelta(seconds=600))
+    shown, text = screen()
+    stop = asyncio.Event()
+    async with asyncio.timeout(90):
+        running = asyncio.ensure_future(run_demo(shown, tmp_path, rate=100, count=None, forever=True, stop=stop))
+        await until(lambda: "; kept" in text.getvalue(), limit_s=60, what="a delivery that waits")
+        stop.set()
+        result = await running
+    assert result.lost == 0
+    assert result.still_waiting > 0
+    assert f"{result.still_waiting} deliver" in text.getvalue()
+
+
+def test_without_an_outbox_nothing_waits(tmp_path: Path) -> None:
+    assert story.deliveries_in(tmp_path) == set()
+
+
+def test_what_is_neither_received_nor_in_the_outbox_is_lost() -> None:
+    told = story.Story(screen()[0], {"bot": Receiver(), "alerts": Receiver()})
+    event = decode_event(packaged_events()[0])
+    told.note_event(event, {DestinationName(name): ("all",) for name in NAMES})
+    told.note_still_waiting([delivery_id(event.id, DestinationName("bot"))])
+    result = told.result(Counters())
+    assert (result.still_waiting, result.lost) == (1, 1)

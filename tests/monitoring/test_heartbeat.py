@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from forwarder.clocks.wall_clock import utc_now
 from forwarder.core.destinations.heartbeat import Heartbeat
@@ -15,6 +16,7 @@ from forwarder.core.monitoring import heartbeat_schedule
 from forwarder.core.monitoring.verdict import Concern, HealthLevel, Verdict
 from forwarder.emulator.receiver import Receiver
 from forwarder.monitoring.heartbeat import HeartbeatPinger
+from tests.support.crash import until
 
 WELL = Verdict()
 DEGRADED = Verdict(level=HealthLevel.DEGRADED, concerns=(Concern(HealthLevel.DEGRADED, "destination bot is down", ""),))
@@ -73,6 +75,22 @@ async def test_the_verdict_decides(verdict: Verdict, is_sent_degraded: bool, is_
                 assert monitor.received == 0
                 verdicts.append(WELL)
                 await monitor.wait_for(1)
+
+
+@pytest.mark.parametrize(
+    ("verdict", "said"), [(WELL, "all is well, so"), (DEGRADED, "nothing is down, though it is degraded, so")]
+)
+async def test_the_log_says_how_it_is_when_the_requests_go_on(verdict: Verdict, said: str) -> None:
+    async with Receiver() as monitor:
+        verdicts = [DOWN]
+        pinger = HeartbeatPinger(heartbeat(monitor.url, is_sent_degraded=True), clock=utc_now)
+        with capture_logs() as lines:
+            async with running(pinger, verdicts):
+                await until(lambda: bool(lines), limit_s=30, what="that it is withheld")
+                verdicts.append(verdict)
+                await monitor.wait_for(1)
+    assert [line["event"] for line in lines] == ["heartbeat.withheld", "heartbeat.resumed"]
+    assert lines[1]["note"].startswith(said)
 
 
 async def test_another_monitor_is_requested_from_the_edit_on() -> None:
