@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from forwarder.core.config import Config, ConfigError, load_config
-from forwarder.core.config.checks.exposure import is_secret_url, is_this_machine
+from forwarder.core.config.checks.exposure import is_this_machine
+from forwarder.core.config.checks.literal_secrets import is_secret_url
 from forwarder.core.config.checks.sources import ALL_SOURCES, hint_of_source
 from forwarder.core.destinations import service_rules
 from forwarder.core.event import KNOWN_SOURCES

@@ -13,7 +13,7 @@ from forwarder.configfile.locations import ConfigUnreadableError, read_text, wit
 from forwarder.configfile.rule_test_files import test_files
 from forwarder.configfile.snapshot import Files, Loaded
 from forwarder.core.config import Config, ConfigError, load_config
-from forwarder.core.config.checks.exposure import warning_of_readable_file
+from forwarder.core.config.checks.literal_secrets import warning_of_readable_file
 from forwarder.core.config.lint import warnings_of
 from forwarder.core.config.model.routing import RoutingConfig
 from forwarder.core.config.routing_only import load_routing

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from forwarder.core.config import Config, ConfigError, include, load_config
-from forwarder.core.config.checks.exposure import literal_secrets, warning_of_readable_file
+from forwarder.core.config.checks.literal_secrets import literal_secrets, warning_of_readable_file
 from forwarder.core.config.include import FindFiles, IncludedFile
 from forwarder.core.config.lint import warnings_of
 from forwarder.core.config.load import find_places

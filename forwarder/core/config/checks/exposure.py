@@ -1,4 +1,4 @@
-"""Warnings about what a valid config exposes: secrets on the network and in the file, and addresses that `networks` cannot check."""
+"""Warnings about what a valid config exposes: secrets on the network, and addresses that `networks` cannot check."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -6,15 +6,10 @@ from ipaddress import ip_address
 
 from yarl import URL
 
-from forwarder.core.config.model.admin import AdminConfig
+from forwarder.core.config.checks.literal_secrets import SECRET_HEADER, is_secret_url, shortened
 from forwarder.core.config.model.destination import DestinationConfig
 from forwarder.core.config.model.root import Config
-from forwarder.core.config.model.transport import TlsConfig
-from forwarder.core.config.values.secret import Secret
 from forwarder.core.destinations.networks import Networks, is_address
-from forwarder.core.destinations.service_rules import DISCORD_HOSTS, SLACK_HOSTS, TELEGRAM_HOSTS
-from forwarder.core.destinations.transport import Proxy
-from forwarder.core.masking import SHORTEST_SECRET, is_secret_name
 from forwarder.core.url import fixed_part, has_user, read_url, server_name_of
 from forwarder.core.yaml.remarks import Remark
 
@@ -27,10 +22,6 @@ _METADATA_NAMES = re.compile(
     r"|(?:.+\.)?(?:169[.-]254[.-]169[.-]254|a9fea9fe)(?:\..+)?"
 )
 """Names under which clouds serve their metadata, and names that public services resolve to the address in them."""
-_SECRET_HEADER = re.compile(r"auth(?!or)|authori[sz]|cookie|key|token|secret|pass|signature|credential", re.IGNORECASE)
-_SECRET_PATH = re.compile(r"/bot[0-9]+:[\w-]+|/webhooks/[0-9]+/[\w-]+|/services/[^/]+/[^/]+/[^/]+")
-"""Paths of bots of Telegram and of webhooks of Discord and Slack, also at servers that are compatible with them."""
-_MOST_PLACES = 3
 _PROXY_VARIABLES = frozenset({"HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY"})
 
 
@@ -119,7 +110,7 @@ def _is_metadata(host: str) -> bool:
 
 def _credentials(settings: DestinationConfig) -> str:
     """Return what of a destination is a secret that each request contains, in words; nothing if there is none."""
-    if settings.auth is not None or any(_SECRET_HEADER.search(name) for name in settings.headers):
+    if settings.auth is not None or any(SECRET_HEADER.search(name) for name in settings.headers):
         return "the credential in its headers"
     url = "" if settings.url is None else settings.url.reveal()
     if has_user(url):
@@ -149,98 +140,9 @@ def warnings_of_environment(config: Config, env: Mapping[str, str]) -> Iterator[
     if direct and any(name.upper() != "NO_PROXY" for name in names):
         yield (
             f"{', '.join(names)} in the environment: forwarder does not read such variables and connects directly; to use a proxy, "
-            f"write proxy under {_shortened(direct)}"
+            f"write proxy under {shortened(direct)}"
         )
 
 
 def _is_here(url: str) -> bool:
     return is_this_machine(read_url(url, "http", "https", "ws", "wss").raw_host or "")
-
-
-def literal_secrets(config: Config, file: str = "") -> Iterator[str]:
-    """Yield the place of each secret whose text is in the config itself, and not in a variable or a file of its own.
-
-    `file` is the name of an included file to look at instead.
-    """
-    for index, stream in enumerate(() if file else config.streams):
-        if stream.api_key.is_literal:
-            yield f"streams[{index}].api_key"
-        yield from _of_transport(f"streams[{index}]", stream.proxy, stream.tls)
-    if not file:
-        yield from _of_admin(config.admin)
-    for name, settings in config.destinations.items():
-        place = f"destinations.{name}"
-        if config.sources.of_destination(name) != file:
-            continue
-        if settings.url is not None and settings.url.is_literal and is_secret_url(settings.url.reveal()):
-            yield f"{place}.url"
-        yield from (
-            f"{place}.headers.{header}"
-            for header, value in settings.headers.items()
-            if value.is_literal and value.reveal() and _SECRET_HEADER.search(header)
-        )
-        yield from _of_transport(place, settings.proxy, settings.tls)
-        yield from (f"{place}.{key}" for key, secret in _named_secrets(settings) if secret.is_literal)
-
-
-def _of_admin(admin: AdminConfig) -> Iterator[str]:
-    if admin.token is not None and admin.token.is_literal:
-        yield "admin.token"
-    if admin.tls is not None and admin.tls.key is not None and admin.tls.key.is_literal:
-        yield "admin.tls.key"
-
-
-def _of_transport(place: str, proxy: Proxy | None, tls: TlsConfig | None) -> Iterator[str]:
-    if proxy is not None and proxy.authorization and proxy.is_literal:
-        yield f"{place}.proxy"
-    if tls is not None and tls.key is not None and tls.key.is_literal:
-        yield f"{place}.tls.key"
-
-
-def _named_secrets(settings: DestinationConfig) -> Iterator[tuple[str, Secret]]:
-    if settings.apprise is not None:
-        yield "apprise", settings.apprise
-    if settings.auth is not None:
-        if settings.auth.basic is not None:
-            yield "auth.basic.password", settings.auth.basic.password
-        if settings.auth.bearer is not None:
-            yield "auth.bearer", settings.auth.bearer
-    if settings.signing is not None:
-        yield from (("signing.secret", secret) for secret in settings.signing.secret)
-
-
-def is_secret_url(text: str) -> bool:
-    """Return whether a URL is a secret as a whole: that of a webhook of a service, or with a password or a token in it."""
-    url = read_url(fixed_part(text, filled=""), "http", "https")
-    is_service = server_name_of(url.raw_host or "") in {*DISCORD_HOSTS, *SLACK_HOSTS, *TELEGRAM_HOSTS}
-    return (
-        is_service
-        or has_user(text)
-        or _SECRET_PATH.search(url.path) is not None
-        or any(_is_secret_parameter(name, value) for name, value in url.query.items())
-    )
-
-
-def _is_secret_parameter(name: str, value: str) -> bool:
-    if _SECRET_HEADER.search(name):
-        return bool(value)
-    return len(value) >= SHORTEST_SECRET and is_secret_name(name)
-
-
-def warning_of_readable_file(file: str, config: Config, *, is_included: bool = False) -> str | None:
-    """Return the sentence about a config that every user of the machine can read; `None` if it contains no secret itself.
-
-    `is_included`: the file is one that the config includes.
-    """
-    places = list(dict.fromkeys(literal_secrets(config, file if is_included else "")))
-    if not places:
-        return None
-    return (
-        f"{file}: every user of this machine can read it, and it contains secrets ({_shortened(places)}): "
-        "write them as ${NAME} or in files of their own, or let only the user of the daemon read it"
-    )
-
-
-def _shortened(places: list[str]) -> str:
-    more = f" and {len(places) - _MOST_PLACES} more" if len(places) > _MOST_PLACES else ""
-    return f"{', '.join(places[:_MOST_PLACES])}{more}"

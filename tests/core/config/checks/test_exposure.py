@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from forwarder.core.config.checks.exposure import literal_secrets, warning_of_readable_file, warnings_of_environment
+from forwarder.core.config.checks.exposure import warnings_of_environment
 from forwarder.core.config.lint import warnings_of
 from tests.core.config.support import config_text, load
 
@@ -127,54 +127,6 @@ def test_denied_networks_behind_a_proxy_and_a_denied_proxy_are_warned_of() -> No
     assert warning == "destinations.bot.proxy: nothing can be sent: 10.0.0.1 is in networks.deny (private)"
 
 
-LITERAL = """
-streams: [{api_key: k1}, {name: b, api_key: '${KEY}'}]
-destinations:
-  bot:
-    url: https://bot.example/hook?token=abc
-    headers: {X-Api-Key: k, X-Team: a, Cookie: '${KEY}'}
-    auth: {bearer: t}
-    signing: {scheme: hmac, header: X-Sig, secret: s1}
-  discord: {url: 'https://discord.com/api/webhooks/1/tok', format: discord}
-  basic: {url: 'https://u:p@bot.example/hook'}
-  other: {url: 'https://bot.example/hook', auth: {basic: {username: u, password: p}}}
-  expanded: {url: 'https://discord.com/api/webhooks/1/${KEY}', format: discord, auth: {bearer: '${KEY}'}}
-  client: {url: 'https://bot.example/hook', tls: {cert: "-----BEGIN CERTIFICATE-----", key: "-----BEGIN PRIVATE KEY-----"}}
-  plain: {url: 'https://bot.example/hook?page=1&token={{ mid }}'}
-  azure: {url: 'https://bot.example/hook?sig=abcdef'}
-  proxied: {url: 'https://bot.example/hook', proxy: 'http://u:p@proxy.example:3128'}
-  proxied_too: {url: 'https://bot.example/hook', proxy: 'http://u:${KEY}@proxy.example:3128'}
-  proxied_without: {url: 'https://bot.example/hook', proxy: 'http://proxy.example:3128'}
-routes: [{to: bot}]
-"""
-
-
-def test_secrets_that_the_file_itself_contains_are_found() -> None:
-    config = load(LITERAL, {"KEY": "value"})
-    assert list(literal_secrets(config)) == [
-        "streams[0].api_key",
-        "destinations.bot.url",
-        "destinations.bot.headers.X-Api-Key",
-        "destinations.bot.auth.bearer",
-        "destinations.bot.signing.secret",
-        "destinations.discord.url",
-        "destinations.basic.url",
-        "destinations.other.auth.basic.password",
-        "destinations.client.tls.key",
-        "destinations.azure.url",
-        "destinations.proxied.proxy",
-    ]
-    assert warning_of_readable_file("/etc/forwarder/config.yaml", config) == (
-        "/etc/forwarder/config.yaml: every user of this machine can read it, and it contains secrets (streams[0].api_key, "
-        "destinations.bot.url, destinations.bot.headers.X-Api-Key and 8 more): write them as ${NAME} or in files of their own, or let "
-        "only the user of the daemon read it"
-    )
-
-
-def test_a_file_without_secrets_may_be_readable() -> None:
-    assert warning_of_readable_file("config.yaml", load(config_text())) is None
-
-
 def test_variables_that_ask_for_a_proxy_are_not_read_and_reported_where_something_connects_directly() -> None:
     env = {"HTTPS_PROXY": "http://magpie@p", "no_proxy": "localhost", "HTTP_PROXY": "", "FTP_PROXY": "http://p"}
 
@@ -198,28 +150,9 @@ def test_variables_that_ask_for_a_proxy_are_not_read_and_reported_where_somethin
     assert list(warnings_of_environment(load(here), env)) == []
 
 
-def test_the_proxy_and_the_private_key_of_a_stream_are_secrets_too() -> None:
-    key = "-----BEGIN PRIVATE KEY-----"
-    cert = "-----BEGIN CERTIFICATE-----"
-    text = config_text(stream=f"proxy: 'http://u:pw@p'\ntls: {{cert: '{cert}', key: '{key}'}}")
-    assert list(literal_secrets(load(text))) == ["streams[0].proxy", "streams[0].tls.key"]
-    assert list(literal_secrets(load(config_text(stream="proxy: 'http://p'")))) == []
-
-
 @pytest.mark.parametrize(("networks", "count"), [("", 0), ("networks: {deny: [10.0.0.0/8]}", 1)])
 def test_denied_networks_do_not_hold_for_apprise(networks: str, count: int) -> None:
     text = config_text(rest=networks).replace("url: http://127.0.0.1:9000/hook", "apprise: pover://user@token")
     found = [each for each in warnings_of(load(text)) if "Apprise" in each]
     assert len(found) == count
     assert all(each.startswith("destinations.bot.apprise: networks.deny does not apply") for each in found)
-
-
-def test_a_url_for_apprise_is_a_secret_where_it_is_written() -> None:
-    text = config_text().replace("url: http://127.0.0.1:9000/hook", "apprise: pover://user@token")
-    assert list(literal_secrets(load(text))) == ["destinations.bot.apprise"]
-
-
-def test_a_token_and_a_key_in_the_config_itself_are_secrets() -> None:
-    admin = "admin: {token: magpie-magpie-magpie, tls: {cert: '-----BEGIN CERTIFICATE-----', key: '-----BEGIN PRIVATE KEY-----'}}"
-    assert {"admin.token", "admin.tls.key"} <= {*literal_secrets(load(config_text(rest=admin)))}
-    assert "admin.token" not in {*literal_secrets(load(config_text(rest=admin)), "other.yaml")}
