@@ -1,27 +1,52 @@
 """`forwarder audit`: checks that every event and every delivery is accounted for."""
 
 import argparse
+from datetime import timedelta
 
 from forwarder.cli import exit_codes
 from forwarder.cli.listing import print_json, print_prose, shown
-from forwarder.cli.locations import places, report_errors
+from forwarder.cli.locations import Places, places, report_errors
+from forwarder.control.client import control
+from forwarder.control.errors import DaemonRefusedError, NoDaemonError
+from forwarder.core.commands import StatusRequest
 from forwarder.core.counted import counted
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.history import Record
 from forwarder.core.ledger import Audit, LedgerEntry, SkipReason
+from forwarder.core.monitoring.status import UnreadableStatusError, decode_status
 from forwarder.outbox.open import open_history
+
+_ANSWER_WITHIN = timedelta(seconds=2)
 
 
 @report_errors
 def run(arguments: argparse.Namespace) -> int:
     """Print what came in and its outcome; exit code 1 if they differ."""
-    with open_history(places(arguments).outbox) as history:
+    where = places(arguments)
+    with open_history(where.outbox) as history:
         audit, incomplete = history.audit(since_ms=arguments.since)
+    in_memory = _in_memory(where)
     if arguments.json:
-        print_json(_record(audit, incomplete))
+        print_json(_record(audit, incomplete) | {"events_in_memory": in_memory})
     else:
         _print(audit, incomplete)
+        if in_memory:
+            are = "is" if in_memory == 1 else "are"
+            print_prose(
+                f"{counted(in_memory, 'event')} {are} only in the daemon's memory, because the outbox cannot be written; "
+                f"{are} not in these figures, and lost if the daemon ends before it can be written."
+            )
     return exit_codes.OK if audit.is_balanced else exit_codes.FAILURE
+
+
+def _in_memory(where: Places) -> int | None:
+    """Return how many events the running daemon cannot write; `None` where none answers. What it is writing now is not counted."""
+    try:
+        with control(where.socket, outbox=where.outbox) as daemon:
+            outbox = decode_status(daemon.ask(StatusRequest(), within=_ANSWER_WITHIN)).outbox
+    except (NoDaemonError, DaemonRefusedError, UnreadableStatusError):
+        return None
+    return 0 if outbox.is_ok else outbox.events_in_memory
 
 
 def _ends(audit: Audit) -> dict[str, int]:

@@ -23,6 +23,7 @@ from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import MetricsAnswer, MetricsRequest, StatusRequest
 from forwarder.core.monitoring.status import Backlog, StatusReport, UnreadableStatusError, decode_status
 from forwarder.core.monitoring.verdict import HealthLevel, Verdict, judge
+from forwarder.core.monitoring.whole_backlog import whole_backlog
 from forwarder.core.visible import escaped
 from forwarder.outbox.open import read_backlog
 from forwarder.outbox.problems import OutboxUnusableError
@@ -100,6 +101,7 @@ def _ask(where: Places) -> _Found:
     except DiskSilentError as silent:
         print(silent, file=sys.stderr)
         silent_disk = True
+    backlog = whole_backlog(backlog, status.outbox)
     with _readable():
         verdict = judge(status, now=now, unrepaired_gaps=0 if backlog is None else backlog.unrepaired_gaps)
     code = exit_codes.DISK_SILENT if silent_disk else _CODES[verdict.level]

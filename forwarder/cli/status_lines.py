@@ -190,12 +190,11 @@ def _config(config: ConfigReport) -> Iterator[StatusLine]:
 
 
 def _outbox(outbox: OutboxReport) -> Iterator[StatusLine]:
-    why = f" ({outbox.trouble})" if outbox.trouble else ""
     held = f"; not yet on disk: {counted(outbox.events_in_memory, 'event')}" if outbox.events_in_memory else ""
     delay = outbox.commit_lag_ms
     times = f"time to disk {milliseconds(delay.p50)} median, {milliseconds(delay.p99)} p99"
     level = HealthLevel.OK if outbox.is_ok else HealthLevel.DEGRADED
-    yield StatusLine(f"outbox: {outbox.health}{why}; {times}{held}", level)
+    yield StatusLine(f"outbox: {outbox.health}; {times}{held}", level)  # the verdict says why
 
 
 def _log(log: LogReport) -> Iterator[StatusLine]:

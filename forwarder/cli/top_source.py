@@ -22,6 +22,7 @@ from forwarder.core.history import Record
 from forwarder.core.monitoring.live import Lost, Passing, PassingAttempt, PassingEvent
 from forwarder.core.monitoring.status import Backlog, StatusReport, decode_status
 from forwarder.core.monitoring.verdict import Verdict, judge
+from forwarder.core.monitoring.whole_backlog import whole_backlog
 from forwarder.outbox.open import open_history, read_backlog
 from forwarder.outbox.problems import OutboxUnusableError
 
@@ -47,7 +48,7 @@ def ask(where: Places) -> Snapshot:
     backlog: Backlog | None = None
     now = datetime.now(UTC)
     with suppress(OutboxUnusableError):  # this user may not be allowed to read it: see admin.group
-        backlog = read_backlog(where.outbox, now=now)
+        backlog = whole_backlog(read_backlog(where.outbox, now=now), status.outbox)
     verdict = judge(status, now=now, unrepaired_gaps=0 if backlog is None else backlog.unrepaired_gaps)
     return Snapshot(verdict, status, backlog)
 

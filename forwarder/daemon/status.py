@@ -22,6 +22,7 @@ from forwarder.core.monitoring.status import (
     to_seconds,
 )
 from forwarder.core.monitoring.verdict import judge
+from forwarder.core.monitoring.whole_backlog import whole_backlog
 from forwarder.daemon.inbound import Inbound
 from forwarder.daemon.reporting import Reporting
 from forwarder.daemon.runtime import ActiveRuntime
@@ -94,7 +95,7 @@ class StatusReporter:
         return Measured(
             status=status,
             level=judge(status, now=self._clock(), unrepaired_gaps=unrepaired).level,
-            backlog=backlog,
+            backlog=whole_backlog(backlog, status.outbox),
             commit_lag=commit_lag,
             lag=stats.lags(),
             behind=stats.behind(),

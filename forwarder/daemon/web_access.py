@@ -22,6 +22,7 @@ from forwarder.core.history import Cursor, History, Query, Record
 from forwarder.core.masking import masked
 from forwarder.core.monitoring.status import Backlog, StatusReport
 from forwarder.core.monitoring.verdict import Verdict, judge
+from forwarder.core.monitoring.whole_backlog import whole_backlog
 from forwarder.core.past_routing import PastRouting, config_then, explain_past
 from forwarder.core.yaml.tree import Expanded, Sealed, Tree
 from forwarder.daemon.history_reads import HistoryReader
@@ -62,7 +63,7 @@ class WebAccess:
         return self._parts.status()
 
     async def backlog(self) -> Backlog | None:
-        return await self._parts.backlog.read()
+        return whole_backlog(await self._parts.backlog.read(), self.status().outbox)
 
     async def verdict(self) -> Verdict:
         backlog = await self.backlog()

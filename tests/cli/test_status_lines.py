@@ -67,7 +67,7 @@ def test_the_example_is_shown_whole_and_what_is_wrong_first() -> None:
         (True, "    config.yaml:9:1: nonsense: unknown key"),
         (True, "    and 2 more; forwarder check shows all"),
         (True, "  A RELOAD HANGS since [14:58:56]: reading /etc/forwarder/accounts.txt does not end. Does its file system respond? This config stays active until then"),
-        (True, "outbox: degraded (no space left on device); time to disk 6.4 ms median, 60.9 ms p99; not yet on disk: 4 events"),
+        (True, "outbox: degraded; time to disk 6.4 ms median, 60.9 ms p99; not yet on disk: 4 events"),
         (True, "log: CANNOT BE WRITTEN: no space left on device; 7 lines dropped since the start; deliveries do not wait for it"),
         (False, "since the start: seen 188, matched 182, duplicates 6, delivered 121, failed attempts 20"),
         (False, "source lag: fast-x 22.0 s median, 25.1 s p99; x 310 ms median, 310 ms p99"),

@@ -1,7 +1,9 @@
 """An outbox that is full, because its receivers took nothing, drains once they do: whatever their number, their order, and what else waits."""
 
 import asyncio
+import json
 import random
+import re
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -12,7 +14,7 @@ from forwarder.core.commands import PauseChange
 from tests.support.crash import amount, assert_balanced, say, seeded
 from tests.support.disks import tmpfs, why_no_tmpfs
 from tests.support.full import LIMIT_S, Frames, Full, Limits, full
-from tests.support.process import is_sound, look
+from tests.support.process import command, is_sound, look
 
 RUNS = amount("FORWARDER_FULL_RUNS", 1)
 NAMES = [f"d{number}" for number in range(10)]
@@ -81,6 +83,27 @@ async def test_receivers_that_come_back_one_by_one_drain_it_too(tmp_path: Path) 
             await on.until("some more", partial(has_more, on, name, before + 100), limit_s=30)
             await asyncio.sleep(1)
         await on.drained(limit_s=LIMIT_S)
+        await ended_well(on)
+
+
+async def test_what_is_in_memory_alone_is_counted_as_waiting_and_said_by_the_audit(tmp_path: Path) -> None:
+    async with full(tmp_path, destinations={"bot": ""}) as on:
+        answer(on, 503)
+        await on.fill(Frames(padding=1_000), until="outbox.degraded")
+        config = str(tmp_path / "config.yaml")
+        (tmp_path / "outbox.db.sock").symlink_to("control.sock")  # where the commands look
+        _, out, err = await command("status", "--json", "-c", config)
+        assert err == ""
+        status = json.loads(out)
+        in_memory = status["outbox"]["waiting_in_memory"]["bot"]["waiting"]
+        assert in_memory > 0
+        assert status["waiting"] == {"bot": waiting(on) + in_memory}
+        _, out, _ = await command("status", "-c", config)
+        assert " ".join(out.split()).count("there is room again when what waits for bot is delivered") == 1
+        code, out, _ = await command("audit", "-c", config)
+        assert code == 0
+        assert re.search(r"\n[\d,]+ events? (is|are) only in the daemon's memory", out)
+        answer(on, 200)
         await ended_well(on)
 
 

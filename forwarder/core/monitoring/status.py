@@ -250,6 +250,14 @@ class LogReport(msgspec.Struct, frozen=True):
     """Why no line can be written now."""
 
 
+class MemoryBacklog(msgspec.Struct, frozen=True):
+    """What waits for a destination and is in memory alone."""
+
+    waiting: int = 0
+    oldest: str = ""
+    """When the oldest event was received that waits."""
+
+
 class OutboxReport(msgspec.Struct, frozen=True):
     """Where the outbox is, whether it can be written, and what is not on disk yet."""
 
@@ -262,6 +270,8 @@ class OutboxReport(msgspec.Struct, frozen=True):
     events_in_memory: int = 0
     """Events that are not on disk yet."""
     deliveries_in_memory: int = 0
+    waiting_in_memory: dict[str, MemoryBacklog] = field(default_factory=dict)
+    """What waits and is not in the file, by destination, while the outbox cannot be written; empty otherwise."""
     commits: int = 0
     commit_lag_ms: DelaySummary = field(default_factory=DelaySummary)
     """From reading an event to having it on disk."""

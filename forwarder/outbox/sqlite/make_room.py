@@ -20,7 +20,6 @@ from time import monotonic
 
 import structlog
 
-from forwarder.core.counted import counted
 from forwarder.outbox.sqlite.batch import Batch, PendingBatch, answer, insert
 from forwarder.outbox.sqlite.delivery_row import RowKey
 from forwarder.outbox.sqlite.file.database import Database
@@ -148,8 +147,8 @@ class RoomMaker:
                 counts = await self._database.run(lambda connection: connection.execute(SQL["waiting"]).fetchall())
                 most = sorted(counts, key=lambda found: -found[1])[:_NAMED]
                 if most:
-                    named = ", ".join(f"{counted(count, 'delivery', 'deliveries')} for {name}" for name, count in most)
-                    self._counted += f"; on disk wait {named}"
+                    named = ", ".join(name for name, _count in most)
+                    self._counted += f"; there is room again when what waits for {named} is delivered"
         return self._counted
 
 

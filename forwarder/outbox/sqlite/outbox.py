@@ -343,6 +343,7 @@ class SqliteOutbox:
             stuck_s=round(self._database.stands_for_s, 1) if self._database.is_stuck else 0.0,
             events_in_memory=self._queue.waiting_events,
             deliveries_in_memory=len(self._rows),
+            waiting_in_memory=self._queue.waiting_in_memory(),
             commits=self._writer.commits,
             commit_lag_ms=DelaySummary.of(self._writer.commit_lag),
             wal_bytes=self._database.wal_size,

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 from forwarder.core.delivery import Delivery
 from forwarder.core.ports import DeliveryState
-from forwarder.outbox.sqlite.delivery_row import DeliveryRow, RowKey, state_of
+from forwarder.outbox.sqlite.delivery_row import OPEN, DeliveryRow, RowKey, state_of
 
 
 class RowCache:
@@ -47,6 +47,14 @@ class RowCache:
     def unwritten(self) -> int:
         """How many rows the disk does not have as they are now."""
         return sum(row.is_changed or row.is_being_written for row in self._rows.values())
+
+    def waiting_unwritten(self) -> dict[str, list[int]]:
+        """Return the event numbers of the deliveries that wait and of which the disk has nothing, by destination."""
+        found: defaultdict[str, list[int]] = defaultdict(list)
+        for row in self._rows.values():
+            if not row.is_on_disk and row.status in OPEN and row.key not in self._replaced:
+                found[row.destination].append(row.event_seq)
+        return dict(found)
 
     def count(self, destination: str) -> int:
         """Return an upper bound of the rows of a destination that are here."""

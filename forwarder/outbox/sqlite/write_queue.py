@@ -4,19 +4,24 @@ import asyncio
 from collections import deque
 from collections.abc import Callable, Mapping
 from time import monotonic
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
 from forwarder.core.ledger import MinuteCounts
+from forwarder.core.monitoring.status import MemoryBacklog, to_milliseconds
 from forwarder.outbox.sqlite.batch import PendingBatch, answer
 from forwarder.outbox.sqlite.delivery_row import Values
 from forwarder.outbox.sqlite.pace import FEW_GATHER_S, MANY_GATHER_S, Pace
 from forwarder.outbox.sqlite.row_cache import RowCache
+from forwarder.outbox.sqlite.statements import time_of
 from forwarder.outbox.sqlite.transactions import Step
 from forwarder.outbox.sqlite.write_outage import WriteOutage
 
 _T = TypeVar("_T")
+
+_ACCEPTED_MS = 6
+"""Where the row of an event has when it was accepted."""
 
 MAX_WAITING_EVENTS = 10_000
 MAX_WAITING_BYTES = 16 * 1024 * 1024
@@ -142,6 +147,19 @@ class WriteQueue:
     def waiting_events(self) -> int:
         """How many events are not on disk yet."""
         return self._left_events + len(self._waiting.batch.events)
+
+    def waiting_in_memory(self) -> dict[str, MemoryBacklog]:
+        """Return what waits and is not on disk, by destination, while nothing can be written; nothing while writing works."""
+        if self.trouble is None:
+            return {}
+        return {
+            name: MemoryBacklog(waiting=len(numbers), oldest=self._received_at(min(numbers)))
+            for name, numbers in self._rows.waiting_unwritten().items()
+        }
+
+    def _received_at(self, seq: int) -> str:
+        accepted_ms: Any = self._events[seq][_ACCEPTED_MS]
+        return to_milliseconds(time_of(accepted_ms)) or ""
 
     # What the writer calls
 

@@ -1,7 +1,7 @@
 """A file at its largest gives up history, and says when it is full."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from forwarder.core.delivery import DeliveryStatus
@@ -23,7 +23,14 @@ async def test_a_file_at_its_largest_gives_up_delivered_history_and_then_says_th
         assert pruned > 100
         waiting = [keep(outbox, number, DeliveryStatus.PENDING) for number in range(3000)]
         assert not await outbox.settle()
-        assert outbox.health().health == "degraded"
+        health = outbox.health()
+        assert health.health == "degraded"
+        assert (health.trouble or "").endswith(f"; there is room again when what waits for {BOT} is delivered")
+        on_disk = look(path, "SELECT count(*) FROM deliveries WHERE status = 'pending'")[0][0]
+        in_memory = health.waiting_in_memory[BOT]
+        assert 0 < in_memory.waiting == len(waiting) - on_disk
+        first = look(path, "SELECT max(accepted_ms) FROM events")[0][0]
+        assert datetime.fromisoformat(in_memory.oldest).timestamp() * 1000 >= first
         assert path.stat().st_size <= 1024 * 1024
         claim = await outbox.claim(BOT, now=NOW, limit=10)  # reading goes on
         assert claim.next_due is not None
@@ -33,6 +40,7 @@ async def test_a_file_at_its_largest_gives_up_delivered_history_and_then_says_th
         )
         await outbox._queue.ask(lambda _connection: None)  # is carried out as soon as there is room again
         assert outbox._queue.trouble is None
+        assert outbox.health().waiting_in_memory == {}
     assert look(path, "SELECT count(*) FROM deliveries WHERE status = 'pending'") == [(len(waiting),)]
     assert audit(path).is_balanced
 

@@ -37,7 +37,9 @@ def test_a_row_that_is_replaced_is_free_for_no_lane() -> None:
     rows, row = RowCache(), row_of(DeliveryStatus.PENDING)
     rows.add(row)
     assert rows.free(BOT) == [row]
+    assert rows.waiting_unwritten() == {BOT: [1]}
     assert rows.replace(row.key)
+    assert rows.waiting_unwritten() == {}
     assert rows.free(BOT) == []
     assert row.key in rows
     rows.forget_replaced(row.key)
