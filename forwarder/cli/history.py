@@ -26,11 +26,22 @@ from forwarder.cli.names import REMOVED, absent, require_names
 from forwarder.cli.waits import WaitingReasons
 from forwarder.core.counted import counted
 from forwarder.core.delivery import event_of
-from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST, WAITS, History, Record
+from forwarder.core.history import (
+    AWAITS_FULL,
+    KEPT_BY_QUIET,
+    KEPT_FOR_DIGEST,
+    WAITING,
+    WAITING_STATUSES,
+    WAITS,
+    History,
+    Record,
+)
+from forwarder.core.monitoring.waiting_reason import NEXT_ATTEMPT
 from forwarder.outbox.open import open_history
 
 _NAMED = 20
 """How many ids, or deliveries, are named in a message."""
+_LAST = {"skipped": 1, "delivered": 2}
 _SHORT = 30
 """The most characters of a text in a list that has more columns after it."""
 
@@ -77,7 +88,9 @@ def _print_events(found: list[Record], *, is_wide: bool) -> None:
 
 def _ends(event: Record) -> str:
     ends = Counter(_status(delivery) for delivery in event["deliveries"])
-    ends_text = ", ".join(f"{number} {status}" for status, number in ends.items()) or "unmatched"
+    # What is not delivered comes first: the end of the cell may be cut.
+    in_order = sorted(ends.items(), key=lambda end: _LAST.get(end[0], 0))
+    ends_text = ", ".join(f"{number} {status}" for status, number in in_order) or "unmatched"
     return f"{ends_text} (recovered)" if event["recovered"] else ends_text
 
 
@@ -168,9 +181,9 @@ def print_deliveries(found: list[Record], *, as_json: bool, is_wide: bool = Fals
 
 
 def _status(delivery: Record) -> str:
-    """Return the status of a delivery in a word: `waiting` for one of which it is known what it waits for."""
+    """Return the status of a delivery in a word: `waiting` for one that is not made yet, which the outbox has as one of two."""
     status: str = delivery["status"]
-    return "waiting" if delivery.get("waits_for") else status
+    return WAITING if status in WAITING_STATUSES else status
 
 
 def _reason(delivery: Record) -> str | None:
@@ -297,14 +310,20 @@ def _show(found: list[Record], arguments: argparse.Namespace, *, is_post: bool) 
         if delivery["recovered"]:
             print("  recovered by the repair of a gap")
         for attempt in delivery["attempts"]:
-            said = "no answer" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}"
-            why = "" if attempt["reason"] is None else f": {shown(attempt['reason']).removeprefix(f'{said}: ')}"
             print(
-                f"  attempt {attempt['number']}  {local_exact(attempt['started_at'])}  {attempt['duration_ms']:.1f} ms  {said}{why}"
+                f"  attempt {attempt['number']}  {local_exact(attempt['started_at'])}  {attempt['duration_ms']:.1f} ms  "
+                f"{shown(attempt_result(attempt))}"
             )
             if attempt["excerpt"]:
                 print(f"    answer: {shown(attempt['excerpt'])}")
     return exit_codes.OK
+
+
+def attempt_result(attempt: Record) -> str:
+    """Return what an attempt came to: the status of the answer, and why it failed where that says more."""
+    result = "no answer" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}"
+    why = (attempt["reason"] or "").removeprefix(result).removeprefix(": ")
+    return f"{result}: {why}" if why else result
 
 
 def end_of(delivery: Record) -> str:
@@ -312,8 +331,8 @@ def end_of(delivery: Record) -> str:
     waits_for = delivery.get("waits_for")
     match delivery["status"]:
         case "pending" | "in_flight" if waits_for is not None and waits_for not in WAITS.values():
-            is_due = datetime.fromisoformat(delivery["due_at"]) <= datetime.now(UTC)
-            due = "" if is_due else f", due {local(delivery['due_at'])}"
+            # The time of the next attempt means something only where nothing else holds it up.
+            due = f", due {local(delivery['due_at'])}" if waits_for == NEXT_ATTEMPT else ""
             return f"waiting{due}, {counted(delivery['attempts_made'], 'attempt')} so far: {shown(waits_for)}"
         case "pending" if delivery["reason"] in WAITS.values():
             return f"{delivery['reason']}, due {local(delivery['due_at'])}"
@@ -325,7 +344,7 @@ def end_of(delivery: Record) -> str:
         case "pending":
             return f"waiting, due {local(delivery['due_at'])}, {counted(delivery['attempts_made'], 'attempt')} so far"
         case "in_flight":
-            return "in flight: being sent, or next in line (forwarder status shows the state of the destination)"
+            return "waiting: being sent, or next in line (forwarder status shows the state of the destination)"
         case "delivered":
             return f"delivered {local(delivery['closed_at'])} (HTTP {delivery['http_status']})"
         case status:

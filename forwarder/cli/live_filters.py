@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping
 
+from forwarder.cli.listing import SHORT_ID
 from forwarder.core.event import Event, NotAnEventError, decode_event
 from forwarder.core.matching import Condition, Subject
 from forwarder.core.matching.post_search import PostSearch
@@ -16,6 +17,7 @@ _OUTCOMES: Mapping[str, tuple[AttemptOutcome, ...]] = {
     "delivered": (AttemptOutcome.DELIVERED,),
     "dead": (AttemptOutcome.DEAD,),
     "expired": (AttemptOutcome.EXPIRED,),
+    "waiting": (AttemptOutcome.RETRY, AttemptOutcome.POSTPONED),
     "pending": (AttemptOutcome.RETRY, AttemptOutcome.POSTPONED),
 }
 """The outcomes after which a delivery has a status."""
@@ -62,6 +64,24 @@ def has_status(status: str) -> Wants:
     """Return what lets through the attempts after which a delivery has this status."""
     outcomes = _OUTCOMES[status]
     return lambda item: isinstance(item, PassingAttempt) and item.outcome in outcomes
+
+
+def has_words(written: str) -> Wants:
+    """Return what lets through the lines that have these words: in the post, its author or source, a route, a destination or a reason.
+
+    A word may also be the beginning of an event's id, as lists show it.
+    """
+    words = written.lower().split()
+
+    def wants(item: Passing) -> bool:
+        if isinstance(item, PassingAttempt):
+            about = [item.destination, *item.routes, item.outcome, item.reason]
+        else:
+            about = [item.result, *item.routes, *item.destinations, *item.held]
+        line = " ".join([item.source, item.author, item.text, *about]).lower()
+        return all(word in line or (len(word) >= SHORT_ID and item.event_id.startswith(word)) for word in words)
+
+    return wants
 
 
 def _once_an_event(matches: Wants) -> Wants:

@@ -65,9 +65,16 @@ class LineLayout:
         is_roomy = self.width >= _ROOMY
         time_width, author_width = (12 + 1 + SHORT_ID, 14) if is_roomy else (8, 10)
         rest = self.width - time_width - 1 - _SOURCE_WIDTH - 1 - author_width - 1
-        if _columns(result) > rest - _LEAST_TEXT - 1 and isinstance(item, PassingAttempt) and item.has_failed:
-            result = result[_ROUTES:]  # why it failed says more
+        if _columns(result) > rest - _LEAST_TEXT - 1 and isinstance(item, PassingAttempt):
+            result = result[_ROUTES:]  # what became of it says more
         text_width = max(min(rest * 2 // 5, rest - 1 - _columns(result)), _LEAST_TEXT)
+        if isinstance(item, PassingAttempt) and (lacking := _columns(result) - (rest - text_width - 1)) > 0:
+            text_width = max(text_width - lacking, 1)
+            over = max(_columns(result) - (rest - text_width - 1), 0)
+            cut = min(over, author_width - 1)
+            author_width -= cut
+            rest += cut
+            result = _name_cut(result, over - cut)
         post = self._post(item, author_width=author_width, text_width=text_width, with_ms=is_roomy)
         return Line((*post, *_fitting(result, rest - text_width - 1)))
 
@@ -153,6 +160,15 @@ def _more(item: Passing) -> Iterable[Piece]:
 def _safe(pieces: Iterable[Piece]) -> list[Piece]:
     """Return the pieces without anything that would act upon a terminal."""
     return [Piece(shown(text), colour) for text, colour in pieces]
+
+
+def _name_cut(pieces: list[Piece], by: int) -> list[Piece]:
+    """Return the pieces of an attempt with the name of the destination shorter by so many columns, but not without any of it."""
+    if by <= 0:
+        return pieces
+    name = next(piece for piece in pieces if piece.colour == BOLD)
+    cut = Piece(cut_to(name.text, max(columns_of(name.text) - by, 1)), BOLD)
+    return [cut if piece is name else piece for piece in pieces]
 
 
 def _columns(pieces: Iterable[Piece]) -> int:

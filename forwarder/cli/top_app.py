@@ -16,16 +16,17 @@ from textual.binding import Binding, BindingType
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
-from forwarder.cli.listing import SHORT_ID, shown
-from forwarder.cli.live_filters import Wants
-from forwarder.cli.live_lines import RED, Line, LineLayout, Piece
+from forwarder.cli.listing import shown
+from forwarder.cli.live_filters import Wants, has_words
+from forwarder.cli.live_lines import RED, YELLOW, Line, LineLayout, Piece
 from forwarder.cli.locations import Places, UsageError
 from forwarder.cli.top_event import EventScreen
-from forwarder.cli.top_figures import RowKey, RowKind, TopFigures
-from forwarder.cli.top_lines import header_line, row_line, verdict_line
+from forwarder.cli.top_figures import RowKey, RowKind, TopFigures, TopRow
+from forwarder.cli.top_help import HelpScreen
+from forwarder.cli.top_lines import detail_line, header_line, row_line, verdict_line
 from forwarder.cli.top_source import Feeder, Snapshot, ask, change_pause
 from forwarder.cli.top_widgets import FilterInput, Question, RowList, styled
-from forwarder.control.errors import DaemonRefusedError, NoDaemonError
+from forwarder.control.errors import DaemonRefusedError, DaemonSilentError, NoDaemonError
 from forwarder.core.commands import Watch
 from forwarder.core.counted import counted
 from forwarder.core.monitoring.live import Passing, PassingAttempt
@@ -36,7 +37,11 @@ from forwarder.threads import start_in_thread
 _ASK_EVERY_S = 1.0
 _SILENT_AFTER_S = 8.0
 """Later than a daemon that hangs is reported as such."""
+_OLD_AFTER_S = 3.0
+"""From then on the figures are no longer shown as those of now."""
 _SHOW_EVERY_S = 0.2
+_NOTE_FOR_S = 15.0
+"""How long a message stays, where the cursor is not moved."""
 _KEPT = 500
 """How many lines the tail keeps, to be scrolled through."""
 
@@ -53,12 +58,14 @@ class TopApp(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     Screen { background: ansi_default; color: ansi_default; }
-    #verdict, #summary, #header, #tail-title, #headline, #note { height: 1; text-wrap: nowrap; }
+    #summary, #header, #tail-title, #headline, #note { height: 1; text-wrap: nowrap; }
+    #verdict { height: auto; min-height: 1; max-height: 6; }
+    #detail { height: auto; min-height: 1; max-height: 3; }
     #rows { height: auto; max-height: 45%; min-height: 3; }
     #tail { height: 1fr; }
     #deliveries { height: auto; max-height: 30%; min-height: 1; }
     #details { height: 1fr; background: ansi_default; }
-    Question, FilterInput { align: center middle; background: transparent; }
+    Question, FilterInput, HelpScreen { align: center middle; background: transparent; }
     .box { width: 60; max-width: 90%; height: auto; border: round ansi_default; padding: 1 2; background: ansi_default; }
     Footer { background: ansi_default; color: ansi_default; }
     """
@@ -69,6 +76,7 @@ class TopApp(App[None]):
         Binding("slash", "filter", "Filter"),
         Binding("f", "failed", "Failed only"),
         Binding("tab", "app.focus_next", "Other list"),
+        Binding("question_mark,h", "help", "Help"),
     ]
 
     def __init__(
@@ -78,15 +86,23 @@ class TopApp(App[None]):
         super().__init__(ansi_color=True)
         self.theme = "ansi-dark"
         self._where = where
-        self._request = request
         self._filter = match or ""
         self._compile_rule = compile_rule
         self._figures = TopFigures(routes=routes)
         self._passed = deque[tuple[int, Passing]](maxlen=_KEPT)
+        self._failed = deque[tuple[int, Passing]](maxlen=_KEPT)
+        """Those of what passed that failed, which are kept for longer."""
+        self._is_failed_only = request.failed
+        self._answered_s, self._answered_at = monotonic(), datetime.now(UTC)
+        self._is_old = False
+        """Whether the figures are those of an earlier time, because the daemon does not answer."""
+        self._note_until_s = 0.0
+        self._note_cursor: RowKey | None = None
         self._count = 0
         self._layout = LineLayout(width=80)
         self._note = self._title = ""
-        self._feeder = Feeder(where, request, [])
+        self._request = request.model_copy(update={"failed": False})
+        self._feeder = Feeder(where, self._request, [])
 
     def compose(self) -> ComposeResult:
         """Make the widgets."""
@@ -94,6 +110,7 @@ class TopApp(App[None]):
         yield Static(id="summary")
         yield Static(id="header")
         yield RowList[RowKey](id="rows")
+        yield Static(id="detail")
         yield Static(id="tail-title")
         yield RowList[int](id="tail", follows=True, opens=True)
         yield Footer()
@@ -103,7 +120,7 @@ class TopApp(App[None]):
         if not self.is_headless:  # the terminal has to be as it was
             asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         self.query_one("#rows").focus()
-        self._follow(self._filter, failed=self._request.failed)
+        self._follow(self._filter)
         self.ask_again()
         self.set_interval(_SHOW_EVERY_S, self.show_passed)
 
@@ -134,44 +151,87 @@ class TopApp(App[None]):
             try:
                 found = asking.result()
             except (NoDaemonError, DaemonRefusedError, UnreadableStatusError) as error:
-                self._show_verdict(Line((Piece("NO DAEMON", RED), Piece(shown(f": {error}")))))
+                what = "NO ANSWER" if isinstance(error, DaemonSilentError) else "NO DAEMON"
+                self._show_verdict(Line((Piece(what, RED), Piece(shown(f": {error}")))))
+                self._become_old()
             else:
                 self._take(found)
             await asyncio.sleep(max(_ASK_EVERY_S - (monotonic() - began), 0.1))
 
     def _take(self, found: Snapshot) -> None:
         self._figures.note_status(found.status, found.backlog, now_s=monotonic())
-        self._show_verdict(verdict_line(found.verdict, self.size.width))
+        self._answered_s, self._answered_at, self._is_old = monotonic(), datetime.now(UTC), False
+        self._show_verdict(verdict_line(found.verdict))
         self.show_rows()
+
+    def _become_old(self) -> None:
+        """Show the figures as those of the last answer."""
+        if not self._is_old:
+            self._is_old = True
+            self.show_rows()
 
     def _show_verdict(self, line: Line) -> None:
         if not self._is_closing():
-            self.screen_stack[0].query_one("#verdict", Static).update(styled(line))
+            self.screen_stack[0].query_one("#verdict", Static).update(styled(line, wraps=True))
 
     def _is_closing(self) -> bool:
         """Return whether the widgets are gone already; timers and answers may still come then."""
         return not self.screen_stack[0].query("#tail")
 
+    def _rows(self) -> list[TopRow]:
+        return self._figures.rows(self._answered_at if self._is_old else datetime.now(UTC))
+
+    def _row_with_cursor(self) -> TopRow | None:
+        rows: RowList[RowKey] = self.screen_stack[0].query_one("#rows", RowList)
+        return next((row for row in self._rows() if row.key == rows.cursor), None)
+
+    def _tell(self, note: str) -> None:
+        """Show a message below the rows, until the cursor is moved or it has been there for a while."""
+        row = self._row_with_cursor()
+        self._note, self._note_until_s = note, monotonic() + _NOTE_FOR_S
+        self._note_cursor = None if row is None else row.key
+
+    def _show_detail(self) -> None:
+        """Show the message, or all of the row with the cursor."""
+        row = self._row_with_cursor()
+        if self._note and (monotonic() > self._note_until_s or (row is not None and row.key != self._note_cursor)):
+            self._note = ""
+        line = (
+            Line((Piece(shown(self._note), YELLOW),)) if self._note else Line(()) if row is None else detail_line(row)
+        )
+        self.screen_stack[0].query_one("#detail", Static).update(styled(line, wraps=True))
+
     def show_rows(self) -> None:
         """Show the figures."""
         if self._is_closing():
             return
-        screen, width, now = self.screen_stack[0], self.size.width, datetime.now(UTC)
-        rows = self._figures.rows(now)
-        screen.query_one("#summary", Static).update(Text(self._figures.summary(now)[:width]))
+        screen, width, is_old = self.screen_stack[0], self.size.width, self._is_old
+        rows = self._rows()
+        summary = self._figures.summary(self._answered_at if is_old else datetime.now(UTC))
+        if is_old:
+            summary = f"as of {self._answered_at.astimezone():%H:%M:%S}: {summary}"
+        if not rows:
+            summary = ""
+        screen.query_one("#summary", Static).update(Text(summary[:width], style="dim" if is_old else ""))
         screen.query_one("#header", Static).update(styled(header_line(width)))
         listed: RowList[RowKey] = screen.query_one("#rows", RowList)
-        listed.show([row.key for row in rows], lambda index: row_line(rows[index], width))
+        listed.show([row.key for row in rows], lambda index: row_line(rows[index], width, is_old=is_old))
+        self._show_detail()
 
     def show_passed(self) -> None:
         """Show what has passed since the last time."""
         if self._is_closing():
             return
+        if monotonic() - self._answered_s > _OLD_AFTER_S:
+            self._become_old()
+        self._show_detail()
         taken = self._feeder.take()
         for item in taken:
             self._figures.note_passing(item)
             self._count += 1
             self._passed.append((self._count, item))
+            if _has_failed(item):
+                self._failed.append((self._count, item))
         title, screen = self._tail_title(), self.screen_stack[0]
         if title != self._title:
             self._title = title
@@ -181,8 +241,12 @@ class TopApp(App[None]):
             self._layout.width = width
             tail.refresh()
         if taken or not self._passed:
-            passed = list(self._passed)
-            tail.show([key for key, _ in passed], lambda index: self._layout.line(passed[index][1]))
+            self._show_tail()
+
+    def _show_tail(self) -> None:
+        passed = list(self._failed if self._is_failed_only else self._passed)
+        tail: RowList[int] = self.screen_stack[0].query_one("#tail", RowList)
+        tail.show([key for key, _ in passed], lambda index: self._layout.line(passed[index][1]))
 
     def _tail_title(self) -> str:
         asked = self._request
@@ -191,16 +255,16 @@ class TopApp(App[None]):
             for name, value in (("to", asked.destination), ("route", asked.route), ("of", asked.source))
             if value
         ]
-        parts += ["failed only"] * asked.failed + [self._filter] * bool(self._filter)
+        parts += ["failed only"] * self._is_failed_only + [self._filter] * bool(self._filter)
         title = f"── what passes{': ' if parts else ''}{', '.join(map(shown, parts))} "
         if self._feeder.lost:
             title += f"── {counted(self._feeder.lost, 'line')} lost: this terminal is too slow "
-        if note := self._feeder.note or self._note:
+        if note := self._feeder.note:
             title += f"── {shown(note)} "
         return title.ljust(self.size.width, "─")
 
-    def _follow(self, written: str, *, failed: bool) -> None:
-        """Show only what this filter lets through, from now on. A mistake in it is said, and changes nothing."""
+    def _follow(self, written: str) -> None:
+        """Show only what this filter lets through; of a rule, from now on. A mistake in it is said, and changes nothing."""
         wanted: list[Wants] = []
         is_rule = bool(written)
         if written:
@@ -208,38 +272,37 @@ class TopApp(App[None]):
                 wanted = [self._compile_rule(written)]
             except (UsageError, ConfigError) as error:
                 if ":" in written:
-                    self._note = str(error).splitlines()[0]
+                    self._tell(str(error).splitlines()[0])
                     return
-                wanted, is_rule = [_has_words(written)], False
+                wanted, is_rule = [has_words(written)], False
         self._note = ""
         self._feeder.stop()
         self._filter = written
-        self._request = self._request.model_copy(update={"failed": failed, "with_body": is_rule})
+        self._request = self._request.model_copy(update={"with_body": is_rule})
         self._feeder = Feeder(self._where, self._request, wanted)
         self._feeder.start()
         self._passed.clear()
+        self._failed.clear()
 
     def on_row_list_opened(self, event: RowList.Opened) -> None:
         """Open the event of a line of the tail."""
         if event.rows.id == "tail":
-            item = next((item for key, item in self._passed if key == event.key), None)
+            item = next((item for key, item in (*self._passed, *self._failed) if key == event.key), None)
             if item is not None:
                 self.push_screen(EventScreen(self._where, item.event_id))
 
     @work(exclusive=True, group="pause")
     async def action_pause(self) -> None:
         """Ask, and pause the destination with the cursor, or resume it."""
-        rows: RowList[RowKey] = self.screen_stack[0].query_one("#rows", RowList)
-        now = datetime.now(UTC)
-        row = next((row for row in self._figures.rows(now) if row.key == rows.cursor), None)
+        row = self._row_with_cursor()
         if row is None or row.kind is not RowKind.DESTINATION:
-            self._note = "move the cursor to a destination to pause or resume it"
+            self._tell("move the cursor to a destination to pause or resume it")
             return
         verb = "Resume" if row.is_paused else "Pause"
         more = "" if row.is_paused else " What comes for it is kept until it is resumed."
         if await self.push_screen_wait(Question(f"{verb} {shown(row.name)}?{more}")):
             change = partial(change_pause, self._where, row.name, is_to_pause=not row.is_paused)
-            self._note = await start_in_thread(change, name="pause")
+            self._tell(await start_in_thread(change, name="pause"))
             self.ask_again()
 
     @work(exclusive=True, group="filter")
@@ -247,26 +310,17 @@ class TopApp(App[None]):
         """Ask for a filter, and use it."""
         written = await self.push_screen_wait(FilterInput(self._filter))
         if written is not None:
-            self._follow(written, failed=self._request.failed)
+            self._follow(written)
 
     def action_failed(self) -> None:
         """Show only attempts that failed, or everything again."""
-        self._follow(self._filter, failed=not self._request.failed)
+        self._is_failed_only = not self._is_failed_only
+        self._show_tail()
+
+    def action_help(self) -> None:
+        """Show what every key does."""
+        self.push_screen(HelpScreen())
 
 
-def _has_words(written: str) -> Wants:
-    """Return what lets through the lines that have these words: in the post, its author or source, a route, a destination or a reason.
-
-    A word may also be the beginning of an event's id, as lists show it.
-    """
-    words = written.lower().split()
-
-    def wants(item: Passing) -> bool:
-        if isinstance(item, PassingAttempt):
-            about = [item.destination, *item.routes, item.outcome, item.reason]
-        else:
-            about = [item.result, *item.routes, *item.destinations, *item.held]
-        line = " ".join([item.source, item.author, item.text, *about]).lower()
-        return all(word in line or (len(word) >= SHORT_ID and item.event_id.startswith(word)) for word in words)
-
-    return wants
+def _has_failed(item: Passing) -> bool:
+    return isinstance(item, PassingAttempt) and item.has_failed

@@ -73,14 +73,16 @@ class TopFigures:
     def note_status(self, status: StatusReport, backlog: Backlog | None, *, now_s: float) -> None:
         """Take the next status, which was asked for at that time."""
         before, passed_s = self._status, now_s - self._at_s
-        is_first = before.pid != status.pid
-        if is_first:
+        if (before.pid, before.started_at) != (status.pid, status.started_at):
             self._rates.clear()
+            self.total = (0.0, 0.0)
         elif passed_s > 0:
             old = dict(_counts(before))
             for key, count in _counts(status):
+                # The status leaves out a route until it matches. A stream or a destination that is new has counted for longer.
+                then_count = old.get(key, 0 if key[0] is RowKind.ROUTE else count)
                 rates = self._rates.setdefault(key, deque(maxlen=_SPAN))
-                rates.append(max(count - old.get(key, 0), 0) / passed_s)
+                rates.append(max(count - then_count, 0) / passed_s)
             now, then = status.since_start, before.since_start
             self.total = (now.seen - then.seen) / passed_s, (now.delivered - then.delivered) / passed_s
         self._status, self._backlog, self._at_s = status, backlog, now_s
@@ -137,14 +139,13 @@ class TopFigures:
             waiting = 0 if self._backlog is None else self._backlog.waiting.get(name, 0)
             dead = 0 if self._backlog is None else self._backlog.dead.get(name, 0)
             condition = condition_of(destination)
-            parts = [str(condition)]
+            why = _why(destination)
+            parts = [str(condition) if why is None else f"{condition}: {why}"]
             if waiting:
                 oldest = None if self._backlog is None else self._backlog.oldest.get(name)
                 parts.append(f"{waiting:,} waiting" + (f" {age(oldest, now)}" if oldest else ""))
             if dead:
                 parts.append(f"{dead:,} dead")
-            if (why := _why(destination)) is not None:
-                parts[-1] += f": {why}"
             yield self._row(
                 RowKind.DESTINATION,
                 name,

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime
 
-from forwarder.cli.history import end_of
+from forwarder.cli.history import attempt_result, end_of
 from forwarder.cli.listing import columns_of, cut_to, local_exact, shown
 from forwarder.cli.live_lines import BOLD, DIM, GREEN, RED, YELLOW, Line, Piece
 from forwarder.cli.top_figures import TopRow, sparkline
@@ -17,11 +17,10 @@ _MOST_BODY_LINES = 2_000
 _COLOURS = {HealthLevel.OK: GREEN, HealthLevel.DEGRADED: YELLOW, HealthLevel.DOWN: RED}
 
 
-def verdict_line(verdict: Verdict, width: int) -> Line:
-    """Return the verdict: the level in its colour, and what is wrong."""
+def verdict_line(verdict: Verdict) -> Line:
+    """Return the verdict: the level in its colour, and what is wrong. It may be longer than the screen is wide."""
     level = str(verdict.level)
-    text = shown(verdict.line.removeprefix(level))
-    return Line((Piece(level, _COLOURS[verdict.level]), Piece(cut_to(text, width - columns_of(level)))))
+    return Line((Piece(level, _COLOURS[verdict.level]), Piece(shown(verdict.line.removeprefix(level)))))
 
 
 def header_line(width: int) -> Line:
@@ -31,15 +30,15 @@ def header_line(width: int) -> Line:
     return Line((Piece(cells[:width], DIM),))
 
 
-def row_line(row: TopRow, width: int) -> Line:
-    """Return the line of a stream, a destination or a route."""
+def row_line(row: TopRow, width: int, *, is_old: bool = False) -> Line:
+    """Return the line of a stream, a destination or a route; dimmed if the figures are not those of now."""
     name_width, bars_width = _widths(width)
     rate = "" if row.per_s is None else f"{row.per_s:.1f}"
     name = cut_to(shown(row.name), name_width)
     figures = f" {rate:>6} {sparkline(row.rates, bars_width)} {row.p50:>7} {row.p99:>7} "
     left = max(width - 7 - name_width - len(figures), 0)
     colour = RED if row.is_in_trouble else YELLOW if row.is_paused else ""
-    return Line(
+    line = Line(
         (
             Piece(f"{row.kind.value:<7}", DIM),
             Piece(name + " " * (name_width - columns_of(name)), BOLD),
@@ -47,6 +46,12 @@ def row_line(row: TopRow, width: int) -> Line:
             Piece(cut_to(shown(row.state), left) if left else "", colour),
         )
     )
+    return Line((Piece(line.plain, DIM),)) if is_old else line
+
+
+def detail_line(row: TopRow) -> Line:
+    """Return the whole state of a row, which its own line may have no room for."""
+    return Line((Piece(shown(row.name), BOLD), Piece(shown(f": {row.state}"), RED if row.is_in_trouble else "")))
 
 
 def _widths(width: int) -> tuple[int, int]:
@@ -73,14 +78,12 @@ def attempt_lines(delivery: Record) -> Iterator[Line]:
     """Yield the attempts of a delivery."""
     yield Line((Piece(f"{delivery['delivery_id']}, routes {shown(delivery['routes'])}", DIM),))
     for attempt in delivery["attempts"]:
-        status = "no answer" if attempt["http_status"] is None else f"HTTP {attempt['http_status']}"
-        why = "" if attempt["reason"] is None else f": {attempt['reason'].removeprefix(f'{status}: ')}"
         at = datetime.fromisoformat(attempt["started_at"]).astimezone()
         yield Line(
             (
                 Piece(f"attempt {attempt['number']}  {at:%H:%M:%S}.{at.microsecond // 1000:03}  "),
                 Piece(f"{attempt['duration_ms']:.1f} ms  "),
-                Piece(shown(f"{status}{why}"), RED if why else GREEN),
+                Piece(shown(attempt_result(attempt)), RED if attempt["reason"] else GREEN),
             )
         )
         if attempt["excerpt"]:

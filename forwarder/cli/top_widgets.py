@@ -33,9 +33,9 @@ _STYLES = {
 Key = TypeVar("Key")
 
 
-def styled(line: Line) -> Text:
+def styled(line: Line, *, wraps: bool = False) -> Text:
     """Return a line as the screen shows it. What is in it is text, never markup."""
-    return Text.assemble(*((text, _STYLES[colour]) for text, colour in line.pieces), no_wrap=True, end="")
+    return Text.assemble(*((text, _STYLES[colour]) for text, colour in line.pieces), no_wrap=not wraps, end="")
 
 
 def joined(lines: Sequence[Line]) -> Text:

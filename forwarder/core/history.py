@@ -17,6 +17,11 @@ NO_LIMIT = -1
 FOREVER_MS = 1 << 53
 """A time in Unix milliseconds that is later than every event."""
 
+WAITING = "waiting"
+"""The word for a delivery that is not made yet; a query by status takes it too."""
+WAITING_STATUSES = frozenset({"pending", "in_flight"})
+"""The statuses that it stands for: which of both an outbox has says nothing to a person."""
+
 Record = dict[str, Any]
 """One event, delivery, attempt or gap as scripts read it: keys of the JSON output to JSON values."""
 
@@ -48,7 +53,7 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     destination: str | None = None
     route: str | None = None
     status: str | None = None
-    """The status of a delivery; of the delivery to `destination`, if an event is asked for with both."""
+    """The status of a delivery, or `WAITING`; of the delivery to `destination`, if an event is asked for with both."""
     unmatched: bool = False
     """Only events that went nowhere. Only for events."""
     reason: str | None = None

@@ -56,7 +56,7 @@ async def test_deliveries_come_as_attempts_with_the_filters_of_the_list(tmp_path
     ("line", "said"),
     [
         ("events -f --until 1h", "leave out --until"),
-        ("deliveries -f --status skipped", "it is one of delivered, dead, expired, pending"),
+        ("deliveries -f --status skipped", "it is one of delivered, dead, expired, waiting, pending"),
         ("events -f --destination bott", 'no destination is called "bott"'),
     ],
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import exit_codes
-from forwarder.cli.history import end_of
+from forwarder.cli.history import _ends, attempt_result, end_of
 from forwarder.cli.listing import local
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.event import decode_event
@@ -113,13 +113,40 @@ async def test_wrong_arguments_are_reported(arguments: tuple[str, str]) -> None:
         ({"status": "pending", "reason": AWAITS_FULL}, f"{AWAITS_FULL}, due -"),
         ({"status": "pending", "reason": KEPT_BY_QUIET}, f"{KEPT_BY_QUIET}, due -"),
         ({"status": "pending", "reason": KEPT_FOR_DIGEST}, f"{KEPT_FOR_DIGEST}, due -"),
-        ({"status": "in_flight", "reason": None}, "in flight"),
+        ({"status": "in_flight", "reason": None}, "waiting: being sent"),
         ({"status": "delivered", "reason": None, "http_status": 204}, "delivered - (HTTP 204)"),
         ({"status": "dead", "reason": "a\x1b"}, "dead -: a\\x1b"),
     ],
 )
 def test_the_state_of_a_delivery_is_said_in_words(fields: dict[str, object], text: str) -> None:
     assert end_of({"due_at": None, "closed_at": None, **fields}).startswith(text)
+
+
+@pytest.mark.parametrize(
+    ("http_status", "reason", "text"),
+    [
+        (403, "HTTP 403", "HTTP 403"),
+        (403, "HTTP 403: no", "HTTP 403: no"),
+        (200, None, "HTTP 200"),
+        (None, "timeout", "no answer: timeout"),
+        (200, "the answer is cut", "HTTP 200: the answer is cut"),
+    ],
+)
+def test_an_attempt_has_its_status_once(http_status: int | None, reason: str | None, text: str) -> None:
+    assert attempt_result({"http_status": http_status, "reason": reason}) == text
+
+
+async def test_waiting_is_a_status_to_ask_for_and_what_is_not_delivered_comes_first(config: Path) -> None:
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        keep(outbox, 0, DeliveryStatus.PENDING)
+        keep(outbox, 1, DeliveryStatus.IN_FLIGHT)
+        outbox.bury(keep(outbox, 2), attempt(400), reason="r")
+    assert len(await records(config, "deliveries", "--status", "waiting")) == 2
+    _, out, _ = await command("deliveries", "--status", "waiting", "-c", str(config))
+    assert out.count("waiting") >= 2
+    assert "in_flight" not in out
+    ends = [{"status": status} for status in ("delivered", "skipped", "in_flight", "delivered", "pending", "dead")]
+    assert _ends({"deliveries": ends, "recovered": False}) == "2 waiting, 1 dead, 1 skipped, 2 delivered"
 
 
 async def test_lists_show_who_wrote_a_post_and_how_it_begins(config: Path) -> None:

@@ -128,7 +128,18 @@ def test_a_wide_line_has_everything() -> None:
 
 def test_the_reason_matters_more_than_the_route_where_both_have_no_room() -> None:
     failed = changed(FAILED, routes=["a route with a name that is long"], reason="connection refused: nobody listens")
-    assert LineLayout(width=80).line(failed).plain.endswith("bot ✗ connection refused, again in 30…")
+    assert LineLayout(width=80).line(failed).plain.endswith("bot ✗ connection refused, again in 30.0 s")
+
+
+def test_the_result_of_an_attempt_is_whole_at_80_columns() -> None:
+    long = {"routes": ["a route with a name that is long"], "destination": "a destination with a name that is long"}
+    refused = changed(FAILED, **long, reason="connection refused: nobody listens", retry_at=AT + timedelta(seconds=0.5))
+    line = LineLayout(width=80).line(refused).plain
+    assert line.endswith(" ✗ connection refused, again in 500 ms")
+    assert "a destination" in line
+    late = LineLayout(width=80).line(changed(ATTEMPT, **long, attempt=12, since_received_ms=2_500.0)).plain
+    assert late.endswith("… ✓ 12.3 ms, attempt 12, 2.5 s after it came")
+    assert columns_of(late) <= 80
 
 
 def test_what_was_lost_is_said() -> None:

@@ -45,8 +45,8 @@ async def test_a_pause_for_a_time_says_its_end_and_can_get_another_one(config: P
     ("length", "said"),
     [
         ("0s", "must be more than zero"),
-        ("soon", "'soon' is no duration: a whole number and its unit (m, h, d or w), such as 30m, 2h, 1d, 1w"),
-        ("2", "'2' is no duration: a whole number and its unit"),
+        ("soon", "'soon' is no duration: whole numbers with units (s, m, h, d or w), such as 90s, 30m, 1h30m, 1d, 1w"),
+        ("2", "'2' is no duration: whole numbers with units"),
         ("400d", "at most 365d; leave out --for"),
         ("53w", "at most 365d; leave out --for"),
         ("99999w999999d", "at most 365d; leave out --for"),

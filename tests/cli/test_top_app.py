@@ -1,5 +1,7 @@
 """The screen of `top` under Textual's pilot, with a real daemon."""
 
+import os
+import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -192,6 +194,49 @@ async def test_filters_narrow_what_passes(tmp_path: Path) -> None:
         await screen.until(lambda: len(screen.tail()._keys) == 1, "the failed attempt")
         await screen.press("slash", "escape", "f")
         await screen.until(lambda: "failed only" not in screen.text(), "everything again")
+
+
+async def test_failed_only_keeps_the_failed_attempts_that_were_in_the_list(tmp_path: Path) -> None:
+    async with scene(tmp_path) as on, top(on.config) as screen:
+        on.bot.respond = lambda _: Answer(status=400)
+        await on.send()
+        await screen.shows("✗ dead: HTTP 400")
+        on.bot.respond = None
+        await on.send()
+        await screen.shows("✓")
+        count = len(screen.tail()._keys)
+        await screen.press("f")
+        await screen.shows("failed only", "✗ dead: HTTP 400")
+        assert len(screen.tail()._keys) == 1
+        await screen.press("f")
+        assert len(screen.tail()._keys) == count
+
+
+async def test_the_figures_of_a_daemon_that_stands_still_or_ended_are_dimmed_and_the_cause_is_visible(
+    tmp_path: Path,
+) -> None:
+    async with scene(tmp_path) as on:
+        pass
+    async with forwarder(on.config) as daemon, top(on.config) as screen:
+        await screen.shows("dest   bot", "up ")
+        assert "as of" not in screen.text()
+        os.kill(daemon.process.pid, signal.SIGSTOP)
+        await screen.shows("as of ")
+        await screen.shows("NO ANSWER", "it is stopped, by SIGSTOP", f"`kill -CONT {daemon.process.pid}`")
+        assert {str(span.style) for span in screen.rows().render().spans} >= {"dim"}
+        os.kill(daemon.process.pid, signal.SIGCONT)
+        await screen.until(lambda: "as of" not in screen.text() and "NO ANSWER" not in screen.text(), "it is back")
+        await stopped(daemon)
+        await screen.shows("NO DAEMON", "as of ")
+
+
+async def test_the_reason_of_a_destination_that_is_down_is_visible_whole(tmp_path: Path) -> None:
+    async with scene(tmp_path) as on, top(on.config) as screen:
+        await screen.shows("dest   bot")
+        on.bot.respond = lambda _: Answer(status=503, body=b"maintenance")
+        await on.send(3)
+        await screen.press("down")
+        await screen.shows("bot: down: HTTP 503: maintenance, 3 waiting")
 
 
 async def until_watched(on: Scene) -> None:

@@ -71,6 +71,19 @@ def test_a_restart_is_no_negative_rate() -> None:
     assert "waiting" not in figures.summary(NOW)
 
 
+def test_a_restart_in_a_container_has_the_same_process_id_and_what_is_new_has_no_rate_yet() -> None:
+    figures = TopFigures()
+    seen = CountersReport(seen=1_000)
+    figures.note_status(status(streams={"main": StreamReport(events=1_000)}, since_start=seen), None, now_s=1.0)
+    again = {"started_at": "2026-01-01T11:59:00+00:00", "since_start": CountersReport(seen=1_027)}
+    figures.note_status(status(streams={"main": StreamReport(events=1_027)}, **again), None, now_s=2.0)
+    assert by_name(figures)["main"].per_s is None
+    assert figures.total == (0.0, 0.0)
+    streams = {"main": StreamReport(events=1_028), "new": StreamReport(events=27)}
+    figures.note_status(status(streams=streams, **again), None, now_s=3.0)
+    assert (by_name(figures)["main"].per_s, by_name(figures)["new"].per_s) == (1.0, 0.0)
+
+
 def test_states_say_what_matters_and_trouble_comes_first() -> None:
     figures = TopFigures()
     figures.note_status(
@@ -96,7 +109,7 @@ def test_states_say_what_matters_and_trouble_comes_first() -> None:
         "waiting for 30 s: refused",
         "connecting",
         "open, 2 events",
-        "down, 7 waiting 10 min, 2 dead: HTTP 503",
+        "down: HTTP 503, 7 waiting 10 min, 2 dead",
         "failing: HTTP 500",
         "ok",
         "paused: a test",

@@ -2,11 +2,20 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from forwarder.cli.listing import columns_of
 from forwarder.cli.top_figures import RowKind, TopRow
-from forwarder.cli.top_lines import attempt_lines, delivery_line, event_lines, header_line, row_line, verdict_line
+from forwarder.cli.top_lines import (
+    attempt_lines,
+    delivery_line,
+    detail_line,
+    event_lines,
+    header_line,
+    row_line,
+    verdict_line,
+)
 from forwarder.core.monitoring.verdict import Concern, HealthLevel, Verdict
 from tests.cli.test_live_lines import EVIL
 
@@ -51,16 +60,30 @@ def test_a_row_stands_below_the_names_of_the_columns() -> None:
     assert row_line(ROW, 120).plain.index("ok, 3") == header_line(120).plain.index("STATE")
 
 
+def test_figures_that_are_old_are_dimmed_whole() -> None:
+    old = row_line(ROW, 80, is_old=True)
+    assert old.plain == row_line(ROW, 80).plain
+    assert {piece.colour for piece in old.pieces} == {"2"}
+
+
+def test_a_detail_has_all_of_the_state() -> None:
+    state = "down: connection refused: nobody listens at 127.0.0.1:9, 1,349 waiting 5 min"
+    row = msgspec.structs.replace(ROW, state=state, is_in_trouble=True)
+    assert row_line(row, 80).plain.endswith("down: connection refused:…")
+    assert detail_line(row).plain == f"bot: {state}"
+    assert detail_line(msgspec.structs.replace(ROW, name=EVIL, state=EVIL)).plain.isprintable()
+
+
 @pytest.mark.parametrize("width", [40, 80, 100, 200])
 def test_nothing_acts_upon_the_terminal_and_every_line_fits(width: int) -> None:
     concern = Concern(HealthLevel.DOWN, EVIL, "")
     lines = [
         row_line(TopRow(kind=RowKind.ROUTE, name=EVIL, per_s=1e5, rates=(), p50="-", p99="-", state=EVIL), width),
         header_line(width),
-        verdict_line(Verdict(HealthLevel.DOWN, (concern,)), width),
+        verdict_line(Verdict(HealthLevel.DOWN, (concern,))),
     ]
     if width >= 80:
-        assert all(columns_of(line.plain) <= width for line in lines)
+        assert all(columns_of(line.plain) <= width for line in lines[:-1])  # the verdict wraps
     event = {**EVENT, "source": EVIL, "mid": EVIL, "sid": EVIL, "body": EVIL}
     attempt = {**ATTEMPT, "reason": EVIL, "excerpt": EVIL}
     delivery = {**DELIVERY, "destination": EVIL, "routes": [EVIL], "reason": EVIL, "attempts": [attempt]}
@@ -70,10 +93,10 @@ def test_nothing_acts_upon_the_terminal_and_every_line_fits(width: int) -> None:
 
 
 def test_the_verdict_has_the_colour_of_its_level() -> None:
-    assert verdict_line(Verdict(), 80).pieces[0] == ("OK", "32")
-    paused = verdict_line(Verdict(paused_by_hand=("bot",)), 80)
+    assert verdict_line(Verdict()).pieces[0] == ("OK", "32")
+    paused = verdict_line(Verdict(paused_by_hand=("bot",)))
     assert (paused.plain, paused.pieces[0].text) == ("OK (paused by hand: bot)", "OK")
-    down = verdict_line(Verdict(HealthLevel.DOWN, (Concern(HealthLevel.DOWN, "no stream is open", ""),)), 80)
+    down = verdict_line(Verdict(HealthLevel.DOWN, (Concern(HealthLevel.DOWN, "no stream is open", ""),)))
     assert (down.plain, down.pieces[0].colour) == ("DOWN: no stream is open", "31")
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -39,13 +40,19 @@ async def test_what_waits_for_a_destination_that_is_down_says_so_in_lists_detail
                     await asyncio.sleep(0.05)
             for delivery in await listed(config):
                 assert delivery["status"] in {"pending", "in_flight"}  # as the outbox has it
-                assert delivery["waits_for"].startswith("waits for a probe of the destination, which is down")
+                assert delivery["waits_for"].startswith("waits for a probe")
             shown = await ok(config, "deliveries", "--wide")
             assert shown.count("waiting") == 3
             assert "in_flight" not in shown
-            assert "waits for a probe of the destination" in shown
+            assert "waits for a probe" in shown
             details = await ok(config, "deliveries", "show", event(3).id)
-            assert "waiting, 0 attempts so far: waits for a probe of the destination, which is down" in details
+            assert "waiting, 0 attempts so far: waits for a probe" in details
+            assert "due " not in details
+            narrow = (await ok(config, "deliveries")).splitlines()
+            assert all(re.search(r"waiting  waits for a probe, [0-9]+ s", line) for line in narrow[1:])
+            waiting = await ok(config, "deliveries", "--status", "waiting")
+            assert len(waiting.splitlines()) == len(narrow) == 4
+            assert len((await ok(config, "events")).splitlines()) == 4
             assert "1 waiting" in await ok(config, "events")
             (found,) = json.loads(await ok(config, "events", "show", event(2).id, "--json"))["deliveries"]
             assert found["waits_for"].startswith("waits for a probe")

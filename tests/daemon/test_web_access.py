@@ -122,7 +122,7 @@ async def test_deliveries_and_dead_letters_come_a_page_at_a_time(config: Path) -
 
 async def test_what_a_delivery_waits_for_is_said_in_every_list(config: Path) -> None:
     parts = msgspec.structs.replace(parts_of(config), status=lambda: StatusReport(destinations={"bot": DOWN}))
-    access, expected = WebAccess(parts), {"waits for a probe of the destination, which is down"}
+    access, expected = WebAccess(parts), {"waits for a probe"}
     (event,) = await access.event("#3")
     listed = (await access.events(Query())).events
     deliveries = (await access.deliveries(Query())).deliveries

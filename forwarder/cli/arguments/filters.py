@@ -5,9 +5,9 @@ import argparse
 from forwarder.cli.arguments.options import add_json, add_wide
 from forwarder.cli.arguments.values import WHEN, meant, moment, named_words, not_empty, one_of, row_count, source
 from forwarder.core.delivery import DeliveryStatus
-from forwarder.core.history import FOREVER_MS, NO_LIMIT
+from forwarder.core.history import FOREVER_MS, NO_LIMIT, WAITING
 
-STATUSES = [status.value for status in DeliveryStatus]
+STATUSES = [WAITING, *(status.value for status in DeliveryStatus)]
 
 
 def add_since(parser: argparse.ArgumentParser, *, help_: str = WHEN) -> None:

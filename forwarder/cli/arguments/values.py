@@ -223,7 +223,7 @@ def pause_length(text: str) -> float:
     length = _ago(text)
     if length is None:
         raise argparse.ArgumentTypeError(
-            f"{text!r} is no duration: a whole number and its unit (m, h, d or w), such as 30m, 2h, 1d, 1w"
+            f"{text!r} is no duration: whole numbers with units (s, m, h, d or w), such as 90s, 30m, 1h30m, 1d, 1w"
         )
     if not length:
         raise argparse.ArgumentTypeError(f"{text!r}: must be more than zero")

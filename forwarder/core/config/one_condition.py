@@ -1,5 +1,7 @@
 """Compiles a condition that stands on its own, in the language of `match:` in a route: an option of a command has one."""
 
+import msgspec
+
 from forwarder.core.config.checks.names import ReadFile
 from forwarder.core.config.matchers import ListFiles
 from forwarder.core.config.model.routing import RoutingConfig
@@ -26,6 +28,9 @@ def condition_of(text: str, config: RoutingConfig, *, name: str, read_list: Read
         problem = refused.problem
         if problem.message == EMPTY:
             problem = Problem(1, 1, "", _MISSING)
+        lines = text.splitlines() or [""]
+        if problem.line > len(lines):  # the end of the text, which the parser has on a line that follows
+            problem = msgspec.structs.replace(problem, line=len(lines), column=len(lines[-1]) + 1)
         raise ConfigError(name, [problem]) from None
     findings = Findings(root, problems)
     tree = expand(root, {}, findings)

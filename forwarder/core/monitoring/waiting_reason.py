@@ -8,6 +8,8 @@ from datetime import datetime
 from forwarder.core.dispatch.circuit_breaker import BreakerState
 from forwarder.core.monitoring.status import DestinationReport
 
+NEXT_ATTEMPT = "waits for its next attempt"
+
 
 def waiting_reason(
     destination: DestinationReport | None, *, kept: str | None, has_turn: bool, due_at: datetime, now: datetime
@@ -26,7 +28,7 @@ def waiting_reason(
     if not has_turn:
         return "waits for its turn: an earlier delivery in its order is not done"
     if due_at > now:
-        return "waits for its next attempt"
+        return NEXT_ATTEMPT
     if destination.limited_for_s:
         return f"waits for the rate limit{_more(destination.limited_for_s)}"
     return None
@@ -39,11 +41,11 @@ def _held_by(destination: DestinationReport) -> str | None:
     if destination.ours is not None:
         return f"the destination cannot be reached from this machine: {destination.ours}"
     if destination.breaker != BreakerState.CLOSED:
-        return f"waits for a probe of the destination, which is down{_more(destination.next_probe_in_s)}"
+        return f"waits for a probe{_more(destination.next_probe_in_s)}"
     if destination.held_for_s:
         return f"the receiver asked to wait{_more(destination.held_for_s)}"
     return None
 
 
 def _more(seconds: float | None) -> str:
-    return f", {seconds:.0f} s more" if seconds and seconds >= 1 else ""
+    return f", {seconds:.0f} s" if seconds and seconds >= 1 else ""

@@ -62,7 +62,7 @@ REFUSED = [
     (values.seconds, "soon", "is no duration"),
     (values.seconds, "nan", "is no duration"),
     (values.positive_seconds, "0s", "must be more than zero"),
-    (values.pause_length, "2", r"is no duration: a whole number and its unit \(m, h, d or w\)"),
+    (values.pause_length, "2", r"is no duration: whole numbers with units \(s, m, h, d or w\)"),
     (values.not_empty, "", "^must not be empty$"),
     (values.meant, " \t", "^must not be empty$"),
     (values.http_status, "100", "is no HTTP status"),

@@ -61,7 +61,7 @@ def test_it_folds_texts_as_the_routes_of_the_config_do() -> None:
         ("", "the condition is missing"),
         ("# x", "the condition is missing"),
         ("~", "the condition is missing"),
-        ("source: [x", "--match:2:1: not valid YAML"),
+        ("source: [x", "--match:1:11: not valid YAML"),
         ("source: x\nsource: y", "source"),
         ("author: ${SECRET}", "SECRET"),
         ("text: {regex: '('}", "--match:1:"),

@@ -11,7 +11,8 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:route IS NULL OR EXISTS (
     SELECT 1 FROM deliveries AS d, json_each(d.routes) AS r WHERE d.event_seq = e.seq AND r.value = :route))
   AND (:status IS NULL OR EXISTS (
-    SELECT 1 FROM deliveries AS d WHERE d.event_seq = e.seq AND d.status = :status
+    SELECT 1 FROM deliveries AS d WHERE d.event_seq = e.seq
+      AND (d.status = :status OR :status = 'waiting' AND d.status IN ('pending', 'in_flight'))
       AND (:destination IS NULL OR d.destination = :destination)))
   AND (NOT :unmatched OR e.planned = 0)
   AND (:after_ms IS NULL OR (e.accepted_ms, e.seq) < (:after_ms, :after_seq))
@@ -76,7 +77,7 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:mid IS NULL OR e.mid = :mid)
   AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
   AND (:destination IS NULL OR d.destination = :destination)
-  AND (:status IS NULL OR d.status = :status)
+  AND (:status IS NULL OR d.status = :status OR :status = 'waiting' AND d.status IN ('pending', 'in_flight'))
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
   AND (:after_ms IS NULL OR (e.accepted_ms, e.seq) < (:after_ms, :after_seq)
     OR (e.accepted_ms, e.seq) = (:after_ms, :after_seq) AND d.destination > :after_destination)
