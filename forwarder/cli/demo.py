@@ -33,7 +33,7 @@ def run(arguments: argparse.Namespace) -> int:
     url = _live_url(arguments) if arguments.live else None
     # The demo shows the faults itself; the log would repeat them.
     configure_logging(level="critical", format_="console")
-    is_wide = arguments.svg is not None or not sys.stdout.isatty()
+    is_wide = arguments.svg is not None or not (sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdecimal())
     console = _DemoConsole(
         file=with_colours(sys.stdout), record=arguments.svg is not None, width=120 if is_wide else None
     )

@@ -1,10 +1,11 @@
 """`forwarder status`: shows the state of a running daemon, and whether it is well."""
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from datetime import UTC, datetime
 from time import sleep
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from forwarder.cli.listing import print_json, screen_width
 from forwarder.cli.locations import Places, places_of_running, report_errors
 from forwarder.cli.status_lines import lines_of, verdict_lines
 from forwarder.cli.status_values import StatusLine
-from forwarder.cli.terminal import with_colours
+from forwarder.cli.terminal import output_escaped, with_colours
 from forwarder.control.client import control
 from forwarder.control.errors import NoDaemonError
 from forwarder.core.commands import MetricsAnswer, MetricsRequest, StatusRequest
@@ -31,7 +32,8 @@ from forwarder.outbox.problems import OutboxUnusableError
 _CODES = {HealthLevel.OK: exit_codes.OK, HealthLevel.DEGRADED: exit_codes.DEGRADED, HealthLevel.DOWN: exit_codes.DOWN}
 _COLOURS = {HealthLevel.OK: "32", HealthLevel.DEGRADED: "33", HealthLevel.DOWN: "1;31"}
 """The colour of the verdict on a terminal (ECMA-48): green, yellow, bold red."""
-_CLEAR = "\x1b[H\x1b[2J"
+_HOME, _END_OF_LINE, _END_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
+"""Move to the first line; clear what is left of a line, and of the screen."""
 
 
 class _Found(NamedTuple):
@@ -50,22 +52,44 @@ def run(arguments: argparse.Namespace) -> int:
     where = places_of_running(arguments)
     if arguments.watch is None:
         return _show_once(arguments, where)
-    while True:
-        _show_next(arguments, where)
-        sleep(arguments.watch)
+    try:
+        while True:
+            _show_next(arguments, where)
+            sleep(arguments.watch)
+    except KeyboardInterrupt:
+        if _is_screen():
+            print()  # the terminal shows ^C
+        raise
 
 
 def _show_next(arguments: argparse.Namespace, where: Places) -> None:
-    """Print the status on a cleared screen. A daemon that does not answer is no reason to end: it may come back."""
-    if _is_screen() and not arguments.json and not arguments.prometheus:
-        terminal = with_colours(sys.stdout)
-        terminal.write(_CLEAR)
-        terminal.flush()
+    """Print the status, on a terminal in place of the one before it. A daemon that does not answer is no reason to end: it may come back."""
+    if not _is_screen() or arguments.json or arguments.prometheus:
+        _show_or_say(arguments, where)
+        return
+    frame = _Frame()
+    with redirect_stdout(frame), redirect_stderr(frame if sys.stderr.isatty() else sys.stderr), output_escaped():
+        _show_or_say(arguments, where)
+    terminal = with_colours(sys.stdout)
+    lines = frame.getvalue().replace("\n", f"{_END_OF_LINE}\n")
+    terminal.write(f"{_HOME}{lines}{_END_OF_SCREEN}")
+    terminal.flush()
+
+
+def _show_or_say(arguments: argparse.Namespace, where: Places) -> None:
     try:
         _show_once(arguments, where)
     except NoDaemonError as error:
         print(error, file=sys.stderr)
     sys.stdout.flush()
+
+
+class _Frame(io.StringIO):
+    """Keeps what is written for a terminal until all of it is there, so that nothing flickers."""
+
+    def isatty(self) -> bool:
+        """Return that it has colours."""
+        return True
 
 
 def _show_once(arguments: argparse.Namespace, where: Places) -> int:

@@ -73,7 +73,7 @@ class EventScreen(Screen[None]):
         if is_new:
             lines = list(event_lines(found.event))
             self.query_one("#headline", Static).update(styled(lines[0]))
-            self.query_one("#event", Static).update(joined(lines[1:]))
+            self.query_one("#event", Static).update(joined(lines[1:], wrap=True))
         self.show_attempts()
 
     def show_attempts(self) -> None:
@@ -83,7 +83,7 @@ class EventScreen(Screen[None]):
             return
         self._shown = delivery
         lines = [] if delivery is None else list(attempt_lines(delivery))
-        self.query_one("#attempts", Static).update(joined(lines))
+        self.query_one("#attempts", Static).update(joined(lines, wrap=True))
 
     def _chosen(self) -> Record | None:
         cursor = self.query_one("#deliveries", RowList).cursor

@@ -75,7 +75,8 @@ def delivery_line(delivery: Record) -> Line:
 
 
 def attempt_lines(delivery: Record) -> Iterator[Line]:
-    """Yield the attempts of a delivery."""
+    """Yield the whole state of a delivery, and its attempts."""
+    yield delivery_line(delivery)
     yield Line((Piece(f"{delivery['delivery_id']}, routes {shown(delivery['routes'])}", DIM),))
     for attempt in delivery["attempts"]:
         at = datetime.fromisoformat(attempt["started_at"]).astimezone()

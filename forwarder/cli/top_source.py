@@ -15,6 +15,7 @@ from forwarder.cli.live_filters import Wants
 from forwarder.cli.live_output import read_line
 from forwarder.cli.live_watch import LiveWatch
 from forwarder.cli.locations import Places
+from forwarder.cli.waits import WaitingReasons
 from forwarder.control.client import control
 from forwarder.control.errors import DaemonRefusedError, NoDaemonError
 from forwarder.core.commands import Changed, PauseChange, Resend, StatusRequest, Watch
@@ -69,7 +70,12 @@ def open_event(where: Places, event_id: str) -> OpenedEvent:
             if not events:
                 return OpenedEvent(None, why_not="the outbox does not have this event (yet)")
             newest = events[-1]
-            found = [each for each in history.find_deliveries(event_id) if each["event_seq"] == newest["event_seq"]]
+            reasons = WaitingReasons(where, history)
+            found = [
+                reasons.of_delivery(each)
+                for each in history.find_deliveries(event_id)
+                if each["event_seq"] == newest["event_seq"]
+            ]
             return OpenedEvent(newest, found)
     except OutboxUnusableError as error:
         return OpenedEvent(None, why_not=str(error))

@@ -38,9 +38,11 @@ def styled(line: Line, *, wraps: bool = False) -> Text:
     return Text.assemble(*((text, _STYLES[colour]) for text, colour in line.pieces), no_wrap=not wraps, end="")
 
 
-def joined(lines: Sequence[Line]) -> Text:
-    """Return several lines as one text."""
-    return Text("\n").join(styled(line) for line in lines)
+def joined(lines: Sequence[Line], *, wrap: bool = False) -> Text:
+    """Return several lines as one text. `wrap`: those that are too long go on in the next line."""
+    text = Text("\n").join(styled(line, wraps=wrap) for line in lines)
+    text.no_wrap = not wrap
+    return text
 
 
 class RowList(Widget, Generic[Key], can_focus=True):

@@ -57,6 +57,15 @@ def test_it_runs_as_it_was_asked_to_in_a_folder_that_is_gone_afterwards(monkeypa
     assert not fake.folder.exists()
 
 
+@pytest.mark.parametrize(("columns", "longest"), [("80", 80), ("", 100)])
+def test_in_a_file_it_has_the_width_of_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], columns: str, longest: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    play(monkeypatch, FakeDemo())
+    assert max(map(len, capsys.readouterr().out.splitlines())) == longest
+
+
 def test_a_signal_stops_it_in_order(monkeypatch: pytest.MonkeyPatch) -> None:
     assert play(monkeypatch, FakeDemo(waits=True)) == exit_codes.OK
 

@@ -204,6 +204,39 @@ async def test_watch_shows_it_again_until_ctrl_c_and_waits_for_a_daemon_that_is_
         assert process.returncode == 130
 
 
+async def test_a_watched_status_is_written_as_one_frame_and_ends_with_a_new_line(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot:
+        config = configure(tmp_path, emulator, {"bot": (bot, "")})
+        async with forwarder(config):
+            await emulator.wait_connected()
+            written = await asyncio.to_thread(watched_on_terminal, config)
+    frames = written.split(b"\x1b[H")[1:]
+    assert len(frames) > 2
+    assert b"\x1b[2J" not in written
+    assert all(frame.count(b"OK") and frame.rstrip(b"\r\n").endswith(b"\x1b[J") for frame in frames[:-1])
+    assert written.endswith(b"\r\n")
+
+
+def watched_on_terminal(config: Path) -> bytes:
+    """Return what `forwarder status --watch` writes to a terminal until it is interrupted."""
+    ours, theirs = pty.openpty()
+    arguments = [sys.executable, "-m", "forwarder", "status", "--watch", "0.1", "-c", str(config)]
+    with subprocess.Popen(arguments, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        written, is_told = b"", False
+        try:
+            while chunk := os.read(ours, 65536):
+                written += chunk
+                if written.count(b"\x1b[J") > 2 and not is_told:
+                    is_told = True
+                    process.send_signal(signal.SIGINT)
+        except OSError:  # the end of the terminal
+            pass
+        finally:
+            os.close(ours)
+    return written
+
+
 def on_terminal(config: Path, **environment: str) -> bytes:
     """Return what `forwarder status` writes to a terminal."""
     ours, theirs = pty.openpty()

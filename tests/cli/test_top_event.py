@@ -17,7 +17,7 @@ async def test_a_retry_appears_while_it_is_open(tmp_path: Path) -> None:
         await screen.shows("✗ HTTP 503")
         ((event_id,),) = look(tmp_path / "outbox.db", "SELECT id FROM events")
         await screen.app.push_screen(EventScreen(places_of(on.config), event_id))
-        await screen.shows("attempt 2", "HTTP 503")
+        await screen.shows("attempt 2", "HTTP 503", "bot: waiting", "waits for ")
         on.bot.respond = lambda _: Answer(status=200)
         await screen.shows("bot: delivered", "HTTP 200")
         await screen.press("R", "y")

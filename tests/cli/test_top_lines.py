@@ -118,6 +118,7 @@ def test_an_event_has_its_body_as_json_or_as_it_is() -> None:
 def test_a_delivery_has_each_attempt_with_what_the_receiver_said() -> None:
     assert delivery_line(DELIVERY).plain == "bot: dead 2026-01-01 12:00:01 UTC: HTTP 400: bad"
     assert [line.plain for line in attempt_lines(DELIVERY)] == [
+        "bot: dead 2026-01-01 12:00:01 UTC: HTTP 400: bad",
         "msg_1, routes news",
         "attempt 1  12:00:00.500  12.3 ms  HTTP 400: bad",
         "  answer: no such chat",
