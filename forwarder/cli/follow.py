@@ -45,6 +45,7 @@ def _follow(where: Places, arguments: argparse.Namespace, wanted: list[Wants], p
         source=arguments.source,
         destination=arguments.destination,
         route=arguments.route,
+        failed=getattr(arguments, "failed", False),
         with_body=bool(of_post),
     )
     watch = LiveWatch(where, request)

@@ -188,7 +188,7 @@ def _status(delivery: Record) -> str:
 
 def _reason(delivery: Record) -> str | None:
     """Return the reason of a delivery, and what, how much longer or until when it waits, if it waits."""
-    reason: str | None = delivery["reason"]
+    reason: str | None = delivery["reason"] or delivery.get("last_failure")
     waits_for: str | None = delivery.get("waits_for")
     if waits_for is not None and waits_for != reason:
         return waits_for if reason is None else f"{waits_for}; {reason}"

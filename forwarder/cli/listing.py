@@ -33,7 +33,7 @@ def query(arguments: argparse.Namespace) -> Query:
     """Return the query that the arguments mean. Raises `UsageError`."""
     named = {
         name: getattr(arguments, name)
-        for name in ("source", "destination", "route", "status", "mid", "author", "text", "limit")
+        for name in ("source", "destination", "route", "status", "failed", "mid", "author", "text", "limit")
         if hasattr(arguments, name)
     }
     require_period(arguments)

@@ -54,6 +54,8 @@ class Query(msgspec.Struct, frozen=True, kw_only=True):
     route: str | None = None
     status: str | None = None
     """The status of a delivery, or `WAITING`; of the delivery to `destination`, if an event is asked for with both."""
+    failed: bool = False
+    """Only deliveries of which an attempt failed, whatever came of them. Only for deliveries."""
     unmatched: bool = False
     """Only events that went nowhere. Only for events."""
     reason: str | None = None
@@ -126,7 +128,10 @@ class History(Protocol):
         ...
 
     def deliveries(self, query: Query) -> Iterator[Record]:
-        """Return the deliveries without their earlier attempts, newest event first."""
+        """Return the deliveries without their earlier attempts, newest event first.
+
+        With `failed` each has `last_failure`: what the last attempt that failed has failed with.
+        """
         ...
 
     def find_deliveries(self, text: str) -> list[Record]:

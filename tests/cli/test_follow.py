@@ -50,6 +50,13 @@ async def test_deliveries_come_as_attempts_with_the_filters_of_the_list(tmp_path
             lines = await follow.lines_until(lambda line: "text 13" in line)
             assert "✓" in lines[-1]
             assert await follow.ended() == 0
+        async with tailing("deliveries", "-f", "--failed", "--json", config=on.config) as follow:
+            listed = [await follow.record() for _ in range(2)]
+            assert all("HTTP 400" in each["last_failure"] for each in listed)
+            await on.send(10)
+            record = await follow.record()
+            assert (record["event"], record["outcome"]) == ("attempt", "dead")
+            assert await follow.ended() == 0
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,20 @@ async def test_a_delivery_is_shown_with_every_attempt_and_found_by_its_event(con
     assert event["deliveries"][0]["status"] == "dead"
 
 
+async def test_what_failed_is_listed_with_its_last_reason_also_where_it_was_delivered_in_the_end(config: Path) -> None:
+    await fill(config)
+    async with open_outbox(config.with_name("outbox.db")) as outbox:
+        retried = keep(outbox, 5)
+        outbox.reschedule(retried, attempt(503), at=retried.accepted_at, keep=True)
+        outbox.complete(retried, attempt(200, 2))
+    code, out, _ = await command("deliveries", "--failed", "-c", str(config))
+    assert code == exit_codes.OK
+    _, *rows = out.splitlines()
+    assert [re.split(r"  +", row)[3:] for row in rows] == [["delivered", "HTTP 503: no"], ["dead", "HTTP 500: no"]]
+    found = await records(config, "deliveries", "--failed", "--status", "delivered")
+    assert [(each["reason"], each["last_failure"]) for each in found] == [(None, "HTTP 503: no")]
+
+
 @pytest.mark.parametrize("what", ["events", "deliveries"])
 async def test_an_id_that_is_not_there_is_one_sentence(config: Path, what: str) -> None:
     await fill(config)

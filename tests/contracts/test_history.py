@@ -93,6 +93,8 @@ def test_events_come_newest_first_and_a_query_narrows_them(filled: Store, query:
         (Query(), [4, 3, 2, 1]),
         (Query(status="dead"), [2]),
         (Query(status="skipped"), [4]),
+        (Query(failed=True), [2]),
+        (Query(failed=True, status="delivered"), []),
         (Query(destination=BOT, limit=1), [4]),
         (Query(destination="other"), []),
         (Query(mid=EVENTS[2].mid, text=TEXT), [4, 3]),
@@ -318,3 +320,30 @@ async def test_the_first_in_an_order_is_the_first_event_that_is_not_done_also_if
         outbox.complete(first, attempt(200))
     with store.history() as history:
         assert history.first_in_order(BOT, "7") == 3
+
+
+async def test_deliveries_with_a_failed_attempt_say_the_last_failure_whatever_came_of_them(store: Store) -> None:
+    async with store.open() as outbox:
+        outbox.complete(keep(outbox, 0), attempt(200))
+        retried = keep(outbox, 1)
+        outbox.reschedule(retried, attempt(503), at=retried.accepted_at, keep=True)
+        outbox.reschedule(retried, attempt(502, 2), at=retried.accepted_at, keep=True)
+        outbox.complete(retried, attempt(200, 3))
+        waits = keep(outbox, 2)
+        outbox.reschedule(waits, attempt(500), at=waits.accepted_at + timedelta(hours=1), keep=False)
+        keep(outbox, 3, DeliveryStatus.PENDING)  # the newest one has not been tried
+        assert await outbox.settle()
+        dropped = keep(outbox, 4)
+        outbox.reschedule(dropped, attempt(404), at=dropped.accepted_at, keep=True)
+        outbox.bury(dropped, attempt(410, 2), reason="HTTP 410")
+        assert await outbox.settle()
+        drop = DeadLetterChange(verb="dead_drop", since_ms=0, until_ms=FOREVER_MS, start_ms=0, rate=1.0)
+        assert (await outbox.change(drop)).changed == 1
+    with store.history() as history:
+        found = [(each["status"], each["last_failure"]) for each in history.deliveries(Query(failed=True))]
+        assert "last_failure" not in next(history.deliveries(Query()))
+    assert [(status, (failure or "")[:8]) for status, failure in found] == [
+        ("skipped", "HTTP 410"),
+        ("pending", "HTTP 500"),
+        ("delivered", "HTTP 502"),
+    ]

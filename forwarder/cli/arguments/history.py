@@ -19,6 +19,11 @@ def add_parser(commands: Commands) -> None:
 
     parser = commands.add_parser("deliveries")
     add_filters(parser, with_status=True)
+    parser.add_argument(
+        "--failed",
+        action="store_true",
+        help="only those of which an attempt failed, with what it failed with; with -f only attempts that failed",
+    )
     add_list(parser)
     _add_follow(parser, "each attempt as it is made")
     add_config(parser)

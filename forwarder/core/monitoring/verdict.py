@@ -188,7 +188,7 @@ def _destinations(status: StatusReport) -> Iterator[Concern]:
         yield Concern(
             HealthLevel.DEGRADED,
             f"{_named('destination', down)} down{why}",
-            f"Deliveries are kept and retried. forwarder deliveries --destination {shlex.quote(name)} shows its errors.",
+            f"Deliveries are kept and retried. forwarder deliveries --failed --destination {shlex.quote(name)} shows its errors.",
         )
 
 

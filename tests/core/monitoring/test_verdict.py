@@ -126,7 +126,10 @@ def test_several_destinations_are_named_without_errors() -> None:
     down = DestinationReport(breaker="half_open", last_failure="HTTP 503")
     verdict = judge(StatusReport(streams={"main": OPEN}, destinations={"a": down, "b c": down}), now=NOW)
     assert verdict.line == "DEGRADED: destinations a, b c are down"
-    assert verdict.advice == "Deliveries are kept and retried. forwarder deliveries --destination a shows its errors."
+    assert (
+        verdict.advice
+        == "Deliveries are kept and retried. forwarder deliveries --failed --destination a shows its errors."
+    )
 
 
 def test_a_pause_by_a_person_is_well_and_one_by_itself_is_not() -> None:

@@ -30,6 +30,7 @@ from forwarder.outbox.sqlite.history.records import (
     delivery_record,
     event_record,
     gap_record,
+    last_failure,
     queues_of,
     readable,
     text_of,
@@ -98,7 +99,10 @@ class SqliteHistory:
     def deliveries(self, query: Query) -> Iterator[Record]:
         ahead_ms = clock_offset_ms(self._connection)
         for row in self._connection.execute(_SQL["deliveries"], _values(query)):
-            yield delivery_record(row, ahead_ms)
+            delivery = delivery_record(row, ahead_ms)
+            if query.failed:
+                delivery["last_failure"] = last_failure(self._connection, delivery)
+            yield delivery
 
     def find_deliveries(self, text: str) -> list[Record]:
         event_id, mark = event_of(text) or (EventId(text.removeprefix("msg_")), "")

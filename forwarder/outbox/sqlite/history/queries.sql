@@ -78,6 +78,9 @@ WHERE e.accepted_ms >= :since_ms AND e.accepted_ms < :until_ms
   AND (:author IS NULL AND :text IS NULL AND :link IS NULL OR is_sought(e.body, :author, :text, :link))
   AND (:destination IS NULL OR d.destination = :destination)
   AND (:status IS NULL OR d.status = :status OR :status = 'waiting' AND d.status IN ('pending', 'in_flight'))
+  AND (NOT :failed OR d.started_ms IS NOT NULL AND d.status NOT IN ('delivered', 'skipped') AND d.reason IS NOT NULL OR EXISTS (
+    SELECT 1 FROM attempts AS a
+    WHERE a.event_seq = d.event_seq AND a.destination = d.destination AND a.reason IS NOT NULL))
   AND (:route IS NULL OR EXISTS (SELECT 1 FROM json_each(d.routes) AS r WHERE r.value = :route))
   AND (:after_ms IS NULL OR (e.accepted_ms, e.seq) < (:after_ms, :after_seq)
     OR (e.accepted_ms, e.seq) = (:after_ms, :after_seq) AND d.destination > :after_destination)

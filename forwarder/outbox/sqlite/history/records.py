@@ -162,6 +162,12 @@ def attempt_records(connection: sqlite3.Connection, delivery: Record) -> list[Re
     return found
 
 
+def last_failure(connection: sqlite3.Connection, delivery: Record) -> str | None:
+    """Return what the last attempt of a delivery that failed has failed with."""
+    reasons = (each["reason"] for each in reversed(attempt_records(connection, delivery)))
+    return next((reason for reason in reasons if reason is not None), None)
+
+
 def _attempt_record(row: tuple[Any, ...]) -> Record:
     with readable("an attempt"):
         number, started_ms, duration_ms, http_status, reason, excerpt = msgspec.convert(row, _AttemptRow)
