@@ -19,6 +19,7 @@ _NAMES = (
         "destination",
         "route",
         "status",
+        "failed",
         "reason",
         "unmatched",
         "after_ms",
