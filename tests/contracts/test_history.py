@@ -332,11 +332,9 @@ async def test_deliveries_with_a_failed_attempt_say_the_last_failure_whatever_ca
         waits = keep(outbox, 2)
         outbox.reschedule(waits, attempt(500), at=waits.accepted_at + timedelta(hours=1), keep=False)
         keep(outbox, 3, DeliveryStatus.PENDING)  # the newest one has not been tried
-        assert await outbox.settle()
         dropped = keep(outbox, 4)
         outbox.reschedule(dropped, attempt(404), at=dropped.accepted_at, keep=True)
         outbox.bury(dropped, attempt(410, 2), reason="HTTP 410")
-        assert await outbox.settle()
         drop = DeadLetterChange(verb="dead_drop", since_ms=0, until_ms=FOREVER_MS, start_ms=0, rate=1.0)
         assert (await outbox.change(drop)).changed == 1
     with store.history() as history:
