@@ -13,7 +13,7 @@ _MOST_LINE = 300
 _RULES = frozenset({"routes", "lists", "matchers", "unmatched", "tests"})
 """The sections that hold rules."""
 _TOP = re.compile(r"([A-Za-z_][\w-]*)\s*:(?:\s|$)")
-_KEY = re.compile(r"(\s*(?:- +)*(?:[A-Za-z_][\w.-]*\s*:(?=\s|$))?)(.*)", re.DOTALL)
+_KEY = re.compile(r"(\s*(?:- +)*(?:[A-Za-z_][\w.-]{0,29}\s*:(?=\s|$))?)(.*)", re.DOTALL)
 _SECRET = re.compile(r"://|(?:key|token|secret|pass|url|cert|sign|auth|header|cookie|webhook)", re.IGNORECASE)
 HIDDEN = "…"
 """Stands for a value that is not shown."""

@@ -22,6 +22,7 @@ from forwarder.core.matching.literals import Literals, Report, switch
 from forwarder.core.matching.subject import Field
 from forwarder.core.matching.values import Length, TypeIs
 from forwarder.core.yaml.problems import did_you_mean
+from forwarder.core.yaml.shown_keys import may_hold_value
 from forwarder.core.yaml.tree import Path, Scalar, Tree
 
 BLOCKS = ("any", "all", "not")
@@ -263,7 +264,7 @@ def _unknown_test(name: str, field: Field) -> str:
 
     if not (meant := test_meant(name, field.name)) and (near := did_you_mean(name, [*ALL_TESTS, *OPTIONS])):
         return f"unknown test{near}"
-    below = f"; a field within it is written {field.name}.{name}" if field.is_deep else ""
+    below = f"; a field within it is written {field.name}.{name}" if field.is_deep and not may_hold_value(name) else ""
     return f"unknown test{meant or f'; tests are {_TESTS_LISTED}'}{below}"
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from forwarder.core.yaml.problems import did_you_mean
+from forwarder.core.yaml.shown_keys import may_hold_value
 
 _TESTS = {
     "prefix": "startswith starts_with starts begins_with beginswith begins",
@@ -112,6 +113,8 @@ def field_meant(name: str, *, fields: Collection[str], tests: Collection[str]) -
     head, _, rest = name.partition(".")
     if not rest:
         return did_you_mean(name, fields)
+    if may_hold_value(name):
+        return ""
     if not head:
         return _within(rest, fields) or f"; did you mean payload.{rest}?"
     if head in fields and rest in tests:

@@ -64,6 +64,8 @@ class Findings:
         """Add a problem of the key that `path` ends with."""
         mapping, found = self._find(path[:-1])
         entry = mapping.entries.get(str(path[-1])) if isinstance(mapping, MapNode) and found == path[:-1] else None
+        if ":" in str(path[-1]):
+            message += "; is a space missing after the colon?"
         if entry is None:
             self.add(path, message)
         else:
@@ -108,7 +110,8 @@ class Findings:
             # It is valid in `defaults`, which was checked first, but it does not fit this destination.
             place = self._entries(path[:1])[str(path[1])]
             line, column = place.line, place.column
-            message += f' ({path[2]} is from defaults; write your own here, or "{path[2]}: ~" for none)'
+            key = render_path(path[2:3])
+            message += f' ({key} is from defaults; write your own here, or "{key}: ~" for none)'
             path = path[:2]
         if len(self._problems) < MAX_REPORTED:
             self._problems.setdefault(

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from forwarder.core.yaml.shown_keys import NOT_SHOWN, shown_key
 from forwarder.core.yaml.sources import ALONE, Sources
 from forwarder.core.yaml.tree import Path
 from forwarder.core.yaml.words import nearest_word
@@ -56,14 +57,23 @@ def _located(problem: Problem, sources: Sources) -> Problem:
 
 
 def render_path(path: Path) -> str:
-    """Return a path as people write it: `routes[2].to[0]`. A key with other characters than letters, digits, _ and - is quoted."""
+    """Return a path as people write it: `routes[2].to[0]`. A key with other characters than letters, digits, _ and - is quoted.
+
+    Of a key that may hold a value by mistake, only its beginning is shown.
+    """
     parts: list[str] = []
-    for step in path:
+    for index, step in enumerate(path):
         if isinstance(step, int):
             parts.append(f"[{step}]")
         else:
-            parts.append(("." if parts else "") + (step if _PLAIN_KEY.fullmatch(step) else quote(step)))
+            parts.append(("." if parts else "") + _rendered(shown_key(step, path[:index])))
     return "".join(parts)
+
+
+def _rendered(key: str | None) -> str:
+    if key is None:
+        return NOT_SHOWN
+    return key if _PLAIN_KEY.fullmatch(key) else quote(key)
 
 
 def quote(text: str) -> str:

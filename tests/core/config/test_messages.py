@@ -57,7 +57,7 @@ def said_of(text: str) -> list[str]:
         ),
         (
             config_text(destination="headers: {'a b': c}"),
-            '6:15 destinations.bot.headers."a b": not the name of a header; a name consists of letters, digits and hyphens',
+            "6:15 destinations.bot.headers.(a key that is not shown): not the name of a header; a name consists of letters, digits and hyphens",
         ),
         (
             config_text(destination="timeout: soon"),
