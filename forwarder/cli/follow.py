@@ -9,8 +9,9 @@ from forwarder.cli.live_output import LiveOutput, print_until_stopped
 from forwarder.cli.live_watch import LiveWatch
 from forwarder.cli.locations import Places, UsageError
 from forwarder.core.commands import Watch
-from forwarder.core.history import FOREVER_MS
+from forwarder.core.history import FOREVER_MS, NO_LIMIT
 from forwarder.core.matching.post_search import PostSearch
+from forwarder.outbox.problems import OutboxUnusableError
 
 PrintList = Callable[[], int]
 """Prints the list, and returns its exit code."""
@@ -48,7 +49,16 @@ def _follow(where: Places, arguments: argparse.Namespace, wanted: list[Wants], p
         failed=getattr(arguments, "failed", False),
         with_body=bool(of_post),
     )
-    watch = LiveWatch(where, request)
+
+    def fill_in(since_ms: int) -> None:
+        arguments.since, arguments.limit = max(arguments.since, since_ms), NO_LIMIT
+        try:
+            print_list()
+        except OutboxUnusableError as error:
+            print(error, file=sys.stderr)
+        sys.stdout.flush()
+
+    watch = LiveWatch(where, request, fill_in=fill_in)
     with watch.connected():  # before the list is read, so that nothing is missing between the two
         print_list()
         sys.stdout.flush()

@@ -14,8 +14,12 @@ _ROOMY = 100
 _SOURCE_WIDTH = 8
 _LEAST_TEXT = 12
 """The text gets at least so many columns, however long the result is."""
+_LEAST_NAME = 8
+"""The name of a destination keeps so many columns."""
 _ROUTES = 2
 """How many pieces the result of an attempt begins with that name the routes."""
+_OF_ANY_LENGTH = frozenset({AttemptOutcome.DEAD, AttemptOutcome.EXPIRED})
+"""Their reasons are in the words of a receiver; those of others are shown whole."""
 _LATE_MS = 1_000
 """A delivery that came so much later than its last attempt took is shown with how late it was."""
 
@@ -68,7 +72,8 @@ class LineLayout:
         if _columns(result) > rest - _LEAST_TEXT - 1 and isinstance(item, PassingAttempt):
             result = result[_ROUTES:]  # what became of it says more
         text_width = max(min(rest * 2 // 5, rest - 1 - _columns(result)), _LEAST_TEXT)
-        if isinstance(item, PassingAttempt) and (lacking := _columns(result) - (rest - text_width - 1)) > 0:
+        is_short = isinstance(item, PassingAttempt) and item.outcome not in _OF_ANY_LENGTH
+        if is_short and (lacking := _columns(result) - (rest - text_width - 1)) > 0:
             text_width = max(text_width - lacking, 1)
             over = max(_columns(result) - (rest - text_width - 1), 0)
             cut = min(over, author_width - 1)
@@ -163,11 +168,11 @@ def _safe(pieces: Iterable[Piece]) -> list[Piece]:
 
 
 def _name_cut(pieces: list[Piece], by: int) -> list[Piece]:
-    """Return the pieces of an attempt with the name of the destination shorter by so many columns, but not without any of it."""
+    """Return the pieces of an attempt with the name of the destination shorter by so many columns, but not by all of it."""
     if by <= 0:
         return pieces
     name = next(piece for piece in pieces if piece.colour == BOLD)
-    cut = Piece(cut_to(name.text, max(columns_of(name.text) - by, 1)), BOLD)
+    cut = Piece(cut_to(name.text, max(columns_of(name.text) - by, min(columns_of(name.text), _LEAST_NAME))), BOLD)
     return [cut if piece is name else piece for piece in pieces]
 
 

@@ -2,6 +2,7 @@
 
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -13,6 +14,8 @@ from forwarder.core.commands import Watch
 _TRY_EVERY_S = 0.3
 
 Note = Callable[[str], None]
+FillIn = Callable[[int], None]
+"""Shows what passed since a time, in Unix milliseconds, at which the daemon went away."""
 
 
 def _note_on_standard_error(text: str) -> None:
@@ -22,11 +25,14 @@ def _note_on_standard_error(text: str) -> None:
 class LiveWatch:
     """Holds the connection over which the daemon shows what passes."""
 
-    def __init__(self, where: Places, request: Watch, note: Note = _note_on_standard_error) -> None:
-        """`note` takes a sentence at the beginning, when the daemon is away, and when it is back."""
+    def __init__(
+        self, where: Places, request: Watch, note: Note = _note_on_standard_error, *, fill_in: FillIn | None = None
+    ) -> None:
+        """`note` takes a sentence at the beginning, when the daemon is away, and when it is back. Then `fill_in` is called."""
         self._where = where
         self._request = request
         self._note = note
+        self._fill_in = fill_in
         self._connection = ExitStack()
         self._passing: Iterator[bytes] = iter(())
         self._daemon: Control | None = None
@@ -52,7 +58,10 @@ class LiveWatch:
                 if self._over.is_set():
                     return
                 self._note(f"{error}; waiting for it to be back")
+            away_since_ms = time.time_ns() // 1_000_000
             self._connect_again()
+            if self._fill_in is not None and not self._over.is_set():
+                self._fill_in(away_since_ms)
 
     def end(self) -> None:
         """Have `lines` end, from another thread."""
@@ -75,5 +84,10 @@ class LiveWatch:
                 self._over.wait(_TRY_EVERY_S)
                 continue
             who = f"process {self._pid}" if self._pid == before else f"process {self._pid} instead of {before}"
-            self._note(f"forwarder is back ({who}); what passed meanwhile is not shown here, but in: forwarder events")
+            what = (
+                "is not shown here, but in: forwarder events"
+                if self._fill_in is None
+                else "is in the list that follows"
+            )
+            self._note(f"forwarder is back ({who}); what passed meanwhile {what}")
             return

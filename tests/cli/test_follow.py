@@ -1,14 +1,19 @@
 """`events --follow` and `deliveries --follow`: the list, and then what comes."""
 
+import signal
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
 
 from forwarder.cli import exit_codes
-from forwarder.emulator.receiver import Answer
+from forwarder.emulator.receiver import Answer, Receiver
+from forwarder.emulator.server import Emulator
 from tests.cli.test_tail import scene
 from tests.support.crash import until
-from tests.support.process import command, look
+from tests.support.delivery import configure, stopped
+from tests.support.process import KEY, command, forwarder, look
+from tests.support.streams import numbered
 from tests.support.tailing import tailing
 
 
@@ -57,6 +62,34 @@ async def test_deliveries_come_as_attempts_with_the_filters_of_the_list(tmp_path
             record = await follow.record()
             assert (record["event"], record["outcome"]) == ("attempt", "dead")
             assert await follow.ended() == 0
+
+
+async def test_what_passed_while_the_daemon_was_replaced_is_filled_in_from_the_outbox(tmp_path: Path) -> None:
+    async with Emulator(api_key=KEY) as emulator, Receiver() as bot, AsyncExitStack() as running:
+        config = configure(tmp_path, emulator, {"bot": (bot, "")})
+        first, second, third = numbered(3)
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(first)
+            await settled(tmp_path, 1)
+            follow = await running.enter_async_context(tailing("events", "-f", config=config))
+            assert (await follow.line()).startswith("ACCEPTED")
+            assert (await follow.line()).split()[-1] == "1"
+            await stopped(daemon)
+            await follow.noted("waiting for it to be back")
+        follow.process.send_signal(signal.SIGSTOP)  # so that it comes back late
+        async with forwarder(config) as daemon:
+            await emulator.wait_connected()
+            await emulator.send(second)
+            await settled(tmp_path, 2)
+            follow.process.send_signal(signal.SIGCONT)
+            await follow.noted("what passed meanwhile is in the list that follows")
+            assert (await follow.line()).startswith("ACCEPTED")
+            assert (await follow.line()).split()[-1] == "2"
+            await emulator.send(third)
+            assert "text 3" in await follow.line()
+            assert await follow.ended() == 0
+            await stopped(daemon)
 
 
 @pytest.mark.parametrize(
