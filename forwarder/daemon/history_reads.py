@@ -34,12 +34,17 @@ class HistoryReader:
     """
 
     def __init__(
-        self, outbox: Path, *, within_s: float = _READ_WITHIN_S, turn_within_s: float = _TURN_WITHIN_S
+        self,
+        outbox: Path,
+        *,
+        within_s: float = _READ_WITHIN_S,
+        turn_within_s: float = _TURN_WITHIN_S,
+        most: int = _MOST_READS,
     ) -> None:
         self._outbox = outbox
         self._within_s = within_s
         self._turn_within_s = turn_within_s
-        self._places = asyncio.Semaphore(_MOST_READS)
+        self._places = asyncio.Semaphore(most)
 
     async def read(self, work: Callable[[History], _T]) -> _T:
         """Return what `work` returns. Raises `UnavailableError`. What is cancelled meanwhile ends its read, too."""

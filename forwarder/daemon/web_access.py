@@ -1,6 +1,6 @@
 """The running daemon, as the page and the API over HTTP see it. It is loaded only where the config asks for HTTP."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -24,6 +24,7 @@ from forwarder.core.monitoring.status import Backlog, StatusReport
 from forwarder.core.monitoring.verdict import Verdict, judge
 from forwarder.core.monitoring.whole_backlog import whole_backlog
 from forwarder.core.past_routing import PastRouting, config_then, explain_past
+from forwarder.core.posts import MOST_WHOLE_BYTES
 from forwarder.core.yaml.tree import Expanded, Sealed, Tree
 from forwarder.daemon.history_reads import HistoryReader
 from forwarder.daemon.refused_edit import with_excerpts
@@ -44,6 +45,10 @@ from forwarder.web.records import (
 from forwarder.web.rule_trials import BacktestResult, BacktestWanted, RuleTrial, TrialResult
 
 _SHOWN_PROBLEMS = 100
+_MOST_LARGE_READS = 2
+"""How many reads of whole events are under way at the same time: each may hold all of a large one."""
+_EXPLAINED_BYTES = 1 << 20
+"""A larger event is not explained in this process: nothing else would run meanwhile."""
 
 _T = TypeVar("_T")
 
@@ -54,6 +59,7 @@ class WebAccess:
     def __init__(self, parts: WebParts) -> None:
         self._parts = parts
         self._reader = HistoryReader(parts.outbox)
+        self._event_reader = HistoryReader(parts.outbox, most=_MOST_LARGE_READS)
         self._rules = RuleRuns(parts.outbox)
 
     def now(self) -> datetime:
@@ -75,9 +81,9 @@ class WebAccess:
         waits = self._waits()
 
         def read(history: History) -> EventPage:
-            found, has_more = _page(list(history.events(_one_more(query))), query)
-            found = list(map(waits(history).of_event, found))
-            events = _values([each | {"body": None} for each in found], list[StoredEvent])
+            listed = [each | {"body": None} for each in history.events(_one_more(query))]
+            found, has_more = _page(listed, query)
+            events = _values(list(map(waits(history).of_event, found)), list[StoredEvent])
             if not (has_more and events):
                 return EventPage(events=events)
             last = events[-1]
@@ -89,9 +95,17 @@ class WebAccess:
         waits = self._waits()
 
         def read(history: History) -> list[StoredEvent]:
-            return _values(list(map(waits(history).of_event, _event(history, text))), list[StoredEvent])
+            found = [_with_beginning(each) for each in _event(history, text)]
+            return _values(list(map(waits(history).of_event, found)), list[StoredEvent])
 
-        return await self._reader.read(read)
+        return await self._event_reader.read(read)
+
+    async def body(self, event_seq: int) -> bytes | None:
+        def read(history: History) -> bytes | None:
+            record = history.event_at(event_seq)
+            return None if record is None else _bytes_of(record)
+
+        return await self._event_reader.read(read)
 
     async def explain(self, event_seq: int) -> PastRouting | None:
         runtime = self._parts.active.runtime
@@ -100,10 +114,14 @@ class WebAccess:
             record = history.event_at(event_seq)
             if record is None:
                 return None
+            if len(record["body"]) > _EXPLAINED_BYTES:
+                return PastRouting(
+                    why_not="The event is too large to be explained here; `forwarder explain` with its id does it."
+                )
             then = config_then(history.revision_at(event_seq), runtime.config)
             return explain_past(record, then, runtime.config, router=runtime.routing_table.router)
 
-        return await self._reader.read(read)
+        return await self._event_reader.read(read)
 
     async def deliveries(self, query: Query) -> DeliveryPage:
         waits = self._waits()
@@ -182,13 +200,31 @@ class WebAccess:
         return self._parts.live
 
 
-def _event(history: History, text: str) -> list[Record]:
+def _event(history: History, text: str) -> Iterator[Record]:
+    """Yield the acceptances of an event, one at a time: each may be large."""
     if text.startswith("#"):
-        record = history.event_at(int(text[1:]))
-        return [] if record is None else [record]
-    event_id = (event_of(text) or (text, ""))[0]
-    found = [history.event_at(event["event_seq"]) for event in history.find_events(event_id)]
-    return [each for each in found if each is not None and each["event_id"] == event_id]
+        numbers = [int(text[1:])]
+    else:
+        event_id = (event_of(text) or (text, ""))[0]
+        numbers = [each["event_seq"] for each in history.find_events(event_id) if each["event_id"] == event_id]
+    for number in numbers:
+        record = history.event_at(number)
+        if record is not None:
+            yield record
+
+
+def _with_beginning(event: Record) -> Record:
+    """Return the record of an event with the beginning of a large body."""
+    body = _bytes_of(event)
+    if len(body) <= MOST_WHOLE_BYTES:
+        return event | {"body_bytes": len(body)}
+    beginning = body[:MOST_WHOLE_BYTES].decode("utf-8", "ignore")
+    return event | {"body": beginning, "body_is_cut": True, "body_bytes": len(body)}
+
+
+def _bytes_of(event: Record) -> bytes:
+    body: str = event["body"]
+    return body.encode("utf-8", "surrogateescape")
 
 
 def _one_more(query: Query) -> Query:

@@ -1,7 +1,8 @@
 """The history over HTTP: events, deliveries, dead letters, gaps and what people did."""
 
+import asyncio
 from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from aiohttp import web
@@ -11,7 +12,7 @@ from msgspec.structs import replace
 from forwarder.core.history import Query
 from forwarder.core.past_routing import PastRouting
 from forwarder.core.routing.explain import Explanation, RouteOutcome
-from forwarder.web.endpoints import Endpoint, reading
+from forwarder.web.endpoints import JSON, Endpoint, reading
 from forwarder.web.parameters import (
     EventId,
     EventSeq,
@@ -24,7 +25,7 @@ from forwarder.web.parameters import (
     read_query,
     write_cursor,
 )
-from forwarder.web.ports import DaemonAccess
+from forwarder.web.ports import DaemonAccess, UnavailableError
 from forwarder.web.records import DeadGroup, StoredAction, StoredDelivery, StoredEvent, StoredGap
 
 _Status = Literal["pending", "in_flight", "delivered", "dead", "expired", "skipped"]
@@ -108,11 +109,19 @@ class ExplanationQuery(WhichEvent, kw_only=True, forbid_unknown_fields=True):
     """The most routes of each explanation."""
 
 
+_PIECE_BYTES = 64 << 10
+_MOST_BODIES = 2
+"""How many clients take a whole event at the same time: each is in memory until it is taken."""
+_PIECE_WITHIN_S = 10.0
+"""How long a client may take for a piece of it."""
+
+
 class HistoryReads:
     """Answers what came, where it went and why."""
 
     def __init__(self, access: DaemonAccess) -> None:
         self._access = access
+        self._bodies = 0
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Yield what there is."""
@@ -120,9 +129,17 @@ class HistoryReads:
         yield reading("/events", "Events, newest first", self.events, EventsAnswer, query=EventQuery)
         yield reading(
             "/events/{event_id}",
-            "One event with its body, its deliveries and every attempt",
+            "One event with its body, or the beginning of a large one, its deliveries and every attempt",
             self.event,
             StoredEvent,
+            query=WhichEvent,
+            parts=of_event,
+        )
+        yield reading(
+            "/events/{event_id}/body",
+            "One event as it came, all of it",
+            self.body,
+            Any,
             query=WhichEvent,
             parts=of_event,
         )
@@ -159,6 +176,21 @@ class HistoryReads:
     async def event(self, request: web.Request) -> StoredEvent:
         """Return an event."""
         return await find_event(self._access, request, read_query(request, WhichEvent).seq)
+
+    async def body(self, request: web.Request) -> web.StreamResponse:
+        """Send a whole event in pieces. Of a client that takes none, the connection is closed."""
+        seq = read_query(request, WhichEvent).seq
+        event = await find_event(self._access, request, seq)
+        if self._bodies >= _MOST_BODIES:
+            raise UnavailableError("too many whole events are being sent; try again in a moment")
+        self._bodies += 1
+        try:
+            body = await self._access.body(event.event_seq)
+            if body is None:
+                raise InvalidRequestError("there is no such event any more", status=404)
+            return await _send(request, body)
+        finally:
+            self._bodies -= 1
 
     async def explanation(self, request: web.Request) -> PastRouting:
         """Return how an event was routed."""
@@ -206,6 +238,24 @@ async def find_event(access: DaemonAccess, request: web.Request, seq: int | None
             "there is no such event: it did not come, or it is older than outbox.keep_delivered", status=404
         )
     return found[-1]
+
+
+async def _send(request: web.Request, body: bytes) -> web.StreamResponse:
+    answer = web.StreamResponse(headers={"Content-Type": JSON})
+    answer.content_length = len(body)
+    await answer.prepare(request)
+    if request.method == "HEAD":
+        return answer
+    view = memoryview(body)
+    try:
+        for begin in range(0, len(body), _PIECE_BYTES):
+            async with asyncio.timeout(_PIECE_WITHIN_S):
+                await answer.write(bytes(view[begin : begin + _PIECE_BYTES]))
+        await answer.write_eof()
+    except (TimeoutError, ConnectionError):
+        connection = request.protocol
+        connection.force_close()
+    return answer
 
 
 def _narrowed(explanation: Explanation | None, asked: ExplanationQuery) -> Explanation | None:

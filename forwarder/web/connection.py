@@ -22,6 +22,8 @@ HEADERS = {
 }
 """What every answer says: nothing that a page of another site could make a browser do."""
 MOST_CONNECTIONS = 128
+MOST_UNSENT_BYTES = 32 << 20
+"""How much of answers may wait to be taken, of all clients together. Beyond that there are no more answers but short ones."""
 _HEAD_WITHIN_S = 10.0
 """How long a client may take for the head of its first request."""
 _TAKEN_WITHIN_S = 30.0
@@ -78,6 +80,10 @@ class Connection(web.RequestHandler):
             self._for_client.cancel()
         super().connection_lost(exc)
 
+    def unsent_bytes(self) -> int:
+        """Return how much of answers waits to be taken, of all connections of the server."""
+        return sum(map(_unsent, (each.transport for each in self._server.connections)))
+
     @contextmanager
     def ending_with_client(self) -> Iterator[None]:
         """Cancel the task that is inside of this block when the client goes away."""
@@ -99,8 +105,7 @@ class Connection(web.RequestHandler):
 
     def _look(self) -> None:
         """Close the connection if the client takes nothing; look again while it does."""
-        transport = self.transport
-        left = transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+        left = _unsent(self.transport)
         if left and left == self._left:
             self.force_close()
         elif left:
@@ -126,3 +131,7 @@ class Connection(web.RequestHandler):
         answer = refusal(status, text, **HEADERS)
         answer.force_close()
         return answer
+
+
+def _unsent(transport: asyncio.BaseTransport | None) -> int:
+    return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0

@@ -22,7 +22,7 @@ from forwarder.web.access import (
     is_same_origin,
     is_token,
 )
-from forwarder.web.connection import HEADERS, Connection, refusal
+from forwarder.web.connection import HEADERS, MOST_UNSENT_BYTES, Connection, refusal
 from forwarder.web.parameters import InvalidRequestError
 from forwarder.web.ports import UnavailableError
 
@@ -35,6 +35,9 @@ _DELAY_S = 1.0
 _MOST_WRONG = 8
 """How many wrong tokens are answered at the same time: so many can be tried in a second."""
 _METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_POST)
+
+_SHORT = frozenset({"/healthz", "/readyz"})
+"""The paths whose answers are short, and are given also while much of others waits to be taken."""
 
 OPEN_TO_ALL = web.AppKey("open_to_all", frozenset[str])
 """The paths, or beginnings of paths that end with `/`, that need no token: what a person needs to log in."""
@@ -117,6 +120,8 @@ class Guard:
             return refused
         if self._under_way >= MAX_REQUESTS:
             return refusal(503, "too many requests at the same time; try again", **{"Retry-After": "1"})
+        if request.path not in _SHORT and _unsent_bytes(request) > MOST_UNSENT_BYTES:
+            return refusal(503, "too much of other answers waits to be taken; try again", **{"Retry-After": "1"})
         lasts = request.path in request.app.get(LASTS, ())
         self._under_way += not lasts
         try:
@@ -216,6 +221,11 @@ def _refusal_of(error: Exception, path: str) -> web.Response:
         case _:
             log.error("admin.request_failed", path=path[:200], exc_info=error)
             return refusal(500, "an error of forwarder itself; its log says more")
+
+
+def _unsent_bytes(request: web.Request) -> int:
+    connection = request.protocol
+    return connection.unsent_bytes() if isinstance(connection, Connection) else 0
 
 
 def _is_json(request: web.Request) -> bool:

@@ -77,7 +77,14 @@ class DaemonAccess(Protocol):
         ...
 
     async def event(self, text: str) -> list[StoredEvent]:
-        """Return the acceptances of an event, by its id, a `webhook-id` or `#` and its number, oldest first, with body and attempts."""
+        """Return the acceptances of an event, by its id, a `webhook-id` or `#` and its number, oldest first, with attempts and body.
+
+        Of a large body it has the beginning.
+        """
+        ...
+
+    async def body(self, event_seq: int) -> bytes | None:
+        """Return the whole event with this number as it came; `None` if there is no such event any more."""
         ...
 
     async def explain(self, event_seq: int) -> PastRouting | None:

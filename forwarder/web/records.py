@@ -79,7 +79,11 @@ class StoredEvent(msgspec.Struct, frozen=True, kw_only=True):
     gap_id: int | None = None
     deliveries: list[StoredDelivery]
     body: str | None = None
-    """The event as it came, as JSON text. Only of the event's own page."""
+    """The event as it came, as JSON text; of a large one the beginning. Only of the event's own page."""
+    body_is_cut: bool = False
+    """Whether `body` is only the beginning. `/api/v1/events/{event_id}/body` has all of it."""
+    body_bytes: int | None = None
+    """The size of the whole event."""
 
 
 class DeadGroup(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,11 +1,12 @@
 """Events and attempts to put into an outbox."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from time import monotonic
 
 from forwarder.core.delivery import Answered, Attempt, Delivery, DeliveryStatus, DestinationName, WaitsFor, new_delivery
-from forwarder.core.event import decode_event
+from forwarder.core.event import Event, decode_event
 from forwarder.core.gaps.gap import GapId
 from forwarder.core.ledger import Audit, LedgerEntry, SkipReason
 from forwarder.core.ports import Outbox
@@ -52,6 +53,15 @@ def keep_unmatched(outbox: Outbox, number: int, *, at: datetime = NOW) -> None:
     """Enqueue one event that no route wanted."""
     event = EVENTS[number % len(EVENTS)]
     outbox.enqueue(event, outbox.new_seq(), {}, entry=LedgerEntry.UNMATCHED, now=at, read_at=monotonic())
+
+
+def keep_large(outbox: Outbox, *, values: int) -> Event:
+    """Enqueue one event with so many small values that no route wanted; return it."""
+    payload = {"text": "the large one", "author": {"screen_name": "whale"}, "link": "https://example.com/large"}
+    frame = {"source": "x", "mid": "7", "sid": "8", "timestamp": 1767225600000, "payload": payload}
+    event = decode_event(json.dumps(frame | {"payload": payload | {"values": [{"a": "b"}] * values}}).encode())
+    outbox.enqueue(event, outbox.new_seq(), {}, entry=LedgerEntry.UNMATCHED, now=NOW, read_at=monotonic())
+    return event
 
 
 def attempt(status: int, number: int = 1) -> Attempt:

@@ -1,7 +1,7 @@
 """The daemon as the page and the API see it, in the process of a test: a real outbox and config, without a stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,7 @@ from forwarder.outbox.open import open_for_change
 from forwarder.web.access import RulesOf, Sessions
 from forwarder.web.api import Api
 from forwarder.web.guard import Guard
-from forwarder.web.server import serve
+from forwarder.web.server import Routes, serve
 from tests.support.ports import free_port
 from tests.support.reloads import reloader_of
 
@@ -124,14 +124,14 @@ class Served:
 
 
 @asynccontextmanager
-async def serving(config: Path, *, token: str | None = TOKEN) -> AsyncIterator[Served]:
+async def serving(config: Path, *, token: str | None = TOKEN, also: Sequence[Routes] = ()) -> AsyncIterator[Served]:
     """Serve the API of a daemon with this config, whose outbox is `outbox.db` beside it. Changes are made in that file."""
     asked: list[tuple[Request, str]] = []
     port, feed = free_port(), LiveFeed(ProcessClock())
     access = access_of(config, asked=asked, feed=feed)
     guard, sessions = guard_of(port, token=token), Sessions()
     guard = Guard(guard.rules, sessions)
-    task = asyncio.create_task(serve(f"127.0.0.1:{port}", [Api(access, guard, sessions)], guard=guard))
+    task = asyncio.create_task(serve(f"127.0.0.1:{port}", [Api(access, guard, sessions), *also], guard=guard))
     url = f"http://127.0.0.1:{port}/api/v1"
     try:
         async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session, asyncio.timeout(120):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import msgspec
 
 from forwarder.core.matching.folding import fold
-from forwarder.core.posts import Post, read_post
+from forwarder.core.posts import Post, read_for_display, read_post
 
 HEADING_LENGTH = 200
 """The most characters of a post's text that a list has."""
@@ -46,7 +46,7 @@ class PostSearch:
 
 def heading_of(body: bytes) -> Heading:
     """Return the author and the beginning of the text of an event's post."""
-    return heading_of_post(read_post(body))
+    return heading_of_post(read_for_display(body))
 
 
 def heading_of_post(post: Post) -> Heading:

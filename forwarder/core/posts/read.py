@@ -13,6 +13,10 @@ from forwarder.core.posts.readers import reader_of
 _decode = msgspec.json.Decoder().decode
 _MAX_SHOWN = 1_000
 """Characters of a payload that are shown as JSON when no field of it is known."""
+MOST_WHOLE_BYTES = 256 << 10
+"""An event that is larger is not decoded to be listed or shown: that would take long, and hold up all else in the process."""
+_BEGINNING_BYTES = 16 << 10
+"""How much of such an event is read."""
 
 
 def read_post(body: bytes) -> Post:
@@ -25,6 +29,18 @@ def read_post(body: bytes) -> Post:
         return read_value(json.loads(body.decode("utf-8", "replace")))
     except (ValueError, RecursionError):
         return Post(text=body.decode("utf-8", "replace"))
+
+
+def read_for_display(body: bytes) -> Post:
+    """Return the post of an event for a list or a view; of a large event only what its beginning says."""
+    return read_post(body) if len(body) <= MOST_WHOLE_BYTES else read_beginning(body)
+
+
+def read_beginning(body: bytes) -> Post:
+    """Return what the beginning of an event says of its post."""
+    beginning = body[:_BEGINNING_BYTES].decode("utf-8", "ignore")
+    found = read_cut(beginning)
+    return read_value(found) if found else Post(text=beginning[:_MAX_SHOWN])
 
 
 def read_value(event: JSONValue) -> Post:

@@ -14,7 +14,7 @@ from aiohttp import web
 from forwarder.core.history import Query
 from forwarder.core.monitoring.status import StatusReport
 from forwarder.core.monitoring.verdict import Verdict
-from forwarder.core.posts import read_post
+from forwarder.core.posts import Post, read_beginning, read_post
 from forwarder.core.text import web_address
 from forwarder.threads import start_in_thread
 from forwarder.web.guard import LOGIN_PAGE, OPEN_TO_ALL
@@ -25,7 +25,7 @@ from forwarder.web.page.search import PERIODS, STATES, Asked, asked_of, place_of
 from forwarder.web.page.static_files import StaticFiles
 from forwarder.web.page.words import pretty_json
 from forwarder.web.ports import DaemonAccess, UnavailableError
-from forwarder.web.records import DeadGroup, DeliveryPage, EventPage, StoredAction
+from forwarder.web.records import DeadGroup, DeliveryPage, EventPage, StoredAction, StoredEvent
 
 if TYPE_CHECKING:
     from forwarder.web.page.rendering import Rendering
@@ -165,9 +165,7 @@ class Pages:
             routing = await self._daemon.explain(event.event_seq)
         except UnavailableError as error:
             problem = str(error)
-        body = event.body or ""
-        pretty = pretty_json(body) or body
-        post = read_post(body.encode("utf-8", "surrogateescape"))
+        post, body = await start_in_thread(partial(_payload, event), name="show payload")
         return await self._page(
             "event",
             view="events",
@@ -181,9 +179,9 @@ class Pages:
             problem=problem,
             most_children=_MOST_CHILDREN,
             most_routes=_MOST_ROUTES,
-            body=pretty[:_MOST_BODY],
-            body_size=len(body.encode("utf-8", "surrogateescape")),
-            body_is_cut=len(pretty) > _MOST_BODY,
+            body=body[:_MOST_BODY],
+            body_size=event.body_bytes or 0,
+            body_is_cut=event.body_is_cut or len(body) > _MOST_BODY,
         )
 
     async def dead(self, request: web.Request) -> web.Response:
@@ -318,6 +316,14 @@ class Pages:
 
             self._rendering = Rendering(self._static)
         return self._rendering.render(f"{name}.html", now=now, **values)
+
+
+def _payload(event: StoredEvent) -> tuple[Post, str]:
+    """Return the post of an event, and its body to be read. Of a large one there is only the beginning, which is left as it is."""
+    body = event.body or ""
+    if event.body_is_cut:
+        return read_beginning(body.encode()), body
+    return read_post(body.encode()), pretty_json(body) or body
 
 
 def _written(value: object) -> str:

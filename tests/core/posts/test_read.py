@@ -1,10 +1,11 @@
 """The post of an event: its kind, and what is shown where nothing is known."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
-from forwarder.core.posts import Kind, read_post, read_value
+from forwarder.core.posts import MOST_WHOLE_BYTES, Kind, read_beginning, read_for_display, read_post, read_value
 from tests.core.posts.support import post
 from tests.destinations.formats.support import example
 
@@ -39,3 +40,12 @@ def test_the_time_of_a_post_is_the_envelopes_for_x_and_the_messages_own_elsewher
     assert post("x", text="a", created_at="Thu Jan 01 00:00:06 +0000 2026").at == datetime(2026, 1, 1, tzinfo=UTC)
     assert post("telegram", message="a", date=1767225606).at == datetime(2026, 1, 1, 0, 0, 6, tzinfo=UTC)
     assert post("telegram", message="a").at == datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_of_a_large_event_only_the_beginning_is_read_to_be_shown() -> None:
+    body = json.dumps(
+        {"source": "x", "payload": {"text": "short", "values": [1] * MOST_WHOLE_BYTES, "link": "https://example.com/"}}
+    ).encode()
+    assert (read_for_display(body).text, read_for_display(body).link) == ("short", "")
+    assert read_for_display(example("x-plain")) == read_post(example("x-plain"))
+    assert read_beginning(b"no JSON \xff" + body).text.startswith('no JSON {"source"')
