@@ -9,6 +9,7 @@ from itertools import chain
 
 from forwarder.cli import exit_codes
 from forwarder.cli.listing import (
+    cut_to,
     local,
     local_exact,
     moments,
@@ -41,6 +42,8 @@ from forwarder.outbox.open import open_history
 
 _NAMED = 20
 """How many ids, or deliveries, are named in a message."""
+_ENDS = 20
+"""How many columns the outcome of the deliveries of an event may take; the author and the text are cut before it."""
 _LAST = {"skipped": 1, "delivered": 2}
 _SHORT = 30
 """The most characters of a text in a list that has more columns after it."""
@@ -78,12 +81,12 @@ def _print_events(found: list[Record], *, is_wide: bool) -> None:
         (
             *(time, short_id(event["event_id"], is_wide=is_wide), event["source"]),
             *((event["mid"], event["sid"]) if is_wide else ()),
-            *(_ends(event), event["author"] or None, said(event)),
+            *(_ends(event) if is_wide else cut_to(_ends(event), _ENDS), event["author"] or None, said(event)),
         )
         for time, event in zip(times, found, strict=True)
     ]
     names = (accepted, "EVENT", "SOURCE", *(("MID", "SID") if is_wide else ()), "DELIVERIES", "AUTHOR", "TEXT")
-    print_table(names, rows, width=None if is_wide else screen_width(), cut=("SOURCE", "DELIVERIES", "AUTHOR", "TEXT"))
+    print_table(names, rows, width=None if is_wide else screen_width(), cut=("SOURCE", "AUTHOR", "TEXT"))
 
 
 def _ends(event: Record) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from forwarder.cli import exit_codes
-from forwarder.cli.history import _ends, attempt_result, end_of
+from forwarder.cli.history import _ends, _print_events, attempt_result, end_of
 from forwarder.cli.listing import local
 from forwarder.core.delivery import DeliveryStatus
 from forwarder.core.event import decode_event
@@ -134,6 +134,26 @@ async def test_wrong_arguments_are_reported(arguments: tuple[str, str]) -> None:
 )
 def test_the_state_of_a_delivery_is_said_in_words(fields: dict[str, object], text: str) -> None:
     assert end_of({"due_at": None, "closed_at": None, **fields}).startswith(text)
+
+
+def test_at_80_columns_the_outcome_is_whole_and_the_text_is_cut(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    event = {
+        "accepted_at": "2026-01-01T00:00:00+00:00",
+        "event_id": "ab" * 16,
+        "source": "telegram",
+        "author": "an author with a long name",
+        "deliveries": [{"status": "delivered"}],
+        "recovered": False,
+        "text": "a post that is long " * 10,
+    }
+    _print_events([event, event | {"deliveries": [{"status": "delivered"}, {"status": "pending"}]}], is_wide=False)
+    _, one, two = capsys.readouterr().out.splitlines()
+    assert "  1 delivered  " in one
+    assert "  1 waiting, 1 deliv" in two
+    assert max(map(len, (one, two))) <= 80
 
 
 @pytest.mark.parametrize(
