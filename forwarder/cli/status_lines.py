@@ -18,10 +18,12 @@ from forwarder.core.monitoring.status import (
     ConfigReport,
     CountersReport,
     DelaySummary,
+    HeartbeatReport,
     LogReport,
     OutboxReport,
     StatusReport,
     StreamReport,
+    TracingReport,
 )
 from forwarder.core.monitoring.verdict import HealthLevel, Verdict
 from forwarder.core.streams.state import StreamCondition
@@ -51,6 +53,7 @@ def lines_of(status: StatusReport, backlog: Backlog | None, *, now: datetime, wi
         list(_config(status.config)),
         list(_outbox(status.outbox)),
         list(_log(status.log)),
+        list(_outside(status.heartbeat, status.tracing)),
         list(_counts(status.since_start, status.lag_ms)),
         [_process(status)],
     ]
@@ -204,6 +207,22 @@ def _log(log: LogReport) -> Iterator[StatusLine]:
         yield StatusLine(
             f"log: {now}{counted(log.lines_dropped, 'line')} dropped since the start; deliveries do not wait for it",
             HealthLevel.DEGRADED if log.trouble else HealthLevel.OK,
+        )
+
+
+def _outside(heartbeat: HeartbeatReport | None, tracing: TracingReport | None) -> Iterator[StatusLine]:
+    """Yield what is wrong with the outside monitor and with the collector of traces."""
+    if heartbeat is not None and heartbeat.trouble is not None:
+        last = "never" if heartbeat.last_ok_at is None else local(heartbeat.last_ok_at)
+        yield StatusLine(
+            f"heartbeat: FAILS ({shown_text(heartbeat.trouble)}), last accepted: {last}; the monitor may raise the alarm",
+            HealthLevel.DEGRADED,
+        )
+    if tracing is not None and (tracing.trouble is not None or tracing.spans_lost):
+        now = "" if tracing.trouble is None else f"CANNOT BE SENT ({shown_text(tracing.trouble)}); "
+        yield StatusLine(
+            f"traces: {now}{counted(tracing.spans_lost, 'span')} lost since the start; deliveries are not affected",
+            HealthLevel.OK if tracing.trouble is None else HealthLevel.DEGRADED,
         )
 
 

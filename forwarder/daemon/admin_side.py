@@ -1,6 +1,7 @@
 """What people and machines reach the daemon by: the control socket, and HTTP where the config asks for it. Both report and do the same."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import msgspec
 
 from forwarder.control.server import open_control_socket
 from forwarder.core.monitoring.measured import Measured
-from forwarder.core.monitoring.status import Backlog, StatusReport
+from forwarder.core.monitoring.status import Backlog, StatusReport, TracingReport
 from forwarder.daemon.backlog_reader import BacklogReader
 from forwarder.daemon.control import ControlHandler
 from forwarder.daemon.metrics import DaemonMetrics
@@ -35,6 +36,7 @@ class AdminParts(msgspec.Struct, frozen=True, kw_only=True):
     handover: Handover
     reporter: StatusReporter
     live: LiveFeed
+    tracing: Callable[[], TracingReport | None]
     stopped: asyncio.Event
     """Whether the daemon stops."""
 
@@ -63,6 +65,7 @@ class AdminSide:
             state=state_of(is_left=parts.handover.is_left, is_stopping=parts.stopped.is_set()),
             config=parts.reloader.status(),
             outbox=parts.outbox.health(),
+            tracing=parts.tracing(),
         )
 
     def open_socket(self, path: Path) -> AbstractAsyncContextManager[None]:

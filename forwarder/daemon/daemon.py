@@ -221,6 +221,7 @@ class Daemon:
                     handover=handover,
                     reporter=reporter,
                     live=live,
+                    tracing=lambda: None if tracer is None else tracer.status(),
                     stopped=self._signals.stopped,
                 )
             )

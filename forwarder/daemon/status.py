@@ -19,6 +19,7 @@ from forwarder.core.monitoring.status import (
     OutboxReport,
     PauseReport,
     StatusReport,
+    TracingReport,
     to_seconds,
 )
 from forwarder.core.monitoring.verdict import judge
@@ -62,7 +63,9 @@ class StatusReporter:
         self._reporting = reporting
         self._active = active
 
-    def report(self, *, state: str, config: ConfigReport, outbox: OutboxReport) -> StatusReport:
+    def report(
+        self, *, state: str, config: ConfigReport, outbox: OutboxReport, tracing: TracingReport | None = None
+    ) -> StatusReport:
         """Return the state of this moment; `state` is that of the daemon as a whole."""
         self._inbound.streams.note_heard()
         counters, now = self._counters, self._clock.steady()
@@ -85,6 +88,8 @@ class StatusReporter:
             since_start=msgspec.convert(counters.as_fields(), CountersReport),
             log=log_status(),
             outbox=outbox,
+            heartbeat=self._reporting.heartbeat.status(),
+            tracing=tracing,
         )
 
     def measured(self, status: StatusReport, backlog: Backlog | None, *, commit_lag: Histogram) -> Measured:

@@ -5,6 +5,7 @@ It has connections of its own and its own timeout, so that no delivery ever wait
 
 import asyncio
 from collections.abc import Callable
+from datetime import datetime
 from time import monotonic
 
 import structlog
@@ -13,6 +14,7 @@ from forwarder.core.delivery import Answered
 from forwarder.core.destinations.heartbeat import Heartbeat
 from forwarder.core.destinations.request import USER_AGENT, WebhookRequest
 from forwarder.core.monitoring.heartbeat_schedule import HeartbeatSchedule, Ping
+from forwarder.core.monitoring.status import HeartbeatReport, to_seconds
 from forwarder.core.monitoring.verdict import Verdict
 from forwarder.core.ports import Clock
 from forwarder.destinations.sender import open_sender
@@ -28,8 +30,9 @@ class HeartbeatPinger:
         self._clock = clock
         self._now_s = now_s
         self._changed = asyncio.Event()
-        self._is_failing = False
-        """Whether the last request failed."""
+        self._trouble: str | None = None
+        """Why the last request failed."""
+        self._last_ok: datetime | None = None
         self._is_withheld = False
         """Whether something is wrong, and no success is reported."""
 
@@ -37,7 +40,14 @@ class HeartbeatPinger:
         """Request this monitor from now on; `None`: request none."""
         if heartbeat != self._heartbeat:
             self._heartbeat = heartbeat
+            self._trouble = self._last_ok = None
             self._changed.set()
+
+    def status(self) -> HeartbeatReport | None:
+        """Return whether the monitor can be requested; `None` where none is."""
+        if self._heartbeat is None:
+            return None
+        return HeartbeatReport(last_ok_at=to_seconds(self._last_ok), trouble=self._trouble)
 
     async def run(self, verdict: Callable[[], Verdict]) -> None:
         """Request until cancelled. `verdict` says how well streams, destinations and outbox are."""
@@ -94,10 +104,13 @@ class HeartbeatPinger:
             url, transport=heartbeat.transport, timeout=heartbeat.timeout, clock=self._clock
         ) as sender:
             outcome = await sender.send(request)
+        if heartbeat != self._heartbeat:  # an edit came meanwhile
+            return
         if isinstance(outcome, Answered) and outcome.is_success:
-            if self._is_failing:
+            if self._trouble is not None:
                 log.info("heartbeat.works", note="the monitor answers again")
-            self._is_failing = False
-        elif not self._is_failing:
-            self._is_failing = True
+            self._trouble, self._last_ok = None, self._clock()
+            return
+        if self._trouble is None:
             log.warning("heartbeat.failed", reason=outcome.reason, note="tried again at each step; logged once")
+        self._trouble = outcome.reason

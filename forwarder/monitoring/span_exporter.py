@@ -11,6 +11,7 @@ from time import monotonic
 import structlog
 
 from forwarder.core.monitoring.spans import SpanRecord
+from forwarder.core.monitoring.status import TracingReport
 
 MOST_WAITING = 8_192
 _AT_ONCE = 512
@@ -38,7 +39,8 @@ class SpanExporter:
         self._waiting = deque[SpanRecord]()
         self._wake = threading.Event()
         self._is_closing = False
-        self._is_failing = False
+        self._trouble: str | None = None
+        """Why the collector did not take the last spans."""
         self.sent = 0
         self.lost = 0
         """How many were lost so far."""
@@ -55,6 +57,10 @@ class SpanExporter:
         self._waiting.extend(spans)
         if len(self._waiting) >= _AT_ONCE:
             self._wake.set()
+
+    def status(self) -> TracingReport:
+        """Return how it goes."""
+        return TracingReport(trouble=self._trouble, spans_sent=self.sent, spans_lost=self.lost)
 
     def close(self) -> None:
         """Send what waits, for a second at most, and end. What is left then is lost."""
@@ -84,14 +90,14 @@ class SpanExporter:
         trouble = export(spans)
         if trouble is None:
             self.sent += len(spans)
-            if self._is_failing:
-                self._is_failing = False
+            if self._trouble is not None:
+                self._trouble = None
                 self._lost_reported = self.lost
                 log.info("tracing.works", spans_lost=self.lost, note="the collector takes spans again")
             return
         self.lost += len(spans)
-        if not self._is_failing:
-            self._is_failing = True
+        before, self._trouble = self._trouble, trouble
+        if before is None:
             log.warning(
                 "tracing.failed",
                 reason=trouble,

@@ -17,6 +17,7 @@ from forwarder.core.monitoring.spans import (
     is_traced,
     traceparent_of,
 )
+from forwarder.core.monitoring.status import TracingReport
 from forwarder.core.ports import Clocks
 from forwarder.core.routing.router import Selection
 
@@ -29,6 +30,10 @@ class SpanSink(Protocol):
 
     def add(self, spans: Sequence[SpanRecord]) -> None:
         """Take these. What there is no room for is lost, and counted."""
+        ...
+
+    def status(self) -> TracingReport:
+        """Return whether the collector takes them."""
         ...
 
 
@@ -45,6 +50,10 @@ class Tracer:
         self._new_id = new_id
         self._under_way: dict[str, int] = {}
         """The span of the attempt that each delivery has under way."""
+
+    def status(self) -> TracingReport:
+        """Return whether the collector takes the spans."""
+        return self._sink.status()
 
     def note_event(self, event: Event, stream: str, selection: Selection | None, at: datetime) -> None:
         """Take note of an event that came at that time and was routed; a duplicate has no selection, and no trace."""

@@ -110,6 +110,28 @@ def families(measured: Measured, routes: BoundedLabels) -> Iterator[Family]:
     yield counter(
         "forwarder_log_lines_dropped_total", "Lines of the log that could not be written.", status.log.lines_dropped
     )
+    yield from _outside(status)
+
+
+def _outside(status: StatusReport) -> Iterator[Family]:
+    heartbeat, tracing = status.heartbeat, status.tracing
+    if heartbeat is not None:
+        yield gauge(
+            "forwarder_heartbeat_failing",
+            "Whether the last request of the heartbeat failed; absent without heartbeat.",
+            int(heartbeat.trouble is not None),
+        )
+    if tracing is not None:
+        yield gauge(
+            "forwarder_tracing_failing",
+            "Whether the collector did not take the last spans; absent without tracing.",
+            int(tracing.trouble is not None),
+        )
+        yield counter(
+            "forwarder_tracing_spans_lost_total",
+            "Spans that were not sent; absent without tracing.",
+            tracing.spans_lost,
+        )
 
 
 def _config(status: StatusReport) -> Iterator[Family]:

@@ -218,3 +218,21 @@ def test_the_verdict_is_one_line_and_what_to_do_is_below_it() -> None:
         "  forwarder status shows why.",
     ]
     assert list(verdict_lines(Verdict(), width=80)) == ["OK"]
+
+
+def test_a_monitor_and_a_collector_that_fail_have_a_line_each() -> None:
+    fields = {
+        "heartbeat": {"trouble": "HTTP 404"},
+        "tracing": {"trouble": "connection\x1b refused", "spans_lost": 1200},
+    }
+    found = shown(fields)
+    assert "heartbeat: FAILS (HTTP 404), last accepted: never; the monitor may raise the alarm" in found
+    (line,) = [each for each in found if each.startswith("traces:")]
+    assert line.endswith("refused); 1,200 spans lost since the start; deliveries are not affected")
+    assert "\x1b" not in line
+    fields["heartbeat"]["last_ok_at"] = "2026-11-29T14:58:50+00:00"
+    assert any("last accepted: [14:58:50]" in each for each in shown(fields))
+    lost = {"heartbeat": {}, "tracing": {"spans_lost": 1}}
+    assert "traces: 1 span lost since the start; deliveries are not affected" in shown(lost)
+    assert not any("heartbeat" in each for each in shown(lost))
+    assert not any("traces" in each for each in shown({"tracing": {"spans_sent": 5}}))

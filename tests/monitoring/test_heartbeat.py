@@ -13,6 +13,7 @@ from forwarder.core.destinations.heartbeat import Heartbeat
 from forwarder.core.destinations.networks import Networks, read_networks
 from forwarder.core.destinations.transport import STRAIGHT, Transport
 from forwarder.core.monitoring import heartbeat_schedule
+from forwarder.core.monitoring.status import HeartbeatReport
 from forwarder.core.monitoring.verdict import Concern, HealthLevel, Verdict
 from forwarder.emulator.receiver import Receiver
 from forwarder.monitoring.heartbeat import HeartbeatPinger
@@ -116,6 +117,28 @@ async def test_a_denied_address_is_not_requested() -> None:
         pinger = HeartbeatPinger(heartbeat(monitor.url, transport=denied), clock=utc_now)
         async with running(pinger, [WELL]):
             async with asyncio.timeout(30):
-                while not pinger._is_failing:  # noqa: ASYNC110 - only the log says it otherwise
+                while (report := pinger.status()) is None or report.trouble is None:  # noqa: ASYNC110 - nothing is sent
                     await asyncio.sleep(0.02)
         assert monitor.received == 0
+
+
+async def test_the_report_has_why_a_request_failed_and_when_the_last_one_was_accepted() -> None:
+    async with Receiver(status=503) as monitor:
+        pinger = HeartbeatPinger(heartbeat(monitor.url), clock=utc_now)
+        assert pinger.status() == HeartbeatReport()
+        async with running(pinger, [WELL]):
+            await until(lambda: trouble_of(pinger) is not None, limit_s=30, what="the failure")
+            assert pinger.status() == HeartbeatReport(trouble="HTTP 503")
+            monitor.status = 200
+            await until(lambda: trouble_of(pinger) is None, limit_s=30, what="the success")
+            report = pinger.status()
+            assert report is not None
+            assert report.last_ok_at is not None
+            pinger.follow(None)
+            assert pinger.status() is None
+
+
+def trouble_of(pinger: HeartbeatPinger) -> str | None:
+    report = pinger.status()
+    assert report is not None
+    return report.trouble

@@ -8,6 +8,7 @@ from time import monotonic
 from structlog.testing import capture_logs
 
 from forwarder.core.monitoring.spans import SpanRecord
+from forwarder.core.monitoring.status import TracingReport
 from forwarder.monitoring.span_exporter import SpanExporter
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -78,6 +79,7 @@ def test_a_collector_that_fails_is_reported_once_and_so_is_its_return() -> None:
         for _ in range(3):
             exporter.add(spans(2))
             assert collector.calls.acquire(timeout=30)
+        assert exporter.status().trouble == "HTTP 503"
         collector.trouble = None
         while not collector.names:
             exporter.add(spans(2))
@@ -87,6 +89,7 @@ def test_a_collector_that_fails_is_reported_once_and_so_is_its_return() -> None:
     assert lines[0]["reason"] == "HTTP 503"
     assert lines[1]["spans_lost"] == exporter.lost
     assert exporter.lost >= 4
+    assert exporter.status() == TracingReport(spans_sent=exporter.sent, spans_lost=exporter.lost)
 
 
 def test_a_collector_that_hangs_holds_up_the_end_for_a_second_at_most() -> None:

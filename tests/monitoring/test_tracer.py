@@ -8,6 +8,7 @@ import pytest
 from forwarder.core.delivery import Answered, Attempt, Delivery, DestinationName, new_delivery
 from forwarder.core.dispatch.retry import Done, RetryAt
 from forwarder.core.monitoring.spans import SpanRecord, is_traced
+from forwarder.core.monitoring.status import TracingReport
 from forwarder.core.routing.router import Selection
 from forwarder.core.routing.sampling import WHOLE
 from forwarder.monitoring import tracer as module
@@ -26,6 +27,9 @@ class Sink:
 
     def add(self, spans: Sequence[SpanRecord]) -> None:
         self.spans += spans
+
+    def status(self) -> TracingReport:
+        return TracingReport(spans_lost=len(self.spans))
 
 
 def of(number: int) -> Delivery:
@@ -89,3 +93,9 @@ def test_attempts_that_were_cut_short_are_forgotten_at_last(monkeypatch: pytest.
     for number in range(10):
         traces.traceparent(of(number).id)
     assert len(traces._under_way) == 3
+
+
+def test_its_status_is_that_of_what_takes_the_spans() -> None:
+    sink = Sink()
+    tracer(sink).note_committed([event(1).id], [0.5])
+    assert tracer(sink).status() == TracingReport(spans_lost=1)

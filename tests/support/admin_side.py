@@ -37,6 +37,7 @@ def admin_of(parts: DaemonParts) -> AdminSide:
             active=parts.active,
             outbox=parts.outbox,
             outbox_path=parts.outbox_path,
+            tracing=lambda: None,
             outbound=parts.outbound,
             streams=parts.streams.group,
             reloader=reloader,

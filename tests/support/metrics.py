@@ -59,6 +59,8 @@ STATUS = {
     "destinations": {"bot": DESTINATION},
     "disabled": {"off": 7},
     "log": {"lines_dropped": 8},
+    "heartbeat": {"trouble": "HTTP 503"},
+    "tracing": {"trouble": "connection refused", "spans_lost": 9},
     "outbox": {
         "health": "degraded",
         "stuck_s": 2.5,

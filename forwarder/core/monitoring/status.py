@@ -258,6 +258,25 @@ class MemoryBacklog(msgspec.Struct, frozen=True):
     """When the oldest event was received that waits."""
 
 
+class HeartbeatReport(msgspec.Struct, frozen=True):
+    """Whether the outside monitor can be requested."""
+
+    last_ok_at: str | None = None
+    """When it last accepted a request; `None` if it has not since the start or the last edit of its section."""
+    trouble: str | None = None
+    """Why the last request failed."""
+
+
+class TracingReport(msgspec.Struct, frozen=True):
+    """Whether the collector of traces takes spans."""
+
+    trouble: str | None = None
+    """Why it did not take the last ones."""
+    spans_sent: int = 0
+    spans_lost: int = 0
+    """Since the start."""
+
+
 class OutboxReport(msgspec.Struct, frozen=True):
     """Where the outbox is, whether it can be written, and what is not on disk yet."""
 
@@ -311,6 +330,10 @@ class StatusReport(msgspec.Struct, frozen=True):
     since_start: CountersReport = field(default_factory=CountersReport)
     log: LogReport = field(default_factory=LogReport)
     outbox: OutboxReport = field(default_factory=OutboxReport)
+    heartbeat: HeartbeatReport | None = None
+    """`None` without `heartbeat` in the config."""
+    tracing: TracingReport | None = None
+    """`None` without `tracing` in the config."""
 
 
 class Backlog(msgspec.Struct, frozen=True):

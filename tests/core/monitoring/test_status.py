@@ -54,6 +54,7 @@ def test_the_example_has_every_part_of_a_report() -> None:
         "DelaySummary",
         "DestinationReport",
         "HangingReloadReport",
+        "HeartbeatReport",
         "LogReport",
         "OutboxReport",
         "PauseReport",
@@ -61,6 +62,7 @@ def test_the_example_has_every_part_of_a_report() -> None:
         "RefusedConfigReport",
         "StatusReport",
         "StreamReport",
+        "TracingReport",
     }
 
 
