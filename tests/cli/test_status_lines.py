@@ -221,7 +221,7 @@ def test_the_verdict_is_one_line_and_what_to_do_is_below_it() -> None:
 
 
 def test_a_monitor_and_a_collector_that_fail_have_a_line_each() -> None:
-    fields = {
+    fields: dict[str, dict[str, object]] = {
         "heartbeat": {"trouble": "HTTP 404"},
         "tracing": {"trouble": "connection\x1b refused", "spans_lost": 1200},
     }
