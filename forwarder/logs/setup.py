@@ -19,6 +19,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 from forwarder.core.counted import counted
 from forwarder.core.monitoring.status import LogReport
+from forwarder.core.visible import escaped
 from forwarder.logs.colour import takes_colour
 from forwarder.logs.console import ConsoleRenderer, terminal_width
 from forwarder.logs.level import LEVEL
@@ -227,6 +228,9 @@ def _render_json(logger: WrappedLogger, method: str, fields: EventDict) -> bytes
     line = {"event": fields.pop("event", ""), "level": method, **fields}
     line["timestamp"] = datetime.now(UTC).isoformat()[:-6] + "Z"
     try:
-        return _encode(line)
+        text = _encode(line)
+        if text.isascii() and b"\x7f" not in text:
+            return text
+        return escaped(text.decode()).encode()  # characters that would act upon a terminal
     except UnicodeEncodeError:  # half a surrogate pair
         return json.dumps(line, default=str).encode()

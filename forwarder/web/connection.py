@@ -48,7 +48,10 @@ def refusal(status: int, error: str, **headers: str) -> web.Response:
 
 
 class Connection(web.RequestHandler):
-    """A connection of aiohttp that has limits, and whose own errors are answered as all others are."""
+    """A connection of aiohttp that has limits, and whose own errors are answered as all others are.
+
+    Where there are too many, the one that has been without a request for the longest time is closed for a new one.
+    """
 
     def __init__(self, server: web.Server, *, keep_alive_s: float) -> None:
         super().__init__(
@@ -64,14 +67,16 @@ class Connection(web.RequestHandler):
         """What ends when the client goes away."""
         self._left = -1
         """How many bytes of an answer waited to be taken when it was looked at last."""
+        self._idle_since = 0.0
+        """Since when there is no request, on the clock of the loop."""
+        self._is_busy = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begin, unless there are too many."""
+        """Begin, in the place of another one if there are too many."""
         super().connection_made(transport)
-        if len(self._server.connections) > MOST_CONNECTIONS:
-            self.force_close()
-            return
+        self._idle_since = asyncio.get_running_loop().time()
         self._timer = asyncio.get_running_loop().call_later(_HEAD_WITHIN_S, self.force_close)
+        _make_room(self._server)
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """End, with what is done for the client alone."""
@@ -95,13 +100,28 @@ class Connection(web.RequestHandler):
 
     def note_begun(self) -> None:
         """Take note that the head of a request is there."""
+        self._is_busy = True
         self._cancel_timer()
 
     def note_answered(self) -> None:
         """Take note that a request is answered: the client has to take the answer now."""
+        self._is_busy = False
+        self._idle_since = asyncio.get_running_loop().time()
         self._cancel_timer()
         self._left = -1
         self._timer = asyncio.get_running_loop().call_later(_TAKEN_WITHIN_S, self._look)
+
+    @property
+    def idle_since(self) -> tuple[bool, float]:
+        """Return what orders connections by which of them is closed first: those without a request, the oldest first."""
+        return self._is_busy, self._idle_since
+
+    def abort(self) -> None:
+        """Close the connection, also if the client has not taken all of an answer."""
+        transport = self.transport
+        self.force_close()
+        if isinstance(transport, asyncio.Transport):
+            transport.abort()
 
     def _look(self) -> None:
         """Close the connection if the client takes nothing; look again while it does."""
@@ -135,3 +155,10 @@ class Connection(web.RequestHandler):
 
 def _unsent(transport: asyncio.BaseTransport | None) -> int:
     return transport.get_write_buffer_size() if isinstance(transport, asyncio.WriteTransport) else 0
+
+
+def _make_room(server: web.Server) -> None:
+    """Close the connection that has been idle for the longest time where there are too many."""
+    found = [each for each in server.connections if isinstance(each, Connection) and each.transport is not None]
+    if len(found) > MOST_CONNECTIONS:
+        min(found, key=lambda each: each.idle_since).abort()

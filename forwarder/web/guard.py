@@ -1,7 +1,7 @@
 """What every request must pass before anything is done for it."""
 
-import asyncio
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from urllib.parse import urlencode
 
 import structlog
@@ -25,15 +25,11 @@ from forwarder.web.access import (
 from forwarder.web.connection import HEADERS, MOST_UNSENT_BYTES, Connection, refusal
 from forwarder.web.parameters import InvalidRequestError
 from forwarder.web.ports import UnavailableError
+from forwarder.web.request_limits import RequestLimits, TooManyRequestsError
+from forwarder.web.wrong_tokens import WrongTokens
 
-MAX_REQUESTS = 32
-"""How many requests are carried out at the same time; more are asked to come again."""
 MAX_BODY_BYTES = 1 << 20
 _TOO_LARGE = f"the body is larger than {MAX_BODY_BYTES >> 10} KiB"
-_DELAY_S = 1.0
-"""How long the answer to a wrong token takes."""
-_MOST_WRONG = 8
-"""How many wrong tokens are answered at the same time: so many can be tried in a second."""
 _METHODS = (hdrs.METH_GET, hdrs.METH_HEAD, hdrs.METH_POST)
 
 _SHORT = frozenset({"/healthz", "/readyz"})
@@ -45,8 +41,12 @@ LOGIN_PAGE = web.AppKey("login_page", str)
 """The path to which a browser is sent that has to log in before it may read."""
 CHANGES_NOTHING = web.AppKey("changes_nothing", frozenset[str])
 """The paths of POST that need no more rights than reading."""
+PROBES = web.AppKey("probes", frozenset[str])
+"""The paths that a monitor asks for; they are answered however many other requests there are."""
 LASTS = web.AppKey("lasts", frozenset[str])
 """The paths whose answers last, and that have a limit of their own."""
+_KNOWS = web.RequestKey("knows", bool)
+"""What a request has whose token was tried and is right."""
 
 log = structlog.get_logger(__name__)
 
@@ -58,8 +58,8 @@ class Guard:
         """`rules` returns the rules of the active config."""
         self.rules = rules
         self._sessions = sessions
-        self._under_way = 0
-        self._wrong = 0
+        self._limits = RequestLimits()
+        self._wrong = WrongTokens()
 
     def add_to(self, application: web.Application) -> None:
         """Have every answer carry the headers."""
@@ -96,44 +96,48 @@ class Guard:
         rules = self.rules()
         if rules.token is None:
             return READ_ONLY
-        return "" if self._knows(request, rules.token, rules) else LOG_IN
+        is_known = (
+            self._has_session(request, rules) if bearer_of(request.headers) is None else request.get(_KNOWS, False)
+        )
+        return "" if is_known else LOG_IN
 
-    async def try_token(self, given: str) -> web.Response | None:
-        """Return the refusal of a wrong token, some time later, or `None` for the right one."""
+    async def try_token(self, given: str, request: web.Request) -> web.Response | None:
+        """Return the refusal of a wrong token, some time later, or `None` for the right one.
+
+        While too many of one address were wrong, none of that address is looked at.
+        """
         token = self.rules().token
         if token is None:
             return refusal(403, READ_ONLY)
-        if is_token(given, token):
-            return None
-        if self._wrong >= _MOST_WRONG:
+        if self._wrong.are_too_many(request.remote):
             return refusal(429, "too many wrong tokens; try again", **{"Retry-After": "1"})
-        self._wrong += 1
-        try:
-            await asyncio.sleep(_DELAY_S)
-        finally:
-            self._wrong -= 1
+        if is_token(given, token):
+            request[_KNOWS] = True
+            return None
+        await self._wrong.note(request.remote)
         return refusal(401, WRONG, **{"WWW-Authenticate": "Bearer"})
 
     async def _answer(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         rules = self.rules()
         if (refused := _refuse_form(request, rules)) is not None:
             return refused
-        if self._under_way >= MAX_REQUESTS:
-            return refusal(503, "too many requests at the same time; try again", **{"Retry-After": "1"})
         if request.path not in _SHORT and _unsent_bytes(request) > MOST_UNSENT_BYTES:
             return refusal(503, "too much of other answers waits to be taken; try again", **{"Retry-After": "1"})
-        lasts = request.path in request.app.get(LASTS, ())
-        self._under_way += not lasts
         try:
             if (refused := await self._refuse_person(request, rules)) is not None:
                 return refused
-            return await handler(request)
+            await self._limits.wait_for_body(request)
+            with self._counted(request):
+                return await handler(request)
         except web.HTTPRedirection:
             raise
         except Exception as error:  # noqa: BLE001 - one request must not be the end of the daemon
             return _refusal_of(error, request.path)
-        finally:
-            self._under_way -= not lasts
+
+    def _counted(self, request: web.Request) -> AbstractContextManager[None]:
+        if request.path in request.app.get(PROBES, ()):
+            return self._limits.one_more_probe(request.path)
+        return self._limits.one_more(lasts=request.path in request.app.get(LASTS, ()))
 
     async def _refuse_person(self, request: web.Request, rules: AccessRules) -> web.Response | None:
         """Return the refusal of a request whose sender may not do that."""
@@ -154,17 +158,13 @@ class Guard:
             return None
         given = bearer_of(request.headers)
         if given is not None and rules.token is not None:  # one that is wrong is refused also where none is needed
-            return await self.try_token(given)
+            return await self.try_token(given, request)
         is_change = is_post and path not in request.app.get(CHANGES_NOTHING, ())
         if is_change and rules.token is None:
             return refusal(403, READ_ONLY)
         if (is_change or rules.reading_needs_token) and not self._has_session(request, rules):
             return _ask_to_log_in(request)
         return None
-
-    def _knows(self, request: web.Request, token: bytes, rules: AccessRules) -> bool:
-        given = bearer_of(request.headers)
-        return self._has_session(request, rules) if given is None else is_token(given, token)
 
     def _has_session(self, request: web.Request, rules: AccessRules) -> bool:
         id_ = request.cookies.get(rules.cookie)
@@ -214,6 +214,8 @@ def _refusal_of(error: Exception, path: str) -> web.Response:
             return refusal(error.status, str(error))
         case RequestRefusedError():
             return refusal(409, str(error))
+        case TooManyRequestsError():
+            return refusal(503, "too many requests at the same time; try again", **{"Retry-After": "1"})
         case UnavailableError():
             return refusal(503, str(error), **{"Retry-After": "1"})
         case TimeoutError() | ConnectionError():

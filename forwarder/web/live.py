@@ -1,6 +1,9 @@
 """Events and attempts as they pass, as Server-Sent Events. A reader that is slow loses the oldest, and is told how many."""
 
 import asyncio
+import fcntl
+import struct
+import termios
 from collections.abc import Iterator, Sequence
 
 import msgspec
@@ -20,6 +23,8 @@ _TAKEN_WITHIN_S = 30.0
 """A client that takes nothing for so long is gone."""
 _GATHERED_S = 0.1
 """For so long what passes is gathered, so that each client costs few packets."""
+_KEEP_ALIVE = b":%s\n\n" % (b" keep-alive" * 180)
+"""A comment. It is so long that the buffers of a client that reads nothing are soon full."""
 _TYPE = "text/event-stream"
 
 _encoder = msgspec.json.Encoder()
@@ -60,7 +65,7 @@ class Live:
             with self._access.live.subscribe(most=_MOST_WAITING) as passing:
                 await response.prepare(request)
                 await _write(response, b"retry: 3000\n\n")
-                await _send_all(response, passing)
+                await _send_all(response, passing, request.transport)
         except (ConnectionError, TimeoutError):
             response.force_close()
             if request.transport is not None:
@@ -70,14 +75,19 @@ class Live:
         return response
 
 
-async def _send_all(response: web.StreamResponse, passing: LiveSubscription) -> None:
-    lost = 0
+async def _send_all(
+    response: web.StreamResponse, passing: LiveSubscription, transport: asyncio.BaseTransport | None
+) -> None:
+    lost = untaken = 0
     while True:
         try:
             async with asyncio.timeout(_KEEP_ALIVE_S):
                 some = await passing.take()
         except TimeoutError:
-            await _write(response, b": keep-alive\n\n")
+            before, untaken = untaken, _untaken(transport)
+            if untaken and untaken >= before > 0:  # nothing was taken since the keep-alive before
+                raise
+            await _write(response, _KEEP_ALIVE)
             continue
         if not some:  # the daemon stops
             return
@@ -101,3 +111,15 @@ def _message(kind: str, value: msgspec.Struct) -> bytes:
 async def _write(response: web.StreamResponse, text: bytes) -> None:
     async with asyncio.timeout(_TAKEN_WITHIN_S):
         await response.write(text)
+
+
+def _untaken(transport: asyncio.BaseTransport | None) -> int:
+    """Return how many bytes the client, or its machine, has not taken."""
+    if not isinstance(transport, asyncio.WriteTransport):
+        return 0
+    waiting = transport.get_write_buffer_size()
+    found = transport.get_extra_info("socket")
+    if found is None or found.fileno() < 0:
+        return waiting
+    sent: int = struct.unpack("i", fcntl.ioctl(found.fileno(), termios.TIOCOUTQ, b"\0" * 4))[0]
+    return waiting + sent

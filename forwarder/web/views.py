@@ -9,6 +9,7 @@ from aiohttp import web
 from forwarder.core.monitoring.status import StatusReport
 from forwarder.core.monitoring.verdict import DOWN_AFTER_S, judge
 from forwarder.core.streams.state import StreamCondition
+from forwarder.web.guard import PROBES
 
 
 class WrittenMetrics(Protocol):
@@ -42,9 +43,10 @@ class Views:
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
-        application.router.add_get("/healthz", self.healthz)
-        application.router.add_get("/readyz", self.readyz)
-        application.router.add_get("/metrics", self.metrics)
+        answers = {"/healthz": self.healthz, "/readyz": self.readyz, "/metrics": self.metrics}
+        for path, answer in answers.items():
+            application.router.add_get(path, answer)
+        application[PROBES] = frozenset(answers)
 
     async def healthz(self, _request: web.Request) -> web.Response:
         """Return 200 while the event loop, which answers, and the writer of the outbox make progress; else 503."""

@@ -16,6 +16,13 @@ def test_what_happened_comes_first_and_every_key_is_there(run: Run) -> None:
     assert done.stderr == b""
 
 
+def test_characters_that_would_act_upon_a_terminal_are_written_as_codes(run: Run) -> None:
+    done = run(r"log.info('x', author='\u202e\x7f\x9b\u2066é\U000e0041')")
+    (line,) = done.stdout.splitlines()
+    assert r'"author":"\u202e\u007f\u009b\u2066é\udb40\udc41"'.encode() in line
+    assert json.loads(line)["author"] == "\u202e\x7f\x9b\u2066é\U000e0041"
+
+
 def test_standard_error_holds_up_nothing_either(run: Run) -> None:
     """What Python and libraries say there: warnings, tracebacks of threads, the module `logging`, asyncio."""
     read, write = os.pipe()

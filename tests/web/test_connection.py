@@ -29,21 +29,36 @@ async def test_a_client_that_does_not_finish_its_request_is_closed(
     assert (await served.get("/status"))["status"]["state"] == "running"
 
 
-async def test_more_connections_than_there_may_be_are_closed_at_once(
+async def test_of_too_many_connections_those_that_are_idle_for_longest_are_closed(
     served: Served, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await served.session.close()  # its connections count, too
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
     opened_ones = [await opened(served) for _ in range(8)]
-    ends = {asyncio.ensure_future(reader.read()) for reader, _ in opened_ones}
-    closed: set[asyncio.Future[bytes]] = set()
-    while len(closed) < 5:
-        done, _ = await asyncio.wait(ends - closed, return_when=asyncio.FIRST_COMPLETED)
-        closed |= done
-    assert {end.result() for end in closed} == {b""}
-    for _, writer in opened_ones:
-        writer.close()
-    await asyncio.gather(*ends, return_exceptions=True)
+    for reader, _ in opened_ones[:5]:
+        assert await reader.read() == b""
+    reader, writer = await opened(served)
+    writer.write(f"GET /api/v1/status HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode())
+    assert (await reader.readline()).split()[1] == b"200"
+    assert await opened_ones[5][0].read() == b""
+    for _, each in [*opened_ones, (reader, writer)]:
+        each.close()
+
+
+async def test_a_connection_with_a_request_is_closed_after_those_without(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await served.session.close()
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 2)
+    reader, writer = await opened(served)
+    writer.write(f"GET /api/v1/live HTTP/1.1\r\nHost: 127.0.0.1:{served.port}\r\n\r\n".encode())
+    assert (await reader.readline()).split()[1] == b"200"
+    idle, idle_writer = await opened(served)
+    _, last_writer = await opened(served)
+    assert await idle.read() == b""
+    assert not reader.at_eof()
+    for each in (writer, idle_writer, last_writer):
+        each.close()
 
 
 async def test_a_client_that_does_not_take_its_answer_is_closed(

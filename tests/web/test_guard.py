@@ -12,7 +12,8 @@ from yarl import URL
 
 from forwarder.web.access import AccessRules, Sessions, hosts_of
 from forwarder.web.connection import HEADERS
-from forwarder.web.guard import MAX_REQUESTS, Guard
+from forwarder.web.guard import PROBES, Guard
+from forwarder.web.request_limits import MAX_REQUESTS
 
 
 @asynccontextmanager
@@ -23,6 +24,8 @@ async def serving(handler: Handler) -> AsyncIterator[URL]:
     application = web.Application(middlewares=[guard.middleware])
     guard.add_to(application)
     application.router.add_get("/it", handler)
+    application.router.add_get("/probe", fine)
+    application[PROBES] = frozenset({"/probe"})
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
@@ -121,6 +124,8 @@ async def test_more_requests_than_it_carries_out_at_once_are_asked_to_come_again
         await all_begun.wait()
         async with session.get(url / "it") as answer:
             assert answer.status == 503
+        async with session.get(url / "probe") as answer:
+            assert answer.status == 200
         go.set()
         assert {answer.status for answer in await asyncio.gather(*asking)} == {200}
         async with session.get(url / "it") as answer:

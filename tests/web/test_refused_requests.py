@@ -3,9 +3,10 @@
 import asyncio
 import json
 
+import aiohttp
 import pytest
 
-from forwarder.web import connection, parameters
+from forwarder.web import connection, request_limits
 from forwarder.web.guard import MAX_BODY_BYTES
 from tests.support.history import CONFIG
 from tests.support.outbox import EVENTS
@@ -42,6 +43,12 @@ REFUSED: dict[str, tuple[str | bytes, int]] = {
     "another case of the token": (pause(HOST + OURS + f"Authorization: Bearer {TOKEN.upper()}\n"), 401),
     "the token as a password": (pause(HOST + OURS + f"Authorization: Basic {TOKEN}\n"), 401),
     "the token without its scheme": (pause(HOST + OURS + f"Authorization: {TOKEN}\n"), 401),
+    "the token as the second of two": (pause(HOST + OURS + f"Authorization: Bearer wrong {TOKEN}\n"), 401),
+    "a wrong token and no body": (
+        f"POST /api/v1/reload HTTP/1.1\n{HOST}{OURS}{JSON}Authorization: Bearer wrong-wrong-wrong\nContent-Length: 9\n\n",
+        401,
+    ),
+    "no token and no body": (f"POST /api/v1/reload HTTP/1.1\n{HOST}{OURS}{JSON}Content-Length: 9\n\n", 401),
     "the token in the query": (f"POST /api/v1/reload?token={TOKEN} HTTP/1.1\n{HOST}{OURS}Content-Length: 0\n\n", 401),
     "the token in a cookie": (pause(HOST + OURS + f"Cookie: forwarder-PORT={TOKEN}\n"), 401),
     "a session that nobody began": (pause(HOST + OURS + "Cookie: forwarder-PORT=abcdefghijklmnop\n"), 401),
@@ -210,7 +217,7 @@ async def answered(served: Served, request: str | bytes) -> tuple[int, bytes, by
 async def test_each_has_its_answer_and_the_daemon_is_well_after_it(
     served: Served, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr("forwarder.web.guard._DELAY_S", 0.01)
+    monkeypatch.setattr("forwarder.web.wrong_tokens._DELAY_S", 0.01)
     request, status = REFUSED[name]
     found, head, body = await answered(served, request)
     assert found == status, body
@@ -232,7 +239,7 @@ def test_there_are_enough_of_them() -> None:
 
 
 async def test_a_body_that_does_not_come_is_not_waited_for(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parameters, "_BODY_WITHIN_S", 0.1)
+    monkeypatch.setattr(request_limits, "_BODY_WITHIN_S", 0.1)
     request = f"POST /api/v1/reload HTTP/1.1\n{HOST}{OURS}{RIGHT}{JSON}Content-Length: 10\n\n{{"
     found, _, body = await answered(served, request)
     assert (found, json.loads(body)) == (408, {"error": "the body did not come in time"})
@@ -257,6 +264,49 @@ async def test_wrong_tokens_are_answered_late_and_not_many_at_the_same_time(serv
     assert answers.count(401) == 8
     assert answers.count(429) == 12
     assert (await served.get(f"/events/{EVENTS[0].id}"))["event_seq"] == 1
+
+
+async def test_while_too_many_tokens_are_wrong_the_right_one_is_not_told_from_them(
+    served: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forwarder.web.wrong_tokens._DELAY_S", 60.0)
+    right = {"Authorization": f"Bearer {TOKEN}"}
+    headers = {"X-Forwarder": "1", **right}
+    async with served.session.post(f"{served.url}/session", headers=headers) as answer:
+        session = {"Cookie": answer.headers["Set-Cookie"].partition(";")[0]}
+    guesses = [
+        asyncio.ensure_future(
+            served.session.get(f"{served.url}/status", headers={"Authorization": f"Bearer wrong-{n}"})
+        )
+        for n in range(9)
+    ]
+    done, late = await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+    assert [each.result().status for each in done] == [429]
+    async with served.session.get(f"{served.url}/session", headers=right) as answer:
+        assert answer.status == 429
+    async with served.session.get(f"{served.url}/session", headers=session) as answer:
+        assert (await answer.json())["may_change"]
+    elsewhere = aiohttp.TCPConnector(local_addr=("127.0.0.2", 0))
+    async with aiohttp.ClientSession(connector=elsewhere) as other:
+        async with other.get(f"{served.url}/session", headers=right) as answer:
+            assert (await answer.json())["may_change"]
+    for each in late:
+        each.cancel()
+
+
+async def test_slow_bodies_take_no_places_of_others(served: Served) -> None:
+    request = f"POST /api/v1/rules/try HTTP/1.1\n{HOST}{OURS}{JSON}Content-Length: 1000\n\n{{"
+    data = request.replace("\n", "\r\n").replace("PORT", str(served.port)).encode()
+    slow = [await asyncio.open_connection("127.0.0.1", served.port) for _ in range(40)]
+    for _, writer in slow:
+        writer.write(data)
+    first = await slow[0][0].readline()
+    assert first.split()[1] == b"408"  # the oldest make room
+    assert (await served.get("/status"))["verdict"]["level"] == "OK"
+    await served.post("/destinations/bot/pause")
+    assert len(served.asked) == 1
+    for _, writer in slow:
+        writer.close()
 
 
 async def test_a_second_request_in_the_first_one_is_not_carried_out(served: Served) -> None:
