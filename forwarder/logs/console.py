@@ -105,5 +105,8 @@ def _escaped(text: str) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    """Return a value that has several words in quotes, so that it is clear where it ends."""
-    return f'"{text}"' if " " in text or "=" in text else text
+    """Return a value that has several words in quotes, so that it is clear where it ends; quotes within them are escaped."""
+    if not any(each in text for each in ' ="'):
+        return text
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"') if '"' in text else text
+    return f'"{escaped}"'

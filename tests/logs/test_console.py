@@ -87,6 +87,11 @@ def test_what_there_is_nothing_of_is_left_out() -> None:
     assert line.endswith("reload.done routes=0")
 
 
+def test_quotes_within_a_value_are_escaped() -> None:
+    (line,) = lines("delivery.dead", {"reason": 'HTTP 400: {"error": "no \\ such chat"}', "name": '"x"'})
+    assert line.endswith(r'reason="HTTP 400: {\"error\": \"no \\ such chat\"}" name="\"x\""')
+
+
 def test_a_value_of_several_words_is_in_quotes() -> None:
     (line,) = lines("x.y", {"note": "two words", "path": "a=b", "one": "word"})
     assert line.endswith('note="two words" path="a=b" one=word')
