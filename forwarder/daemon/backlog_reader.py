@@ -26,12 +26,13 @@ class BacklogReader:
         """When it began, by the clock of the loop."""
 
     async def read(self) -> Backlog | None:
-        """Return what the outbox holds, or `None` if it cannot be read in time. A count that hangs is not begun a second time."""
+        """Return what the outbox holds, or `None` if it cannot be read in time. A count that hangs is not begun a second time, nor waited for again."""
         now = asyncio.get_running_loop().time()
         if self._counting is None or (self._counting.done() and now - self._begun_at >= _FRESH_S):
             self._counting, self._begun_at = start_in_thread(self._count, name="count backlog"), now
         counting = self._counting  # another one may begin before this one's result is taken
-        done, _ = await asyncio.wait([counting], timeout=_COUNTED_WITHIN_S)
+        left_s = max(self._begun_at + _COUNTED_WITHIN_S - now, 0.0)
+        done, _ = await asyncio.wait([counting], timeout=left_s)
         return counting.result() if done else None
 
     def _count(self) -> Backlog | None:

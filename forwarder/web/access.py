@@ -132,7 +132,7 @@ def bearer_of(headers: Mapping[str, str]) -> str | None:
 
 def is_same_origin(headers: Mapping[str, str], rules: AccessRules) -> bool:
     """Return whether a request comes from our own page, or from no page at all."""
-    if is_of_another_page(headers):
+    if not _is_of_our_page(headers):  # a person who follows a link only reads
         return False
     origin = headers.get("Origin")
     if origin is None:
@@ -145,8 +145,11 @@ def is_same_origin(headers: Mapping[str, str], rules: AccessRules) -> bool:
 
 def is_of_another_page(headers: Mapping[str, str]) -> bool:
     """Return whether a browser says that a page of another origin makes the request: not a person who follows a link."""
-    site = headers.get("Sec-Fetch-Site", "none").lower()
-    return site not in {"same-origin", "none"} and headers.get("Sec-Fetch-Mode", "").lower() != "navigate"
+    return not _is_of_our_page(headers) and headers.get("Sec-Fetch-Mode", "").lower() != "navigate"
+
+
+def _is_of_our_page(headers: Mapping[str, str]) -> bool:
+    return headers.get("Sec-Fetch-Site", "none").lower() in {"same-origin", "none"}
 
 
 def _digest(text: bytes) -> bytes:

@@ -14,6 +14,7 @@ from forwarder.core.past_routing import PastRouting
 from forwarder.core.routing.explain import Explanation, RouteOutcome
 from forwarder.web.endpoints import JSON, Endpoint, reading
 from forwarder.web.parameters import (
+    NO_NULL,
     EventId,
     EventSeq,
     Filters,
@@ -81,7 +82,7 @@ class DeadQuery(Filters, kw_only=True, forbid_unknown_fields=True):
     """Which dead letters are asked for; `since` and `until` are about when they died."""
 
     state: Literal["dead", "expired"] | None = None
-    reason: Annotated[str, Meta(max_length=2000)] | None = None
+    reason: Annotated[str, Meta(max_length=2000, pattern=NO_NULL)] | None = None
     """The whole reason, as a group has it."""
 
 

@@ -17,6 +17,7 @@ from forwarder.core.commands import (
 from forwarder.web.api_history import DeadQuery, find_event
 from forwarder.web.endpoints import Endpoint, change
 from forwarder.web.parameters import (
+    NO_NULL,
     EventId,
     EventSeq,
     InvalidRequestError,
@@ -92,7 +93,7 @@ class DeadWanted(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     all: bool = False
     """`true`: also without a filter."""
     destination: Name | None = None
-    reason: Annotated[str, Meta(max_length=2000)] | None = None
+    reason: Annotated[str, Meta(max_length=2000, pattern=NO_NULL)] | None = None
     status: Literal["dead", "expired"] | None = None
     route: Name | None = None
     source: Word | None = None

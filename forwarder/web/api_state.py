@@ -1,5 +1,6 @@
 """The state of this moment over HTTP: the verdict, the streams and the destinations."""
 
+import asyncio
 from collections.abc import Iterator
 
 import msgspec
@@ -65,8 +66,7 @@ class StateReads:
     async def status(self, request: web.Request) -> StatusAnswer:
         """Return the state of the daemon."""
         read_query(request, NoParameters)
-        backlog = await self._access.backlog()
-        verdict = await self._access.verdict()
+        backlog, verdict = await asyncio.gather(self._access.backlog(), self._access.verdict())
         view = VerdictView(level=verdict.level, line=verdict.line, advice=verdict.advice, concerns=verdict.concerns)
         return StatusAnswer(verdict=view, status=self._access.status(), backlog=backlog)
 

@@ -23,8 +23,10 @@ class InvalidRequestError(Exception):
         self.status = status
 
 
-Word = Annotated[str, Meta(min_length=1, max_length=200)]
-Name = Annotated[str, Meta(min_length=1, max_length=64, description="A name in the config.")]
+NO_NULL = r"^[^\x00]*$"
+"""What SQLite would read only in part is refused: it could act as no filter at all."""
+Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=NO_NULL)]
+Name = Annotated[str, Meta(min_length=1, max_length=64, pattern=NO_NULL, description="A name in the config.")]
 Moment = Annotated[datetime, Meta(tz=True, description="A time with its zone, as 2026-01-31T12:00:00Z.")]
 Limit = Annotated[int, Meta(ge=1, le=500, description="The most records of a page.")]
 PageCursor = Annotated[
@@ -61,7 +63,7 @@ class Filters(Period, kw_only=True, forbid_unknown_fields=True):
 
     text: Word | None = None
     author: Word | None = None
-    link: Annotated[str, Meta(min_length=1, max_length=2000)] | None = None
+    link: Annotated[str, Meta(min_length=1, max_length=2000, pattern=NO_NULL)] | None = None
     source: Word | None = None
     mid: Word | None = None
     route: Name | None = None

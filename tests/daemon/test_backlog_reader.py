@@ -69,3 +69,26 @@ async def test_a_count_is_not_made_again_at_once(tmp_path: Path, monkeypatch: py
     assert [await reader.read() for _ in range(3)] == [Backlog(waiting={"bot": 1})] * 3
     monkeypatch.setattr(backlog_reader, "_FRESH_S", 0.0)
     assert await reader.read() == Backlog(waiting={"bot": 2})
+
+
+async def test_a_count_that_hangs_is_waited_for_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    goes_on, waited = threading.Event(), list[float | None]()
+    real_wait = asyncio.wait
+
+    async def wait(found: list[asyncio.Future[Backlog | None]], *, timeout: float) -> object:
+        waited.append(timeout)
+        return await real_wait(found, timeout=timeout)
+
+    def hangs(_outbox: Path, *, now: datetime) -> Backlog:
+        goes_on.wait(60)
+        return Backlog()
+
+    monkeypatch.setattr(backlog_reader, "read_backlog", hangs)
+    monkeypatch.setattr(backlog_reader, "_COUNTED_WITHIN_S", 0.05)
+    monkeypatch.setattr(asyncio, "wait", wait)
+    reader = BacklogReader(tmp_path / "outbox.db")
+    try:
+        assert [await reader.read(), await reader.read()] == [None, None]
+        assert waited == pytest.approx([0.05, 0.0])
+    finally:
+        goes_on.set()

@@ -70,6 +70,7 @@ def test_the_rules_are_made_once_for_each_config() -> None:
         ({"Sec-Fetch-Site": "same-origin"}, True),
         ({"Sec-Fetch-Site": "same-site"}, False),
         ({"Sec-Fetch-Site": "cross-site"}, False),
+        ({"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}, False),
         ({"Sec-Fetch-Site": "cross-site", "Origin": "http://127.0.0.1:8787"}, False),
     ],
 )

@@ -66,6 +66,10 @@ REFUSED: dict[str, tuple[str | bytes, int]] = {
     "a page of no origin": (pause(HOST + OURS + RIGHT + "Origin: null\n"), 403),
     "a page over HTTPS": (pause(HOST + OURS + RIGHT + "Origin: https://127.0.0.1:PORT\n"), 403),
     "a cross-site request": (pause(HOST + OURS + RIGHT + "Sec-Fetch-Site: cross-site\n"), 403),
+    "a form of another site": (
+        pause(HOST + OURS + RIGHT + "Sec-Fetch-Site: cross-site\nSec-Fetch-Mode: navigate\n"),
+        403,
+    ),
     "a same-site request": (pause(HOST + OURS + RIGHT + "Sec-Fetch-Site: same-site\n"), 403),
     "an image of another site": (
         get("/api/v1/events", HOST + "Sec-Fetch-Site: cross-site\nSec-Fetch-Mode: no-cors\n"),
@@ -158,6 +162,11 @@ REFUSED: dict[str, tuple[str | bytes, int]] = {
     # which query
     "a parameter that is not known": (get("/api/v1/events?sort=asc"), 400),
     "a parameter twice": (get("/api/v1/events?text=a&text=b"), 400),
+    "a text that is a null character": (get("/api/v1/events?text=%00"), 400),
+    "a reason with a null character": (get("/api/v1/dead?reason=a%00"), 400),
+    "a link that is a null character": (get("/api/v1/deliveries?link=%00"), 400),
+    "a stream with a null character": (get("/api/v1/gaps?stream=a%00"), 400),
+    "dead letters of a null character": (post("/dead/drop", '{"text": "\\u0000"}'), 400),
     "a limit that is too high": (get("/api/v1/events?limit=1000000"), 400),
     "a page that is none": (get("/api/v1/events?after=1'--"), 400),
     "a state that is none": (get("/api/v1/events?state=lost"), 400),

@@ -17,6 +17,7 @@ from forwarder.core.monitoring.verdict import Verdict
 from forwarder.core.posts import Post, read_beginning, read_post
 from forwarder.core.text import web_address
 from forwarder.threads import start_in_thread
+from forwarder.web.config_view import ConfigView
 from forwarder.web.guard import LOGIN_PAGE, OPEN_TO_ALL
 from forwarder.web.page.bars import attempt_bars, gap_rows, stream_lines
 from forwarder.web.page.health import LEVEL_MARKS, HealthWords, health_of_outbox
@@ -72,6 +73,8 @@ class Pages:
         self._daemon = daemon
         self._static = StaticFiles()
         self._rendering: Rendering | None = None
+        self._config: tuple[ConfigView, asyncio.Future[tuple[str, str]]] | None = None
+        """The config that was shown last, and what its two parts are as YAML."""
 
     def add_to(self, application: web.Application) -> None:
         """Add the routes."""
@@ -94,6 +97,7 @@ class Pages:
         """Return a view that answers with a page also where what is asked for cannot be had."""
 
         async def answer(request: web.Request) -> web.Response:
+            counting = asyncio.ensure_future(self._daemon.backlog())  # for the verdict, while the view reads
             try:
                 return await view(request)
             except UnavailableError as error:
@@ -102,6 +106,8 @@ class Pages:
                 return await self._problem(
                     400, "Not understood", "The address of this page is not one that forwarder has made."
                 )
+            finally:
+                counting.cancel()
 
         return answer
 
@@ -190,8 +196,8 @@ class Pages:
         query = asked.query(self._daemon.now())
         problem, groups, found = "", list[DeadGroup](), DeliveryPage(deliveries=[])
         try:
-            groups = await self._daemon.dead_groups(msgspec.structs.replace(query, limit=_MOST_GROUPS, after=None))
-            found = await self._daemon.dead_letters(query)
+            of_groups = msgspec.structs.replace(query, limit=_MOST_GROUPS, after=None)
+            groups, found = await asyncio.gather(self._daemon.dead_groups(of_groups), self._daemon.dead_letters(query))
         except UnavailableError as error:
             problem = str(error)
         return await self._page(
@@ -267,13 +273,15 @@ class Pages:
     async def config(self, _request: web.Request) -> web.Response:
         """Show the active config, and the last edit that was refused."""
         config = await self._daemon.config()
+        kept = self._config
+        if kept is None or (kept[0].digest, kept[0].active_since) != (config.digest, config.active_since):
+            self._config = kept = config, start_in_thread(partial(_parts_of, config), name="write config")
+        settings, routing = await asyncio.shield(kept[1])
         return await self._page(
             "config",
             config=config,
-            settings=_written(
-                {key: each for key, each in config.settings.items() if key not in config.routing or key == _NAMES}
-            ),
-            routing=_written({key: each for key, each in config.routing.items() if key != _NAMES}),
+            settings=settings,
+            routing=routing,
             problem="",
         )
 
@@ -324,6 +332,12 @@ def _payload(event: StoredEvent) -> tuple[Post, str]:
     if event.body_is_cut:
         return read_beginning(body.encode()), body
     return read_post(body.encode()), pretty_json(body) or body
+
+
+def _parts_of(config: ConfigView) -> tuple[str, str]:
+    """Return the settings and the routing part as YAML."""
+    settings = {key: each for key, each in config.settings.items() if key not in config.routing or key == _NAMES}
+    return _written(settings), _written({key: each for key, each in config.routing.items() if key != _NAMES})
 
 
 def _written(value: object) -> str:

@@ -1,7 +1,9 @@
 """The views, over HTTP, on a real outbox and without a browser."""
 
+import asyncio
 import json
 import re
+import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from forwarder.core.commands import PauseChange
 from forwarder.core.delivery import DeliveryStatus, WaitsFor
 from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST
 from forwarder.outbox.open import open_outbox
+from forwarder.web.page import pages
 from forwarder.web.page.pages import VIEWS, Pages
 from tests.support.history import CONFIG, fill
 from tests.support.outbox import keep, keep_unmatched
@@ -195,3 +198,17 @@ async def test_an_outbox_that_cannot_be_read_is_said_on_a_page(url: str, config:
         assert "Nothing can be shown now." in text
     assert "Not available now" in await shown(f"{url}/gaps", 503)
     assert "Destinations" in await shown(f"{url}/")
+
+
+async def test_a_config_is_written_once_and_not_in_the_loop(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    real, writers = pages._written, list[threading.Thread]()
+
+    def written(value: object) -> str:
+        writers.append(threading.current_thread())
+        return real(value)
+
+    monkeypatch.setattr(pages, "_written", written)
+    texts = await asyncio.gather(*(shown(f"{url}/config") for _ in range(4)))
+    assert all("routes:" in text for text in texts)
+    assert len(writers) == 2
+    assert threading.main_thread() not in writers
