@@ -88,7 +88,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def asked_of(fields: Mapping[str, str]) -> Asked:
-    """Return what is asked for; a state that does not exist is none."""
+    """Return what is asked for; a state that does not exist is none. Raises `ValueError` for a null character."""
+    if any("\0" in each for each in fields.values()):
+        raise ValueError("no text has a null character")
     known = {name: fields.get(name, "").strip()[:_MOST_WORDS] for name in Asked.__struct_fields__ if name != "reason"}
     if known["state"] not in dict(STATES):
         known["state"] = ""

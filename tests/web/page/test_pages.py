@@ -212,3 +212,8 @@ async def test_a_config_is_written_once_and_not_in_the_loop(url: str, monkeypatc
     assert all("routes:" in text for text in texts)
     assert len(writers) == 2
     assert threading.main_thread() not in writers
+
+
+@pytest.mark.parametrize("path", ["/events?text=%00", "/dead?reason=a%00"])
+async def test_a_null_character_is_not_understood(url: str, path: str) -> None:
+    assert "Not understood" in await shown(url + path, status=400)
