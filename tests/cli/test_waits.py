@@ -49,7 +49,7 @@ async def test_what_waits_for_a_destination_that_is_down_says_so_in_lists_detail
             assert "waiting, 0 attempts so far: waits for a probe" in details
             assert "due " not in details
             narrow = (await ok(config, "deliveries")).splitlines()
-            assert all(re.search(r"waiting  waits for a probe(, [0-9]+ s)?$", line) for line in narrow[1:])
+            assert all(re.search(r"waiting  waits for a probe(, [0-9]+ s)?(;|$)", line) for line in narrow[1:])
             waiting = await ok(config, "deliveries", "--status", "waiting")
             assert len(waiting.splitlines()) == len(narrow) == 4
             assert len((await ok(config, "events")).splitlines()) == 4
