@@ -133,7 +133,7 @@ async def test_a_paused_destination_holds_it_full_and_can_be_resumed(tmp_path: P
         await on.command(PauseChange(verb="pause", destination="d1", now_ms=0))
         await on.fill(Frames(padding=1_000))
         trouble = str((await on.status())["outbox"]["trouble"])
-        assert "deliveries for d1" in trouble
+        assert "what waits for d1" in trouble
         assert "outbox.max_size (1 MiB) is reached" in trouble
         assert not on.taken("d1")
         assert await on.command(PauseChange(verb="pause", destination="d1", now_ms=0)) == (0, 1)
