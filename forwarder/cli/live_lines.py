@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     colour: str = ""
 
 
-class Line(NamedTuple):
+class StyledLine(NamedTuple):
     """One line, safe for a terminal."""
 
     pieces: tuple[Piece, ...]
@@ -59,13 +59,13 @@ class LineLayout:
         """`width` in columns of the terminal; `None`: nothing is cut, and ids and addresses are shown too."""
         self.width = width
 
-    def line(self, item: Passing | Lost) -> Line:
+    def line(self, item: Passing | Lost) -> StyledLine:
         """Return the line of what passes."""
         if isinstance(item, Lost):
-            return Line((Piece(f"… {counted(item.lost, 'line')} lost: this output is too slow", YELLOW),))
+            return StyledLine((Piece(f"… {counted(item.lost, 'line')} lost: this output is too slow", YELLOW),))
         result = _safe(result_of(item, is_whole=self.width is None))
         if self.width is None:
-            return Line((*self._post(item, author_width=0, text_width=0, with_ms=True), *result, *_more(item)))
+            return StyledLine((*self._post(item, author_width=0, text_width=0, with_ms=True), *result, *_more(item)))
         is_roomy = self.width >= _ROOMY
         time_width, author_width = (12 + 1 + SHORT_ID, 14) if is_roomy else (8, 10)
         rest = self.width - time_width - 1 - _SOURCE_WIDTH - 1 - author_width - 1
@@ -81,7 +81,7 @@ class LineLayout:
             rest += cut
             result = _name_cut(result, over - cut)
         post = self._post(item, author_width=author_width, text_width=text_width, with_ms=is_roomy)
-        return Line((*post, *_fitting(result, rest - text_width - 1)))
+        return StyledLine((*post, *_fitting(result, rest - text_width - 1)))
 
     @staticmethod
     def _post(item: Passing, *, author_width: int, text_width: int, with_ms: bool) -> Iterable[Piece]:

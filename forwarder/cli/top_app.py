@@ -18,7 +18,7 @@ from textual.widgets import Footer, Static
 
 from forwarder.cli.listing import shown
 from forwarder.cli.live_filters import Wants, has_words
-from forwarder.cli.live_lines import RED, YELLOW, Line, LineLayout, Piece
+from forwarder.cli.live_lines import RED, YELLOW, LineLayout, Piece, StyledLine
 from forwarder.cli.locations import Places, UsageError
 from forwarder.cli.top_event import EventScreen
 from forwarder.cli.top_figures import RowKey, RowKind, TopFigures, TopRow
@@ -147,12 +147,12 @@ class TopApp(App[None]):
             while not (await asyncio.wait([asking], timeout=_SILENT_AFTER_S))[0]:
                 silent_s = monotonic() - began
                 why = f": nothing for {silent_s:.0f} s; does the disk with the outbox not respond?"
-                self._show_verdict(Line((Piece("NO ANSWER", RED), Piece(why))))
+                self._show_verdict(StyledLine((Piece("NO ANSWER", RED), Piece(why))))
             try:
                 found = asking.result()
             except (NoDaemonError, DaemonRefusedError, UnreadableStatusError) as error:
                 what = "NO ANSWER" if isinstance(error, DaemonSilentError) else "NO DAEMON"
-                self._show_verdict(Line((Piece(what, RED), Piece(shown(f": {error}")))))
+                self._show_verdict(StyledLine((Piece(what, RED), Piece(shown(f": {error}")))))
                 self._become_old()
             else:
                 self._take(found)
@@ -170,7 +170,7 @@ class TopApp(App[None]):
             self._is_old = True
             self.show_rows()
 
-    def _show_verdict(self, line: Line) -> None:
+    def _show_verdict(self, line: StyledLine) -> None:
         if not self._is_closing():
             self.screen_stack[0].query_one("#verdict", Static).update(styled(line, wraps=True))
 
@@ -197,7 +197,11 @@ class TopApp(App[None]):
         if self._note and (monotonic() > self._note_until_s or (row is not None and row.key != self._note_cursor)):
             self._note = ""
         line = (
-            Line((Piece(shown(self._note), YELLOW),)) if self._note else Line(()) if row is None else detail_line(row)
+            StyledLine((Piece(shown(self._note), YELLOW),))
+            if self._note
+            else StyledLine(())
+            if row is None
+            else detail_line(row)
         )
         self.screen_stack[0].query_one("#detail", Static).update(styled(line, wraps=True))
 

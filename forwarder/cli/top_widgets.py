@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from forwarder.cli.live_lines import Line
+from forwarder.cli.live_lines import StyledLine
 
 _STYLES = {
     "": "",
@@ -33,12 +33,12 @@ _STYLES = {
 Key = TypeVar("Key")
 
 
-def styled(line: Line, *, wraps: bool = False) -> Text:
+def styled(line: StyledLine, *, wraps: bool = False) -> Text:
     """Return a line as the screen shows it. What is in it is text, never markup."""
     return Text.assemble(*((text, _STYLES[colour]) for text, colour in line.pieces), no_wrap=not wraps, end="")
 
 
-def joined(lines: Sequence[Line], *, wrap: bool = False) -> Text:
+def joined(lines: Sequence[StyledLine], *, wrap: bool = False) -> Text:
     """Return several lines as one text. `wrap`: those that are too long go on in the next line."""
     text = Text("\n").join(styled(line, wraps=wrap) for line in lines)
     text.no_wrap = not wrap
@@ -74,12 +74,12 @@ class RowList(Widget, Generic[Key], can_focus=True):
         self._opens = opens
         self._follows = follows
         self._keys: Sequence[Key] = ()
-        self._line_at: Callable[[int], Line] = lambda _index: Line(())
+        self._line_at: Callable[[int], StyledLine] = lambda _index: StyledLine(())
         self.cursor: Key | None = None
         """The row with the cursor; `None` where there is none, or while the end is followed."""
         self._top = 0
 
-    def show(self, keys: Sequence[Key], line_at: Callable[[int], Line]) -> None:
+    def show(self, keys: Sequence[Key], line_at: Callable[[int], StyledLine]) -> None:
         """Show the rows of these keys. `line_at` is asked for the lines that are visible, by their place among all."""
         before, is_other_height = self._index, len(keys) != len(self._keys)
         self._keys, self._line_at = keys, line_at

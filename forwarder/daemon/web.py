@@ -45,7 +45,7 @@ async def _serve(listen: str, parts: WebParts) -> None:
     from forwarder.web.access import RulesOf, Sessions  # noqa: PLC0415
     from forwarder.web.api import Api  # noqa: PLC0415
     from forwarder.web.guard import Guard  # noqa: PLC0415
-    from forwarder.web.page.pages import Pages  # noqa: PLC0415
+    from forwarder.web.page.pages import PageViews  # noqa: PLC0415
     from forwarder.web.server import serve  # noqa: PLC0415
     from forwarder.web.views import Views  # noqa: PLC0415
 
@@ -58,4 +58,4 @@ async def _serve(listen: str, parts: WebParts) -> None:
     sessions = Sessions()
     guard = Guard(RulesOf(listen, lambda: parts.active.config.admin).rules, sessions)
     views = Views(status=access.status, metrics=parts.metrics.write, now=access.now)
-    await serve(listen, [views, Pages(access), Api(access, guard, sessions)], guard=guard, tls=tls)
+    await serve(listen, [views, PageViews(access), Api(access, guard, sessions)], guard=guard, tls=tls)

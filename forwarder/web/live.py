@@ -30,7 +30,7 @@ _TYPE = "text/event-stream"
 _encoder = msgspec.json.Encoder()
 
 
-class Lost(msgspec.Struct, frozen=True, tag_field="event", tag="lost"):
+class LostSoFar(msgspec.Struct, frozen=True, tag_field="event", tag="lost"):
     """How many events and attempts this client has lost since it connected, because it was too slow."""
 
     lost: int
@@ -50,7 +50,7 @@ class Live:
             path="/live",
             summary="Events and attempts as they pass, as Server-Sent Events of the types `event`, `attempt` and `lost`",
             answer=self.live,
-            result=PassingEvent | PassingAttempt | Lost,
+            result=PassingEvent | PassingAttempt | LostSoFar,
             media_type=_TYPE,
         )
 
@@ -94,7 +94,7 @@ async def _send_all(
         text = written(some)
         if passing.lost > lost:
             lost = passing.lost
-            text = _message("lost", Lost(lost)) + text
+            text = _message("lost", LostSoFar(lost)) + text
         await _write(response, text)
         await asyncio.sleep(_GATHERED_S)
 

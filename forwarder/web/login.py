@@ -6,7 +6,7 @@ import msgspec
 from aiohttp import web
 
 from forwarder.web.access import SESSION_S, Sessions
-from forwarder.web.endpoints import JSON, Endpoint, NoParameters
+from forwarder.web.endpoints import JSON, Empty, Endpoint, NoParameters, reading
 from forwarder.web.guard import Guard
 from forwarder.web.parameters import read_body, read_query
 
@@ -19,10 +19,6 @@ class SessionAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """How to be allowed to."""
 
 
-class Nothing(msgspec.Struct, forbid_unknown_fields=True):
-    """An empty object, or no body at all."""
-
-
 class Login:
     """Begins and ends sessions."""
 
@@ -32,12 +28,8 @@ class Login:
 
     def endpoints(self) -> Iterator[Endpoint]:
         """Yield what there is."""
-        yield Endpoint(
-            method="GET",
-            path="/session",
-            summary="Whether this client may change something, and if not, why",
-            answer=self.session,
-            result=SessionAnswer,
+        yield reading(
+            "/session", "Whether this client may change something, and if not, why", self.session, SessionAnswer
         )
         yield Endpoint(
             method="POST",
@@ -45,7 +37,7 @@ class Login:
             summary="Begin a session, with the token in the header Authorization; it is in a cookie that scripts cannot read",
             answer=self.begin,
             result=SessionAnswer,
-            body=Nothing,
+            body=Empty,
             is_change=True,
         )
         yield Endpoint(
@@ -54,7 +46,7 @@ class Login:
             summary="End the session of this client",
             answer=self.logout,
             result=SessionAnswer,
-            body=Nothing,
+            body=Empty,
         )
 
     async def session(self, request: web.Request) -> SessionAnswer:
@@ -66,7 +58,7 @@ class Login:
     async def begin(self, request: web.Request) -> web.StreamResponse:
         """Begin a session of a client that knows the token: the guard has checked that."""
         read_query(request, NoParameters)
-        await read_body(request, Nothing)
+        await read_body(request, Empty)
         rules = self._guard.rules()
         assert rules.token is not None  # noqa: S101 - nothing is changed without one
         answer = _answer(SessionAnswer(may_change=True))
@@ -84,7 +76,7 @@ class Login:
     async def logout(self, request: web.Request) -> web.StreamResponse:
         """End the session."""
         read_query(request, NoParameters)
-        await read_body(request, Nothing)
+        await read_body(request, Empty)
         rules = self._guard.rules()
         self._sessions.end(request.cookies.get(rules.cookie, ""))
         answer = _answer(SessionAnswer(may_change=False, why_not="logged out"))

@@ -3,7 +3,7 @@
 import pytest
 from textual.app import App, ComposeResult
 
-from forwarder.cli.live_lines import Line, Piece
+from forwarder.cli.live_lines import Piece, StyledLine
 from forwarder.cli.top_widgets import RowList, joined, styled
 
 
@@ -24,11 +24,11 @@ class Lists(App[None]):
         self.opened.append(event.key)
 
     def show(self, *keys: int) -> None:
-        self.list.show(list(keys), lambda index: Line((Piece(f"row {keys[index]}", "1"),)))
+        self.list.show(list(keys), lambda index: StyledLine((Piece(f"row {keys[index]}", "1"),)))
 
 
 def test_what_is_in_a_line_is_text_and_no_markup() -> None:
-    line = Line((Piece("[bold]x[/bold] "), Piece(":smile:", "31")))
+    line = StyledLine((Piece("[bold]x[/bold] "), Piece(":smile:", "31")))
     assert styled(line).plain == "[bold]x[/bold] :smile:"
     assert joined([line, line]).plain == "[bold]x[/bold] :smile:\n[bold]x[/bold] :smile:"
 

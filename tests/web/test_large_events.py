@@ -12,7 +12,7 @@ import pytest
 from forwarder.core.event import Event
 from forwarder.outbox.open import open_outbox
 from forwarder.web import api_history, guard
-from forwarder.web.page.pages import Pages
+from forwarder.web.page.pages import PageViews
 from tests.support.history import CONFIG
 from tests.support.outbox import keep_large
 from tests.support.web import Served, access_of, serving
@@ -28,7 +28,7 @@ async def large(tmp_path: Path) -> AsyncIterator[tuple[Served, Event]]:
     config.write_text(CONFIG, encoding="utf-8")
     async with open_outbox(config.with_name("outbox.db")) as outbox:
         event = keep_large(outbox, values=400_000)
-    async with serving(config, also=[Pages(access_of(config))]) as served:
+    async with serving(config, also=[PageViews(access_of(config))]) as served:
         yield served, event
 
 

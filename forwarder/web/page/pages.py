@@ -66,7 +66,7 @@ _EXAMPLE = {
 View = Callable[[web.Request], Awaitable[web.Response]]
 
 
-class Pages:
+class PageViews:
     """Answers the requests of a browser."""
 
     def __init__(self, daemon: DaemonAccess) -> None:

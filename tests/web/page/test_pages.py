@@ -17,7 +17,7 @@ from forwarder.core.delivery import DeliveryStatus, WaitsFor
 from forwarder.core.history import AWAITS_FULL, KEPT_BY_QUIET, KEPT_FOR_DIGEST
 from forwarder.outbox.open import open_outbox
 from forwarder.web.page import pages
-from forwarder.web.page.pages import VIEWS, Pages
+from forwarder.web.page.pages import VIEWS, PageViews
 from tests.support.history import CONFIG, fill
 from tests.support.outbox import keep, keep_unmatched
 from tests.support.web import access_of
@@ -36,7 +36,7 @@ async def config(tmp_path: Path) -> Path:
 async def url(config: Path) -> AsyncIterator[str]:
     """Serve the pages of a daemon with this config."""
     application = web.Application()
-    Pages(access_of(config)).add_to(application)
+    PageViews(access_of(config)).add_to(application)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)
